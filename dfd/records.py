@@ -1,0 +1,176 @@
+"""The nouns that rooms of this package hand to each other. A record never draws, saves or loads itself.
+
+Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and stored units for MR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatImage: TypeAlias = NDArray[np.float32]
+BoolImage: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFacts:
+    """What the header says of a slice. What it does not say stays empty or None: nothing missing is invented."""
+
+    modality: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    kernel: str = ""
+    sequence: str = ""
+    body_part: str = ""
+    image_type: tuple[str, ...] = ()
+    unit: str = "stored"
+    """``HU`` or ``stored``."""
+    spacing_mm: tuple[float, float] | None = None
+    """(row, column) distance of pixel centres."""
+    thickness_mm: float | None = None
+    bits_stored: int = 16
+    lossy: bool = False
+    compression: str = ""
+    """Name of the transfer syntax."""
+    patient_hash: str = ""
+    """Short hash that tells patients apart; empty where neither header nor folder names one. Never the identity itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRef:
+    """Where one slice lies: a file and, in a multi-frame or NIfTI file, the frame in it."""
+
+    path: Path
+    frame: int = 0
+    """Zero-based."""
+    sop_uid: str = ""
+    position_mm: float | None = None
+    """Along the normal of the series; None where the header has no position."""
+    phase: int = 0
+    """Which of several slices at one position (cine, dynamic contrast); 0 where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One decoded slice."""
+
+    ref: SliceRef
+    facts: ScanFacts
+    pixels: FloatImage
+    """``[H, W]`` in ``facts.unit``."""
+    valid: BoolImage
+    """``[H, W]``, False where a pixel holds no measurement: padding, outside the field of view, not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Slices of one series in one orientation, ordered by phase, then by position. Pixels are not held."""
+
+    uid: str
+    orientation: tuple[float, ...]
+    """Six direction cosines (row, column) in LPS, empty where the header has none."""
+    slices: tuple[SliceRef, ...]
+    facts: ScanFacts
+    remarks: tuple[str, ...] = ()
+    """Plain sentences on gaps, phases, duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was left out, and why, in one sentence."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One row of the points file. ``error`` is filled where the row cannot be used; the row is kept all the same."""
+
+    row: int
+    """Line of the file, 1-based, as a text editor counts."""
+    filename: str
+    x: float = float("nan")
+    """Column, zero-based pixels of the stored matrix."""
+    y: float = float("nan")
+    """Row, downwards, zero-based pixels."""
+    frame: int | None = None
+    """1-based as in DICOM; for NIfTI the slice."""
+    radius_mm: float | None = None
+    label: int | None = None
+    cells: Mapping[str, str] = field(default_factory=dict)
+    """The input columns as they were written, in order."""
+    path: Path | None = None
+    """The file that was found."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A disk in a slice."""
+
+    x: float
+    y: float
+    radius_px: float
+    radius_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network expects in each pixel when that pixel is hidden."""
+
+    mean: FloatImage
+    """``[H, W]`` in the unit of the slice."""
+    spread: FloatImage
+    """``[H, W]``, > 0, standard deviation in the unit of the slice."""
+    z: FloatImage
+    """``[H, W]``, (pixel - mean) / spread; 0 where not ``assessed``."""
+    assessed: BoolImage
+    """``[H, W]``, True where a prediction was made and the pixel is a measurement."""
+    noise_scale: float = float("nan")
+    """Robust noise level of the slice, in its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one family measured in one region. Numbers, no opinions."""
+
+    family: str
+    statistic: float
+    """>= 0, higher = less like the genuine rest of the same slice; NaN where it could not be measured."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """The single numbers behind the statistic, as robust deviations from the reference (0 = ordinary)."""
+    tissue: str = ""
+    reason: str = ""
+    """One plain sentence, from the largest measure."""
+    obstacle: str = ""
+    """Why the region is not assessable; empty where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer for one point, as written to ``scores.csv``."""
+
+    point: Point
+    verdict: str
+    score: float = float("nan")
+    p_value: float = float("nan")
+    form: str = ""
+    reason: str = ""
+    p_by_family: Mapping[str, float] = field(default_factory=dict)
+    source_x: float | None = None
+    source_y: float | None = None
+    source_file: str = ""
+    radius_mm: float | None = None
+    tissue: str = ""
+    extrapolated: bool = False
+    error: str = ""
+
+
+VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
+FAMILIES = ("noise", "copy_move", "synthesis")

@@ -1,0 +1,62 @@
+"""Settings of a run, read once from flags or keyword arguments and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """One scoring run."""
+
+    data: Path
+    """Folder with the scans, searched at any depth."""
+    points: Path | None = None
+    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``."""
+    model: str = "ct_lung_inpainting"
+    """Name of a shipped bundle, a bundle folder, or a file written by training."""
+    output_dir: Path | None = None
+    """None: ``dfd_results/<time>`` under the first of model's folder and working folder that can be written."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    workers: int = 0
+    """Processes that read and decode slices."""
+    seed: int = 20261122
+    images: bool = True
+    """Write an overlay per point."""
+    anonymous: bool = False
+    """Replace paths and file names in every output by run-local numbers."""
+    strict: bool = False
+    """Exit status 3 where a row could not be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One training run."""
+
+    data: Path
+    """Folder with genuine scans of several patients."""
+    model: Path
+    """File to write."""
+    modality: str | None = None
+    """Name in ``MODALITIES``; None: read from the scans."""
+    epochs: int = 100
+    batch_size: int = 64
+    workers: int = 0
+    max_hours: float | None = None
+    device: str = "auto"
+    seed: int = 20261122
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateSettings:
+    """One refit of the calibration on genuine scans."""
+
+    data: Path
+    model: str
+    output: Path
+    """Where the model with the new calibration is written (``.ckpt``)."""
+    device: str = "auto"
+    workers: int = 0
+    seed: int = 20261122
