@@ -1,0 +1,62 @@
+# make demo    a phantom study is made, tampered with and scored (about two minutes after installation)
+# make test    lint, types and tests; with DFD_DATA=FOLDER also those on real scans
+# make bench   speed and memory
+# make bundles the two bundles as zip files under dist/, as committed
+# make clean   what was built goes; .venv stays
+#
+# Options: PYTHON=python3.12 (3.11 to 3.13), TORCH_INDEX=URL (where CPU wheels of torch are offered), DFD_DATA=FOLDER
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH_INDEX ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+TORCH := $(shell grep '^torch==' constraints.txt)
+PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
+
+.PHONY: demo test bench bundles clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	$(BIN)/dfd demo --output demo_output
+
+test: $(STAMP)
+	$(BIN)/ruff check dfd tests benchmarks
+	$(BIN)/mypy
+	@test -n "$$DFD_DATA" || echo "DFD_DATA is not set: tests on real scans are left out (marked SKIPPED below); phantoms stand in"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+bench: $(STAMP)
+	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"
+	$(BIN)/python -m benchmarks.bench
+
+bundles: $(STAMP)
+	@mkdir -p dist
+	@set -e; for bundle in bundles/*/; do \
+	    name=$$(basename "$$bundle"); version=$$($(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['version'])" "$$bundle/configs/metadata.json"); \
+	    git archive --format=zip --output="dist/$${name}_v$$version.zip" HEAD:bundles "$$name"; echo "dist/$${name}_v$$version.zip"; done
+
+clean:
+	rm -rf build dist demo_output ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find dfd tests benchmarks bundles -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that is there already is kept, and torch with it when it is the wanted release.
+$(STAMP): pyproject.toml setup.py constraints.txt
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	    "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	        || { echo "Python 3.11, 3.12 or 3.13 is needed and '$(PYTHON)' is none of them; pass PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	    echo "making the environment .venv with $(PYTHON)"; \
+	    "$(PYTHON)" -m venv .venv || { echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install python3-venv first" >&2; exit 1; }; \
+	fi
+	@if $(BIN)/python -c 'import sys; from importlib.metadata import version; sys.exit("torch==" + version("torch").split("+")[0] != sys.argv[1])' "$(TORCH)" 2>/dev/null; then \
+	    echo "$(TORCH) is there already"; \
+	elif command -v nvidia-smi >/dev/null 2>&1; then \
+	    echo "installing $(TORCH) (a GPU is here)"; $(PIP) "$(TORCH)"; \
+	elif echo "installing $(TORCH) for the CPU"; $(PIP) "$(TORCH)+cpu" 2>/dev/null; then :; \
+	else \
+	    echo "no CPU build of $(TORCH) is offered here: installing the usual one, which may be some gigabytes; TORCH_INDEX=URL names a place that offers it"; \
+	    $(PIP) "$(TORCH)"; \
+	fi
+	@echo "installing deepfakes-detector and its tools"
+	@$(PIP) --editable ".[dev]"
+	@touch $@

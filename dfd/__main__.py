@@ -1,0 +1,16 @@
+"""``python -m dfd`` and the command ``dfd``."""
+
+from __future__ import annotations
+
+import sys
+
+from dfd.cli.entry import run
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit code."""
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

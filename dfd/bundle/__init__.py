@@ -1,0 +1,1 @@
+"""The thin MONAI and Ignite side that the bundles' JSON names."""

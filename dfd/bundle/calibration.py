@@ -1,0 +1,77 @@
+"""Genuine scans + network -> calibration."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from dfd import calibration
+from dfd.bundle.items import Collection
+from dfd.bundle.reader import LoadSliced
+from dfd.calibration import Calibration
+from dfd.evidence import noise
+from dfd.modalities import MODALITIES
+from dfd.population import covariates_of
+from dfd.predict import predict_slice
+from dfd.records import Point
+from dfd.regions import region_of
+from dfd.suitability import objections
+
+logger = logging.getLogger(__name__)
+
+SLICES_PER_PATIENT = 12
+"""Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
+REGIONS_PER_SLICE = 24
+
+
+def genuine_regions(item: dict[str, object], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[float], dict[str, float]]:
+    """Statistics of random genuine regions of one slice, and the slice's covariates; both empty where it cannot be used."""
+    modality = MODALITIES[modality_name]
+    loaded = LoadSliced("image")(item)
+    if "scan" not in loaded:
+        logger.warning("left out of calibration: %s", loaded.get("error"))
+        return [], {}
+    scan = loaded["scan"]
+    against = objections(scan, modality)
+    if against.refusal or against.not_assessable:
+        logger.warning("left out of calibration: %s: %s", item["image"], against.refusal or against.not_assessable)
+        return [], {}
+    prediction = predict_slice(loaded["image"][0], network, modality)
+    region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
+    reference = noise.prepare(prediction, region.radius_px, modality)
+    # The same draw as a click: any place of the body whose window has support.
+    usable = np.flatnonzero(np.isfinite(reference.own))
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(usable, size=min(REGIONS_PER_SLICE, len(usable)), replace=False) if len(usable) else usable
+    return [float(reference.own[index]) for index in drawn], covariates_of(prediction, scan.facts, modality)
+
+
+def calibrate_network(network: torch.nn.Module, collection: Collection, patients: Sequence[str], weights_sha256: str, seed: int) -> Calibration:
+    """The calibration of ``network`` on genuine scans of ``patients``, whom it must not have seen.
+
+    Raises:
+        CalibrationError: not one region of them can be measured.
+    """
+    network.eval()
+    by_patient: list[list[float]] = []
+    population: dict[str, list[float]] = defaultdict(list)
+    for number, patient in enumerate(patients):
+        items = collection.of([patient])
+        chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
+        values: list[float] = []
+        for place, item in enumerate(chosen):
+            statistics, covariates = genuine_regions(item, network, collection.modality, seed + 1000 * number + place)
+            values += statistics
+            for name, value in covariates.items():
+                if np.isfinite(value):
+                    population[name].append(value)
+        by_patient.append(values)
+        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(patients), len(values))
+    table = calibration.fit_table(by_patient)
+    modality = MODALITIES[collection.modality]
+    bounds = {name: (min(values), max(values)) for name, values in population.items()}
+    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, {noise.FAMILY: table}, bounds)

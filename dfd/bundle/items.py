@@ -1,0 +1,144 @@
+"""Which slices a run works on: training and validation items of a folder, sampling weights, items of a points file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfd.bundle.reader import patients_of
+from dfd.errors import SeriesError
+from dfd.modalities import MODALITIES
+from dfd.reading import read_series
+from dfd.records import Point, Series
+
+logger = logging.getLogger(__name__)
+
+VALIDATION_SHARE = 0.25
+"""Share of the patients left out of training, on whom early stopping and calibration stand."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Slices of a folder of genuine scans, by patient."""
+
+    items: tuple[dict[str, Any], ...]
+    """Each with ``image`` (path), ``frame`` (zero-based or None), ``patient``, ``group`` (scanner and kernel)."""
+    modality: str
+
+    @property
+    def patients(self) -> list[str]:
+        """Sorted names."""
+        return sorted({item["patient"] for item in self.items})
+
+    def of(self, patients: Sequence[str]) -> list[dict[str, Any]]:
+        """Items of these patients."""
+        wanted = set(patients)
+        return [item for item in self.items if item["patient"] in wanted]
+
+
+def modality_of(series: Sequence[Series], folder: Path) -> str:
+    """Name of the modality that all series share.
+
+    Raises:
+        SeriesError: no scan that a model exists for, or more than one modality; the message lists how many of each.
+    """
+    counts = Counter(s.facts.modality or "unknown" for s in series)
+    known = {m.dicom_modality: m.name for m in MODALITIES.values()}
+    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing readable"
+    wanted = sorted({known[name] for name in counts if name in known})
+    if len(wanted) > 1:
+        raise SeriesError(f"{folder} mixes modalities ({listed} series); give one folder per modality, or choose with -modality.")
+    if not wanted:
+        raise SeriesError(f"{folder} holds no series a model exists for ({listed}); expected {' or '.join(sorted(known))} DICOM files.")
+    return wanted[0]
+
+
+def collect(folder: str | Path, modality: str | None = None) -> Collection:
+    """Every slice of ``folder`` that belongs to ``modality`` (None: the one all series share).
+
+    Raises:
+        SeriesError: nothing readable, or mixed modalities.
+    """
+    root = Path(folder)
+    series, skipped = read_series(root)
+    for left_out in skipped:
+        logger.warning("%s left out: %s", left_out.path, left_out.reason)
+    name = modality or modality_of(series, root)
+    chosen = [s for s in series if s.facts.modality in (MODALITIES[name].dicom_modality, "")]
+    if not chosen:
+        raise SeriesError(f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; check the path.")
+    pairs = [(s, ref) for s in chosen for ref in s.slices]
+    patients = patients_of([ref.path for _, ref in pairs], [s.facts.patient_hash for s, _ in pairs], root)
+    frames = Counter(ref.path for _, ref in pairs)
+    items = tuple(
+        {
+            "image": str(ref.path),
+            "frame": ref.frame if frames[ref.path] > 1 else None,
+            "patient": patient,
+            "group": " ".join((s.facts.manufacturer, s.facts.model, s.facts.kernel or s.facts.sequence)),
+            "spacing_mm": s.facts.spacing_mm,
+        }
+        for (s, ref), patient in zip(pairs, patients, strict=True)
+    )
+    return Collection(items, name)
+
+
+def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
+    """Patients left out of training: those ``named``, else a quarter, spread over scanners, chosen by a hash of the name.
+
+    Raises:
+        SeriesError: a named patient is not in the folder.
+    """
+    if named:
+        missing = sorted(set(named) - set(collection.patients))
+        if missing:
+            raise SeriesError(f"validation patient {missing[0]} is not in the training folder; it holds {', '.join(collection.patients)}.")
+        return sorted(named)
+    if len(collection.patients) < 2:
+        return []
+    by_group: dict[str, list[str]] = defaultdict(list)
+    for patient in collection.patients:
+        by_group[collection.of([patient])[0]["group"]].append(patient)
+    turns = [sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest()) for _, members in sorted(by_group.items(), key=lambda g: (-len(g[1]), g[0]))]
+    order = [members[turn] for turn in range(max(map(len, turns))) for members in turns if turn < len(members)]
+    return sorted(order[: max(1, round(VALIDATION_SHARE * len(order)))])
+
+
+def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Sampling weight per item: a scanner and kernel with n slices is drawn in proportion to sqrt(n), not to n.
+
+    Full balance would show the ten slices of a rare kernel as often as a hundred of a common one, and learn them by heart.
+    """
+    counts = Counter(item["group"] for item in items)
+    return [1.0 / math.sqrt(counts[item["group"]]) for item in items]
+
+
+def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """One item per slice that is asked about, in order of first mention, with all its points: a slice is decoded and predicted once."""
+    grouped: dict[tuple[Path, int | None], list[Point]] = defaultdict(list)
+    for point in points:
+        if point.path is not None and not point.error:
+            grouped[point.path, point.frame].append(point)
+    return [{"image": str(path), "frame": None if frame is None else frame - 1, "points": group} for (path, frame), group in grouped.items()]
+
+
+def training_items(collection: Collection, left_out: Sequence[str]) -> list[dict[str, Any]]:
+    """Slices of the patients that the network learns from."""
+    return collection.of([patient for patient in collection.patients if patient not in set(left_out)])
+
+
+def validation_items(collection: Collection, left_out: Sequence[str], crops: int) -> list[dict[str, Any]]:
+    """``crops`` fixed draws, spread evenly over the patients left out (over all patients where none is), each with a seed of its own."""
+    patients = list(left_out) or collection.patients
+    by_patient = [collection.of([patient]) for patient in patients]
+    chosen = []
+    for number in range(crops):
+        members = by_patient[number % len(by_patient)]
+        chosen.append({**members[number // len(by_patient) % len(members)], "draw": number})
+    return chosen

@@ -1,0 +1,145 @@
+"""Collects findings while the evaluator runs and writes the outputs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from dfd.bundle import model_file
+from dfd.bundle.model_file import Model
+from dfd.calibration import Calibration, from_json
+from dfd.errors import DfdError, PointsError
+from dfd.modalities import MODALITIES
+from dfd.outputs import overlay, run_record, scores
+from dfd.outputs.files import choose_output_dir
+from dfd.points import find_points_file, read_points
+from dfd.records import Finding, Point
+
+logger = logging.getLogger(__name__)
+
+
+def points_of(data: str, points: str | None) -> list[Point]:
+    """The points of a run.
+
+    Raises:
+        PointsError: there is no points file, or it cannot be used.
+    """
+    folder = Path(data)
+    if not folder.is_dir():
+        raise PointsError(f"the data folder {folder} does not exist; check the path.")
+    file = find_points_file(folder, Path(points) if points else None)
+    if file is None:
+        raise PointsError(f"{folder} holds no points file; put a CSV with the columns filename,X,Y there or name one.")
+    return read_points(file, folder)
+
+
+def calibration_of(model: Model) -> Calibration | None:
+    """The calibration that comes with ``model``."""
+    return from_json(model.calibration) if model.calibration is not None else None
+
+
+def results_folder(asked: str | None, model: Model) -> Path:
+    """Where results go: as asked, else a new folder beside the model or below the working folder, whichever can be written."""
+    if asked:
+        return choose_output_dir(Path(asked), [])
+    name = Path("dfd_results") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    beside = model.path if model.path.is_dir() else model.path.parent
+    return choose_output_dir(None, [Path.cwd() / name, beside / name, Path.home() / name])
+
+
+class ResultsWriter:
+    """Ignite handler: overlays as they come, ``scores.csv`` and ``run.json`` at the end.
+
+    Args:
+        points: all rows of the points file, the bad ones too.
+        output_dir: an existing folder.
+        model: for the record.
+        modality: name in ``MODALITIES``.
+        images: write overlays.
+        anonymous: replace names in every output.
+        record: anything else to be kept in ``run.json``.
+    """
+
+    def __init__(
+        self, points: Sequence[Point], output_dir: str | Path, model: Model, modality: str, *, images: bool = True, anonymous: bool = False, record: Mapping[str, Any] | None = None
+    ) -> None:
+        self.points, self.folder, self.model, self.modality = list(points), Path(output_dir), model, MODALITIES[modality]
+        self.images, self.anonymous, self.record = images, anonymous, dict(record or {})
+        self.numbers = {id(point): number for number, point in enumerate(self.points, start=1)}
+        self.found: dict[int, Finding] = {id(point): Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
+        self.started = time.monotonic()
+        self.device = ""
+
+    def attach(self, engine: Engine) -> None:
+        """Registers the handler with the evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+
+    def collect(self, engine: Engine) -> None:
+        """Takes the findings of one slice."""
+        output = engine.state.output
+        self.device = str(output["image"].device)
+        for finding, region in zip(output["findings"], output["regions"], strict=True):
+            self.found[id(finding.point)] = finding
+            if self.images and region is not None and finding.verdict not in ("unreadable",):
+                number = self.numbers[id(finding.point)]
+                overlay.write(self.folder, number, engine.state.batch["scan"], region, output["prediction"], finding=finding, modality=self.modality)
+        if engine.state.iteration % 20 == 0:
+            logger.info("%d of %d points done", len(self.found), len(self.points))
+
+    def findings(self) -> list[Finding]:
+        """One per row, in order; rows that were not reached say so."""
+        missing = "the run was stopped before this row was reached; run it again"
+        return [self.found.get(id(point)) or Finding(point, "unreadable", error=missing) for point in self.points]
+
+    def write(self) -> list[Finding]:
+        """Writes ``scores.csv`` and ``run.json``."""
+        findings = self.findings()
+        scores.write(self.folder, findings, anonymous=self.anonymous)
+        verdicts = Counter(finding.verdict for finding in findings)
+        unscored = verdicts["not assessable"] + verdicts["unreadable"]
+        calibration = calibration_of(self.model)
+        content = {
+            "versions": run_record.versions(),
+            "model": "" if self.anonymous else str(self.model.path),
+            "bundle": self.modality.bundle,
+            "weights_sha256": self.model.sha256,
+            "calibration_sha256": run_record.digest(self.model.calibration),
+            "calibration_patients": calibration.patients if calibration else 0,
+            "smallest_p_value_supported": calibration.smallest_p if calibration else None,
+            "device": self.device or "none needed",
+            "threads": torch.get_num_threads(),
+            "seconds": round(time.monotonic() - self.started, 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "counts": {"rows": len(findings), "scored": len(findings) - unscored, "not assessable": verdicts["not assessable"], "unreadable": verdicts["unreadable"]},
+            "verdicts": dict(verdicts),
+            "configuration": {key: value for key, value in self.record.items() if not (self.anonymous and key in ("data_path", "points", "output_dir", "model_path"))},
+        }
+        run_record.write(self.folder, content)
+        logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
+        return findings
+
+
+def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: ResultsWriter) -> list[Finding]:
+    """Loads the weights, scores every slice, and writes the outputs even when it is stopped midway.
+
+    Raises:
+        BundleError: the weights do not belong to this bundle.
+    """
+    model_file.put_into(network, model, results.modality.bundle)
+    try:
+        if any(not point.error for point in results.points):
+            evaluator.run()
+    except DfdError:
+        raise
+    except BaseException:
+        results.write()
+        raise
+    return results.write()

@@ -1,0 +1,111 @@
+"""Prediction -> findings or map: the postprocessing of both bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import MapTransform
+
+from dfd import calibration
+from dfd.bundle.inferer import as_prediction
+from dfd.calibration import Calibration, Circumstances
+from dfd.errors import PointsError
+from dfd.evidence import OFFERED, noise
+from dfd.intensity import measured_pixels, noise_scale
+from dfd.modalities import MODALITIES, Modality
+from dfd.population import covariates_of
+from dfd.records import Finding, Point, Prediction, Region, Slice
+from dfd.regions import region_of
+from dfd.suitability import objections
+
+
+def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Collates a batch of one slice: ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors)."""
+    (item,) = items
+    return {**item, "image": torch.as_tensor(item["image"])[None]}
+
+
+def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, non_blocking: bool = False, **_: Any) -> tuple[torch.Tensor, None]:
+    """Batch of one slice -> input of the inferer; there is no label."""
+    return batch["image"].to(device, non_blocking=non_blocking), None
+
+
+class ScoreRegionsd(MapTransform):
+    """``pred`` of ``LatticeInferer`` -> what is said of it.
+
+    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None) and ``prediction``.
+    Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
+    """
+
+    def __init__(self, keys: str = "pred", modality: str = "ct_lung", calibration: Calibration | None = None) -> None:
+        super().__init__(keys)
+        self.modality, self.calibration = MODALITIES[modality], calibration
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        answered = dict(data)
+        planes = torch.as_tensor(data[self.keys[0]])
+        images = torch.as_tensor(data["image"])
+        if "points" not in data:
+            batch = planes if planes.ndim == 4 else planes[None]
+            pictures = images if images.ndim == 4 else images[None]
+            maps = torch.stack([torch.from_numpy(self.map_of(self._prediction(p, i[0])))[None] for p, i in zip(batch, pictures, strict=True)])
+            answered[self.keys[0]] = maps if planes.ndim == 4 else maps[0]
+            return answered
+        if data.get("error"):
+            answered.update(findings=[Finding(point, "unreadable", error=data["error"]) for point in data["points"]], regions=[None] * len(data["points"]))
+            return answered
+        prediction = self._prediction(planes[0], images[0, 0])
+        findings, regions = self.findings(data["scan"], data["points"], prediction)
+        answered.update(findings=findings, regions=regions, prediction=prediction)
+        return answered
+
+    def _prediction(self, planes: torch.Tensor, image: torch.Tensor) -> Prediction:
+        pixels = np.asarray(image.cpu(), dtype=np.float32)
+        return as_prediction(planes, noise_scale(pixels, measured_pixels(pixels, self.modality), self.modality))
+
+    def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
+        """One finding and one region (None where the point has none) per point."""
+        against = objections(scan, self.modality)
+        if against.refusal or against.not_assessable:
+            verdict = "unreadable" if against.refusal else "not assessable"
+            words = {"error": f"{points[0].filename!r}: {against.refusal}"} if against.refusal else {"reason": against.not_assessable}
+            return [Finding(point, verdict, **words) for point in points], [None] * len(points)
+        covariates = covariates_of(prediction, scan.facts, self.modality)
+        prepared: dict[float, noise.NoiseReference] = {}
+        findings, regions = [], []
+        for point in points:
+            try:
+                region = region_of(point, scan, self.modality)
+            except PointsError as error:
+                findings.append(Finding(point, "unreadable", error=str(error)))
+                regions.append(None)
+                continue
+            reference = prepared.setdefault(region.radius_px, noise.prepare(prediction, region.radius_px, self.modality)) if region.radius_px not in prepared else prepared[region.radius_px]
+            evidence = OFFERED[noise.FAMILY].measure(region, reference)
+            around = Circumstances(region.radius_mm, covariates, against.remarks)
+            findings.append(calibration.judge(point, evidence, self.calibration, around))
+            regions.append(region)
+        return findings, regions
+
+    def map_of(self, prediction: Prediction) -> np.ndarray:
+        """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels."""
+        result = np.zeros(prediction.z.shape, dtype=np.float32)
+        table = self.calibration.tables.get(noise.FAMILY) if self.calibration else None
+        if table is None:
+            return result
+        radius = self.modality.radius_px
+        centres, statistics = noise.score_grid(noise.prepare(prediction, radius, self.modality))
+        step = max(4, round(radius / 2))
+        for (x, y), statistic in zip(centres, statistics, strict=True):
+            if np.isfinite(statistic):
+                block = (slice(max(0, y - step // 2), y - step // 2 + step), slice(max(0, x - step // 2), x - step // 2 + step))
+                result[block] = -np.log10(calibration.p_value(float(statistic), table)[0])
+        return np.where(prediction.assessed, result, 0.0).astype(np.float32)
+
+
+def modality_named(name: str) -> Modality:
+    """The record behind a config's ``modality``."""
+    return MODALITIES[name]

@@ -1,0 +1,207 @@
+"""Ignite handlers of a training run: best and last checkpoint, resume, early stopping, time budget, learning rate, history."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from tqdm import tqdm
+
+from dfd.errors import BundleError
+from dfd.outputs.files import write_atomically
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_STEPS = 200
+"""Steps over which the learning rate rises; the spread is far off at first, and its gradients large."""
+LARGEST_GRADIENT = 1.0
+"""Norm to which gradients are cut."""
+FINAL_SHARE = 0.01
+"""Learning rate at the end, as a share of the highest."""
+
+
+def state_bytes(content: Any) -> bytes:
+    """A checkpoint as bytes, to be written in one piece."""
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+class TrainingJournal:
+    """Keeps a run's state on disk so that it survives being killed at any moment, and decides when it is over.
+
+    Writes ``last.pt`` (everything a resume needs, the best value so far included), ``best.pt`` (weights) and ``history.csv`` into ``folder`` after
+    every epoch, each under a temporary name first. Attach it after the ``ValidationHandler``.
+
+    Args:
+        folder: where the state lies; a ``last.pt`` found there is resumed.
+        network: the module whose weights are kept (not its distributed wrapper).
+        optimizer: its state is kept, its learning rate driven: warm-up, then a cosine over ``max_epochs`` or ``max_hours``, whichever ends first.
+        evaluator: the validation engine, whose metric ``metric`` (smaller is better) decides what is best.
+        patience: epochs without improvement after which training stops.
+        max_hours: budget over all resumed parts; None for none.
+        seed: each epoch draws from ``seed + epoch``, so that a resumed run sees what an uninterrupted one would.
+        write: False on processes that only compute.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        network: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        evaluator: Engine,
+        *,
+        metric: str = "val_nll",
+        patience: int = 15,
+        max_hours: float | None = None,
+        seed: int = 0,
+        write: bool = True,
+    ) -> None:
+        self.folder = Path(folder)
+        self.network, self.optimizer, self.evaluator = network, optimizer, evaluator
+        self.metric, self.patience, self.seed, self.write = metric, patience, seed, write
+        self.max_seconds = math.inf if max_hours is None else 3600.0 * max_hours
+        self.highest_rate = float(optimizer.param_groups[0]["lr"])
+        self.best, self.best_epoch = math.inf, 0
+        self.spent = 0.0
+        self.history: list[dict[str, float]] = []
+        self._loss_sum, self._loss_count = 0.0, 0
+        self._mark = time.monotonic()
+
+    def attach(self, engine: Engine) -> None:
+        """Registers the handler with the trainer."""
+        engine.add_event_handler(Events.STARTED, self.resume)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.begin_epoch)
+        engine.add_event_handler(Events.ITERATION_STARTED, self.set_rate)
+        engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.clip)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.count)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in training, over all resumed parts."""
+        return self.spent + time.monotonic() - self._mark
+
+    def resume(self, engine: Engine) -> None:
+        """Continues from ``last.pt`` where there is one."""
+        self._mark = time.monotonic()
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError:
+            raise BundleError(f"{path} is the state of another network; remove {self.folder} or train into another file.") from None
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best, self.best_epoch, self.spent, self.history = state["best"], state["best_epoch"], state["seconds"], state["history"]
+        engine.state.epoch = state["epoch"]
+        engine.state.iteration = state["epoch"] * engine.state.epoch_length
+        logger.info("resumed from %s after epoch %d, best %s %.4f", path, state["epoch"], self.metric, self.best)
+        if self._over(state["epoch"]):
+            engine.terminate()
+
+    def begin_epoch(self, engine: Engine) -> None:
+        """Seeds the draw of this epoch."""
+        torch.manual_seed(self.seed + engine.state.epoch)
+        self._loss_sum, self._loss_count = 0.0, 0
+
+    def set_rate(self, engine: Engine) -> None:
+        """Warm-up, then cosine."""
+        step = engine.state.iteration
+        share = min(1.0, max(step / (engine.state.max_epochs * engine.state.epoch_length), self.seconds / self.max_seconds))
+        rate = self.highest_rate * min(1.0, step / WARM_UP_STEPS) * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def clip(self, engine: Engine) -> None:
+        """Bounds the gradient: one crop across a metal edge must not undo an epoch."""
+        scaler = getattr(engine, "scaler", None)
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+
+    def count(self, engine: Engine) -> None:
+        """Sums the loss; cuts the epoch short when the budget is spent."""
+        output = engine.state.output
+        first = output[0] if isinstance(output, list) else output
+        self._loss_sum += float(first["loss"].detach())
+        self._loss_count += 1
+        if self.seconds > self.max_seconds:
+            engine.terminate_epoch()
+
+    def end_epoch(self, engine: Engine) -> None:
+        """Writes state and history; stops when it is over."""
+        epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[self.metric])
+        loss = self._loss_sum / max(self._loss_count, 1)
+        improved = value < self.best
+        if improved:
+            self.best, self.best_epoch = value, epoch
+        self.history.append({"epoch": epoch, "train_loss": loss, self.metric: value, "seconds": round(self.seconds, 1), "rate": float(self.optimizer.param_groups[0]["lr"])})
+        if self.write:
+            self._save(epoch, improved)
+        left = min(self.max_seconds - self.seconds, self.seconds / epoch * (engine.state.max_epochs - epoch))
+        logger.info(
+            "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
+            *(epoch, engine.state.max_epochs, loss, self.metric, value, self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
+        )
+        if self._over(epoch):
+            engine.terminate()
+
+    def _over(self, epoch: int) -> bool:
+        return epoch - self.best_epoch >= self.patience or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
+
+    def _save(self, epoch: int, improved: bool) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        weights = self.network.state_dict()
+        if improved:
+            write_atomically(self.folder / "best.pt", state_bytes(weights))
+        # last.pt after best.pt: a kill between the two repeats the epoch and writes best.pt again, never the other way round.
+        last = {
+            "network": weights,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": epoch,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        write_atomically(self.folder / "last.pt", state_bytes(last))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.history[0]))
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_atomically(self.folder / "history.csv", table.getvalue().encode())
+
+
+class ProgressBar:
+    """A bar with the time left on a terminal; nothing where there is none (the journal's line per epoch stands alone there)."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def attach(self, engine: Engine) -> None:
+        """Registers the handler with the trainer."""
+        if not sys.stderr.isatty():
+            return
+        engine.add_event_handler(Events.EPOCH_STARTED, self._open)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._close)
+
+    def _open(self, engine: Engine) -> None:
+        self.bar = tqdm(total=engine.state.epoch_length, desc=f"epoch {engine.state.epoch}/{engine.state.max_epochs}", unit="batch", leave=False)
+
+    def _step(self, _: Engine) -> None:
+        self.bar.update()
+
+    def _close(self, _: Engine) -> None:
+        self.bar.close()

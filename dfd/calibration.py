@@ -1,0 +1,226 @@
+"""Evidence -> p-value: conformal over patients, extended smoothly beyond them, and marked where it is.
+
+The exchangeable unit is the patient. Each calibration patient contributes the distribution of the statistic over genuine regions; the p-value of a new
+region is (1 + sum over patients of the share of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee, Barber and
+Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients). Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfd.errors import CalibrationError
+from dfd.records import Evidence, Finding, Point
+
+FORMAT = 1
+QUANTILES = 200
+"""Most values kept per patient: order statistics of the genuine regions."""
+TAIL_SHARE = 0.1
+"""Upper share of genuine regions that the tail is fitted to."""
+UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
+POPULATION_MARGIN = 0.25
+"""Share of a covariate's range by which a scan may lie outside the calibration scans before it counts as unlike them."""
+COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
+"""What is known of a scan beside its pixels: level and correlation of its noise, size of its pixels, honesty of the predicted spread."""
+SMALLEST_P = 1e-12
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Genuine statistics of one evidence family: one sorted array per calibration patient."""
+
+    patients: tuple[FloatArray, ...]
+    threshold: float = math.inf
+    """Where the fitted tail begins."""
+    tail_index: float = 1.0
+    """Pareto exponent of the tail: the share beyond t falls as (t / threshold) ** -tail_index."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Everything that turns evidence into p-values, for the weights it names."""
+
+    bundle: str
+    weights_sha256: str
+    radius_mm: float
+    tables: Mapping[str, Table]
+    population: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Covariate -> (lowest, highest) over calibration scans."""
+
+    @property
+    def patients(self) -> int:
+        """How many patients the p-values stand on."""
+        return min((len(table.patients) for table in self.tables.values()), default=0)
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p-value that this many patients support."""
+        return 1.0 / (1 + self.patients)
+
+
+def fit_table(by_patient: Sequence[Sequence[float]]) -> Table:
+    """Table of one family from the genuine statistics of each patient; patients without any are left out.
+
+    Raises:
+        CalibrationError: nothing to fit.
+    """
+    kept = [np.sort(np.asarray([v for v in values if math.isfinite(v)], dtype=np.float64)) for values in by_patient]
+    kept = [values for values in kept if len(values)]
+    if not kept:
+        raise CalibrationError("no genuine region could be measured, so there is nothing to calibrate on; give more or larger slices.")
+    patients = tuple(np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values for values in kept)
+    return Table(patients, *_fit_tail(patients))
+
+
+def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
+    pooled = np.concatenate(patients)
+    weights = np.concatenate([np.full(len(values), 1.0 / len(values)) for values in patients]) / len(patients)
+    order = np.argsort(pooled)[::-1]
+    pooled, weights = np.maximum(pooled[order], 1e-9), weights[order]
+    count = max(1, int(np.searchsorted(np.cumsum(weights), TAIL_SHARE)))
+    threshold = float(pooled[min(count, len(pooled) - 1)])
+    excess = float(np.average(np.log(pooled[:count] / threshold), weights=weights[:count]))
+    return threshold, 1.0 / max(excess, 0.02)
+
+
+def share_beyond(statistic: float, table: Table) -> float:
+    """Patient-weighted share of genuine regions at least as large as ``statistic``, smooth beyond the tail's threshold. Not increasing."""
+    counted = float(np.mean([1.0 - np.searchsorted(values, statistic, side="left") / len(values) for values in table.patients]))
+    if statistic <= table.threshold:
+        return counted
+    at_threshold = float(np.mean([1.0 - np.searchsorted(values, table.threshold, side="left") / len(values) for values in table.patients]))
+    return at_threshold * (statistic / table.threshold) ** -table.tail_index
+
+
+def p_value(statistic: float, table: Table) -> tuple[float, bool]:
+    """Two answers: p in (0, 1], not increasing in ``statistic``; and whether it lies beyond what the patients support."""
+    n = len(table.patients)
+    share = share_beyond(statistic, table)
+    limit = 1.0 / (n + 1)
+    if share >= limit:
+        return min(1.0, (1 + n * share) / (n + 1)), False
+    # Below the limit conformal p-values end; the extension joins them without a step and stays on their cautious side.
+    return max(share * (2 * n + 1) / (n + 1), SMALLEST_P), True
+
+
+def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[str]:
+    """Names of the covariates in which a scan lies outside the calibration scans."""
+    outside = []
+    for name, value in covariates.items():
+        if name not in calibration.population or not math.isfinite(value):
+            continue
+        low, high = calibration.population[name]
+        margin = POPULATION_MARGIN * max(high - low, 0.1)
+        if not low - margin <= value <= high + margin:
+            outside.append(name)
+    return outside
+
+
+def verdict_of(p: float) -> str:
+    """The word for a p-value."""
+    if p <= STRONGLY_UNUSUAL:
+        return "strongly unusual"
+    return "unusual" if p <= UNUSUAL else "no anomaly found"
+
+
+def form_of(evidence: Evidence) -> str:
+    """Which form of tampering this evidence speaks for."""
+    energy = evidence.measures.get("energy", 0.0)
+    largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
+    return "adversarial noise" if energy > 0 and energy >= 0.5 * largest else "AI edit"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a region beside its evidence."""
+
+    radius_mm: float | None = None
+    covariates: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """Sentences on why the scan is outside the population."""
+
+
+def judge(point: Point, evidence: Evidence, calibration: Calibration | None, around: Circumstances) -> Finding:
+    """The answer for one point."""
+    if evidence.obstacle or not math.isfinite(evidence.statistic):
+        return Finding(point, "not assessable", reason=evidence.obstacle, tissue=evidence.tissue, radius_mm=around.radius_mm)
+    table = calibration.tables.get(evidence.family) if calibration else None
+    if calibration is None or table is None:
+        reason = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
+        return Finding(point, "not assessable", reason=reason, tissue=evidence.tissue, radius_mm=around.radius_mm)
+    p, beyond = p_value(evidence.statistic, table)
+    remarks = list(around.remarks)
+    strange = unlike(around.covariates, calibration)
+    if strange:
+        remarks.append(f"the scan is unlike every calibration scan in {', '.join(strange)}")
+    if around.radius_mm is not None and not 0.7 <= around.radius_mm / calibration.radius_mm <= 1.43:
+        remarks.append(f"the calibration was made for a radius of {calibration.radius_mm:g} mm")
+    verdict = verdict_of(p)
+    found = verdict != "no anomaly found"
+    reason = "; ".join([evidence.reason if found else "the region's noise fits the same tissue elsewhere in this slice", *remarks])
+    return Finding(
+        point,
+        verdict,
+        score=-math.log10(p) + 0.0,
+        p_value=p,
+        form=form_of(evidence) if found else "",
+        reason=reason,
+        p_by_family={evidence.family: p},
+        radius_mm=around.radius_mm,
+        tissue=evidence.tissue,
+        extrapolated=beyond or bool(remarks),
+    )
+
+
+def to_json(calibration: Calibration) -> dict[str, Any]:
+    """Plain containers, as stored."""
+    return {
+        "format": FORMAT,
+        "bundle": calibration.bundle,
+        "weights_sha256": calibration.weights_sha256,
+        "radius_mm": calibration.radius_mm,
+        "patients": calibration.patients,
+        "smallest_p": calibration.smallest_p,
+        "families": {
+            name: {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [[round(float(v), 5) for v in values] for values in table.patients]}
+            for name, table in calibration.tables.items()
+        },
+        "population": {name: list(bounds) for name, bounds in calibration.population.items()},
+    }
+
+
+def from_json(content: Mapping[str, Any]) -> Calibration:
+    """The record behind ``to_json``.
+
+    Raises:
+        CalibrationError: the content is no calibration of this version.
+    """
+    if content.get("format") != FORMAT:
+        raise CalibrationError(f"the calibration has format {content.get('format')!r}, this version reads {FORMAT}; refit it with `dfd calibrate`.")
+    try:
+        tables = {
+            str(name): Table(tuple(np.asarray(values, dtype=np.float64) for values in table["patients"]), float(table["threshold"]), float(table["tail_index"]))
+            for name, table in content["families"].items()
+        }
+        population = {str(name): (float(low), float(high)) for name, (low, high) in content["population"].items()}
+        return Calibration(str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]), tables, population)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise CalibrationError("the calibration is damaged; refit it with `dfd calibrate`.") from None
+
+
+def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> float:
+    """Upper bound of the true false-alarm rate at nominal ``alarm`` for this many calibration patients (Vovk 2012, Beta law of split conformal)."""
+    from scipy.stats import beta
+
+    rank = math.floor((patients + 1) * alarm)
+    if rank < 1:
+        return 1.0
+    return float(beta.ppf(confidence, rank, patients + 1 - rank))

@@ -1,0 +1,28 @@
+"""What the command line asked for: one of the settings records, or one of the two small records here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+
+
+@dataclass(frozen=True, slots=True)
+class InfoRequest:
+    """What is this model?"""
+
+    model: str | None = None
+    """None: all shipped ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRequest:
+    """Make a phantom, tamper with it, score it."""
+
+    output: Path = field(default_factory=lambda: Path("demo_output"))
+    seed: int = 20261122
+
+
+Request: TypeAlias = ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest

@@ -1,0 +1,91 @@
+"""Noise evidence: does the residual in a region carry the same noise as the same tissue elsewhere in the slice?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfd.evidence.windows import FEWEST_NEIGHBOURS, MEASURES, FloatArray, WindowTable, deviations, grid_centres, measure_windows, supported
+from dfd.intensity import brightness_scale, tissue_map
+from dfd.masking import disk
+from dfd.modalities import Modality
+from dfd.records import Evidence, Prediction, Region
+
+FAMILY = "noise"
+DIRECTION = "higher = less like the genuine rest of the same slice"
+SOURCE = "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster (WIFS 2015), on masked-prediction residuals"
+
+
+@dataclass(frozen=True)
+class NoiseReference:
+    """One slice, prepared for regions of one radius."""
+
+    prediction: Prediction
+    modality: Modality
+    table: WindowTable
+    """Genuine-looking windows of the slice."""
+    ordinary: float
+    """Median statistic over the slice's own windows: what an ordinary window of this slice deviates by. NaN where there are too few."""
+    own: FloatArray
+    """Statistics of the slice's own windows, in the order of ``table``."""
+
+
+def prepare(prediction: Prediction, radius: float, modality: Modality) -> NoiseReference:
+    """Measures the windows of a slice once for all regions of about this radius (pixels)."""
+    table = supported(measure_windows(prediction, grid_centres(prediction, radius), radius, modality))
+    own = _statistics(deviations(table, table))
+    usable = own[np.isfinite(own)]
+    ordinary = float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
+    return NoiseReference(prediction, modality, table, ordinary, own / ordinary)
+
+
+def _statistics(deviation: FloatArray) -> FloatArray:
+    """Root mean square over the seven measures: two-sided, too smooth counts like too rough."""
+    result: FloatArray = np.sqrt(np.mean(np.clip(deviation, -50.0, 50.0) ** 2, axis=1))
+    return result
+
+
+def measure(region: Region, reference: NoiseReference) -> Evidence:
+    """Deviation of energy and autocorrelation of z in ``region`` from matched windows of the same slice, in units of what is ordinary there.
+
+    Unitless, >= 0, 1 = as ordinary as half the slice, higher = more suspicious. Source: see ``SOURCE``; the matching is ours.
+    """
+    centre = np.array([[round(region.x), round(region.y)]], dtype=np.int64)
+    asked = measure_windows(reference.prediction, centre, region.radius_px, reference.modality)
+    tissue = dominant_tissue(region, reference)
+    if not np.isfinite(asked.measures).all():
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle="less than 60 % of the region holds a measurement (air, padding or outside the body)")
+    deviation = deviations(asked, reference.table)
+    if not (np.isfinite(deviation).all() and np.isfinite(reference.ordinary)):
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle="the slice holds too little comparable tissue to say what is ordinary in it")
+    statistic = float(_statistics(deviation)[0] / reference.ordinary)
+    measures = dict(zip(MEASURES, (float(value) for value in deviation[0]), strict=True))
+    return Evidence(FAMILY, statistic, measures, tissue, reason_for(measures))
+
+
+def reason_for(measures: dict[str, float]) -> str:
+    """One plain sentence on the largest deviation."""
+    name, value = max(measures.items(), key=lambda item: abs(item[1]))
+    times = f"{abs(value):.1f} times the usual variation"
+    if name == "energy":
+        return f"noise here is {'stronger' if value > 0 else 'weaker'} than the surroundings predict, {times} of the same tissue in this slice"
+    row, column = (int(part) for part in name.split()[1].split(","))
+    direction = {(0, 1): "across", (1, 0): "down", (0, 2): "two pixels across", (2, 0): "two pixels down"}.get((row, column), "on the diagonal")
+    return f"the grain here is {'more' if value > 0 else 'less'} alike from pixel to pixel ({direction}) than in the same tissue of this slice, {times}"
+
+
+def dominant_tissue(region: Region, reference: NoiseReference) -> str:
+    """Name of the tissue class that most measured pixels of the region belong to; empty where none does."""
+    prediction, modality = reference.prediction, reference.modality
+    scale = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
+    inside = disk(*prediction.z.shape, (region.x, region.y), region.radius_px)
+    labels: NDArray[np.int8] = tissue_map(prediction.mean, prediction.assessed & inside, modality, scale)
+    found = labels[labels >= 0]
+    return modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""
+
+
+def score_grid(reference: NoiseReference) -> tuple[NDArray[np.int64], FloatArray]:
+    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice: the map without a point."""
+    return reference.table.centres, reference.own

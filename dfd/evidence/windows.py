@@ -1,0 +1,159 @@
+"""What the residual of one window looks like, for many windows of a slice at once: the ground the evidence families stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_gradient_magnitude
+
+from dfd.intensity import brightness_scale
+from dfd.modalities import Modality
+from dfd.records import Prediction
+
+LAGS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
+"""(row, column) shifts at which the residual's correlation is measured: with the energy, seven numbers."""
+MEASURES = ("energy", *(f"correlation {row},{column}" for row, column in LAGS))
+LARGEST_Z = 6.0
+"""Residuals are cut here: one pixel on a metal edge must not outweigh a window."""
+SUPPORT = 0.6
+"""Share of a window's pixels that must be measured."""
+NEIGHBOURS = 40
+"""Genuine windows of the same slice that a window is compared with."""
+FEWEST_NEIGHBOURS = 12
+"""Below this many no robust spread can be told, and the region is not assessable."""
+APART = 2.2
+"""Reference windows begin this many radii away, so that a click a little off does not put the edit into its own reference."""
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WindowTable:
+    """Numbers of windows: ``centres`` ``[n, 2]`` (x, y), ``measures`` ``[n, 7]``, ``covariates`` ``[n, 3]``; rows without support are NaN."""
+
+    radius: float
+    centres: NDArray[np.int64]
+    measures: FloatArray
+    covariates: FloatArray
+
+
+def disk_offsets(radius: float) -> NDArray[np.int64]:
+    """``[k, 2]`` (row, column) offsets of the pixels of a disk."""
+    reach = int(np.floor(radius))
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    inside = rows**2 + columns**2 <= radius**2
+    return np.stack([rows[inside], columns[inside]], axis=1)
+
+
+def _shifted_product(z: FloatArray, known: NDArray[np.bool_], lag: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    moved = np.roll(z, (-lag[0], -lag[1]), axis=(0, 1))
+    both = known & np.roll(known, (-lag[0], -lag[1]), axis=(0, 1))
+    # What np.roll carries around the border is not a neighbour.
+    both[z.shape[0] - lag[0] :, :] = False
+    if lag[1] > 0:
+        both[:, z.shape[1] - lag[1] :] = False
+    elif lag[1] < 0:
+        both[:, : -lag[1]] = False
+    return np.where(both, z * moved, 0.0), both.astype(np.float64)
+
+
+def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.int64]) -> FloatArray:
+    """Sums of ``[F, H, W]`` planes over the disks at ``centres``: ``[n, F]``. Outside the slice there is nothing."""
+    reach = int(np.abs(offsets).max()) if len(offsets) else 0
+    padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)))
+    width = padded.shape[2]
+    flat = padded.reshape(len(planes), -1)
+    places = (centres[:, 1] + reach) * width + centres[:, 0] + reach
+    steps = offsets[:, 0] * width + offsets[:, 1]
+    sums = np.empty((len(centres), len(planes)))
+    for start in range(0, len(centres), 256):
+        index = places[start : start + 256, None] + steps[None]
+        sums[start : start + 256] = flat[:, index].sum(axis=2).T
+    return sums
+
+
+def measure_windows(prediction: Prediction, centres: NDArray[np.int64], radius: float, modality: Modality) -> WindowTable:
+    """Log energy of z and its correlation (Fisher's z) at ``LAGS`` in the disks around ``centres``, and the covariates windows are matched by.
+
+    Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of its edge strength and of the predicted
+    spread, both in units of the noise scale.
+    """
+    known = prediction.assessed
+    z = np.where(known, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
+    products = [_shifted_product(z, known, lag) for lag in LAGS]
+    noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
+    unit = brightness_scale(prediction.mean, known) if modality.relative else 100.0
+    edges = gaussian_gradient_magnitude(prediction.mean.astype(np.float64), 1.0) / noise
+    planes = np.stack(
+        [
+            known.astype(np.float64),
+            z**2,
+            *(product for product, _ in products),
+            *(both for _, both in products),
+            np.where(known, prediction.mean / unit, 0.0),
+            np.where(known, edges, 0.0),
+            np.where(known, np.log(np.maximum(prediction.spread, 1e-6) / noise), 0.0),
+        ]
+    )
+    offsets = disk_offsets(radius)
+    sums = _gather(planes, centres, offsets)
+    count = sums[:, 0]
+    enough = count >= SUPPORT * len(offsets)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        energy = sums[:, 1] / count
+        lags = len(LAGS)
+        correlation = sums[:, 2 : 2 + lags] / sums[:, 2 + lags : 2 + 2 * lags] / energy[:, None]
+        measures = np.column_stack([np.log(np.maximum(energy, 1e-6)), np.arctanh(np.clip(correlation, -0.98, 0.98))])
+        rest = sums[:, 2 + 2 * lags :] / count[:, None]
+        covariates = np.column_stack([rest[:, 0], np.log(np.maximum(rest[:, 1], 1e-3)), rest[:, 2]])
+    measures[~enough] = np.nan
+    covariates[~enough] = np.nan
+    return WindowTable(radius, centres, measures, covariates)
+
+
+def grid_centres(prediction: Prediction, radius: float) -> NDArray[np.int64]:
+    """``[n, 2]`` (x, y) centres half a radius apart wherever the middle pixel is measured."""
+    step = max(4, round(radius / 2))
+    rows, columns = np.mgrid[step // 2 : prediction.z.shape[0] : step, step // 2 : prediction.z.shape[1] : step]
+    inside = prediction.assessed[rows, columns]
+    return np.stack([columns[inside], rows[inside]], axis=1).astype(np.int64)
+
+
+def supported(table: WindowTable) -> WindowTable:
+    """The rows of a table that have support."""
+    kept = np.isfinite(table.measures).all(axis=1)
+    return WindowTable(table.radius, table.centres[kept], table.measures[kept], table.covariates[kept])
+
+
+def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
+    """``[n, 7]``: robust deviation of each asked window from its ``NEIGHBOURS`` most similar reference windows; NaN where fewer than ``FEWEST_NEIGHBOURS``.
+
+    Similar: nearest in the covariates, each in units of its own robust spread over the reference. Reference windows closer than ``APART`` radii are left out.
+    """
+    result = np.full(asked.measures.shape, np.nan)
+    if len(reference.centres) < FEWEST_NEIGHBOURS:
+        return result
+    centre = np.median(reference.covariates, axis=0)
+    width = np.maximum(1.4826 * np.median(np.abs(reference.covariates - centre), axis=0), 1e-3)
+    floor = np.maximum(0.5 * 1.4826 * np.median(np.abs(reference.measures - np.median(reference.measures, axis=0)), axis=0), 1e-3)
+    for start in range(0, len(asked.centres), 128):
+        part = slice(start, start + 128)
+        away = ((asked.covariates[part, None] - reference.covariates[None]) / width) ** 2
+        distance = np.where(np.isfinite(away), away, np.inf).sum(axis=2)
+        apart = np.linalg.norm((asked.centres[part, None] - reference.centres[None]).astype(np.float64), axis=2)
+        distance[apart < APART * asked.radius] = np.inf
+        number = min(NEIGHBOURS, len(reference.centres) - 1)
+        nearest = np.argpartition(distance, number, axis=1)[:, :number]
+        usable = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
+        values = np.where(usable[..., None], reference.measures[nearest], np.nan)
+        few = usable.sum(axis=1) < FEWEST_NEIGHBOURS
+        values[few] = 0.0
+        middle = np.nanmedian(values, axis=1)
+        spread = 1.4826 * np.nanmedian(np.abs(values - middle[:, None]), axis=1)
+        # A handful of windows may agree by chance: half the spread over the whole slice is the least that is believed.
+        deviation = (asked.measures[part] - middle) / np.maximum(spread, floor)
+        deviation[few] = np.nan
+        result[part] = deviation
+    return result

@@ -1,0 +1,85 @@
+"""Intensity statistics of one slice: where it is a measurement, how strong its noise is, which tissue a pixel belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from dfd.modalities import Modality
+from dfd.records import BoolImage, FloatImage
+
+TILE_PX = 16
+"""Side of the tiles in which noise is measured: enough pixels for a median, small enough to lie within one tissue."""
+NOISE_PERCENTILE = 30.0
+"""Percentile over tiles: structure only ever adds to a tile's deviation, so the lower part of the distribution is noise."""
+MAD_TO_SD = 1.4826
+PLATEAU_SHARE = 0.005
+"""Share of a slice's pixels that must sit at its very lowest or highest value before that value counts as clipped."""
+DARK_SHARE = 0.15
+"""Tiles darker than this share of the brightness scale are background in MR."""
+
+
+def measured_pixels(pixels: FloatImage, modality: Modality) -> BoolImage:
+    """``[H, W]``, True where ``pixels`` (``[H, W]``, NaN where there is no measurement) holds one: finite, above the floor, not clipped."""
+    finite = np.isfinite(pixels)
+    measured = finite.copy()
+    if modality.floor is not None:
+        measured &= np.nan_to_num(pixels, nan=-np.inf) > modality.floor
+    if finite.any():
+        for extreme in (pixels[finite].min(), pixels[finite].max()):
+            plateau = pixels == extreme
+            if plateau.sum() > PLATEAU_SHARE * pixels.size:
+                measured &= ~plateau
+    return measured
+
+
+def _tiles(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    """``[H, W]`` -> ``[tiles, TILE_PX * TILE_PX]``; what does not fill a tile is left out."""
+    rows, columns = (size // TILE_PX for size in image.shape)
+    cut = image[: rows * TILE_PX, : columns * TILE_PX]
+    return cut.reshape(rows, TILE_PX, columns, TILE_PX).swapaxes(1, 2).reshape(-1, TILE_PX * TILE_PX)
+
+
+def brightness_scale(pixels: FloatImage, measured: BoolImage) -> float:
+    """95th percentile of the measured pixels, in their unit; 1 where nothing is measured. What MR intensities are divided by."""
+    if not measured.any():
+        return 1.0
+    return max(float(np.percentile(pixels[measured], 95.0)), 1e-3)
+
+
+def noise_scale(pixels: FloatImage, measured: BoolImage, modality: Modality) -> float:
+    """Robust noise level of a slice in its own unit: a low percentile, over tiles of tissue, of 1.48 x median |pixel - 3x3 median|.
+
+    It is a yardstick rather than a standard deviation: it is proportional to it within one kernel, and never zero.
+    """
+    filled = np.where(np.isfinite(pixels), pixels, 0.0).astype(np.float32)
+    rough = np.abs(filled - median_filter(filled, size=3))
+    deviation = np.median(_tiles(rough), axis=1) * MAD_TO_SD
+    # A median over integers comes in steps; the mean over the same tile is finer and equally proportional.
+    deviation = np.where(deviation > 0, 0.5 * deviation + 0.5 * _tiles(rough).mean(axis=1) * 1.2533, 0.0)
+    level = _tiles(filled).mean(axis=1)
+    inside = _tiles(measured).all(axis=1) & (deviation > 0)
+    if modality.relative:
+        wanted = inside & (level > DARK_SHARE * brightness_scale(filled, measured))
+    else:
+        soft = next(tissue for tissue in modality.tissues if tissue.name == "soft tissue")
+        wanted = inside & (level > soft.low - 180.0) & (level < soft.high + 50.0)
+    chosen = wanted if wanted.sum() > 4 else inside
+    if not chosen.any():
+        spread = rough[measured]
+        return max(float(spread.mean()) if spread.size else 1.0, 1e-3)
+    return max(float(np.percentile(deviation[chosen], NOISE_PERCENTILE)), 1e-3)
+
+
+def tissue_map(mean: FloatImage, measured: BoolImage, modality: Modality, scale: float | None = None) -> NDArray[np.int8]:
+    """``[H, W]`` index into ``modality.tissues``, -1 where none fits.
+
+    ``mean`` is the predicted, hence nearly noise-free, slice. ``scale`` is its brightness scale, measured where None.
+    """
+    if modality.relative:
+        mean = mean / (brightness_scale(mean, measured) if scale is None else scale)
+    labels = np.full(mean.shape, -1, dtype=np.int8)
+    for number, tissue in enumerate(modality.tissues):
+        labels[measured & (mean >= tissue.low) & (mean < tissue.high)] = number
+    return labels

@@ -1,0 +1,180 @@
+"""Pixels of the pictures: the windowed slice, the residual map and its colours, outlines and crops. Images are ``[H, W, 3]`` uint8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dfd.modalities import Modality
+from dfd.records import BoolImage, FloatImage, Prediction, Region, Slice
+
+RgbImage = NDArray[np.uint8]
+
+BOX_PX = 5
+"""Side of the box that averages residual energy, applied twice: as wide (variance) as one box of 7 pixels, without its square marks. Ours."""
+OCTAVES = 3.0
+"""Ends of the colour scale: 1/8 and 8 times the median of the slice."""
+PERCENTILES = (1.0, 99.0)
+
+BACKGROUND = (16, 16, 18)
+OUTSIDE = (34, 34, 40)
+"""Beyond the border of the slice."""
+NOT_ASSESSED = (84, 84, 88)
+OUTLINE = (255, 225, 40)
+_HALO = (0, 0, 0)
+
+# Blue - white - orange: told apart with any colour vision, even lightness steps to both sides of white.
+_STOPS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+_COLOURS = np.array([(8, 64, 150), (92, 165, 224), (244, 244, 242), (250, 160, 60), (166, 62, 0)], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A square panel: the part of a slice it shows and its size. Pixel centres are at whole numbers."""
+
+    left: float
+    top: float
+    side: float
+    """Extent in slice pixels."""
+    size: int
+    """Extent in picture pixels."""
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Slice position -> position in the panel."""
+        return (x + 0.5 - self.left) * self.scale - 0.5, (y + 0.5 - self.top) * self.scale - 0.5
+
+    @property
+    def scale(self) -> float:
+        """Picture pixels per slice pixel."""
+        return self.size / self.side
+
+
+def whole_view(shape: tuple[int, int], size: int) -> View:
+    """The whole slice, centred in a square panel."""
+    rows, columns = shape
+    side = max(rows, columns)
+    return View(left=(columns - side) / 2, top=(rows - side) / 2, side=side, size=size)
+
+
+def region_view(region: Region, factor: float, shape: tuple[int, int], size: int) -> View:
+    """The surroundings of a region: ``factor`` radii to each side, whole pixels, no wider than needed to show the whole slice."""
+    half = min(max(round(factor * region.radius_px), 8), max(shape))
+    return View(left=round(region.x) - half, top=round(region.y) - half, side=2 * half + 1, size=size)
+
+
+def display_window(scan: Slice, modality: Modality, within: BoolImage | None = None) -> tuple[float, float]:
+    """(low, high) in the unit of the slice: the window of the modality, else 1st to 99th percentile of the measured pixels.
+
+    ``within``, ``[H, W]``, asks for the percentiles of the pixels where it is True instead.
+    """
+    if within is None and modality.window is not None:
+        return modality.window
+    chosen = scan.valid & np.isfinite(scan.pixels)
+    chosen = chosen if within is None else chosen & within
+    if not chosen.any():
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(scan.pixels[chosen], PERCENTILES))
+    return (low, high) if high > low else (low - 1.0, low + 1.0)
+
+
+def grey_image(scan: Slice, window: tuple[float, float]) -> RgbImage:
+    """The slice in a window; what is no measurement is black."""
+    low, high = window
+    level = np.clip((np.nan_to_num(scan.pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0)
+    grey = np.where(scan.valid, np.round(level * 255.0), 0.0).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def residual_octaves(prediction: Prediction) -> FloatImage:
+    """Local residual energy against that of the whole slice, ``[H, W]``, in octaves (log2): 0 = median, +1 = twice, -1 = half.
+
+    Energy is the mean of z^2 over the assessed pixels around each pixel, weighted by two passes of a box of ``BOX_PX``; NaN where not assessed.
+    """
+    assessed = prediction.assessed & np.isfinite(prediction.z)
+    square = np.where(assessed, np.square(prediction.z, dtype=np.float64), 0.0)
+    energy = _box_sum(_box_sum(square)) / np.maximum(_box_sum(_box_sum(assessed.astype(np.float64))), 1.0)
+    octaves = np.full(assessed.shape, np.nan, dtype=np.float32)
+    if assessed.any():
+        tiny = np.finfo(np.float32).tiny
+        median = max(float(np.median(energy[assessed])), tiny)
+        octaves[assessed] = np.log2(np.maximum(energy[assessed], tiny) / median)
+    return octaves
+
+
+def residual_colours(octaves: FloatImage) -> RgbImage:
+    """Octaves -> blue (less), white (as the slice), orange (more), clipped at ``OCTAVES``; grey where NaN."""
+    known = np.isfinite(octaves)
+    level = np.clip(np.where(known, octaves, 0.0) / OCTAVES, -1.0, 1.0)
+    image = lookup_table()[np.round((level + 1.0) * 127.5).astype(np.uint8)]
+    image[~known] = NOT_ASSESSED
+    return image
+
+
+def lookup_table() -> RgbImage:
+    """The colours of the residual map, ``[256, 3]``, from less to more."""
+    level = np.linspace(-1.0, 1.0, 256)
+    return np.stack([np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1).astype(np.uint8)
+
+
+def show(image: RgbImage, view: View, region: Region) -> RgbImage:
+    """The part of ``image`` that ``view`` asks for, at its size, with the region outlined."""
+    side = round(view.side)
+    left, top = int(np.floor(view.left)), int(np.floor(view.top))
+    part = np.empty((side, side, 3), dtype=np.uint8)
+    part[:] = OUTSIDE
+    rows, columns = image.shape[:2]
+    from_row, to_row = max(top, 0), min(top + side, rows)
+    from_column, to_column = max(left, 0), min(left + side, columns)
+    if from_row < to_row and from_column < to_column:
+        part[from_row - top : to_row - top, from_column - left : to_column - left] = image[from_row:to_row, from_column:to_column]
+    if view.size != side:
+        part = np.asarray(Image.fromarray(part).resize((view.size, view.size), Image.Resampling.BICUBIC)).copy()
+    placed = View(left, top, side, view.size)
+    _outline(part, placed.place(region.x, region.y), region.radius_px * placed.scale)
+    return part
+
+
+def disk(shape: tuple[int, int], region: Region, factor: float) -> BoolImage:
+    """``[H, W]``, True within ``factor`` radii of the centre of the region."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    distance = (columns - region.x) ** 2 + (rows - region.y) ** 2
+    return np.asarray(distance <= (factor * region.radius_px) ** 2)
+
+
+def _outline(image: RgbImage, centre: tuple[float, float], radius: float) -> None:
+    """Draw a circle and a small open cross into ``image``: one bright line with a dark edge, seen on any ground."""
+    reach = radius + 4.0
+    top, bottom = (int(np.clip(centre[1] + sign * reach, 0, image.shape[0])) for sign in (-1, 1))
+    left, right = (int(np.clip(centre[0] + sign * reach, 0, image.shape[1])) for sign in (-1, 1))
+    rows, columns = np.ogrid[top:bottom, left:right]
+    across, down = columns - centre[0], rows - centre[1]
+    arm = min(max(0.22 * radius, 3.0), 9.0)
+    circle = np.abs(np.hypot(across, down) - radius)
+    distance = np.minimum(circle, np.minimum(_arms(across, down, arm), _arms(down, across, arm)))
+    patch = image[top:bottom, left:right].astype(np.float64)
+    for colour, half_width, strength in ((_HALO, 1.9, 0.65), (OUTLINE, 0.7, 1.0)):
+        cover = (np.clip(half_width + 0.5 - distance, 0.0, 1.0) * strength)[:, :, None]
+        patch = patch * (1.0 - cover) + np.array(colour) * cover
+    image[top:bottom, left:right] = np.round(patch).astype(np.uint8)
+
+
+def _arms(along: NDArray[np.float64], aside: NDArray[np.float64], arm: float) -> NDArray[np.float64]:
+    """Distance to two strokes along one axis that leave the centre itself free."""
+    inner = arm / 3.0
+    beyond = np.maximum(np.abs(along) - arm, 0.0) + np.maximum(inner - np.abs(along), 0.0)
+    distance: NDArray[np.float64] = np.hypot(beyond, aside)
+    return distance
+
+
+def _box_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum over the box around every pixel, with nothing beyond the border; ``[H, W]``."""
+    half = BOX_PX // 2
+    for axis in (0, 1):
+        size = values.shape[axis]
+        total = np.concatenate([np.zeros_like(values.take([0], axis)), np.cumsum(values, axis=axis)], axis=axis)
+        index = np.arange(size)
+        values = total.take(np.minimum(index + half + 1, size), axis) - total.take(np.maximum(index - half, 0), axis)
+    return np.maximum(values, 0.0)

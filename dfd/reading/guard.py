@@ -1,0 +1,176 @@
+"""The door every DICOM file passes: nothing is inflated, allocated or nested beyond a limit, and every failure becomes one sentence."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import Dataset, dcmread
+from pydicom.config import disable_value_validation
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+# Private, yet the very parser dcmread uses: a second opinion on where the header ends would be a way around the guard.
+from pydicom.filereader import _read_file_meta_info
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from dfd.errors import SeriesError
+from dfd.reading.content import HEAD_LENGTH, MAGIC, PREAMBLE_LENGTH, has_explicit_vr, has_magic, starts_with_element
+
+INFLATED_LIMIT = 256 * 2**20
+"""Bytes a deflated file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no limit (1 MB became 2 GB)."""
+
+PIXELS_LIMIT = 2 * 2**30
+"""Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT slices."""
+
+_CHUNK = 2**20
+_LOGS = ("pydicom", "nibabel.global")
+
+READ_ERRORS: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    ImportError,
+    InvalidDicomError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and its decoders were seen to raise on damaged files (RuntimeError covers RecursionError and NotImplementedError)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open file that pydicom may read."""
+
+    stream: BinaryIO
+    """At its start; always with preamble, never deflated."""
+    meta: FileMetaDataset
+    """File meta information as it stands in the file (so it may still say "deflated")."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom and nibabel from warning of odd values and from logging them: the texts quote the value, and that may be a patient's identity."""
+    logs = [logging.getLogger(name) for name in _LOGS]
+    before = [log.disabled for log in logs]
+    with warnings.catch_warnings(), disable_value_validation():
+        warnings.simplefilter("ignore")
+        try:
+            for log in logs:
+                log.disabled = True
+            yield
+        finally:
+            for log, disabled in zip(logs, before, strict=True):
+                log.disabled = disabled
+
+
+@contextmanager
+def reading(path: Path, doing: str = "cannot be read as DICOM") -> Iterator[None]:
+    """Turn whatever goes wrong inside into a SeriesError that names ``path`` and says what cannot be done."""
+    try:
+        with quiet():
+            yield
+    except FileNotFoundError as error:
+        raise SeriesError(f"{path} does not exist: correct the path or copy the file there") from error
+    except PermissionError as error:
+        raise SeriesError(f"{path} may not be read by this user: ask for read permission") from error
+    except RecursionError as error:
+        raise SeriesError(f"{path} nests its sequences too deeply to be a scan: leave it out or export it again") from error
+    except MemoryError as error:
+        raise SeriesError(f"{path} asks for more memory than there is: leave it out, or close other programs") from error
+    except READ_ERRORS as error:
+        raise SeriesError(f"{path} {doing} ({type(error).__name__}): it is cut short or damaged, so copy or export it again") from error
+
+
+def read_header(path: Path, tags: tuple[int, ...] | None = None) -> Dataset:
+    """The elements of ``path`` before its pixels, only ``tags`` where given.
+
+    Raises:
+        SeriesError: Not DICOM, damaged, nested too deeply, or it inflates beyond ``INFLATED_LIMIT``.
+    """
+    with reading(path), open_source(path) as source:
+        header = dcmread(source.stream, stop_before_pixels=True, specific_tags=list(tags) if tags else None)
+        header.file_meta = source.meta
+        return header
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open ``path`` for pydicom: a deflated file is inflated up to a limit first, a missing preamble is put before the data.
+
+    Raises:
+        SeriesError: Not DICOM, or the file inflates beyond ``INFLATED_LIMIT``.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_LENGTH)
+        standard = has_magic(head)
+        if not standard and not starts_with_element(head):
+            raise SeriesError(f"{path} is not a DICOM file: leave it out, or give a .dcm, .nii or .nii.gz file")
+        stream.seek(PREAMBLE_LENGTH + len(MAGIC) if standard else 0)
+        meta = _read_file_meta_info(stream)
+        syntax = meta.get("TransferSyntaxUID")
+        if syntax == DeflatedExplicitVRLittleEndian:
+            yield Source(_inflated(stream, path), meta)
+        elif syntax and standard:
+            stream.seek(0)
+            yield Source(stream, meta)
+        else:
+            if not syntax:
+                syntax = _guessed_syntax(stream)
+                meta.TransferSyntaxUID = syntax
+            yield Source(_rebuilt(stream, str(syntax), path), meta)
+
+
+def _guessed_syntax(stream: BinaryIO) -> UID:
+    """Transfer syntax of a data set that does not name one; ``stream`` stays where it is."""
+    start = stream.tell()
+    first = stream.read(8)
+    stream.seek(start)
+    return ExplicitVRLittleEndian if has_explicit_vr(first) else ImplicitVRLittleEndian
+
+
+def _preamble(syntax: str) -> bytes:
+    """Preamble, magic and the one file meta element that a reader needs."""
+    value = syntax.encode("ascii") + b"\0" * (len(syntax) % 2)
+    return bytes(PREAMBLE_LENGTH) + MAGIC + struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", len(value)) + value
+
+
+def _rebuilt(stream: BinaryIO, syntax: str, path: Path) -> BinaryIO:
+    """The rest of ``stream`` behind a preamble, in memory."""
+    content = stream.read(PIXELS_LIMIT + 1)
+    if len(content) > PIXELS_LIMIT:
+        raise SeriesError(f"{path} has no DICOM preamble and is larger than {PIXELS_LIMIT // 2**20} MiB: export it again")
+    return BytesIO(_preamble(syntax) + content)
+
+
+def _inflated(stream: BinaryIO, path: Path) -> BinaryIO:
+    """The rest of ``stream`` inflated behind a preamble (PS3.5 section A.5), piece by piece so that a bomb is noticed early."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    content = BytesIO()
+    content.write(_preamble(ExplicitVRLittleEndian))
+    while not inflater.eof and (chunk := stream.read(_CHUNK)):
+        while chunk and not inflater.eof:
+            content.write(inflater.decompress(chunk, _CHUNK))
+            chunk = inflater.unconsumed_tail
+            if content.tell() > INFLATED_LIMIT:
+                raise SeriesError(f"{path} inflates to more than {INFLATED_LIMIT // 2**20} MiB, as no slice does: export it uncompressed")
+    content.write(inflater.flush())
+    if not inflater.eof:
+        raise EOFError("the deflated data end too early")
+    content.seek(0)
+    return content

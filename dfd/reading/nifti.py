@@ -1,0 +1,157 @@
+"""NIfTI volumes. nibabel's axis order (x first) is undone here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.nifti1 import Nifti1Image
+from nibabel.spatialimages import HeaderDataError, ImageDataError
+from numpy.typing import NDArray
+
+from dfd.errors import SeriesError
+from dfd.reading.guard import PIXELS_LIMIT, quiet
+from dfd.reading.header import SMALLEST_SIDE, Placement, normal_of, patient_hash, position_of
+from dfd.reading.measurable import check_measurable
+from dfd.reading.pixels import LOWEST_HU, frame_index
+from dfd.records import FloatImage, ScanFacts, Series, Slice, SliceRef
+
+AIR_HU = -500.0
+"""A volume with values below this is taken as HU: NIfTI has no unit, and no MR or PET value is that negative."""
+
+_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimetres per NIFTI_UNITS code: unnamed (millimetres by custom), metre, millimetre, micrometre."""
+_SPACE_BITS = 7
+_NIFTI_ERRORS: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    HeaderDataError,
+    ImageDataError,
+    ImageFileError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+
+
+def read_nifti_slice(path: Path, frame: int | None) -> Slice:
+    """Slice ``frame`` (zero-based) of a NIfTI volume as ``[H, W]``: ``data[:, :, frame].T``, nibabel's second axis downwards.
+
+    Only that slice is read where the file is not compressed. ``facts.unit`` is HU where the slice itself reaches below ``AIR_HU``.
+
+    Raises:
+        SeriesError: Not a volume of real numbers, too small, damaged, or ``frame`` is not in it.
+    """
+    image = _open(path)
+    frames = _frames(image)
+    index = frame_index(frame, frames, path)
+    pixels = _plane(image, index, path)
+    facts = _facts(image, pixels, path)
+    valid = np.isfinite(pixels)
+    if facts.unit == "HU":
+        valid &= pixels >= LOWEST_HU
+    ref = SliceRef(path, index, "", position_of(_placement(image, index)))
+    return Slice(ref, facts, *check_measurable(pixels, valid, path))
+
+
+def read_nifti_facts(path: Path) -> ScanFacts:
+    """Facts of a NIfTI volume; its unit is judged by the middle slice.
+
+    Raises:
+        SeriesError: As ``read_nifti_slice``.
+    """
+    image = _open(path)
+    return _facts(image, _plane(image, _frames(image) // 2, path), path)
+
+
+def read_nifti_series(path: Path) -> Series:
+    """A NIfTI volume as one series of frames, ordered by position where the file says how the volume lies, else as stored.
+
+    Raises:
+        SeriesError: As ``read_nifti_slice``.
+    """
+    image = _open(path)
+    facts = _facts(image, _plane(image, _frames(image) // 2, path), path)
+    placements = [_placement(image, frame) for frame in range(_frames(image))]
+    refs = [SliceRef(path, frame, "", position_of(placement)) for frame, placement in enumerate(placements)]
+    refs.sort(key=lambda ref: (ref.position_mm or 0.0, ref.frame))
+    return Series("", placements[0].orientation, tuple(refs), facts)
+
+
+def _open(path: Path) -> Nifti1Image:
+    """The image with its header checked, its data not read."""
+    try:
+        with quiet():
+            image = nibabel.load(path)
+    except FileNotFoundError as error:
+        raise SeriesError(f"{path} does not exist: correct the path or copy the file there") from error
+    except _NIFTI_ERRORS as error:
+        raise SeriesError(f"{path} cannot be read as NIfTI ({type(error).__name__}): it is damaged, so copy or export it again") from error
+    if not isinstance(image, Nifti1Image) or image.get_data_dtype().kind not in "iuf":
+        raise SeriesError(f"{path} is not a NIfTI volume of real numbers: give a greyscale volume")
+    sides = tuple(int(side) for side in image.shape)
+    if len(sides) < 2 or any(side != 1 for side in sides[3:]):
+        raise SeriesError(f"{path} has {len(sides)} axes ({sides}): give one volume of 3 axes per file")
+    if min(sides[:2]) < SMALLEST_SIDE:
+        raise SeriesError(f"{path} has {sides[1]} x {sides[0]} pixels, too small to be assessed: give at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")
+    if math.prod(sides) * image.get_data_dtype().itemsize > PIXELS_LIMIT:
+        raise SeriesError(f"{path} claims {sides} voxels, over the limit of {PIXELS_LIMIT // 2**20} MiB: split it")
+    return image
+
+
+def _frames(image: Nifti1Image) -> int:
+    """Number of slices along the third axis."""
+    return int(image.shape[2]) if len(image.shape) > 2 else 1
+
+
+def _plane(image: Nifti1Image, index: int, path: Path) -> FloatImage:
+    """Slice ``index`` as ``[H, W]``, scaled by the header's slope and intercept."""
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            plane: NDArray[np.generic] = np.asarray(image.dataobj[:, :, index] if len(image.shape) > 2 else image.dataobj)
+            return np.ascontiguousarray(plane.reshape(plane.shape[:2]).T, dtype=np.float32)
+    except _NIFTI_ERRORS as error:
+        raise SeriesError(f"{path} has voxels that cannot be read ({type(error).__name__}): it is cut short or damaged, so copy it again") from error
+
+
+def _facts(image: Nifti1Image, pixels: FloatImage, path: Path) -> ScanFacts:
+    """What a NIfTI header knows: spacing and bits; modality and scanner stay empty."""
+    zooms = [float(zoom) * _millimetres(image) for zoom in image.header.get_zooms()[:3]]
+    usable = all(math.isfinite(zoom) and zoom > 0 for zoom in zooms)
+    finite = pixels[np.isfinite(pixels)]
+    return ScanFacts(
+        unit="HU" if finite.size and float(finite.min()) < AIR_HU else "stored",
+        spacing_mm=(zooms[1], zooms[0]) if usable else None,
+        thickness_mm=zooms[2] if usable and len(zooms) > 2 else None,
+        bits_stored=image.get_data_dtype().itemsize * 8,
+        compression="NIfTI",
+        patient_hash=patient_hash("", path),
+    )
+
+
+def _placement(image: Nifti1Image, index: int) -> Placement:
+    """Orientation and position of slice ``index`` in LPS; empty where neither sform nor qform is set."""
+    header = image.header
+    if image.affine is None or not (int(header["sform_code"]) or int(header["qform_code"])):
+        return Placement()
+    # NIfTI is RAS: the first two axes change sign. A column index counts along nibabel's first axis.
+    affine = np.asarray(image.affine, dtype=np.float64)[:3] * np.array([[-1.0], [-1.0], [1.0]]) * _millimetres(image)
+    with np.errstate(all="ignore"):
+        corner = affine[:, 3] + index * affine[:, 2]
+        cosines = (affine[:, :2] / np.linalg.norm(affine[:, :2], axis=0)).T.ravel()
+    found = Placement(tuple(float(cosine) for cosine in cosines), tuple(float(mm) for mm in corner))
+    return found if np.isfinite(cosines).all() and np.isfinite(corner).all() and any(normal_of(found.orientation)) else Placement()
+
+
+def _millimetres(image: Nifti1Image) -> float:
+    """Millimetres in the unit of length of the header; NaN where the header names a unit that does not exist, so that no length is invented."""
+    return _MM.get(int(image.header["xyzt_units"]) & _SPACE_BITS, math.nan)

@@ -1,0 +1,220 @@
+"""Stored DICOM pixels to intensities: one frame decoded, padding told apart, rescaled."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, RLELossless
+
+from dfd.errors import SeriesError
+from dfd.reading.codestream import stated_size
+from dfd.reading.guard import Source, open_source, read_header, reading
+from dfd.reading.header import (
+    HEADER_TAGS,
+    ImageShape,
+    facts_of,
+    frame_value,
+    image_shape,
+    number_of,
+    placement_of,
+    position_of,
+    text_of,
+    value_of,
+)
+from dfd.reading.measurable import check_measurable
+from dfd.records import BoolImage, FloatImage, ScanFacts, Slice, SliceRef
+
+GPL_SYNTAXES = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+"""JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not in the core."""
+_GPL_MODULE = "libjpeg"
+_DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+"""Deflated image frames: no decoder inflates them up to a limit."""
+
+_PLUGIN_OF = {str(RLELossless): "pydicom"}
+"""pylibjpeg-rle is faster (1 instead of 7 ms) but on damaged data it panics with a BaseException that would end the run."""
+
+SLOPE_LIMITS = (1e-9, 1e9)
+"""Rescale slopes outside are damage: vendors' lie between 1e-6 and 1e4."""
+INTERCEPT_LIMIT = 1e9
+
+LOWEST_HU = -1500.0
+"""HU below which nothing is measured: vacuum is -1000, undershoot and noise reach -1200. Padding at -2048 and -3024 HU is met without a tag that
+names it, and beside one that names another value (GE scans of LIDC-IDRI declare 63536 and write -1024)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How stored values of one frame become intensities."""
+
+    slope: float
+    intercept: float
+    mirrored: float | None
+    """Sum of the lowest and highest storable value where MONOCHROME1 is turned around, else None."""
+    padding: tuple[float, float] | None
+    """Lowest and highest stored value that means "no measurement"."""
+
+
+def read_dicom_slice(path: Path, frame: int | None) -> Slice:
+    """Decode one frame of a DICOM file; see ``read_slice``.
+
+    Raises:
+        SeriesError: The file cannot be read as a greyscale scan, or ``frame`` is not in it.
+    """
+    header = read_header(path, HEADER_TAGS)
+    with reading(path):
+        shape = image_shape(header, path)
+        index = frame_index(frame, shape.frames, path)
+        facts = facts_of(header, path, index)
+        scaling = _scaling_of(header, shape, facts, path, index)
+        ref = SliceRef(path, index, text_of(value_of(header, "SOPInstanceUID")), position_of(placement_of(header, index)))
+    stored = decode_stored(path, shape, index)
+    with reading(path, "has a modality lookup table that cannot be applied"):
+        looked_up = apply_modality_lut(stored, header) if value_of(header, "ModalityLUTSequence") else None
+    pixels, valid = to_intensities(stored, looked_up, scaling)
+    if facts.unit == "HU":
+        valid &= pixels >= LOWEST_HU
+    return Slice(ref, facts, *check_measurable(pixels, valid, path))
+
+
+def frame_index(frame: int | None, frames: int, path: Path) -> int:
+    """Zero-based index of the frame that is meant.
+
+    Raises:
+        SeriesError: None for a file of several frames, or outside the file.
+    """
+    if frame is None:
+        if frames > 1:
+            raise SeriesError(f"{path} holds {frames} frames: say which in the column `frame` (1 to {frames})")
+        return 0
+    if not 0 <= frame < frames:
+        raise SeriesError(f"{path} holds {frames} frame(s) but frame {frame + 1} was asked for: correct the column `frame` (1 to {frames})")
+    return frame
+
+
+def decode_stored(path: Path, shape: ImageShape, index: int) -> NDArray[np.generic]:
+    """Stored values ``[H, W]`` of frame ``index`` (zero-based) in the file's own type; only that frame is decoded.
+
+    Raises:
+        SeriesError: No decoder installed, pixels missing, cut short, or of another size than the header says.
+    """
+    with reading(path), open_source(path) as source:
+        syntax = UID(text_of(value_of(source.meta, "TransferSyntaxUID")))
+        _check_decoder(syntax, path)
+        with reading(path, "has pixels that cannot be decoded"):
+            try:
+                stored = _decoded(source, syntax, shape, index, path)
+            except RuntimeError as error:
+                if syntax not in GPL_SYNTAXES or importlib.util.find_spec(_GPL_MODULE) is not None:
+                    raise
+                raise _no_decoder(syntax, path) from error
+    if stored.shape != (shape.rows, shape.columns):
+        raise SeriesError(f"{path} decodes to {stored.shape} instead of {(shape.rows, shape.columns)}: export it again")
+    return stored
+
+
+def _decoded(source: Source, syntax: UID, shape: ImageShape, index: int, path: Path) -> NDArray[np.generic]:
+    """The frame, read from the stream where it is not compressed, else from its own codestream."""
+    if not syntax.is_encapsulated:
+        source.stream.seek(0)
+        return np.asarray(pixel_array(source.stream, index=index, raw=True))
+    dataset = dcmread(source.stream)
+    size = stated_size(get_frame(dataset.PixelData, index, number_of_frames=shape.frames))
+    if size is not None and size != (shape.rows, shape.columns):
+        raise SeriesError(
+            f"{path} says {shape.rows} x {shape.columns} pixels in its header but {size[0]} x {size[1]} in its compressed image: export it again"
+        )
+    return np.asarray(pixel_array(dataset, index=index, raw=True, decoding_plugin=_PLUGIN_OF.get(syntax, "")))
+
+
+def _check_decoder(syntax: UID, path: Path) -> None:
+    """Raise SeriesError where no installed decoder reads ``syntax``."""
+    try:
+        available = get_decoder(syntax).is_available and syntax != _DEFLATED_FRAMES
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise _no_decoder(syntax, path)
+
+
+def _no_decoder(syntax: UID, path: Path) -> SeriesError:
+    """The error for a compression that cannot be read here."""
+    mend = 'pip install "deepfakes-detector[gpl-decoders]"' if syntax in GPL_SYNTAXES else "export it uncompressed"
+    return SeriesError(f"{path} is compressed as {syntax.name or 'an unnamed syntax'}, for which no decoder is installed: {mend}")
+
+
+def _scaling_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path, index: int) -> Scaling:
+    """Rescale, MONOCHROME1 and padding of a frame."""
+    slope = _rescale_number(header, index, "RescaleSlope", 1.0, path)
+    intercept = _rescale_number(header, index, "RescaleIntercept", 0.0, path)
+    if not SLOPE_LIMITS[0] <= abs(slope) <= SLOPE_LIMITS[1] or abs(intercept) > INTERCEPT_LIMIT:
+        raise SeriesError(f"{path} has a RescaleSlope of {slope:g} and a RescaleIntercept of {intercept:g}, which no scanner writes: export it again")
+    mirrored = None
+    if shape.inverted and facts.unit != "HU":
+        mirrored = -1.0 if shape.signed else 2.0**shape.bits_stored - 1.0
+    if value_of(header, "ModalityLUTSequence"):
+        slope, intercept = 1.0, 0.0
+    return Scaling(slope, intercept, mirrored, _padding_of(header, shape))
+
+
+def _rescale_number(header: Dataset, index: int, keyword: str, missing: float, path: Path) -> float:
+    """Rescale slope or intercept; ``missing`` where the element is absent or empty, an error where it is no finite number."""
+    value = frame_value(header, index, "PixelValueTransformationSequence", keyword)
+    if value is None and _is_blank(header, keyword):
+        return missing
+    number = number_of(value)
+    if number is None or not math.isfinite(number):
+        raise SeriesError(f"{path} has a {keyword} that is not a number: export it again")
+    return number
+
+
+def _is_blank(header: Dataset, keyword: str) -> bool:
+    """True where an element is absent or holds nothing; False where what it holds cannot be parsed."""
+    if keyword not in header:
+        return True
+    raw = header.get_item(keyword)
+    return raw is None or raw.value is None or not str(raw.value).strip("b' \0\"")
+
+
+def _padding_of(header: Dataset, shape: ImageShape) -> tuple[float, float] | None:
+    """Interval of stored values that mean "no measurement" (PS3.3 section C.7.5.1.1.2), in the sign of the stored values."""
+    for prefix in ("", "Float", "DoubleFloat"):
+        first = number_of(value_of(header, f"{prefix}PixelPaddingValue"))
+        if first is None:
+            continue
+        last = number_of(value_of(header, f"{prefix}PixelPaddingRangeLimit"))
+        ends = [_signed_as_stored(end, shape) if not prefix else end for end in (first, first if last is None else last)]
+        return min(ends), max(ends)
+    return None
+
+
+def _signed_as_stored(value: float, shape: ImageShape) -> float:
+    """Padding written with the other sign (63536 for -2000) brought to the sign of the stored values."""
+    full = 2.0 ** max(16, shape.bits_allocated)
+    if shape.signed and value >= full / 2:
+        return value - full
+    return value + full if not shape.signed and value < 0 else value
+
+
+def to_intensities(stored: NDArray[np.generic], looked_up: NDArray[np.generic] | None, scaling: Scaling) -> tuple[FloatImage, BoolImage]:
+    """Intensities and which of them are measurements, both ``[H, W]``, from ``stored`` values and, where there is one, their modality lookup."""
+    values = stored.astype(np.float64)
+    valid = np.isfinite(values)
+    if scaling.padding is not None:
+        valid &= (values < scaling.padding[0]) | (values > scaling.padding[1])
+    if looked_up is not None:
+        values = looked_up.astype(np.float64)
+    elif scaling.mirrored is not None and np.issubdtype(stored.dtype, np.integer):
+        values = scaling.mirrored - values
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = (values * scaling.slope + scaling.intercept).astype(np.float32)
+    return pixels, valid & np.isfinite(pixels)

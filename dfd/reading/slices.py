@@ -1,0 +1,47 @@
+"""One slice, whatever its file format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dfd.reading.content import is_nifti
+from dfd.reading.guard import read_header, reading
+from dfd.reading.header import HEADER_TAGS, facts_of, image_shape
+from dfd.reading.nifti import read_nifti_facts, read_nifti_slice
+from dfd.reading.pixels import read_dicom_slice
+from dfd.records import ScanFacts, Slice
+
+
+def read_slice(path: Path, frame: int | None = None) -> Slice:
+    """Decode one slice of a DICOM or NIfTI file to float32 ``[H, W]`` in ``facts.unit``.
+
+    Stored values are rescaled by slope and intercept or by the modality lookup table (PS3.3 sections C.11.1 and C.7.6.16.2.9). MONOCHROME1:
+    MR and other values without physical unit are turned around before the rescale (v becomes lowest + highest storable value - v, by BitsStored and
+    sign), so that bright means much signal everywhere; CT in HU stays as stored, since MONOCHROME1 only says how it is displayed and HU
+    have a fixed direction. Lookup tables are not turned around.
+
+    ``valid`` is False for padding (PixelPaddingValue up to PixelPaddingRangeLimit, also where written with the wrong sign), for CT below
+    -1500 HU (padding whose tag was lost) and for values that are not finite; the last are set to the lowest finite value in ``pixels``.
+
+    Args:
+        path: The file.
+        frame: Zero-based frame of a multi-frame file or slice of a NIfTI volume; None for a file of a single one.
+
+    Raises:
+        SeriesError: Unreadable, damaged, not a greyscale scan, smaller than 32 pixels, constant, no decoder, or no such frame.
+    """
+    return read_nifti_slice(path, frame) if is_nifti(path) else read_dicom_slice(path, frame)
+
+
+def read_facts(path: Path) -> ScanFacts:
+    """Facts from the header of a DICOM or NIfTI file, of the first frame; nothing is decoded but one slice of a NIfTI volume, for its unit.
+
+    Raises:
+        SeriesError: Unreadable, damaged or not a greyscale scan.
+    """
+    if is_nifti(path):
+        return read_nifti_facts(path)
+    header = read_header(path, HEADER_TAGS)
+    with reading(path):
+        image_shape(header, path)
+        return facts_of(header, path)

@@ -1,0 +1,178 @@
+"""Whether a slice is what a model was made for, and which of its pixels hold noise that can be measured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from dfd.modalities import Modality
+from dfd.records import BoolImage, FloatImage, Slice
+
+LOWEST_SCAN_BITS = 9
+"""Scanners store at least 10 bits; 8 are a picture made for a screen."""
+
+SCREEN_RANGE = (0.0, 255.0)
+"""Values of an 8-bit picture."""
+
+FEW_VALUES = 256
+WIDE_RANGE_HU = 512.0
+"""A CT slice of at most so many distinct values over more than this range was cut to 8 bits and stretched again."""
+
+SQUARE_TOLERANCE = 0.01
+"""Relative difference of row and column spacing; scanners reconstruct CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
+
+REFORMAT_WORDS = ("REFORMATTED", "MPR", "CVIEW", "RESAMPLED", "MIP", "MAX_IP", "MINIP", "MIN_IP", "AVERAGE", "CPR", "CSA RESAMPLED", "VOLUME_RENDER")
+"""Values of ImageType that say: computed from other slices."""
+
+HOME_BODY_PARTS = frozenset(("CHEST", "THORAX", "LUNG", "LUNGS", "BREAST", "HEART", "ABDOMEN", "TH", "TRUNK", "BODY", "WHOLEBODY"))
+"""Words in BodyPartExamined beside which a foreign one ("CHEST PELVIS") does not make a slice foreign."""
+
+BODY_HU = -500.0
+LUNG_HU = (-950.0, -500.0)
+LEAST_LUNG = 0.01
+"""Share of the body's pixels that aerated lung must have at least."""
+BODY_GRID = 256
+"""Pixels of the longer side at which the body is sought: an area share needs no more, and 512 takes four times as long."""
+
+PLATEAU_SHARE = 0.005
+"""Share of all pixels from which one extreme value counts as clipping rather than chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objections:
+    """What speaks against scoring a slice with a model."""
+
+    refusal: str = ""
+    """Why the model must not be used on it, one sentence; empty where it may."""
+    not_assessable: str = ""
+    """Why a score would mean nothing although the slice is of the right kind; empty where it would mean something."""
+    remarks: tuple[str, ...] = ()
+    """What lowers the worth of a score."""
+
+
+def objections(scan: Slice, modality: Modality) -> Objections:
+    """What speaks against scoring ``scan`` with a model of ``modality``. Sentences name no file and no patient."""
+    return Objections(_refusal(scan, modality), _obstacle(scan), _remarks(scan, modality))
+
+
+def measurement_mask(scan: Slice, modality: Modality) -> BoolImage:
+    """``[H, W]``, True where a pixel holds noise that can be measured.
+
+    That is: valid, above ``modality.floor``, and not clipped. A pixel is clipped where it has the lowest or highest valid value of the slice and
+    more than ``PLATEAU_SHARE`` of all pixels have that value: exporters clip at -1000 HU, scanners at the largest number they can store.
+    """
+    mask = scan.valid if modality.floor is None else scan.valid & (scan.pixels > modality.floor)
+    if not scan.valid.any():
+        return mask.copy()
+    measured = scan.pixels[scan.valid]
+    for extreme in (measured.min(), measured.max()):
+        plateau = scan.valid & (scan.pixels == extreme)
+        if plateau.sum() > PLATEAU_SHARE * plateau.size:
+            mask = mask & ~plateau
+    return mask.copy()
+
+
+def _refusal(scan: Slice, modality: Modality) -> str:
+    """The first reason against the model, from the plainest on."""
+    facts, name = scan.facts, modality.name
+    hounsfield = facts.unit == "HU"
+    reasons = (
+        (
+            facts.modality not in ("", modality.dicom_modality),
+            f"The slice is {facts.modality} but the model {name} was made for {modality.dicom_modality}: choose the model of its modality",
+        ),
+        (
+            _is_foreign(facts.body_part, modality.foreign_body_parts),
+            f"The slice shows {facts.body_part} but the model {name} was not made for that body part: leave it out",
+        ),
+        (
+            facts.bits_stored < LOWEST_SCAN_BITS,
+            f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that is measured here: give the original slice",
+        ),
+        (
+            facts.unit != modality.unit,
+            f"The slice holds {_named(facts.unit)} but the model {name} needs {_named(modality.unit)}: give the original slice",
+        ),
+        (hounsfield and "LOCALIZER" in facts.image_type, "The slice is a localizer, a projection and no cross-section: leave it out"),
+        (
+            hounsfield and _within_screen_range(scan),
+            "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give the original slice",
+        ),
+    )
+    return next((sentence for speaks_against, sentence in reasons if speaks_against), "")
+
+
+def _obstacle(scan: Slice) -> str:
+    """Why a score would mean nothing."""
+    if scan.facts.lossy:
+        return "The slice was compressed with loss, which removes the noise that is measured here"
+    return ""
+
+
+def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
+    """All that lowers the worth of a score."""
+    facts = scan.facts
+    found = []
+    words = [word for word in facts.image_type if word in REFORMAT_WORDS]
+    if words:
+        found.append(f"the slice was computed from other slices (ImageType {words[0]}), which changes its noise")
+    elif "DERIVED" in facts.image_type[:1]:
+        found.append("the slice was derived from another image (ImageType DERIVED), which may have changed its noise")
+    if facts.spacing_mm is None:
+        found.append("the slice has no pixel spacing, so regions are measured in pixels and not in mm")
+    elif facts.unit == "HU" and abs(facts.spacing_mm[0] / facts.spacing_mm[1] - 1.0) > SQUARE_TOLERANCE:
+        row, column = facts.spacing_mm
+        found.append(f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was resampled, which changes its noise")
+    if facts.unit == "HU" and _has_few_values(scan):
+        found.append(f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an 8-bit export")
+    if modality.wants_lung and facts.unit == "HU" and lung_share(scan.pixels, scan.valid) < LEAST_LUNG:
+        found.append("the slice shows no aerated lung, so it is unlike the slices that the model knows")
+    return tuple(found)
+
+
+def _named(unit: str) -> str:
+    """A unit in words."""
+    return "HU" if unit == "HU" else "stored values without unit"
+
+
+def _is_foreign(body_part: str, foreign: tuple[str, ...]) -> bool:
+    """True where ``body_part`` names a foreign part (HEAD, also within HEADNECK) and none that belongs to the chest."""
+    words = re.findall(r"[A-Z]+", body_part.upper())
+    if HOME_BODY_PARTS.intersection(words):
+        return False
+    pattern = re.compile(f"(?:{'|'.join(map(re.escape, foreign))})+")
+    return any(pattern.fullmatch(word) for word in words)
+
+
+def _within_screen_range(scan: Slice) -> bool:
+    """True where all valid values are 0 to 255: real HU reach -900 outside the body."""
+    measured = scan.pixels[scan.valid]
+    return bool(measured.size and measured.min() >= SCREEN_RANGE[0] and measured.max() <= SCREEN_RANGE[1])
+
+
+def _has_few_values(scan: Slice) -> bool:
+    """True where a wide range is covered by as few values as 8 bits have."""
+    measured = scan.pixels[scan.valid]
+    return bool(measured.size and np.ptp(measured) > WIDE_RANGE_HU and np.unique(measured).size <= FEW_VALUES)
+
+
+def lung_share(pixels: FloatImage, valid: BoolImage) -> float:
+    """Share of aerated lung in the body, 0 to 1; ``pixels`` ``[H, W]`` in HU.
+
+    The body is the largest object above ``BODY_HU`` with its holes filled; lung is what lies in it within ``LUNG_HU`` (the upper limit is the
+    usual one of densitometry; below the lower lie trachea, bowel gas and emphysema).
+    """
+    step = max(1, max(pixels.shape) // BODY_GRID)
+    coarse, measured = pixels[::step, ::step], valid[::step, ::step]
+    # Opened so that a couch or blanket that touches the skin is no part of the body.
+    dense = ndimage.binary_opening(measured & (coarse > BODY_HU), iterations=2)
+    labels, count = ndimage.label(dense)
+    if count == 0:
+        return 0.0
+    sizes = np.bincount(labels.ravel())[1:]
+    body = ndimage.binary_fill_holes(labels == 1 + int(sizes.argmax()))
+    lung = body & measured & (coarse > LUNG_HU[0]) & (coarse < LUNG_HU[1])
+    return float(lung.sum() / body.sum())

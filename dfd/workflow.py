@@ -1,0 +1,163 @@
+"""Builds and runs a bundle's workflows: what the commands, the Python verbs and every other door call."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigWorkflow
+
+from dfd.bundle import model_file
+from dfd.bundle.items import collect
+from dfd.bundle.results import calibration_of
+from dfd.calibration import true_rate_bound
+from dfd.errors import BundleError
+from dfd.modalities import MODALITIES
+from dfd.places import bundle_dir, bundle_names, resolve_model
+from dfd.records import Finding
+from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def quiet_monai() -> Iterator[None]:
+    """MONAI warns of every config it parses and of every plug-in it misses; ours are our own, and errors are told by us."""
+    loud = [logging.getLogger(name) for name in ("ignite", "monai", "py.warnings")]
+    levels = [log.level for log in loud]
+    for log in loud:
+        log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(loud, levels, strict=True):
+            log.setLevel(level)
+
+
+def run_config(bundle: Path, config: str, overrides: Mapping[str, Any]) -> Any:
+    """Runs ``configs/<config>.json`` of a bundle and gives the last result of its run list.
+
+    Raises:
+        BundleError: an override names no key of the configuration.
+    """
+    file = bundle / "configs" / f"{config}.json"
+    known = json.loads(file.read_text(encoding="utf-8"))
+    for key in overrides:
+        if key not in known:
+            raise BundleError(f"{file} has no key {key!r}; it belongs to another version of this program.")
+    with quiet_monai():
+        run_id = {"train": "training", "inference": "inference", "evaluate": "calibrating"}[config]
+        workflow = ConfigWorkflow(
+            config_file=str(file),
+            meta_file=str(bundle / "configs" / "metadata.json"),
+            logging_file=False,
+            run_id=run_id,
+            workflow_type="train" if config == "train" else "infer",
+            bundle_root=str(bundle),
+            **overrides,
+        )
+        workflow.initialize()
+        result = workflow.run()
+        workflow.finalize()
+    return result[-1]
+
+
+def bundle_of(model: Path) -> Path:
+    """The bundle folder that a model belongs to: itself, or the shipped one whose name it carries."""
+    if model.is_dir():
+        return model
+    name = model_file.load(model).bundle
+    if name not in bundle_names():
+        raise BundleError(f"{model} does not say which bundle it belongs to; give a file written by `dfd train` or one of {', '.join(bundle_names())}.")
+    return bundle_dir(name)
+
+
+def score(settings: ScoreSettings) -> list[Finding]:
+    """Scores the points of a folder, writes the outputs, and gives one finding per row.
+
+    Raises:
+        DfdError: data, points or model cannot be used at all.
+    """
+    model = resolve_model(settings.model)
+    overrides = {
+        "model_path": str(model),
+        "data_path": str(settings.data),
+        "points": None if settings.points is None else str(settings.points),
+        "output_dir": None if settings.output_dir is None else str(settings.output_dir),
+        "images": settings.images,
+        "anonymous": settings.anonymous,
+        "num_workers": settings.workers,
+        "seed": settings.seed,
+        "device_name": settings.device,
+    }
+    findings: list[Finding] = run_config(bundle_of(model), "inference", overrides)
+    return findings
+
+
+def train(settings: TrainSettings) -> Path:
+    """Trains on genuine scans, calibrates on patients left out, and gives the file that was written.
+
+    Raises:
+        DfdError: the scans cannot be used.
+    """
+    if not settings.data.is_dir():
+        raise BundleError(f"the training folder {settings.data} does not exist; check the path.")
+    if settings.modality is not None and settings.modality not in MODALITIES:
+        raise BundleError(f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}.")
+    name = settings.modality or collect(settings.data).modality
+    overrides = {
+        "data_path": str(settings.data),
+        "model_path": str(settings.model),
+        "max_epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "num_workers": settings.workers,
+        "max_hours": settings.max_hours,
+        "seed": settings.seed,
+        "device_name": settings.device,
+    }
+    logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
+    return Path(run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+
+
+def calibrate(settings: CalibrateSettings) -> Path:
+    """Fits the calibration of a model anew on genuine scans and gives the file that was written."""
+    model = resolve_model(settings.model)
+    overrides = {
+        "data_path": str(settings.data),
+        "model_path": str(model),
+        "output_path": str(settings.output),
+        "num_workers": settings.workers,
+        "seed": settings.seed,
+        "device_name": settings.device,
+    }
+    return Path(run_config(bundle_of(model), "evaluate", overrides))
+
+
+def describe(model: str) -> dict[str, object]:
+    """What a model is: path, bundle, version, digest of its weights, and what its p-values stand on."""
+    path = resolve_model(model)
+    loaded = model_file.load(path)
+    bundle = bundle_of(path)
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    calibration = calibration_of(loaded)
+    told: dict[str, object] = {
+        "model": os.fspath(path),
+        "bundle": bundle.name,
+        "version": metadata["version"],
+        "weights sha256": loaded.sha256,
+        "calibration patients": calibration.patients if calibration else 0,
+    }
+    if calibration:
+        bound = true_rate_bound(calibration.patients, 0.05)
+        told["smallest p-value supported"] = round(calibration.smallest_p, 4)
+        told["true false-alarm rate at 0.05, upper bound"] = f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
+    told["use"] = metadata["intended_use"]
+    return told
