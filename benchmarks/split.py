@@ -84,7 +84,7 @@ def check(root: Path, split: dict[str, object]) -> list[str]:
     """What differs between the committed split and the scans: one sentence each, empty when all agree."""
     faults = []
     for modality in ("ct", "mr"):
-        for patient, entry in split[modality].items():  # type: ignore[index, attr-defined]
+        for patient, entry in split[modality].items():  # type: ignore[attr-defined]
             for row in entry["slices"]:
                 dataset = pydicom.dcmread(root / row["file"])
                 digest = hashlib.sha256(dataset.pixel_array.tobytes()).hexdigest()

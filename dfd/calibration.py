@@ -1,8 +1,9 @@
 """Evidence -> p-value: conformal over patients, extended smoothly beyond them, and marked where it is.
 
-The exchangeable unit is the patient. Each calibration patient contributes the distribution of the statistic over genuine regions; the p-value of a new
-region is (1 + sum over patients of the share of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee, Barber and
-Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients). Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked.
+The exchangeable unit is the patient. Each calibration patient contributes the distribution of the statistic over genuine regions; the p-value of a
+new region is (1 + sum over patients of the share of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee,
+Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients). Beyond that the tail is extended by a Pareto fit
+(Hill 1975) and marked.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dfd.records import Evidence, Finding, Point
 FORMAT = 1
 QUANTILES = 200
 """Most values kept per patient: order statistics of the genuine regions."""
+STORED_DIGITS = 5
+"""Decimals kept of a statistic, in memory as in the file, so that both give the same p-value."""
 TAIL_SHARE = 0.1
 """Upper share of genuine regions that the tail is fitted to."""
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
@@ -29,6 +32,7 @@ POPULATION_MARGIN = 0.25
 COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
 """What is known of a scan beside its pixels: level and correlation of its noise, size of its pixels, honesty of the predicted spread."""
 SMALLEST_P = 1e-12
+DAMAGED = "the calibration is damaged; refit it with `dfd calibrate`."
 
 FloatArray = NDArray[np.float64]
 
@@ -76,7 +80,8 @@ def fit_table(by_patient: Sequence[Sequence[float]]) -> Table:
     kept = [values for values in kept if len(values)]
     if not kept:
         raise CalibrationError("no genuine region could be measured, so there is nothing to calibrate on; give more or larger slices.")
-    patients = tuple(np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values for values in kept)
+    thinned = [np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values for values in kept]
+    patients = tuple(np.round(values, STORED_DIGITS) for values in thinned)
     return Table(patients, *_fit_tail(patients))
 
 
@@ -91,13 +96,15 @@ def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
     return threshold, 1.0 / max(excess, 0.02)
 
 
+def _counted_share(statistic: float, table: Table) -> float:
+    return float(np.mean([1.0 - np.searchsorted(values, statistic, side="left") / len(values) for values in table.patients]))
+
+
 def share_beyond(statistic: float, table: Table) -> float:
     """Patient-weighted share of genuine regions at least as large as ``statistic``, smooth beyond the tail's threshold. Not increasing."""
-    counted = float(np.mean([1.0 - np.searchsorted(values, statistic, side="left") / len(values) for values in table.patients]))
     if statistic <= table.threshold:
-        return counted
-    at_threshold = float(np.mean([1.0 - np.searchsorted(values, table.threshold, side="left") / len(values) for values in table.patients]))
-    return at_threshold * (statistic / table.threshold) ** -table.tail_index
+        return _counted_share(statistic, table)
+    return _counted_share(table.threshold, table) * float((statistic / table.threshold) ** -table.tail_index)
 
 
 def p_value(statistic: float, table: Table) -> tuple[float, bool]:
@@ -190,7 +197,7 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
         "patients": calibration.patients,
         "smallest_p": calibration.smallest_p,
         "families": {
-            name: {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [[round(float(v), 5) for v in values] for values in table.patients]}
+            name: {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [values.tolist() for values in table.patients]}
             for name, table in calibration.tables.items()
         },
         "population": {name: list(bounds) for name, bounds in calibration.population.items()},
@@ -203,17 +210,26 @@ def from_json(content: Mapping[str, Any]) -> Calibration:
     Raises:
         CalibrationError: the content is no calibration of this version.
     """
+    if not isinstance(content, Mapping):
+        raise CalibrationError(DAMAGED)
     if content.get("format") != FORMAT:
         raise CalibrationError(f"the calibration has format {content.get('format')!r}, this version reads {FORMAT}; refit it with `dfd calibrate`.")
     try:
-        tables = {
-            str(name): Table(tuple(np.asarray(values, dtype=np.float64) for values in table["patients"]), float(table["threshold"]), float(table["tail_index"]))
-            for name, table in content["families"].items()
-        }
+        tables = {str(name): _table_of(table) for name, table in content["families"].items()}
         population = {str(name): (float(low), float(high)) for name, (low, high) in content["population"].items()}
         return Calibration(str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]), tables, population)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise CalibrationError("the calibration is damaged; refit it with `dfd calibrate`.") from None
+        raise CalibrationError(DAMAGED) from None
+
+
+def _table_of(content: Mapping[str, Any]) -> Table:
+    """One table out of its plain containers; ValueError where its numbers cannot have come from ``fit_table``."""
+    patients = tuple(np.asarray(values, dtype=np.float64) for values in content["patients"])
+    table = Table(patients, float(content["threshold"]), float(content["tail_index"]))
+    whole = [values.ndim == 1 and len(values) > 0 and np.isfinite(values).all() and (np.diff(values) >= 0).all() for values in patients]
+    if not (whole and all(whole) and table.threshold > 0 and table.tail_index > 0):
+        raise ValueError
+    return table
 
 
 def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
@@ -19,6 +21,8 @@ PLATEAU_SHARE = 0.005
 DARK_SHARE = 0.15
 """Tiles darker than this share of the brightness scale are background in MR."""
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
 
 def measured_pixels(pixels: FloatImage, modality: Modality) -> BoolImage:
     """``[H, W]``, True where ``pixels`` (``[H, W]``, NaN where there is no measurement) holds one: finite, above the floor, not clipped."""
@@ -34,7 +38,7 @@ def measured_pixels(pixels: FloatImage, modality: Modality) -> BoolImage:
     return measured
 
 
-def _tiles(image: NDArray[np.generic]) -> NDArray[np.generic]:
+def _tiles(image: NDArray[_Scalar]) -> NDArray[_Scalar]:
     """``[H, W]`` -> ``[tiles, TILE_PX * TILE_PX]``; what does not fill a tile is left out."""
     rows, columns = (size // TILE_PX for size in image.shape)
     cut = image[: rows * TILE_PX, : columns * TILE_PX]

@@ -14,8 +14,8 @@ from dfd.records import Prediction, ScanFacts
 def covariates_of(prediction: Prediction, facts: ScanFacts, modality: Modality) -> dict[str, float]:
     """The covariates of ``dfd.calibration.COVARIATES``; NaN where a scan does not tell.
 
-    ``log noise scale``: of HU, or for MR of the share of the brightness scale; ``log pixel spacing``: of mm; ``log energy of z``: 0 where the predicted spread is
-    right; ``grain``: mean log of predicted spread over noise scale, low where neighbours foretell most of the noise.
+    ``log noise scale``: of HU, or for MR of the share of the brightness scale; ``log pixel spacing``: of mm; ``log energy of z``: 0 where the
+    predicted spread is right; ``grain``: mean log of predicted spread over noise scale, low where neighbours foretell most of the noise.
     """
     known = prediction.assessed
     nothing = float("nan")

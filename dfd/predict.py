@@ -19,7 +19,7 @@ ALIGN_PX = 8
 
 
 def window_of(measured: BoolImage) -> tuple[slice, slice]:
-    """Smallest window that holds all measured pixels with ``MARGIN_PX`` around, its corner and sides aligned to ``ALIGN_PX`` where the slice allows."""
+    """Smallest window that holds all measured pixels with ``MARGIN_PX`` around; corner and sides aligned to ``ALIGN_PX`` where the slice allows."""
     window = []
     for axis in (1, 0):
         hit = np.flatnonzero(measured.any(axis=axis))
@@ -57,11 +57,12 @@ def predict_slice(image: torch.Tensor | FloatImage, network: Callable[[torch.Ten
 
 def _passes(normalised: FloatImage, network: Callable[[torch.Tensor], torch.Tensor]) -> tuple[FloatImage, FloatImage]:
     device = next((parameter.device for parameter in getattr(network, "parameters", list)()), torch.device("cpu"))
+    height, width = normalised.shape
     pixels = torch.from_numpy(np.ascontiguousarray(normalised))[None, None].to(device)
-    result = torch.zeros(2, *normalised.shape)
+    result = torch.zeros(2, height, width)
     with torch.inference_mode():
         for phase in range(LATTICE_PASSES):
-            hidden = torch.from_numpy(lattice(*normalised.shape, phase)).to(device)
+            hidden = torch.from_numpy(lattice(height, width, phase)).to(device)
             shown = torch.cat([pixels.masked_fill(hidden, 0.0), hidden[None, None].float()], dim=1)
             result = torch.where(hidden.cpu(), network(shown)[0].float().cpu(), result)
     mean, log_spread = result.numpy()

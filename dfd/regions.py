@@ -23,11 +23,12 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     height, width = scan.pixels.shape
     for name, value, size in (("X", point.x, width), ("Y", point.y, height)):
         if not -0.5 <= value <= size - 0.5:
-            raise PointsError(f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, whose {name} runs from 0 to {size - 1}; correct the point.")
+            reach = f"whose {name} runs from 0 to {size - 1}"
+            raise PointsError(f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; correct the point.")
     spacing = scan.facts.spacing_mm
     if spacing is None:
         if point.radius_mm is not None:
-            raise PointsError(f"row {point.row}: {point.filename!r} has no pixel spacing, so a radius in mm means nothing there; leave the radius empty.")
+            raise PointsError(f"row {point.row}: {point.filename!r} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
         return Region(point.x, point.y, modality.radius_px)
     radius_mm = modality.radius_mm if point.radius_mm is None else point.radius_mm
     # Pixels of chest CT and MR are square but for a rare stretch, which the geometric mean splits.

@@ -1,4 +1,4 @@
-"""Whether a slice is what a model was made for, and which of its pixels hold noise that can be measured."""
+"""Whether a slice is what a model was made for."""
 
 from __future__ import annotations
 
@@ -37,8 +37,6 @@ LEAST_LUNG = 0.01
 BODY_GRID = 256
 """Pixels of the longer side at which the body is sought: an area share needs no more, and 512 takes four times as long."""
 
-PLATEAU_SHARE = 0.005
-"""Share of all pixels from which one extreme value counts as clipping rather than chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +54,6 @@ class Objections:
 def objections(scan: Slice, modality: Modality) -> Objections:
     """What speaks against scoring ``scan`` with a model of ``modality``. Sentences name no file and no patient."""
     return Objections(_refusal(scan, modality), _obstacle(scan), _remarks(scan, modality))
-
-
-def measurement_mask(scan: Slice, modality: Modality) -> BoolImage:
-    """``[H, W]``, True where a pixel holds noise that can be measured.
-
-    That is: valid, above ``modality.floor``, and not clipped. A pixel is clipped where it has the lowest or highest valid value of the slice and
-    more than ``PLATEAU_SHARE`` of all pixels have that value: exporters clip at -1000 HU, scanners at the largest number they can store.
-    """
-    mask = scan.valid if modality.floor is None else scan.valid & (scan.pixels > modality.floor)
-    if not scan.valid.any():
-        return mask.copy()
-    measured = scan.pixels[scan.valid]
-    for extreme in (measured.min(), measured.max()):
-        plateau = scan.valid & (scan.pixels == extreme)
-        if plateau.sum() > PLATEAU_SHARE * plateau.size:
-            mask = mask & ~plateau
-    return mask.copy()
 
 
 def _refusal(scan: Slice, modality: Modality) -> str:

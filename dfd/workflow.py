@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from monai.bundle import ConfigWorkflow
 
@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def quiet_monai() -> Iterator[None]:
     """MONAI warns of every config it parses and of every plug-in it misses; ours are our own, and errors are told by us."""
-    loud = [logging.getLogger(name) for name in ("ignite", "monai", "py.warnings")]
+    # MONAI's modules set levels on loggers of their own, so each is named.
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("ignite", "monai")]
+    loud = [logging.getLogger(name) for name in (*names, "py.warnings")]
     levels = [log.level for log in loud]
     for log in loud:
         log.setLevel(logging.CRITICAL)
@@ -42,7 +44,7 @@ def quiet_monai() -> Iterator[None]:
             log.setLevel(level)
 
 
-def run_config(bundle: Path, config: str, overrides: Mapping[str, Any]) -> Any:
+def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> object:
     """Runs ``configs/<config>.json`` of a bundle and gives the last result of its run list.
 
     Raises:
@@ -76,7 +78,8 @@ def bundle_of(model: Path) -> Path:
         return model
     name = model_file.load(model).bundle
     if name not in bundle_names():
-        raise BundleError(f"{model} does not say which bundle it belongs to; give a file written by `dfd train` or one of {', '.join(bundle_names())}.")
+        shipped = ", ".join(bundle_names())
+        raise BundleError(f"{model} does not say which bundle it belongs to; give a file written by `dfd train` or one of {shipped}.")
     return bundle_dir(name)
 
 
@@ -98,8 +101,7 @@ def score(settings: ScoreSettings) -> list[Finding]:
         "seed": settings.seed,
         "device_name": settings.device,
     }
-    findings: list[Finding] = run_config(bundle_of(model), "inference", overrides)
-    return findings
+    return cast("list[Finding]", run_config(bundle_of(model), "inference", overrides))
 
 
 def train(settings: TrainSettings) -> Path:
@@ -124,7 +126,7 @@ def train(settings: TrainSettings) -> Path:
         "device_name": settings.device,
     }
     logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
-    return Path(run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+    return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
 
 
 def calibrate(settings: CalibrateSettings) -> Path:
@@ -138,7 +140,7 @@ def calibrate(settings: CalibrateSettings) -> Path:
         "seed": settings.seed,
         "device_name": settings.device,
     }
-    return Path(run_config(bundle_of(model), "evaluate", overrides))
+    return cast("Path", run_config(bundle_of(model), "evaluate", overrides))
 
 
 def describe(model: str) -> dict[str, object]:

@@ -23,7 +23,7 @@ FLOORS = (
     {"__init__"},
     {"workflow"},
     {"bundle", "outputs"},
-    {"predict", "regions", "evidence", "calibration", "reading", "points", "suitability", "phantom", "places"},
+    {"predict", "regions", "evidence", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"intensity", "masking"},
     {"modalities", "settings"},
     {"records", "errors"},

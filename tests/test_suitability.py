@@ -11,7 +11,7 @@ import pytest
 from dfd.modalities import MODALITIES, Modality
 from dfd.reading import read_slice
 from dfd.records import FloatImage, ScanFacts, Slice, SliceRef
-from dfd.suitability import lung_share, measurement_mask, objections
+from dfd.suitability import lung_share, objections
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
 CT_FACTS = ScanFacts(modality="CT", unit="HU", body_part="CHEST", image_type=("ORIGINAL", "PRIMARY", "AXIAL"), spacing_mm=(0.7, 0.7))
@@ -133,48 +133,7 @@ def test_air_beside_the_body_is_no_lung():
     assert lung_share(pixels, np.ones(pixels.shape, bool)) == 0.0
 
 
-def test_only_valid_pixels_above_the_floor_are_measured():
-    scan = _scan()
-    scan.valid[40:44] = False
-    mask = measurement_mask(scan, CT)
-    np.testing.assert_array_equal(mask, scan.valid & (scan.pixels > -999.5))
-    assert not np.shares_memory(mask, scan.valid)
-
-
 @pytest.mark.parametrize(("low", "high"), [(-1e9, 40.0), (20.0, 1e9)], ids=["at the maximum", "at the minimum"])
-def test_a_clipped_plateau_is_not_measured(low: float, high: float):
-    pixels = np.clip(_thorax(lung=False), low, high)
-    modality = replace(CT, floor=None)
-    mask = measurement_mask(_scan(pixels=pixels), modality)
-    edge = high if high < 1e9 else low
-    np.testing.assert_array_equal(mask, pixels != edge)
-    assert mask.any()
-
-
-def test_a_chance_extreme_is_measured():
-    modality = replace(CT, floor=None)
-    assert measurement_mask(_scan(), modality).all()
-    pixels = _thorax()
-    pixels.flat[: int(0.005 * pixels.size)] = 3000
-    assert measurement_mask(_scan(pixels=pixels), modality).all()
-    pixels.flat[: int(0.005 * pixels.size) + 1] = 3000
-    assert not measurement_mask(_scan(pixels=pixels), modality)[pixels == 3000].any()
-
-
-def test_an_invalid_extreme_does_not_hide_the_plateau():
-    scan = _scan(pixels=np.clip(_thorax(), -20, None))
-    scan.pixels[0], scan.valid[0] = -3024, False
-    mask = measurement_mask(scan, CT)
-    assert not mask[scan.pixels == -20].any()
-    assert mask.any()
-
-
-def test_a_slice_without_valid_pixels_has_none_to_measure():
-    scan = _scan()
-    scan.valid[:] = False
-    assert not measurement_mask(scan, CT).any()
-
-
 @pytest.mark.real_data
 def test_real_slices_meet_no_objection(data_root: Path):
     for kind, modality in (("ct", CT), ("mr", MR)):
@@ -192,13 +151,3 @@ def test_real_odd_files(data_root: Path):
     # A head and neck slice that calls itself LUNG.
     assert "no aerated lung" in objections(read_slice(odd / "identical_pixels/1-001.dcm"), CT).remarks[0]
     assert objections(read_slice(odd / "odd_number_strings/images_000005.dcm"), CT).refusal == ""
-
-
-@pytest.mark.real_data
-def test_the_exporters_plateau_is_not_measured_in_real_scans(data_root: Path):
-    scan = read_slice(min((data_root / "ct/lctsc_case000").rglob("*.dcm")))
-    mask = measurement_mask(scan, replace(CT, floor=None))
-    lowest = scan.pixels == scan.pixels[scan.valid].min()
-    assert lowest.mean() > 0.1
-    assert not mask[lowest].any()
-    assert mask.mean() > 0.3

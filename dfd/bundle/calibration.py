@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from dfd import calibration
-from dfd.bundle.items import Collection
+from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
 from dfd.calibration import Calibration
 from dfd.evidence import noise
@@ -28,7 +29,7 @@ SLICES_PER_PATIENT = 12
 REGIONS_PER_SLICE = 24
 
 
-def genuine_regions(item: dict[str, object], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[float], dict[str, float]]:
+def genuine_regions(item: Mapping[Hashable, Any], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[float], dict[str, float]]:
     """Statistics of random genuine regions of one slice, and the slice's covariates; both empty where it cannot be used."""
     modality = MODALITIES[modality_name]
     loaded = LoadSliced("image")(item)
@@ -50,8 +51,8 @@ def genuine_regions(item: dict[str, object], network: torch.nn.Module, modality_
     return [float(reference.own[index]) for index in drawn], covariates_of(prediction, scan.facts, modality)
 
 
-def calibrate_network(network: torch.nn.Module, collection: Collection, patients: Sequence[str], weights_sha256: str, seed: int) -> Calibration:
-    """The calibration of ``network`` on genuine scans of ``patients``, whom it must not have seen.
+def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
+    """The calibration of ``network`` on genuine scans of ``cohort``.
 
     Raises:
         CalibrationError: not one region of them can be measured.
@@ -59,19 +60,19 @@ def calibrate_network(network: torch.nn.Module, collection: Collection, patients
     network.eval()
     by_patient: list[list[float]] = []
     population: dict[str, list[float]] = defaultdict(list)
-    for number, patient in enumerate(patients):
-        items = collection.of([patient])
+    for number, patient in enumerate(cohort.patients):
+        items = cohort.collection.of([patient])
         chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
         values: list[float] = []
         for place, item in enumerate(chosen):
-            statistics, covariates = genuine_regions(item, network, collection.modality, seed + 1000 * number + place)
+            statistics, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place)
             values += statistics
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
         by_patient.append(values)
-        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(patients), len(values))
+        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(values))
     table = calibration.fit_table(by_patient)
-    modality = MODALITIES[collection.modality]
+    modality = MODALITIES[cohort.collection.modality]
     bounds = {name: (min(values), max(values)) for name, values in population.items()}
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, {noise.FAMILY: table}, bounds)

@@ -33,7 +33,10 @@ def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.n
 
 
 class NormaliseNoised(MapTransform):
-    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays, in units of the slice's noise. Deterministic, so it is cached."""
+    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays, in units of the slice's noise.
+
+    Deterministic, so it is cached.
+    """
 
     def __init__(self, keys: str = "image", modality: str = "ct_lung") -> None:
         super().__init__(keys)
@@ -42,8 +45,8 @@ class NormaliseNoised(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image = np.asarray(data[self.keys[0]])[0]
         pixels, measured, _ = normalised(image, self.modality)
-        kept = {key: data[key] for key in ("patient", "group") if key in data}
-        return {**kept, "pixels": pixels, "measured": measured, **({"draw": data["draw"]} if "draw" in data else {})}
+        kept: dict[Hashable, Any] = {key: data[key] for key in ("patient", "group", "draw") if key in data}
+        return {**kept, "pixels": pixels, "measured": measured}
 
 
 def other_kernel(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dfd import calibration
 from dfd.bundle import model_file
 from dfd.bundle.calibration import calibrate_network
-from dfd.bundle.items import Collection
+from dfd.bundle.items import Cohort
 from dfd.bundle.model_file import Model
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
@@ -23,7 +24,7 @@ from dfd.outputs.files import write_atomically
 logger = logging.getLogger(__name__)
 
 
-def finish(network: torch.nn.Module, state_dir: str, model_path: str, collection: Collection, left_out: Sequence[str], seed: int) -> Path:
+def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
     """Writes ``model_path`` from the best weights of ``state_dir``. A file that is there is kept under a backup name.
 
     Raises:
@@ -31,25 +32,26 @@ def finish(network: torch.nn.Module, state_dir: str, model_path: str, collection
     """
     best = Path(state_dir) / "best.pt"
     if not best.exists():
-        raise BundleError(f"training stopped before the first epoch was validated, so there are no weights in {state_dir}; give more hours or smaller epochs.")
+        raise BundleError(f"training stopped before its first epoch was validated, so {state_dir} holds no weights; give more hours or smaller epochs.")
     network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     with (Path(state_dir) / "history.csv").open(newline="", encoding="utf-8") as stream:
         history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-    training = {"patients_trained": len(collection.patients) - len(left_out), "patients_left_out": len(left_out), "history": history}
-    return calibrated(network, collection, left_out, Path(model_path), seed, training)
+    left_out = len(cohort.patients)
+    training = {"patients_trained": len(cohort.collection.patients) - left_out, "patients_left_out": left_out, "history": history}
+    return calibrated(network, cohort, Path(model_path), training)
 
 
-def calibrated(network: torch.nn.Module, collection: Collection, patients: Sequence[str], target: Path, seed: int, training: dict[str, object]) -> Path:
-    """Calibrates ``network`` on ``patients`` and writes both as one file."""
+def calibrated(network: torch.nn.Module, cohort: Cohort, target: Path, training: Mapping[str, Any]) -> Path:
+    """Calibrates ``network`` on ``cohort`` and writes both as one file."""
     weights = network.state_dict()
-    bundle = MODALITIES[collection.modality].bundle
+    bundle = MODALITIES[cohort.collection.modality].bundle
     table = None
-    if patients:
-        fitted = calibrate_network(network, collection, patients, model_file.weights_digest(weights), seed)
+    if cohort.patients:
+        fitted = calibrate_network(network, cohort, model_file.weights_digest(weights))
         table = calibration.to_json(fitted)
         report(fitted.patients)
     else:
-        logger.warning("no patient was left to calibrate on: this model gives no p-values; add scans of a second patient, or run `dfd calibrate` on others.")
+        logger.warning("no patient was left to calibrate on, so this model gives no p-values; add scans of a second patient, or run `dfd calibrate`.")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         backup = next(path for number in range(1, 10_000) if not (path := target.with_name(f"{target.name}.backup{number}")).exists())
@@ -63,12 +65,14 @@ def calibrated(network: torch.nn.Module, collection: Collection, patients: Seque
 def report(patients: int) -> None:
     """Says what this many calibration patients are worth."""
     bound = true_rate_bound(patients, 0.05)
-    worth = f"the true false-alarm rate at 0.05 lies below {bound:.1%} (95 % confidence)" if bound < 1 else "at 0.05 they bound nothing: 19 are needed for that"
-    logger.info("calibrated on %d patients: the smallest p-value they support is %.3f, smaller ones are extrapolated and marked; %s", patients, 1 / (1 + patients), worth)
+    worth = "at 0.05 they bound nothing: 19 are needed for that"
+    if bound < 1:
+        worth = f"the true false-alarm rate at 0.05 lies below {bound:.1%} (95 % confidence)"
+    told = "calibrated on %d patients: the smallest p-value they support is %.3f, smaller ones are extrapolated and marked; %s"
+    logger.info(told, patients, 1 / (1 + patients), worth)
 
 
-def recalibrate(network: torch.nn.Module, model: Model, collection: Collection, patients: Sequence[str], target: str, seed: int) -> Path:
-    """Fits the calibration of ``model`` anew on ``patients`` (all of the folder where none is named) and writes both to ``target``."""
-    model_file.put_into(network, model, MODALITIES[collection.modality].bundle)
-    chosen = sorted(patients) if patients else collection.patients
-    return calibrated(network, collection, chosen, Path(target), seed, dict(model.training))
+def recalibrate(network: torch.nn.Module, model: Model, cohort: Cohort, target: str) -> Path:
+    """Fits the calibration of ``model`` anew on ``cohort`` and writes both to ``target``."""
+    model_file.put_into(network, model, MODALITIES[cohort.collection.modality].bundle)
+    return calibrated(network, cohort, Path(target), model.training)

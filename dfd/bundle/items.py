@@ -42,6 +42,16 @@ class Collection:
         return [item for item in self.items if item["patient"] in wanted]
 
 
+@dataclass(frozen=True)
+class Cohort:
+    """Patients of a folder whom a network has not seen, on whom it is calibrated."""
+
+    collection: Collection
+    patients: Sequence[str]
+    seed: int
+    """Decides which of their regions are drawn."""
+
+
 def modality_of(series: Sequence[Series], folder: Path) -> str:
     """Name of the modality that all series share.
 
@@ -105,9 +115,19 @@ def validation_patients(collection: Collection, named: Sequence[str] = ()) -> li
     by_group: dict[str, list[str]] = defaultdict(list)
     for patient in collection.patients:
         by_group[collection.of([patient])[0]["group"]].append(patient)
-    turns = [sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest()) for _, members in sorted(by_group.items(), key=lambda g: (-len(g[1]), g[0]))]
+    largest_first = sorted(by_group.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    turns = [sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest()) for _, members in largest_first]
     order = [members[turn] for turn in range(max(map(len, turns))) for members in turns if turn < len(members)]
     return sorted(order[: max(1, round(VALIDATION_SHARE * len(order)))])
+
+
+def cohort_of(collection: Collection, patients: Sequence[str], seed: int) -> Cohort:
+    """``patients``, or all of the folder where none is named.
+
+    Raises:
+        SeriesError: a named patient is not in the folder.
+    """
+    return Cohort(collection, validation_patients(collection, patients) if patients else collection.patients, seed)
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:

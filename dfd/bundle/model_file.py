@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import pickle
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,13 +49,20 @@ def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
+DAMAGE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error),
+    *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, MemoryError, OSError),
+)
+"""What torch raises on files that are cut off or hold something else."""
+
+
 def _read(path: Path) -> Any:
     try:
         # weights_only: what is not tensors and plain containers is refused, never run.
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BundleError(f"{path} does not exist; give a shipped model's name or a file written by training.") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, UnicodeDecodeError, OSError) as error:
+    except DAMAGE as error:
         kind = "holds more than weights and was not opened" if isinstance(error, pickle.UnpicklingError) else "is damaged or not a model file"
         raise BundleError(f"{path} {kind}; use a file written by `dfd train` or a shipped model.") from None
 
@@ -99,7 +107,8 @@ def _check(model: Model) -> None:
         return
     belongs = model.calibration.get("weights_sha256")
     if belongs != model.sha256:
-        raise CalibrationError(f"the calibration of {model.path} belongs to other weights ({str(belongs)[:12]}…, not {model.sha256[:12]}…); refit it with `dfd calibrate`.")
+        digests = f"{str(belongs)[:12]}…, not {model.sha256[:12]}…"
+        raise CalibrationError(f"the calibration of {model.path} belongs to other weights ({digests}); refit it with `dfd calibrate`.")
 
 
 def packed(model: Model) -> bytes:
@@ -127,4 +136,5 @@ def put_into(network: torch.nn.Module, model: Model, bundle: str) -> None:
     try:
         network.load_state_dict(dict(model.weights))
     except RuntimeError:
-        raise BundleError(f"the weights in {model.path} do not fit the network of {bundle}; use the version of this program that wrote them.") from None
+        unfit = f"the weights in {model.path} do not fit the network of {bundle}"
+        raise BundleError(f"{unfit}; use the version of this program that wrote them.") from None

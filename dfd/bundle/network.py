@@ -46,8 +46,8 @@ class MaskedPredictor(nn.Module):
     weights from a U-Net that sees the compressed image (kernel prediction, Bako et al. 2017, ACM TOG 36:97, section 4.1, with a learned basis). The
     linear branch scales with its input, which is what lets the network travel to noise levels it has not met.
 
-    Input ``[B, 2, H, W]``: the slice divided by its noise scale with hidden pixels set to zero, and the mask (1 = hidden). Output ``[B, 2, H, W]``: mean and
-    log-spread, in units of the noise scale.
+    Input ``[B, 2, H, W]``: the slice divided by its noise scale with hidden pixels set to zero, and the mask (1 = hidden). Output ``[B, 2, H, W]``:
+    mean and log-spread, in units of the noise scale.
     """
 
     def __init__(self, channels: Sequence[int] = (32, 48, 64, 96), filters: int = 12, filter_size: int = 7, num_res_units: int = 2) -> None:

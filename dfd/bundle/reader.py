@@ -64,9 +64,9 @@ def meta_of(scan: Slice) -> dict[str, Any]:
 class LoadSliced(LoadImaged):
     """Loads ``image`` (a path) with ``SliceReader`` and nothing else: MONAI's silent fall-back to other readers cannot happen.
 
-    Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan`` to the
-    ``Slice``. What is already an array is left as it is, so that a bare image passes. Where a file cannot be read, ``error`` holds the sentence and ``image``
-    is a small slice without a single measured pixel: one bad file never costs the good ones.
+    Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan``
+    to the ``Slice``. What is already an array is left as it is, so that a bare image passes. Where a file cannot be read, ``error`` holds the
+    sentence and ``image`` is a small slice without a single measured pixel: one bad file never costs the good ones.
     """
 
     def __init__(self, keys: KeysCollection = "image") -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,22 @@ def results_folder(asked: str | None, model: Model) -> Path:
     return choose_output_dir(None, [Path.cwd() / name, beside / name, Path.home() / name])
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What a run writes beside the scores."""
+
+    images: bool = True
+    """Write overlays."""
+    anonymous: bool = False
+    """Replace names in every output."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else to be kept in ``run.json``."""
+
+
+NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
+"""Keys of the record that hold paths of the user."""
+
+
 class ResultsWriter:
     """Ignite handler: overlays as they come, ``scores.csv`` and ``run.json`` at the end.
 
@@ -63,18 +80,15 @@ class ResultsWriter:
         output_dir: an existing folder.
         model: for the record.
         modality: name in ``MODALITIES``.
-        images: write overlays.
-        anonymous: replace names in every output.
-        record: anything else to be kept in ``run.json``.
+        choices: fields of ``Choices``.
     """
 
-    def __init__(
-        self, points: Sequence[Point], output_dir: str | Path, model: Model, modality: str, *, images: bool = True, anonymous: bool = False, record: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, points: Sequence[Point], output_dir: str | Path, model: Model, modality: str, **choices: Any) -> None:
         self.points, self.folder, self.model, self.modality = list(points), Path(output_dir), model, MODALITIES[modality]
-        self.images, self.anonymous, self.record = images, anonymous, dict(record or {})
-        self.numbers = {id(point): number for number, point in enumerate(self.points, start=1)}
-        self.found: dict[int, Finding] = {id(point): Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
+        self.choices = Choices(**choices)
+        # By row: points that went through a reader process come back as copies.
+        self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
+        self.found: dict[int, Finding] = {point.row: Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
         self.started = time.monotonic()
         self.device = ""
 
@@ -87,9 +101,9 @@ class ResultsWriter:
         output = engine.state.output
         self.device = str(output["image"].device)
         for finding, region in zip(output["findings"], output["regions"], strict=True):
-            self.found[id(finding.point)] = finding
-            if self.images and region is not None and finding.verdict not in ("unreadable",):
-                number = self.numbers[id(finding.point)]
+            self.found[finding.point.row] = finding
+            if self.choices.images and region is not None and finding.verdict != "unreadable":
+                number = self.numbers[finding.point.row]
                 overlay.write(self.folder, number, engine.state.batch["scan"], region, output["prediction"], finding=finding, modality=self.modality)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
@@ -97,18 +111,24 @@ class ResultsWriter:
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
         missing = "the run was stopped before this row was reached; run it again"
-        return [self.found.get(id(point)) or Finding(point, "unreadable", error=missing) for point in self.points]
+        return [self.found.get(point.row) or Finding(point, "unreadable", error=missing) for point in self.points]
 
     def write(self) -> list[Finding]:
         """Writes ``scores.csv`` and ``run.json``."""
         findings = self.findings()
-        scores.write(self.folder, findings, anonymous=self.anonymous)
-        verdicts = Counter(finding.verdict for finding in findings)
-        unscored = verdicts["not assessable"] + verdicts["unreadable"]
+        scores.write(self.folder, findings, anonymous=self.choices.anonymous)
+        run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
+        logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
+        return findings
+
+    def _record(self, verdicts: Counter[str]) -> dict[str, object]:
+        """The content of ``run.json``."""
+        rows, refused, unreadable = verdicts.total(), verdicts["not assessable"], verdicts["unreadable"]
+        hidden = NAMING if self.choices.anonymous else frozenset()
         calibration = calibration_of(self.model)
-        content = {
+        return {
             "versions": run_record.versions(),
-            "model": "" if self.anonymous else str(self.model.path),
+            "model": "" if self.choices.anonymous else str(self.model.path),
             "bundle": self.modality.bundle,
             "weights_sha256": self.model.sha256,
             "calibration_sha256": run_record.digest(self.model.calibration),
@@ -118,13 +138,10 @@ class ResultsWriter:
             "threads": torch.get_num_threads(),
             "seconds": round(time.monotonic() - self.started, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "counts": {"rows": len(findings), "scored": len(findings) - unscored, "not assessable": verdicts["not assessable"], "unreadable": verdicts["unreadable"]},
+            "counts": {"rows": rows, "scored": rows - refused - unreadable, "not assessable": refused, "unreadable": unreadable},
             "verdicts": dict(verdicts),
-            "configuration": {key: value for key, value in self.record.items() if not (self.anonymous and key in ("data_path", "points", "output_dir", "model_path"))},
+            "configuration": {key: value for key, value in self.choices.record.items() if key not in hidden},
         }
-        run_record.write(self.folder, content)
-        logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
-        return findings
 
 
 def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: ResultsWriter) -> list[Finding]:

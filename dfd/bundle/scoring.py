@@ -15,7 +15,7 @@ from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
 from dfd.evidence import OFFERED, noise
 from dfd.intensity import measured_pixels, noise_scale
-from dfd.modalities import MODALITIES, Modality
+from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Finding, Point, Prediction, Region, Slice
 from dfd.regions import region_of
@@ -55,7 +55,8 @@ class ScoreRegionsd(MapTransform):
             answered[self.keys[0]] = maps if planes.ndim == 4 else maps[0]
             return answered
         if data.get("error"):
-            answered.update(findings=[Finding(point, "unreadable", error=data["error"]) for point in data["points"]], regions=[None] * len(data["points"]))
+            unreadable = [Finding(point, "unreadable", error=data["error"]) for point in data["points"]]
+            answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = self._prediction(planes[0], images[0, 0])
         findings, regions = self.findings(data["scan"], data["points"], prediction)
@@ -69,13 +70,14 @@ class ScoreRegionsd(MapTransform):
     def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
         """One finding and one region (None where the point has none) per point."""
         against = objections(scan, self.modality)
-        if against.refusal or against.not_assessable:
-            verdict = "unreadable" if against.refusal else "not assessable"
-            words = {"error": f"{points[0].filename!r}: {against.refusal}"} if against.refusal else {"reason": against.not_assessable}
-            return [Finding(point, verdict, **words) for point in points], [None] * len(points)
+        if against.refusal:
+            return [Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}") for point in points], [None] * len(points)
+        if against.not_assessable:
+            return [Finding(point, "not assessable", reason=against.not_assessable) for point in points], [None] * len(points)
         covariates = covariates_of(prediction, scan.facts, self.modality)
-        prepared: dict[float, noise.NoiseReference] = {}
-        findings, regions = [], []
+        references: dict[float, noise.NoiseReference] = {}
+        findings: list[Finding] = []
+        regions: list[Region | None] = []
         for point in points:
             try:
                 region = region_of(point, scan, self.modality)
@@ -83,8 +85,9 @@ class ScoreRegionsd(MapTransform):
                 findings.append(Finding(point, "unreadable", error=str(error)))
                 regions.append(None)
                 continue
-            reference = prepared.setdefault(region.radius_px, noise.prepare(prediction, region.radius_px, self.modality)) if region.radius_px not in prepared else prepared[region.radius_px]
-            evidence = OFFERED[noise.FAMILY].measure(region, reference)
+            if region.radius_px not in references:
+                references[region.radius_px] = noise.prepare(prediction, region.radius_px, self.modality)
+            evidence = OFFERED[noise.FAMILY].measure(region, references[region.radius_px])
             around = Circumstances(region.radius_mm, covariates, against.remarks)
             findings.append(calibration.judge(point, evidence, self.calibration, around))
             regions.append(region)
@@ -104,8 +107,3 @@ class ScoreRegionsd(MapTransform):
                 block = (slice(max(0, y - step // 2), y - step // 2 + step), slice(max(0, x - step // 2), x - step // 2 + step))
                 result[block] = -np.log10(calibration.p_value(float(statistic), table)[0])
         return np.where(prediction.assessed, result, 0.0).astype(np.float32)
-
-
-def modality_named(name: str) -> Modality:
-    """The record behind a config's ``modality``."""
-    return MODALITIES[name]

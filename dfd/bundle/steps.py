@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 
-def prepare_batch(batch: Mapping[str, Any], device: torch.device | None = None, non_blocking: bool = False, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def prepare_batch(
+    batch: Mapping[str, Any], device: torch.device | None = None, non_blocking: bool = False, **_: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Batch of training crops -> network input and label, both ``[B, 2, S, S]``."""
     return batch["image"].to(device, non_blocking=non_blocking), batch["label"].to(device, non_blocking=non_blocking)
 

@@ -8,6 +8,7 @@ import logging
 import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,22 @@ def state_bytes(content: Any) -> bytes:
     return stream.getvalue()
 
 
+@dataclass(frozen=True)
+class Rules:
+    """When a run is over, what decides, and what it draws from."""
+
+    metric: str = "val_nll"
+    """Metric of the validation engine that decides what is best; smaller is better."""
+    patience: int = 15
+    """Epochs without improvement after which training stops."""
+    max_hours: float | None = None
+    """Budget over all resumed parts; None for none."""
+    seed: int = 0
+    """Each epoch draws from ``seed + epoch``, so that a resumed run sees what an uninterrupted one would."""
+    write: bool = True
+    """False on processes that only compute."""
+
+
 class TrainingJournal:
     """Keeps a run's state on disk so that it survives being killed at any moment, and decides when it is over.
 
@@ -46,30 +63,15 @@ class TrainingJournal:
         folder: where the state lies; a ``last.pt`` found there is resumed.
         network: the module whose weights are kept (not its distributed wrapper).
         optimizer: its state is kept, its learning rate driven: warm-up, then a cosine over ``max_epochs`` or ``max_hours``, whichever ends first.
-        evaluator: the validation engine, whose metric ``metric`` (smaller is better) decides what is best.
-        patience: epochs without improvement after which training stops.
-        max_hours: budget over all resumed parts; None for none.
-        seed: each epoch draws from ``seed + epoch``, so that a resumed run sees what an uninterrupted one would.
-        write: False on processes that only compute.
+        evaluator: the validation engine.
+        rules: fields of ``Rules``.
     """
 
-    def __init__(
-        self,
-        folder: str,
-        network: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        evaluator: Engine,
-        *,
-        metric: str = "val_nll",
-        patience: int = 15,
-        max_hours: float | None = None,
-        seed: int = 0,
-        write: bool = True,
-    ) -> None:
+    def __init__(self, folder: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, evaluator: Engine, **rules: Any) -> None:
         self.folder = Path(folder)
         self.network, self.optimizer, self.evaluator = network, optimizer, evaluator
-        self.metric, self.patience, self.seed, self.write = metric, patience, seed, write
-        self.max_seconds = math.inf if max_hours is None else 3600.0 * max_hours
+        self.rules = Rules(**rules)
+        self.max_seconds = math.inf if self.rules.max_hours is None else 3600.0 * self.rules.max_hours
         self.highest_rate = float(optimizer.param_groups[0]["lr"])
         self.best, self.best_epoch = math.inf, 0
         self.spent = 0.0
@@ -106,13 +108,13 @@ class TrainingJournal:
         self.best, self.best_epoch, self.spent, self.history = state["best"], state["best_epoch"], state["seconds"], state["history"]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * engine.state.epoch_length
-        logger.info("resumed from %s after epoch %d, best %s %.4f", path, state["epoch"], self.metric, self.best)
+        logger.info("resumed from %s after epoch %d, best %s %.4f", path, state["epoch"], self.rules.metric, self.best)
         if self._over(state["epoch"]):
             engine.terminate()
 
     def begin_epoch(self, engine: Engine) -> None:
         """Seeds the draw of this epoch."""
-        torch.manual_seed(self.seed + engine.state.epoch)
+        torch.manual_seed(self.rules.seed + engine.state.epoch)
         self._loss_sum, self._loss_count = 0.0, 0
 
     def set_rate(self, engine: Engine) -> None:
@@ -141,24 +143,26 @@ class TrainingJournal:
 
     def end_epoch(self, engine: Engine) -> None:
         """Writes state and history; stops when it is over."""
-        epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[self.metric])
+        metric = self.rules.metric
+        epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[metric])
         loss = self._loss_sum / max(self._loss_count, 1)
         improved = value < self.best
         if improved:
             self.best, self.best_epoch = value, epoch
-        self.history.append({"epoch": epoch, "train_loss": loss, self.metric: value, "seconds": round(self.seconds, 1), "rate": float(self.optimizer.param_groups[0]["lr"])})
-        if self.write:
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self.history.append({"epoch": epoch, "train_loss": loss, metric: value, "seconds": round(self.seconds, 1), "rate": rate})
+        if self.rules.write:
             self._save(epoch, improved)
         left = min(self.max_seconds - self.seconds, self.seconds / epoch * (engine.state.max_epochs - epoch))
         logger.info(
             "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
-            *(epoch, engine.state.max_epochs, loss, self.metric, value, self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
+            *(epoch, engine.state.max_epochs, loss, metric, value, self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
         )
         if self._over(epoch):
             engine.terminate()
 
     def _over(self, epoch: int) -> bool:
-        return epoch - self.best_epoch >= self.patience or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
+        return epoch - self.best_epoch >= self.rules.patience or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
 
     def _save(self, epoch: int, improved: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,8 @@ from dfd.modalities import Modality
 from dfd.records import Evidence, Prediction, Region
 
 FAMILY = "noise"
+NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body)"
+NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordinary in it"
 DIRECTION = "higher = less like the genuine rest of the same slice"
 SOURCE = "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster (WIFS 2015), on masked-prediction residuals"
 
@@ -56,10 +58,10 @@ def measure(region: Region, reference: NoiseReference) -> Evidence:
     asked = measure_windows(reference.prediction, centre, region.radius_px, reference.modality)
     tissue = dominant_tissue(region, reference)
     if not np.isfinite(asked.measures).all():
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle="less than 60 % of the region holds a measurement (air, padding or outside the body)")
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
     deviation = deviations(asked, reference.table)
     if not (np.isfinite(deviation).all() and np.isfinite(reference.ordinary)):
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle="the slice holds too little comparable tissue to say what is ordinary in it")
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_REFERENCE)
     statistic = float(_statistics(deviation)[0] / reference.ordinary)
     measures = dict(zip(MEASURES, (float(value) for value in deviation[0]), strict=True))
     return Evidence(FAMILY, statistic, measures, tissue, reason_for(measures))
@@ -73,14 +75,16 @@ def reason_for(measures: dict[str, float]) -> str:
         return f"noise here is {'stronger' if value > 0 else 'weaker'} than the surroundings predict, {times} of the same tissue in this slice"
     row, column = (int(part) for part in name.split()[1].split(","))
     direction = {(0, 1): "across", (1, 0): "down", (0, 2): "two pixels across", (2, 0): "two pixels down"}.get((row, column), "on the diagonal")
-    return f"the grain here is {'more' if value > 0 else 'less'} alike from pixel to pixel ({direction}) than in the same tissue of this slice, {times}"
+    likeness = "more" if value > 0 else "less"
+    return f"the grain here is {likeness} alike from pixel to pixel ({direction}) than in the same tissue of this slice, {times}"
 
 
 def dominant_tissue(region: Region, reference: NoiseReference) -> str:
     """Name of the tissue class that most measured pixels of the region belong to; empty where none does."""
     prediction, modality = reference.prediction, reference.modality
     scale = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
-    inside = disk(*prediction.z.shape, (region.x, region.y), region.radius_px)
+    height, width = prediction.z.shape
+    inside = disk(height, width, (region.x, region.y), region.radius_px)
     labels: NDArray[np.int8] = tissue_map(prediction.mean, prediction.assessed & inside, modality, scale)
     found = labels[labels >= 0]
     return modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""

@@ -77,8 +77,8 @@ def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.
 def measure_windows(prediction: Prediction, centres: NDArray[np.int64], radius: float, modality: Modality) -> WindowTable:
     """Log energy of z and its correlation (Fisher's z) at ``LAGS`` in the disks around ``centres``, and the covariates windows are matched by.
 
-    Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of its edge strength and of the predicted
-    spread, both in units of the noise scale.
+    Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of its edge strength and of the
+    predicted spread, both in units of the noise scale.
     """
     known = prediction.assessed
     z = np.where(known, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
@@ -128,9 +128,10 @@ def supported(table: WindowTable) -> WindowTable:
 
 
 def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
-    """``[n, 7]``: robust deviation of each asked window from its ``NEIGHBOURS`` most similar reference windows; NaN where fewer than ``FEWEST_NEIGHBOURS``.
+    """``[n, 7]``: robust deviation of each asked window from its ``NEIGHBOURS`` most similar reference windows.
 
-    Similar: nearest in the covariates, each in units of its own robust spread over the reference. Reference windows closer than ``APART`` radii are left out.
+    NaN where there are fewer than ``FEWEST_NEIGHBOURS``. Similar: nearest in the covariates, each in units of its own robust spread over the
+    reference. Reference windows closer than ``APART`` radii are left out.
     """
     result = np.full(asked.measures.shape, np.nan)
     if len(reference.centres) < FEWEST_NEIGHBOURS:

@@ -1,4 +1,7 @@
-"""CT of the lung. HU limits of tissues: Kalender, Computed Tomography, 3rd ed., section 1.2.3; the lung limit of -500 HU is the usual one of densitometry."""
+"""CT of the lung.
+
+HU limits of tissues: Kalender, Computed Tomography, 3rd ed., section 1.2.3; the lung limit of -500 HU is the usual one of densitometry.
+"""
 
 from dfd.modalities.base import Modality, TissueClass
 

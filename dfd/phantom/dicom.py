@@ -161,7 +161,7 @@ def _slice_dataset(number: int, stored: FloatImage, names: SeriesNames, height_m
     series = (names.modality, names.description)
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL" if names.modality == "CT" else "M_FFE"]
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL" if names.modality == "CT" else "OTHER"]
     dataset.SOPClassUID = CTImageStorage if names.modality == "CT" else MRImageStorage
     dataset.SOPInstanceUID = names.uid(*series, number)
     for keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"):

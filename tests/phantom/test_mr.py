@@ -59,15 +59,22 @@ def test_slice_is_whole_numbers_with_dark_lung_and_bright_fat(anatomy):
     assert np.median(image[110:150, 60:80]) < 0.35 * np.quantile(image, 0.9)
 
 
-def test_anatomy_lies_where_ct_shows_it(anatomy):
-    """The left edge of the body is at the same place as in the model, to a pixel."""
-    image = mr_slice(np.random.default_rng(1), anatomy, -40.0, MrScan(size=256, noise=0.0))
-    discs = anatomy.section(-40.0).discs
-    skin = [part for part in anatomy.section(-40.0).parts if part.tissue == "skin"]
-    left = min(discs.centres[part.include[0], 0] - np.sqrt(discs.shapes[part.include[0], 0, 0]) for part in skin)
-    row = image[126:130].mean(axis=0)
-    found = int(np.argmax(row > 0.25 * row.max()))
-    assert (found - 127.5) * 1.4 == pytest.approx(left, abs=2.0)
+def test_anatomy_lies_where_the_header_says(anatomy):
+    """The skin is as far from the middle of the matrix on both sides, and where the model has it, to a fraction of a pixel."""
+    image = mr_slice(np.random.default_rng(1), anatomy, -40.0, MrScan(noise=0.0))
+    section = anatomy.section(-40.0)
+    skin = [part.include[0] for part in section.parts if part.tissue == "skin"]
+    half_width = max(section.discs.centres[index, 0] + np.sqrt(section.discs.shapes[index, 0, 0]) for index in skin)
+    row = image[127:129].mean(axis=0)
+
+    def edge(profile):
+        level = 0.25 * profile.max()
+        first = int(np.argmax(profile > level))
+        return first - (profile[first] - level) / (profile[first] - profile[first - 1])
+
+    left, right = (edge(row) - 127.5) * 1.4, (127.5 - edge(row[::-1])) * 1.4
+    assert (left + right) / 2.0 == pytest.approx(0.0, abs=0.25)
+    assert (right - left) / 2.0 == pytest.approx(half_width, abs=1.0)
 
 
 def test_same_seed_same_slice(anatomy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from dfd.errors import SeriesError
@@ -138,6 +139,15 @@ def test_a_compression_nobody_reads(tmp_path: Path, syntax: str):
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.4.100", syntax.encode().ljust(23, b"\0")))
     with pytest.raises(SeriesError, match=r"no decoder is installed: export it uncompressed"):
         read_slice(path)
+
+
+def test_damaged_run_lengths_do_not_end_the_run(tmp_path: Path):
+    # The faster decoder panics on these, past every "except Exception".
+    codestream = get_frame(dcmread(_make(tmp_path / "a", syntax=RLELossless)).PixelData, 0, number_of_frames=1)
+    for place in range(64, 80):
+        damaged = codestream[:place] + b"\x81" + codestream[place + 1 :]
+        with contextlib.suppress(SeriesError):
+            read_slice(_encapsulated(tmp_path / "a", RLELossless, damaged))
 
 
 def test_a_deflated_bomb_stops_at_the_limit(tmp_path: Path):

@@ -65,6 +65,15 @@ def test_rounded_direction_cosines_are_one_orientation(tmp_path: Path):
     assert len(_only(tmp_path).slices) == 4
 
 
+@pytest.mark.parametrize("names", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_names_do_not_decide_how_a_fan_of_planes_is_split(tmp_path: Path, names: str):
+    for name, tilt in zip(names, (0.0, 0.004, 0.008), strict=True):
+        make_slice(tmp_path / name, make_pixels(), ImageOrientationPatient=[1, tilt, 0, 0, 1, 0], InstanceNumber=round(tilt * 1000))
+    series, _ = read_series(tmp_path)
+    assert sorted(len(one.slices) for one in series) == [1, 2]
+    assert sorted(one.orientation[1] for one in series) == [0.0, 0.008]
+
+
 def test_matrix_sizes_and_series_are_kept_apart(tmp_path: Path):
     make_slice(tmp_path / "a", make_pixels((40, 48)))
     make_slice(tmp_path / "b", make_pixels((48, 40)))

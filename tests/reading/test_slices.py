@@ -86,7 +86,7 @@ def test_unit_is_hounsfield_only_for_rescaled_ct(tmp_path: Path, tags: dict[str,
     assert read_facts(make_slice(tmp_path / "a", make_pixels(), **tags)).unit == unit
 
 
-@pytest.mark.parametrize(("dtype", "padding"), [(np.int16, 63536), (np.int16, -2000), (np.uint16, 63536)])
+@pytest.mark.parametrize(("dtype", "padding"), [(np.int16, 63536), (np.int16, -2000), (np.uint16, 63536), (np.uint16, -2000)])
 def test_padding_is_not_valid_even_where_written_with_the_wrong_sign(tmp_path: Path, dtype: type, padding: int):
     pixels = make_pixels().astype(dtype)
     pixels[:5] = np.uint16(63536).astype(dtype) if dtype is np.int16 else 63536
