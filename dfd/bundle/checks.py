@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,22 +17,55 @@ RUNNER_FLAGS = frozenset({"run_id", "init_id", "final_id", "meta_file", "config_
 """Flags of ``python -m monai.bundle run`` itself."""
 
 
+UNKNOWN_DEVICE = "there is no device {!r}; use auto, cpu, cuda or cuda:N."
+
+
 def refuse_unknown_flags(bundle_root: str, config: str) -> None:
     """MONAI adds a misspelt ``--key`` to the configuration in silence; here it is an error.
 
     Raises:
         UsageError: a flag on the command line of ``monai.bundle run`` names no key of ``configs/<config>.json``.
     """
-    if not any(part.endswith(("monai.bundle", "monai/bundle/__main__.py", "monai\\bundle\\__main__.py")) for part in sys.argv[:1]):
+    if not is_monai_runner():
         return
-    known = set(json.loads((Path(bundle_root) / "configs" / f"{config}.json").read_text(encoding="utf-8"))) | RUNNER_FLAGS
-    for token in sys.argv[1:]:
-        if not token.startswith("--"):
+    content = json.loads((Path(bundle_root) / "configs" / f"{config}.json").read_text(encoding="utf-8"))
+    for name in _keys_given(sys.argv[1:]):
+        first, *rest = name.replace("#", "::").split("::")
+        if first in RUNNER_FLAGS or _has(content, [first, *rest]):
             continue
-        name = token[2:].split("=")[0].replace("#", "::").split("::")[0]
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise UsageError(f"--{name} is no key of configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}")
+        near = [] if first in content else difflib.get_close_matches(first, {*content, *RUNNER_FLAGS}, n=1)
+        raise UsageError(f"--{name} is no key of configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}")
+
+
+def is_monai_runner() -> bool:
+    """Whether this process is ``python -m monai.bundle``."""
+    return Path(sys.argv[0]).parts[-3:] == ("monai", "bundle", "__main__.py") or sys.argv[0].endswith("monai.bundle")
+
+
+def _keys_given(words: Sequence[str]) -> list[str]:
+    """Keys that a command line sets, those of its ``--args_file`` included. Fire takes one dash or two, and a hyphen for an underscore."""
+    names = []
+    for number, word in enumerate(words):
+        flag = re.match(r"--?([A-Za-z][^=]*)(?:=(.*))?", word, re.DOTALL)
+        if flag is None:
+            continue
+        names.append(flag[1].replace("-", "_"))
+        if names[-1] == "args_file":
+            try:
+                names += json.loads(Path(flag[2] or words[number + 1]).read_text(encoding="utf-8"))
+            except (OSError, ValueError, IndexError):
+                continue  # MONAI says what is wrong with it
+    return names
+
+
+def _has(content: object, path: Sequence[str]) -> bool:
+    """Whether ``path`` exists in a configuration. A component may be given arguments it does not have yet: it refuses those it does not know."""
+    if not path:
+        return True
+    first, rest = path[0], path[1:]
+    if isinstance(content, dict):
+        return _has(content[first], rest) if first in content else "_target_" in content
+    return isinstance(content, list) and first.isdigit() and int(first) < len(content) and _has(content[int(first)], rest)
 
 
 def device_of(name: str) -> torch.device:
@@ -44,7 +79,9 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise BundleError(f"there is no device {name!r}; use auto, cpu, cuda or cuda:N.") from None
+        raise BundleError(UNKNOWN_DEVICE.format(name)) from None
+    if device.type not in ("cpu", "cuda"):
+        raise BundleError(UNKNOWN_DEVICE.format(name))
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BundleError(f"device {name!r} was asked for, but no CUDA device can be used here; use cpu or auto.")
     return device

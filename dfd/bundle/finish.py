@@ -32,7 +32,7 @@ def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Co
     """
     best = Path(state_dir) / "best.pt"
     if not best.exists():
-        raise BundleError(f"training stopped before its first epoch was validated, so {state_dir} holds no weights; give more hours or smaller epochs.")
+        raise BundleError(f"training stopped before its first epoch was validated, so {state_dir} holds no weights; give more hours.")
     network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     with (Path(state_dir) / "history.csv").open(newline="", encoding="utf-8") as stream:
         history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]

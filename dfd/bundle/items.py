@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.25
 """Share of the patients left out of training, on whom early stopping and calibration stand."""
+CROPS_PER_SLICE, MOST_CROPS = 256, 6400
+"""Crops of an epoch: a few slices are not drawn from thousands of times before validation is asked again."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,11 @@ def cohort_of(collection: Collection, patients: Sequence[str], seed: int) -> Coh
         SeriesError: a named patient is not in the folder.
     """
     return Cohort(collection, validation_patients(collection, patients) if patients else collection.patients, seed)
+
+
+def crops_per_epoch(items: Sequence[Mapping[str, Any]], batch_size: int) -> int:
+    """How many crops an epoch draws from these slices: at least one batch, ``CROPS_PER_SLICE`` for each slice, ``MOST_CROPS`` at most."""
+    return max(batch_size, min(MOST_CROPS, CROPS_PER_SLICE * len(items)))
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:

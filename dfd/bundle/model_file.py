@@ -45,13 +45,13 @@ def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 DAMAGE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error),
-    *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, MemoryError, OSError),
+    *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, OSError),
 )
 """What torch raises on files that are cut off or hold something else."""
 
@@ -78,15 +78,32 @@ def load(path: str | Path) -> Model:
     folder = path if path.is_dir() else None
     content = _read(path / SHIPPED_WEIGHTS if folder else path)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        calibration = json.loads(content["calibration"]) if content["calibration"] else None
-        model = Model(path, content["weights"], content["bundle"], calibration, json.loads(content["training"]))
-    elif isinstance(content, Mapping) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        model = _unpacked(path, content)
+    elif _is_state_dict(content):
         beside = path / SHIPPED_CALIBRATION if folder else path.parent / SHIPPED_CALIBRATION.name
         calibration = _read_calibration(beside)
         model = Model(path, content, str((calibration or {}).get("bundle", folder.name if folder else "")), calibration)
     else:
         raise BundleError(f"{path} is not a model of this program; use a file written by `dfd train` or a shipped model.")
     _check(model)
+    return model
+
+
+def _is_state_dict(content: Any) -> bool:
+    entries = content.items() if isinstance(content, Mapping) else ()
+    return bool(entries) and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in entries)
+
+
+def _unpacked(path: Path, content: Mapping[str, Any]) -> Model:
+    """The opposite of ``packed``."""
+    try:
+        calibration = json.loads(content["calibration"]) if content["calibration"] else None
+        model = Model(path, content["weights"], content["bundle"], calibration, json.loads(content["training"]))
+    except (KeyError, TypeError, ValueError):
+        raise BundleError(f"{path} is damaged or not a model file; use a file written by `dfd train` or a shipped model.") from None
+    plain = isinstance(model.bundle, str) and isinstance(calibration, dict | None) and isinstance(model.training, dict)
+    if not (plain and _is_state_dict(model.weights)):
+        raise BundleError(f"{path} is damaged or not a model file; use a file written by `dfd train` or a shipped model.")
     return model
 
 

@@ -92,20 +92,23 @@ class LoadSliced(LoadImaged):
 
 
 def patients_of(paths: Sequence[Path], hashes: Sequence[str], root: Path) -> list[str]:
-    """The patient each file belongs to: its folder directly below ``root``; folders that share a PatientID are one patient.
+    """The patient each file belongs to: its folder directly below ``root``; folders that share a PatientID are one patient, named as the first.
 
-    Where all files carry the same PatientID it says nothing (exporters write one constant) and only the folders count.
+    Where all files carry the same PatientID it says nothing (exporters write one constant) and only the folders count. Files beside the folders
+    are told apart by ``hashes`` (of the PatientID) alone.
     """
     folders = [path.relative_to(root).parts[0] if len(path.relative_to(root).parts) > 1 else "" for path in paths]
     if len({h for h in hashes if h}) <= 1:
         return folders
-    owner: dict[str, str] = {}
-    merged: dict[str, str] = {}
-    for folder, patient in sorted(zip(folders, hashes, strict=True)):
-        first = merged.get(folder) or (owner.get(patient) if patient else None) or folder
-        merged.setdefault(folder, first)
-        if patient:
-            owner.setdefault(patient, first)
-    if folders and not any(folders):
-        return list(hashes)
-    return [merged[folder] for folder in folders]
+    pairs = list(zip(folders, hashes, strict=True))
+    clusters: list[set[tuple[str, str]]] = []
+    for pair in sorted(set(pairs)):
+        tied = [cluster for cluster in clusters if any(_same_patient(pair, other) for other in cluster)]
+        clusters = [cluster for cluster in clusters if cluster not in tied] + [{pair}.union(*tied)]
+    name = {pair: min(((not folder, folder or patient) for folder, patient in cluster))[1] for cluster in clusters for pair in cluster}
+    return [name[pair] for pair in pairs]
+
+
+def _same_patient(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two pairs (folder, PatientID) share a folder or a PatientID; what is empty is not shared."""
+    return any(left and left == right for left, right in zip(one, other, strict=True))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from dfd.errors import DfdError, InterruptedRunError
 
@@ -32,6 +33,15 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = raise_on_sigterm()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def raise_on_sigterm() -> Any:
+    """Let the first SIGTERM raise :class:`TerminationError` in the main thread, which must be the caller. Returns the handler that was there."""
     owner = os.getpid()
 
     def raise_once(number: int, _: FrameType | None) -> None:
@@ -40,11 +50,7 @@ def terminable() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)
         raise TerminationError
 
-    before = signal.signal(signal.SIGTERM, raise_once)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return signal.signal(signal.SIGTERM, raise_once)
 
 
 def verdict_of(error: BaseException) -> tuple[int, str]:
@@ -56,13 +62,17 @@ def verdict_of(error: BaseException) -> tuple[int, str]:
         if isinstance(cause, TerminationError):
             return TERMINATED, "terminated; what was written so far is valid"
         if isinstance(cause, DfdError):
-            return (STOPPED if isinstance(cause, InterruptedRunError) else USAGE), f"error: {_sentence(cause)}"
+            return (STOPPED if isinstance(cause, InterruptedRunError) or any(map(_is_disk_full, chain)) else USAGE), f"error: {_sentence(cause)}"
     for cause in chain:
         if isinstance(cause, MemoryError):
             return STOPPED, "error: the memory of this machine ran out; use fewer workers or a smaller batch and run again"
-        if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if _is_disk_full(cause):
             return STOPPED, "error: the disk is full; make room and run again"
     return BUG, f"error: a fault of this program ({_place(chain[-1])}); run again with DFD_DEBUG=1 and report what it prints"
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

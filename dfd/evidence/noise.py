@@ -54,7 +54,9 @@ def measure(region: Region, reference: NoiseReference) -> Evidence:
 
     Unitless, >= 0, 1 = as ordinary as half the slice, higher = more suspicious. Source: see ``SOURCE``; the matching is ours.
     """
-    centre = np.array([[round(region.x), round(region.y)]], dtype=np.int64)
+    height, width = reference.prediction.z.shape
+    # A click on the outer half of a border pixel would round to a pixel that is not there.
+    centre = np.array([[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]], dtype=np.int64)
     asked = measure_windows(reference.prediction, centre, region.radius_px, reference.modality)
     tissue = dominant_tissue(region, reference)
     if not np.isfinite(asked.measures).all():

@@ -1,0 +1,40 @@
+"""The door of ``python -m monai.bundle run``: its command line is MONAI's, its manners are those of ``dfd``.
+
+Every configuration calls :func:`enter` in ``initialize``. Where another program runs the configuration, nothing happens.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+
+from dfd.cli.exits import BUG, raise_on_sigterm, verdict_of
+
+
+def enter(bundle_root: str, config: str) -> None:
+    """Refuse unknown keys; from here on errors are one line and an exit code, and SIGTERM leaves valid results.
+
+    Args:
+        bundle_root: Folder of the bundle.
+        config: Name of the configuration, without ``.json``.
+
+    Raises:
+        UsageError: The command line sets a key that the configuration does not have.
+    """
+    from dfd.bundle import checks
+
+    if not checks.is_monai_runner():
+        return
+    sys.excepthook = _tell
+    raise_on_sigterm()
+    checks.refuse_unknown_flags(bundle_root, config)
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print one line for an error of the input, the whole traceback for one of ours, and end with the exit code of ``dfd``."""
+    code, line = verdict_of(error)
+    if code == BUG or os.environ.get("DFD_DEBUG") == "1":
+        sys.__excepthook__(kind, error, trace)
+    print(f"dfd: {line}", file=sys.stderr)
+    raise SystemExit(code)
