@@ -85,7 +85,7 @@ def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:
     """Decodes the chosen slices; those that scoring would refuse are left out and named."""
     for one in series:
         for ref in one.refs:
-            scan = read_slice(Path(ref.path), ref.frame or None)
+            scan = read_slice(Path(ref.path), ref.frame)
             against = objections(scan, MODALITIES[modality])
             if against.refusal or against.not_assessable:
                 logger.warning("left out: %s/%s: %s", one.patient, one.series, against.refusal or against.not_assessable)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, binary_opening, label, median_filter
 
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage
@@ -15,6 +15,12 @@ TILE_PX = 16
 """Side of the tiles in which noise is measured: enough pixels for a median, small enough to lie within one tissue."""
 NOISE_PERCENTILE = 30.0
 """Percentile over tiles: structure only ever adds to a tile's deviation, so the lower part of the distribution is noise."""
+BODY_CELL_PX = 8
+"""Side of the cells in which the body is sought: a tenth of a lung, and a sixty-fourth of the work."""
+CLOSED_CELLS = 2
+"""Gaps of the chest wall up to twice this many cells wide are closed: emphysema at a thin wall, dark muscle in MR."""
+SMALLEST_OBJECT = 0.1
+"""Objects smaller than this share of the largest are not the body (an arm beside the chest is larger)."""
 MAD_TO_SD = 1.4826
 PLATEAU_SHARE = 0.005
 """Share of a slice's pixels that must sit at its very lowest or highest value before that value counts as clipped."""
@@ -43,6 +49,29 @@ def _tiles(image: NDArray[_Scalar]) -> NDArray[_Scalar]:
     rows, columns = (size // TILE_PX for size in image.shape)
     cut = image[: rows * TILE_PX, : columns * TILE_PX]
     return cut.reshape(rows, TILE_PX, columns, TILE_PX).swapaxes(1, 2).reshape(-1, TILE_PX * TILE_PX)
+
+
+def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> BoolImage:
+    """``[H, W]``, True inside the body, its lungs included: what is scored, and what a region is compared with.
+
+    The objects above the modality's body level on a grid of ``BODY_CELL_PX``, those much smaller than the largest left out (couch, blanket), holes filled.
+    """
+    cell = BODY_CELL_PX
+    rows, columns = (-(-size // cell) for size in pixels.shape)
+    pad = ((0, rows * cell - pixels.shape[0]), (0, columns * cell - pixels.shape[1]))
+    filled = np.pad(np.where(measured, pixels, modality.floor or 0.0), pad, mode="edge")
+    coarse = filled.reshape(rows, cell, columns, cell).mean(axis=(1, 3))
+    level = modality.body_level * (brightness_scale(pixels, measured) if modality.relative else 1.0)
+    # Closed first, since a thin chest wall has gaps; opened after the lungs are filled, which leaves no couch.
+    gaps = CLOSED_CELLS
+    closed = binary_closing(np.pad(coarse > level, gaps), iterations=gaps)
+    labels, number = label(binary_opening(binary_fill_holes(closed), iterations=2)[gaps:-gaps, gaps:-gaps])
+    if number == 0:
+        return measured.copy()
+    sizes = np.bincount(labels.ravel())[1:]
+    kept = np.isin(labels, 1 + np.flatnonzero(sizes >= SMALLEST_OBJECT * sizes.max()))
+    whole: BoolImage = np.kron(binary_dilation(kept), np.ones((cell, cell), dtype=bool))[: pixels.shape[0], : pixels.shape[1]]
+    return whole
 
 
 def brightness_scale(pixels: FloatImage, measured: BoolImage) -> float:

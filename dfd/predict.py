@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dfd.intensity import measured_pixels, noise_scale
+from dfd.intensity import body_mask, measured_pixels, noise_scale
 from dfd.masking import LATTICE_PASSES, lattice
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage, Prediction
@@ -41,18 +41,19 @@ def predict_slice(image: torch.Tensor | FloatImage, network: Callable[[torch.Ten
     pixels = np.asarray(torch.as_tensor(image).cpu(), dtype=np.float32)
     measured = measured_pixels(pixels, modality)
     mean, spread, z = (np.zeros_like(pixels) for _ in range(3))
-    if not measured.any():
-        return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=measured)
+    assessed = measured & body_mask(pixels, measured, modality) if measured.any() else measured
+    if not assessed.any():
+        return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=assessed)
     scale = noise_scale(pixels, measured, modality)
     ground = modality.floor if modality.floor is not None else 0.0
     filled = np.where(measured, pixels, ground).astype(np.float32)
-    window = window_of(measured)
+    window = window_of(assessed)
     log_spread = np.zeros_like(pixels)
     mean[window], log_spread[window] = _passes(filled[window] / scale, network)
     spread = (np.exp(log_spread) * scale).astype(np.float32)
     mean = (mean * scale).astype(np.float32)
-    z = np.where(measured, (filled - mean) / spread, 0.0).astype(np.float32)
-    return Prediction(mean=np.where(measured, mean, filled), spread=spread, z=z, assessed=measured, noise_scale=scale)
+    z = np.where(assessed, (filled - mean) / spread, 0.0).astype(np.float32)
+    return Prediction(mean=np.where(assessed, mean, filled), spread=spread, z=z, assessed=assessed, noise_scale=scale)
 
 
 def _passes(normalised: FloatImage, network: Callable[[torch.Tensor], torch.Tensor]) -> tuple[FloatImage, FloatImage]:

@@ -32,7 +32,7 @@ REGIONS_PER_SLICE = 24
 def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[float], dict[str, float]]:
     """Statistics of random genuine regions of one slice, and the slice's covariates; both empty where it cannot be used."""
     modality = MODALITIES[modality_name]
-    entry: dict[Hashable, Any] = {**item}
+    entry: dict[Hashable, Any] = dict(item.items())
     loaded = LoadSliced("image")(entry)
     if "scan" not in loaded:
         logger.warning("left out of calibration: %s", loaded.get("error"))

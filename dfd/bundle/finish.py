@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,36 @@ from dfd.bundle.model_file import Model
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
-from dfd.outputs.files import write_atomically
+from dfd.outputs.files import choose_output_dir, write_atomically
 
 logger = logging.getLogger(__name__)
+
+SCANS = "scans.json"
+"""In the state folder of a run: which patients it trains on and leaves out."""
+
+
+def claim(model_path: str, state_dir: str, items: Sequence[Mapping[str, Any]], left_out: Sequence[str]) -> None:
+    """Makes sure, before hours are spent, that the model can be written and that a state to be resumed is of these very scans.
+
+    A network resumed on other scans would be calibrated on patients that it has seen.
+
+    Raises:
+        BundleError: ``model_path`` is a folder, or the state belongs to other scans.
+        OutputError: nothing can be written there.
+    """
+    _writable(Path(model_path))
+    choose_output_dir(Path(state_dir), [])
+    scans = {"slices": len(items), "trained": sorted({str(item["patient"]) for item in items}), "left_out": sorted(left_out)}
+    path = Path(state_dir) / SCANS
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != scans:
+        raise BundleError(f"{state_dir} is the state of a run on other scans or other patients left out; remove that folder or train into another file.")
+    write_atomically(path, json.dumps(scans).encode())
+
+
+def _writable(target: Path) -> None:
+    if target.is_dir():
+        raise BundleError(f"{target} is a folder; name the file to write, such as {target / 'my_model.ckpt'}.")
+    choose_output_dir(target.parent, [])
 
 
 def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
@@ -55,7 +82,7 @@ def calibrated(network: torch.nn.Module, cohort: Cohort, target: Path, training:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         backup = next(path for number in range(1, 10_000) if not (path := target.with_name(f"{target.name}.backup{number}")).exists())
-        shutil.copy2(target, backup)
+        write_atomically(backup, target.read_bytes())
         logger.info("%s was there and is kept as %s", target, backup)
     write_atomically(target, model_file.packed(Model(target, weights, bundle, table, training)))
     logger.info("model written to %s", target)
@@ -74,5 +101,6 @@ def report(patients: int) -> None:
 
 def recalibrate(network: torch.nn.Module, model: Model, cohort: Cohort, target: str) -> Path:
     """Fits the calibration of ``model`` anew on ``cohort`` and writes both to ``target``."""
+    _writable(Path(target))
     model_file.put_into(network, model, MODALITIES[cohort.collection.modality].bundle)
     return calibrated(network, cohort, Path(target), model.training)

@@ -15,10 +15,10 @@ POOLS = (4, 16, 64)
 """Side of the ever coarser cells, in pixels, from which the ground value inside a hole is taken."""
 
 
-def ground_value(image: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def ground_value(image: torch.Tensor, seen: torch.Tensor, pools: tuple[int, int, int] = POOLS) -> torch.Tensor:
     """Mean of the visible pixels around each pixel: 3x3, and inside holes that of ever coarser cells.
 
-    Both arguments and the result are ``[B, 1, H, W]``; ``seen`` is 1 where a pixel is visible.
+    ``image``, ``seen`` and the result are ``[B, 1, H, W]``; ``seen`` is 1 where a pixel is visible. ``pools`` is an argument for TorchScript's sake.
     """
     height, width = image.shape[-2], image.shape[-1]
     count = functional.avg_pool2d(seen, 3, 1, 1)
@@ -26,7 +26,7 @@ def ground_value(image: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     known = count > 1e-3
     if bool(known.all()):
         return ground
-    for pool in POOLS:
+    for pool in pools:
         cells = functional.avg_pool2d(seen, pool, pool, 0, True, False)
         sums = functional.avg_pool2d(image * seen, pool, pool, 0, True, False)
         cells = functional.avg_pool2d(cells, 3, 1, 1)
@@ -53,6 +53,7 @@ class MaskedPredictor(nn.Module):
     def __init__(self, channels: Sequence[int] = (32, 48, 64, 96), filters: int = 12, filter_size: int = 7, num_res_units: int = 2) -> None:
         super().__init__()
         self.filters = filters
+        self.lowest, self.highest = LOG_SPREAD_RANGE
         self.basis = nn.Conv2d(1, filters, filter_size, padding=filter_size // 2, bias=False)
         self.backbone = UNet(
             spatial_dims=2,
@@ -79,5 +80,5 @@ class MaskedPredictor(nn.Module):
         out = self.backbone(features)
         weights = out[:, : self.filters]
         mean = ground + (weights * self.basis(contrast)).sum(1, keepdim=True) + out[:, self.filters : self.filters + 1]
-        log_spread = out[:, self.filters + 1 :].clamp(LOG_SPREAD_RANGE[0], LOG_SPREAD_RANGE[1])
+        log_spread = out[:, self.filters + 1 :].clamp(self.lowest, self.highest)
         return torch.cat([mean, log_spread], dim=1)[:, :, :height, :width]

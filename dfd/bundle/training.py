@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from tqdm import tqdm
@@ -74,7 +75,7 @@ class TrainingJournal:
         self.max_seconds = math.inf if self.rules.max_hours is None else 3600.0 * self.rules.max_hours
         self.highest_rate = float(optimizer.param_groups[0]["lr"])
         self.best, self.best_epoch = math.inf, 0
-        self.spent = 0.0
+        self.spent = self.seconds = 0.0
         self.history: list[dict[str, float]] = []
         self._loss_sum, self._loss_count = 0.0, 0
         self._mark = time.monotonic()
@@ -88,10 +89,13 @@ class TrainingJournal:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.count)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
 
-    @property
-    def seconds(self) -> float:
-        """Time spent in training, over all resumed parts."""
-        return self.spent + time.monotonic() - self._mark
+    def read_clock(self) -> None:
+        """Sets ``seconds``, the time spent in training over all resumed parts.
+
+        All processes go by the clock of the first: they must stop at the same step, or they wait for each other for ever.
+        """
+        elapsed = self.spent + time.monotonic() - self._mark
+        self.seconds = float(idist.broadcast(elapsed, src=0)) if idist.get_world_size() > 1 else elapsed
 
     def resume(self, engine: Engine) -> None:
         """Continues from ``last.pt`` where there is one."""
@@ -106,6 +110,7 @@ class TrainingJournal:
             raise BundleError(f"{path} is the state of another network; remove {self.folder} or train into another file.") from None
         self.optimizer.load_state_dict(state["optimizer"])
         self.best, self.best_epoch, self.spent, self.history = state["best"], state["best_epoch"], state["seconds"], state["history"]
+        self.seconds = self.spent
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * engine.state.epoch_length
         logger.info("resumed from %s after epoch %d, best %s %.4f", path, state["epoch"], self.rules.metric, self.best)
@@ -138,11 +143,14 @@ class TrainingJournal:
         first = output[0] if isinstance(output, list) else output
         self._loss_sum += float(first["loss"].detach())
         self._loss_count += 1
+        if math.isfinite(self.max_seconds):
+            self.read_clock()
         if self.seconds > self.max_seconds:
             engine.terminate_epoch()
 
     def end_epoch(self, engine: Engine) -> None:
         """Writes state and history; stops when it is over."""
+        self.read_clock()
         metric = self.rules.metric
         epoch, value = engine.state.epoch, float(self.evaluator.state.metrics[metric])
         loss = self._loss_sum / max(self._loss_count, 1)
@@ -153,13 +161,17 @@ class TrainingJournal:
         self.history.append({"epoch": epoch, "train_loss": loss, metric: value, "seconds": round(self.seconds, 1), "rate": rate})
         if self.rules.write:
             self._save(epoch, improved)
-        left = min(self.max_seconds - self.seconds, self.seconds / epoch * (engine.state.max_epochs - epoch))
-        logger.info(
-            "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
-            *(epoch, engine.state.max_epochs, loss, metric, value, self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
-        )
+            self._tell(epoch, engine.state.max_epochs)
         if self._over(epoch):
             engine.terminate()
+
+    def _tell(self, epoch: int, epochs: int) -> None:
+        last = self.history[-1]
+        left = min(self.max_seconds - self.seconds, self.seconds / epoch * (epochs - epoch))
+        logger.info(
+            "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
+            *(epoch, epochs, last["train_loss"], self.rules.metric, last[self.rules.metric], self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
+        )
 
     def _over(self, epoch: int) -> bool:
         return epoch - self.best_epoch >= self.rules.patience or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
@@ -169,7 +181,12 @@ class TrainingJournal:
         weights = self.network.state_dict()
         if improved:
             write_atomically(self.folder / "best.pt", state_bytes(weights))
-        # last.pt after best.pt: a kill between the two repeats the epoch and writes best.pt again, never the other way round.
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.history[0]))
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_atomically(self.folder / "history.csv", table.getvalue().encode())
+        # last.pt after the others: a kill in between repeats the epoch and writes them again, never the other way round.
         last = {
             "network": weights,
             "optimizer": self.optimizer.state_dict(),
@@ -180,11 +197,6 @@ class TrainingJournal:
             "history": self.history,
         }
         write_atomically(self.folder / "last.pt", state_bytes(last))
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(self.history[0]))
-        writer.writeheader()
-        writer.writerows(self.history)
-        write_atomically(self.folder / "history.csv", table.getvalue().encode())
 
 
 class ProgressBar:

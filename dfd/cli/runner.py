@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from types import TracebackType
 
 from dfd.cli.exits import BUG, raise_on_sigterm, verdict_of
@@ -34,7 +35,8 @@ def enter(bundle_root: str, config: str) -> None:
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print one line for an error of the input, the whole traceback for one of ours, and end with the exit code of ``dfd``."""
     code, line = verdict_of(error)
+    # Not sys.stderr: torch.distributed puts a buffer there, which is lost when the hook ends the process.
     if code == BUG or os.environ.get("DFD_DEBUG") == "1":
-        sys.__excepthook__(kind, error, trace)
-    print(f"dfd: {line}", file=sys.stderr)
+        traceback.print_exception(kind, error, trace, file=sys.__stderr__)
+    print(f"dfd: {line}", file=sys.__stderr__)
     raise SystemExit(code)

@@ -30,6 +30,8 @@ class Modality:
     tissues: tuple[TissueClass, ...]
     floor: float | None
     """Intensity at or below which a pixel is outside the body or clipped, in ``unit``; None where there is none."""
+    body_level: float
+    """Mean intensity above which a cell of pixels belongs to the body: HU for CT, a share of the brightness scale for MR."""
     radius_mm: float
     """Radius of the region around a click where the points file gives none."""
     radius_px: float

@@ -21,6 +21,7 @@ CT_LUNG = Modality(
     ),
     # Several exporters clip at -1000 HU or write -1024 outside the field of view; lung parenchyma lies well above.
     floor=-999.5,
+    body_level=-930.0,
     radius_mm=10.0,
     radius_px=14.0,
     window=(-1350.0, 150.0),

@@ -16,6 +16,7 @@ MRI_CHEST = Modality(
         TissueClass("bright tissue", 0.7, 20.0),
     ),
     floor=0.5,
+    body_level=0.12,
     radius_mm=15.0,
     radius_px=11.0,
     window=None,
