@@ -19,6 +19,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 QUICK_RESULTS = ROOT / "runs" / "quick"
 """Quick checks never overwrite committed numbers."""
 
+TALKING = ("__main__", "benchmarks", "dfd")
+"""Whose progress is told; the libraries' is not."""
+
 
 def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:
     """A parser with ``--modality``, ``--quick`` and, where wanted, ``--model``."""
@@ -60,7 +63,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def end(main: Callable[[], None]) -> None:
     """Runs a command; what is wrong with its input is one sentence and exit status 2."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for name in TALKING:
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         main()
     except DfdError as error:

@@ -78,9 +78,9 @@ class Samples:
         )
 
 
-def sample(pixels: FloatImage, measured: BoolImage, count: int, rng: np.random.Generator) -> Samples:
-    """At most ``count`` measured pixels of one slice (``[H, W]``, in units of its noise scale) with what is seen around them."""
-    rows, columns = np.nonzero(measured)
+def sample(pixels: FloatImage, measured: BoolImage, where: BoolImage, count: int, rng: np.random.Generator) -> Samples:
+    """At most ``count`` pixels of ``where`` in one slice (all ``[H, W]``, in units of its noise scale) with what is measured and seen around them."""
+    rows, columns = np.nonzero(where & measured)
     drawn = rng.choice(len(rows), size=min(count, len(rows)), replace=False)
     rows, columns = rows[drawn], columns[drawn]
     statistics = {half: local_statistics(pixels, measured, half) for half in DEVIATION_HALVES}

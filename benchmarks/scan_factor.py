@@ -12,7 +12,7 @@ from dfd.records import BoolImage, FloatImage
 
 LARGEST_Z = 6.0
 """Residuals are cut here, as the evidence cuts them: one pixel on a metal edge must not outweigh a tissue."""
-PRIOR_PIXELS = 200.0
+PRIOR_PIXELS = 20.0
 """A class with few pixels leans on the whole scan as if that many of its pixels had the scan's mean energy."""
 BLOCK_PX = 32
 """Side of the blocks of ``halves``: many times the reach of noise correlation."""

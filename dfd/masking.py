@@ -52,7 +52,8 @@ def random_mask(size: int, rng: np.random.Generator) -> BoolImage:
     """A mask for training: 70 % lattice (what scoring uses), 10 % scattered pixels, 20 % region-sized holes."""
     draw = rng.random()
     if draw < 0.7:
-        return lattice(size, size, int(rng.integers(LATTICE_PASSES)))
-    mask = scattered(size, rng) if draw < 0.8 else holes(size, rng)
+        mask = lattice(size, size, int(rng.integers(LATTICE_PASSES)))
+    else:
+        mask = scattered(size, rng) if draw < 0.8 else holes(size, rng)
     # A mask that hides nothing teaches nothing and would divide by zero.
     return mask if mask.any() else lattice(size, size, 0)

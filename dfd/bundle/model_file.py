@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,8 +59,11 @@ DAMAGE = (
 
 def _read(path: Path) -> Any:
     try:
-        # weights_only: what is not tensors and plain containers is refused, never run.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Advice on pickle protocols is for the authors of the file.
+            warnings.simplefilter("ignore", UserWarning)
+            # weights_only: what is not tensors and plain containers is refused, never run.
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BundleError(f"{path} does not exist; give a shipped model's name or a file written by training.") from None
     except DAMAGE as error:

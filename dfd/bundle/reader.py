@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import ImageReader, MetaTensor
-from monai.transforms import LoadImaged
+from monai.transforms import LoadImaged, MapTransform
 
 from dfd.errors import DfdError
 from dfd.reading import read_slice
@@ -70,7 +70,8 @@ class LoadSliced(LoadImaged):
     """
 
     def __init__(self, keys: KeysCollection = "image") -> None:
-        super().__init__(keys, reader=SliceReader, image_only=True)
+        # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of those it misses, and falls back to them.
+        MapTransform.__init__(self, keys)
 
     def __call__(self, data: Mapping[Hashable, Any], reader: ImageReader | None = None) -> dict[Hashable, Any]:
         loaded = dict(data)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, run_record, scores
 from dfd.outputs.files import choose_output_dir
 from dfd.points import find_points_file, read_points
-from dfd.records import Finding, Point
+from dfd.records import Finding, Point, Prediction, Region, Slice
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +102,21 @@ class ResultsWriter:
         """Takes the findings of one slice."""
         output = engine.state.output
         self.device = str(output["image"].device)
+        drawn = []
         for finding, region in zip(output["findings"], output["regions"], strict=True):
             self.found[finding.point.row] = finding
             if self.choices.images and region is not None and finding.verdict != "unreadable":
-                number = self.numbers[finding.point.row]
-                overlay.write(self.folder, number, engine.state.batch["scan"], region, output["prediction"], finding=finding, modality=self.modality)
+                drawn.append((self.numbers[finding.point.row], region, finding))
+        if drawn:
+            self.draw(engine.state.batch["scan"], output["prediction"], drawn)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
+
+    def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> None:
+        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core."""
+        images = overlay.render_slice(scan, prediction, self.modality)
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
 
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""

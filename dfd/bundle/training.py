@@ -18,6 +18,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from tqdm import tqdm
 
+from dfd.bundle.model_file import DAMAGE
 from dfd.errors import BundleError
 from dfd.outputs.files import write_atomically
 
@@ -103,7 +104,10 @@ class TrainingJournal:
         path = self.folder / "last.pt"
         if not path.exists():
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except DAMAGE:
+            raise BundleError(f"{path} is damaged; remove {self.folder} to begin anew.") from None
         try:
             self.network.load_state_dict(state["network"])
         except RuntimeError:

@@ -12,7 +12,8 @@ from benchmarks.development import link
 from dfd.errors import UsageError
 
 TEST_PATIENTS = {
-    modality: {name for name, entry in json.loads(sides.SPLIT.read_text())[key].items() if entry["side"] == "test"} for modality, key in sides.FOLDERS.items()
+    modality: {name for name, entry in json.loads(sides.SPLIT.read_text())[key].items() if entry["side"] == "test"}
+    for modality, key in sides.FOLDERS.items()
 }
 
 

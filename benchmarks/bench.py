@@ -1,0 +1,154 @@
+"""Speed and memory: medians and ratios, each part in a process of its own.
+
+    python -m benchmarks.bench                # or: make bench; about five minutes on two idle cores
+    python -m benchmarks.bench --networks     # besides: compares networks and lattices, --minutes of CPU time each (resumable by network)
+
+On development slices where DFD_DATA is set, else on phantoms. Timings on a busy machine mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import command, sides
+from dfd.errors import InterruptedRunError
+
+PARTS = ("one_point", "hundred_points", "thousand_points", "training", "engines")
+NETWORKS = "networks"
+LIMITS = {
+    "one point, whole way, seconds": 0.7,
+    "one point, whole way less decoding, times the bare passes": 2.0,
+    "100 points in one slice, seconds": 6.0,
+    "1,000 points over 100 slices, peak GB": 3.0,
+    "training, share of the bare loop's crops per second": 0.9,
+    "training at batch 64, peak GB": 6.0,
+}
+"""What is asked for (issue: speed and memory): at most, for the share at least."""
+AT_LEAST = "training, share of the bare loop's crops per second"
+MARK = "RESULT "
+
+
+def run_part(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One part, in this process. Heavy imports stay here: a parent that holds torch would lend its memory to its children's peaks."""
+    import resource
+
+    from benchmarks import engines, networks, speed
+
+    logging.getLogger("dfd").setLevel(logging.WARNING)
+    if part == NETWORKS:
+        return networks.run(folder, arguments.model, arguments.quick, arguments.minutes, arguments.modality)
+    work = engines.engines if part == "engines" else getattr(speed, part)
+    told = {**work(folder, arguments.model, arguments.quick), "machine": speed.machine()}
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {**told, "peak GB": peak * 1024 / 1e9}
+
+
+def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One part in a new process.
+
+    Raises:
+        InterruptedRunError: it failed; its last line is the reason.
+    """
+    line = [
+        sys.executable,
+        "-m",
+        "benchmarks.bench",
+        "--part",
+        part,
+        "--folder",
+        str(folder),
+        "--minutes",
+        str(arguments.minutes),
+        "--modality",
+        arguments.modality,
+    ]
+    line += ["--quick"] * arguments.quick + (
+        ["--model", str(Path(arguments.model).absolute()) if Path(arguments.model).exists() else arguments.model] if arguments.model else []
+    )
+    done = subprocess.run(line, cwd=sides.ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    answers = [text for text in done.stdout.splitlines() if text.startswith(MARK)]
+    if done.returncode or not answers:
+        raise InterruptedRunError(f"the part {part} of the benchmark ended with status {done.returncode}; its messages are above.")
+    result: dict[str, Any] = json.loads(answers[-1].removeprefix(MARK))
+    return result
+
+
+def against_limits(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """What was measured for each of ``LIMITS``."""
+    values = (
+        parts["one_point"]["seconds"]["whole way"],
+        parts["one_point"]["ratio to bare passes, less decoding"],
+        parts["hundred_points"]["seconds"]["score() with overlays"],
+        parts["thousand_points"]["peak GB"],
+        parts["training"]["ratio"],
+        parts["training"]["peak GB"],
+    )
+    return dict(zip(LIMITS, values, strict=True))
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """The result as read by people."""
+    parts, machine = content["parts"], content["parts"]["one_point"]["machine"]
+    measured = against_limits(parts)
+    kept = {name: value >= LIMITS[name] if name == AT_LEAST else value <= LIMITS[name] for name, value in measured.items()}
+    limits = [
+        [name, f"{value:.2f}", f"{'>=' if name == AT_LEAST else '<='} {LIMITS[name]:g}", "yes" if kept[name] else "**no**"]
+        for name, value in measured.items()
+    ]
+    seconds = [[part.replace("_", " "), name, f"{value:.3f}"] for part in PARTS[:3] for name, value in parts[part]["seconds"].items()]
+    rates = [["training", f"{name}, crops per second", f"{value:.0f}"] for name, value in parts["training"]["crops per second"].items()]
+    engines = [
+        [name, *(f"{entry[key]:{form}}" for key, form in (("seconds", ".3f"), ("times as fast", ".2f"), ("nats lost", "+.4f")))]
+        for name, entry in parts["engines"]["engines"].items()
+    ]
+    text = [
+        "# Speed and memory",
+        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, device {machine['device']}, bfloat16 arithmetic {'yes' if machine['bf16 on cpu'] else 'no'}. "
+        f"Medians, warm, in process unless said. Predicted window of the one-point slice: {' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
+        command.table(["what", "measured", "wanted", "kept"], limits),
+        command.table(["part", "what", "seconds"], [*seconds, *rates]),
+        "Other ways to run the same weights (one slice):",
+        command.table(["engine", "seconds", "times as fast", "nats per pixel lost"], engines),
+    ]
+    if NETWORKS in parts:
+        rows = [
+            [row["network"], str(row["weights"]), str(row["passes"]), f"{row['slice cpu seconds']:.2f}", f"{row['val nll']:.4f}"]
+            for row in parts[NETWORKS]["networks"]
+        ]
+        text += [
+            f"Networks, each trained from scratch for {parts[NETWORKS]['networks'][0]['cpu seconds']:.0f} s of CPU time on the same crops ({content['modality']}); "
+            "validated on patients left out, every pixel hidden by the network's own lattice:",
+            command.table(["network", "weights", "passes", "CPU seconds a slice", "nats per pixel"], rows),
+        ]
+    return "\n\n".join(text)
+
+
+def main() -> None:
+    parser = command.parser(__doc__)
+    parser.add_argument("--networks", action="store_true", help="also compare networks and lattices (needs DFD_DATA)")
+    parser.add_argument("--minutes", type=float, default=3.0, help="CPU minutes per network (default: %(default)s)")
+    parser.add_argument("--part", choices=[*PARTS, NETWORKS], help="run one part only and print its numbers as JSON")
+    parser.add_argument("--folder", type=Path, help="working folder of that part (default: a temporary one)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        if arguments.part:
+            print(MARK + json.dumps(run_part(arguments.part, folder, arguments)))
+            return
+        parts = {part: spawn(part, folder, arguments) for part in [*PARTS, *([NETWORKS] if arguments.networks else [])]}
+    material = "development slices" if os.environ.get("DFD_DATA") else "phantoms"
+    content = {"material": material, "modality": arguments.modality, "measured": against_limits(parts), "limits": LIMITS, "parts": parts}
+    command.publish("bench", content, markdown(content), quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    command.end(main)

@@ -1,0 +1,97 @@
+"""One slice, tried with every forger: edits far apart, matched genuine places beside them, all through the path that scoring takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import matching
+from benchmarks.holes import predict_hole
+from benchmarks.scans import Scan
+from benchmarks.tampering import FORGERS, Canvas
+from dfd.evidence import noise
+from dfd.evidence.noise import NoiseReference
+from dfd.masking import disk
+from dfd.modalities import Modality
+from dfd.predict import predict_slice
+from dfd.records import BoolImage, FloatImage, Point, Region
+from dfd.regions import region_of
+
+SITES = 4
+"""Edits of one kind in one slice, ``matching.APART`` radii apart. More would stand in each other's reference windows."""
+CONTROLS = 3
+"""Genuine places per edit, matched by predicted mean and edge strength."""
+GENUINE = "genuine"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One region: what was done, and what was measured."""
+
+    patient: str
+    slice: str
+    kind: str
+    """Name of the forger, or ``GENUINE`` for a control."""
+    statistic: float
+    tissue: str
+    mean: float
+    deviation: float
+    edges: float
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one slice is edited and compared. Centres ``[n, 2]`` (x, y)."""
+
+    radius: float
+    edited: NDArray[np.int64]
+    genuine: NDArray[np.int64]
+
+    def masks(self, shape: tuple[int, int]) -> list[BoolImage]:
+        """``[H, W]`` of each edit."""
+        return [disk(shape[0], shape[1], (float(x), float(y)), self.radius) for x, y in self.edited]
+
+
+def places_of(reference: NoiseReference, rng: np.random.Generator) -> Places:
+    """Draws places that scoring can assess and that are wholly measured, and their matched controls."""
+    radius, table = reference.table.radius, reference.table
+    usable = np.isfinite(reference.own) & matching.whole(table.centres, reference.prediction.assessed, radius)
+    centres, covariates = table.centres[usable], table.covariates[usable, :2]
+    if not len(centres):
+        return Places(radius, centres, centres)
+    edited, beside = matching.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
+    return Places(radius, centres[edited], centres[beside.reshape(-1)])
+
+
+def trials_of(scan: Scan, network: torch.nn.Module, modality: Modality, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Every region of one slice under every forger, as plain rows."""
+    prediction = predict_slice(scan.pixels, network, modality)
+    radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
+    reference = noise.prepare(prediction, radius, modality)
+    places = places_of(reference, rng)
+    if not len(places.edited):
+        return []
+    masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
+    hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
+    canvas = Canvas(scan.pixels, prediction.mean, hole)
+    rows = _measured(scan, scan.pixels, GENUINE, reference, places.genuine)
+    for kind, forge in FORGERS.items():
+        edited = scan.pixels
+        for mask in masks:
+            edited = np.where(mask, forge(canvas, mask, rng), edited)
+        after = noise.prepare(predict_slice(edited, network, modality), radius, modality)
+        rows += _measured(scan, edited, kind, after, places.edited)
+    return rows
+
+
+def _measured(scan: Scan, pixels: FloatImage, kind: str, reference: NoiseReference, centres: NDArray[np.int64]) -> list[dict[str, Any]]:
+    rows = []
+    for x, y in centres:
+        evidence = noise.measure(Region(float(x), float(y), reference.table.radius), reference)
+        content = matching.content(pixels, (float(x), float(y)), reference.table.radius, reference.prediction.noise_scale)
+        rows.append(asdict(Trial(scan.listed.patient, scan.name, kind, evidence.statistic, evidence.tissue, *content)))
+    return rows

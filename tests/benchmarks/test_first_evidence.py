@@ -1,0 +1,74 @@
+"""From rows to the table: rates, interval, and what is said of a patient by the others alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import first_evidence
+from benchmarks.models import Loaded
+from benchmarks.trials import GENUINE
+from dfd.bundle.model_file import Model
+from dfd.calibration import Calibration, fit_table
+
+PATIENTS = ["a", "b", "c"]
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    table = fit_table([np.linspace(0, 1, 50), np.linspace(0, 1, 50), np.linspace(10, 11, 50)])
+    return Loaded(Model(tmp_path / "m", {}, "x"), None, Calibration("x", "", 10.0, {"noise": table}))
+
+
+def row(patient, kind, statistic, tissue="lung"):
+    return {
+        "patient": patient,
+        "slice": patient,
+        "kind": kind,
+        "statistic": statistic,
+        "tissue": tissue,
+        "mean": 1.0,
+        "deviation": statistic,
+        "edges": 0.0,
+    }
+
+
+def test_a_patient_is_judged_without_his_own_regions(loaded):
+    table, others = first_evidence.tables_of(loaded, PATIENTS)
+    rows = [row("c", GENUINE, 10.5)]
+    assert first_evidence.rates(rows, table, others) == {
+        "shipped p <= 0.05": 0.0,
+        "shipped p <= 0.01": 0.0,
+        "patient left out p <= 0.05": 1.0,
+        "patient left out p <= 0.01": 1.0,
+    }
+
+
+def test_a_calibration_on_other_patients_leaves_nobody_out(loaded):
+    table, others = first_evidence.tables_of(loaded, ["a", "b"])
+    assert others is None
+    told = first_evidence.rates([row("a", GENUINE, 0.5)], table, others)
+    assert np.isnan(told["patient left out p <= 0.05"])
+
+
+def test_summary_of_one_kind(rng):
+    rows = [row(patient, GENUINE, value) for patient in PATIENTS for value in rng.normal(1, 0.3, 40)]
+    rows += [row(patient, "edit", value) for patient in PATIENTS for value in rng.normal(3, 0.3, 20)]
+    rows.append(row("a", "edit", float("nan")))
+    told = first_evidence.summarise(rows, "edit", PATIENTS)
+    assert told["auc"] > 0.99
+    assert told["low"] <= told["auc"] <= told["high"]
+    assert told["regions"] == 60
+    assert told["not assessable"] == 1
+    assert told["found at 0.05"] == 1.0
+    assert told["auc of mean"] == 0.5
+
+
+def test_tissues_with_few_regions_are_not_told(rng):
+    rows = [
+        row("a", kind, value, tissue)
+        for kind in (GENUINE, "edit")
+        for tissue, count in (("lung", 12), ("fat", 9))
+        for value in rng.normal(size=count)
+    ]
+    assert set(first_evidence.by_tissue(rows, "edit")) == {"lung"}

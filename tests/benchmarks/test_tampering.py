@@ -1,0 +1,117 @@
+"""Every forger obeys the law of pasting back, and does what its name says."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import benchmarks.tampering
+from benchmarks.tampering import FORGERS, Canvas, copy_move
+from benchmarks.tampering.canvas import blended, paste, residual_scale, weights
+from dfd.masking import disk
+
+
+@pytest.fixture
+def canvas(rng):
+    """A smooth slice with noise of deviation 20, padding in a corner and a few lost pixels."""
+    mean = gaussian_filter(rng.normal(size=(128, 128)), 12) * 3000 + 40
+    pixels = np.rint(mean + rng.normal(0, 20, mean.shape)).astype(np.float32)
+    pixels[:30, :30] = np.nan
+    pixels[62:64, 70] = np.nan
+    return Canvas(pixels, mean.astype(np.float32), mean.astype(np.float32))
+
+
+@pytest.fixture
+def mask():
+    return disk(128, 128, (70.0, 66.0), 12.0)
+
+
+@pytest.mark.parametrize("kind", FORGERS)
+def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_range(canvas, mask, rng, kind):
+    before = canvas.pixels.copy()
+    edited = FORGERS[kind](canvas, mask, rng)
+    assert edited.dtype == np.float32
+    np.testing.assert_array_equal(edited[~mask], before[~mask])
+    np.testing.assert_array_equal(np.isnan(edited), np.isnan(before))
+    np.testing.assert_array_equal(canvas.pixels, before)  # the canvas itself is never painted on
+    inside = edited[mask & np.isfinite(edited)]
+    np.testing.assert_array_equal(inside, np.rint(inside))
+    assert np.nanmin(before) <= inside.min() <= inside.max() <= np.nanmax(before)
+
+
+@pytest.mark.parametrize("kind", FORGERS)
+def test_all_but_the_null_edit_change_something_and_the_same_seed_gives_the_same(canvas, mask, kind):
+    once, again = (FORGERS[kind](canvas, mask, np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    changed = np.nanmax(np.abs(once - canvas.pixels)) > 0
+    assert changed == (not kind.startswith("null edit"))
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.6, 1.0])
+def test_white_noise_has_the_strength_it_is_named_after(canvas, mask, rng, strength):
+    edited = FORGERS[f"white noise {strength} x residual"](canvas, mask, rng)
+    added = (edited - canvas.pixels)[mask]
+    assert np.nanstd(added) == pytest.approx(strength * residual_scale(canvas, mask), rel=0.12)
+
+
+def test_smooth_noise_is_smooth(canvas, mask, rng):
+    added = np.nan_to_num(FORGERS["smooth noise 1.0 x residual, sigma 2 px"](canvas, mask, rng) - canvas.pixels)
+    neighbours = mask & np.roll(mask, 1, axis=1)
+    assert np.corrcoef(added[neighbours], np.roll(added, 1, axis=1)[neighbours])[0, 1] > 0.8
+
+
+def test_hard_copy_move_repeats_another_place_exactly(canvas, mask, rng):
+    down, right = copy_move.source_shift(canvas.pixels, mask, np.random.default_rng(3))
+    edited = FORGERS["copy-move, hard edge"](canvas, mask, np.random.default_rng(3))
+    here = mask & np.isfinite(canvas.pixels)
+    np.testing.assert_array_equal(edited[here], np.roll(canvas.pixels, (-down, -right), axis=(0, 1))[here])
+    source = np.roll(mask, (down, right), axis=(0, 1))
+    assert not (source & mask).any()
+
+
+@pytest.mark.parametrize("kind", ["blur, sigma 0.8 px", "resampling round trip 0.75"])
+def test_filters_take_away_grain_and_leave_the_mean(canvas, mask, rng, kind):
+    edited = FORGERS[kind](canvas, mask, rng)
+    residual = (edited - canvas.mean)[mask & np.isfinite(edited)]
+    before = (canvas.pixels - canvas.mean)[mask & np.isfinite(edited)]
+    assert residual.std() < 0.85 * before.std()
+    assert residual.mean() == pytest.approx(before.mean(), abs=2.0)
+
+
+def test_feathering_fades_from_the_edge_inwards(mask):
+    share = weights(mask, 3.0)
+    assert share[~mask].max() == 0.0
+    assert share[66, 70] == 1.0
+    assert 0.0 < share[66, 58] < 0.5  # the outermost pixel
+
+
+def test_paste_neither_writes_nor_invents_numbers_that_are_none():
+    pixels = np.array([[0.0, np.nan, 10.0]], dtype=np.float32)
+    mask = np.ones((1, 3), dtype=bool)
+    result = paste(pixels, np.array([[3.6, 5.0, np.nan]], dtype=np.float32), mask)
+    np.testing.assert_array_equal(result, np.array([[4.0, np.nan, 10.0]], dtype=np.float32))
+
+
+def test_blending_nothing_is_the_null_edit(canvas, mask):
+    np.testing.assert_array_equal(blended(canvas.pixels, canvas.pixels, mask, 3.0), canvas.pixels)
+
+
+def test_dfd_never_imports_a_forger():
+    root = Path(benchmarks.tampering.__file__).parents[2]
+    for path in (root / "dfd").rglob("*.py"):
+        names = [
+            name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for name in (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
+        ]
+        assert not any(name.split(".")[0] == "benchmarks" for name in names), path

@@ -1,0 +1,178 @@
+"""Noise evidence: two-sided, local, and silent where nothing can be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from dfd.evidence import noise
+from dfd.evidence.windows import MEASURES
+from dfd.masking import disk
+from dfd.modalities import MODALITIES
+from dfd.records import Evidence, FloatImage, Prediction, Region
+
+CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
+SHAPE = (160, 160)
+RADIUS = 12.0
+CLICK = Region(80.0, 70.0, RADIUS)
+
+
+def white(seed: int = 0, shape: tuple[int, int] = SHAPE, level: float = 40.0) -> Prediction:
+    rng = np.random.default_rng(seed)
+    mean = level + 15.0 * gaussian_filter(rng.normal(0, 1, shape), 8.0) * 20
+    z = rng.normal(0, 1, shape)
+    return Prediction(mean.astype(np.float32), np.full(shape, 10.0, np.float32), z.astype(np.float32), np.ones(shape, bool), 10.0)
+
+
+def with_z(prediction: Prediction, z: FloatImage) -> Prediction:
+    return replace(prediction, z=z.astype(np.float32))
+
+
+def measured(prediction: Prediction, region: Region = CLICK) -> Evidence:
+    return noise.measure(region, noise.prepare(prediction, region.radius_px, CT))
+
+
+def inside(region: Region = CLICK, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    return disk(shape[0], shape[1], (region.x, region.y), region.radius_px)
+
+
+def test_white_noise_is_ordinary() -> None:
+    reference = noise.prepare(white(), RADIUS, CT)
+    places = np.random.default_rng(9).uniform(15, 145, (40, 2))
+    found = [noise.measure(Region(float(x), float(y), RADIUS), reference) for x, y in places]
+    assert np.median([each.statistic for each in found]) == pytest.approx(1.0, abs=0.25)
+    assert max(each.statistic for each in found) < 3.5
+    assert abs(np.median([list(each.measures.values()) for each in found])) < 0.5
+    assert all(tuple(each.measures) == MEASURES and not each.obstacle for each in found)
+
+
+def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
+    centres, statistics = noise.score_grid(noise.prepare(white(), RADIUS, CT))
+    assert len(centres) == len(statistics) > 200
+    assert np.nanmedian(statistics) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("factor", [1.5, 1 / 1.5])
+def test_noise_of_another_strength_is_seen_in_both_directions(factor: float) -> None:
+    genuine = white()
+    edited = with_z(genuine, np.where(inside(), genuine.z * np.sqrt(factor), genuine.z))
+    before, after = measured(genuine), measured(edited)
+    assert after.statistic > max(2.0, 1.5 * before.statistic)
+    assert np.sign(after.measures["energy"]) == np.sign(factor - 1)
+    assert abs(after.measures["energy"]) > 2.5
+    assert ("stronger" if factor > 1 else "weaker") in after.reason
+
+
+def test_smoothing_with_the_energy_kept_is_seen() -> None:
+    genuine = white()
+    smooth = gaussian_filter(genuine.z, 0.6)
+    smooth *= genuine.z.std() / smooth.std()
+    after = measured(with_z(genuine, np.where(inside(), smooth, genuine.z)))
+    assert after.statistic > 3.0
+    assert after.measures["correlation 0,1"] > 3.0
+    assert "more alike from pixel to pixel" in after.reason
+
+
+def test_sharpening_is_seen_as_well() -> None:
+    genuine = white()
+    sharp = genuine.z - gaussian_filter(genuine.z, 0.8)
+    sharp *= genuine.z.std() / sharp.std()
+    after = measured(with_z(genuine, np.where(inside(), sharp, genuine.z)))
+    assert after.statistic > 2.0
+    assert "less alike" in after.reason
+
+
+def test_an_edit_far_from_the_region_hardly_moves_its_statistic() -> None:
+    genuine = white()
+    far = Region(30.0, 130.0, RADIUS)
+    edited = with_z(genuine, np.where(inside(far), genuine.z * 2, genuine.z))
+    assert measured(edited).statistic == pytest.approx(measured(genuine).statistic, rel=0.15)
+    assert measured(edited, far).statistic > 4.0
+
+
+def test_a_click_a_little_off_does_not_excuse_the_edit() -> None:
+    genuine = white()
+    edited = with_z(genuine, np.where(inside(), genuine.z * 1.6, genuine.z))
+    assert measured(edited, Region(84.0, 67.0, RADIUS)).statistic > 3.0
+
+
+@pytest.mark.parametrize("click", [Region(3.0, 3.0, RADIUS), Region(159.4, 159.5, RADIUS), Region(-0.5, 80.0, RADIUS)])
+def test_a_region_cut_by_the_border_says_why_it_cannot_be_judged(click: Region) -> None:
+    evidence = measured(white(), click)
+    assert evidence.obstacle == noise.NO_SUPPORT
+    assert np.isnan(evidence.statistic)
+
+
+def test_the_outer_half_of_the_last_pixel_belongs_to_it() -> None:
+    """Rounding 159.5 gives 160, which is no pixel of a slice of 160."""
+    assert np.isfinite(measured(white(), Region(159.5, 80.0, 6.0)).statistic) == np.isfinite(measured(white(), Region(159.0, 80.0, 6.0)).statistic)
+
+
+def test_air_is_not_assessable() -> None:
+    genuine = white()
+    genuine.assessed[40:100, 50:110] = False
+    evidence = measured(genuine)
+    assert "air, padding or outside the body" in evidence.obstacle
+    assert evidence.measures == {}
+    assert evidence.tissue == ""
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (30, 30), (46, 46)])
+def test_a_tiny_slice_is_not_assessable(shape: tuple[int, int]) -> None:
+    evidence = measured(white(shape=shape), Region(shape[1] / 2, shape[0] / 2, RADIUS))
+    assert evidence.obstacle in (noise.NO_SUPPORT, noise.NO_REFERENCE)
+    assert np.isnan(evidence.statistic)
+
+
+def test_a_slice_with_little_tissue_cannot_say_what_is_ordinary() -> None:
+    genuine = white()
+    genuine.assessed[:] = inside(Region(80.0, 70.0, 26.0))
+    assert measured(genuine).obstacle == noise.NO_REFERENCE
+
+
+def test_a_prediction_without_any_assessed_pixel() -> None:
+    nothing = replace(white(), assessed=np.zeros(SHAPE, bool), z=np.zeros(SHAPE, np.float32), noise_scale=float("nan"))
+    evidence = measured(nothing)
+    assert evidence.obstacle
+    assert noise.score_grid(noise.prepare(nothing, RADIUS, CT))[0].shape == (0, 2)
+
+
+def test_residuals_of_exactly_zero_are_no_finding() -> None:
+    assert measured(with_z(white(), np.zeros(SHAPE))).obstacle
+
+
+@pytest.mark.parametrize(("level", "tissue"), [(-800.0, "lung"), (-100.0, "fat"), (60.0, "soft tissue"), (-1500.0, "")])
+def test_tissue_is_what_most_of_the_region_is(level: float, tissue: str) -> None:
+    genuine = white()
+    mean = np.where(inside(Region(80.0, 70.0, RADIUS - 2)), level, 300.0).astype(np.float32)
+    assert noise.dominant_tissue(CLICK, noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
+
+
+def test_tissue_of_mr_is_relative_to_the_slice() -> None:
+    genuine = white(level=400.0)
+    mean = np.where(inside(), 80.0, 400.0).astype(np.float32)
+    for factor in (1.0, 9.0):
+        louder = replace(genuine, mean=mean * factor, noise_scale=10.0 * factor)
+        assert noise.dominant_tissue(CLICK, noise.prepare(louder, RADIUS, MR)) == "dark tissue"
+
+
+@pytest.mark.parametrize(
+    ("largest", "words"),
+    [("energy", "noise here is stronger"), ("correlation 0,1", "across"), ("correlation 1,0", "down"), ("correlation 1,-1", "on the diagonal"), ("correlation 2,0", "two pixels down")],
+)
+def test_the_reason_names_the_largest_measure(largest: str, words: str) -> None:
+    measures = dict.fromkeys(MEASURES, -0.5) | {largest: 6.25}
+    sentence = noise.reason_for(measures)
+    assert words in sentence
+    assert "6.2 times the usual variation" in sentence
+
+
+def test_preparing_leaves_the_prediction_alone() -> None:
+    genuine = white()
+    before = [plane.copy() for plane in (genuine.mean, genuine.spread, genuine.z, genuine.assessed)]
+    measured(genuine)
+    for plane, kept in zip((genuine.mean, genuine.spread, genuine.z, genuine.assessed), before, strict=True):
+        np.testing.assert_array_equal(plane, kept)

@@ -1,0 +1,285 @@
+"""p-values, verdicts, remarks, and the table on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dfd.calibration import (
+    COVARIATES,
+    QUANTILES,
+    SMALLEST_P,
+    Calibration,
+    Circumstances,
+    Table,
+    fit_table,
+    form_of,
+    from_json,
+    judge,
+    p_value,
+    share_beyond,
+    to_json,
+    true_rate_bound,
+    unlike,
+    verdict_of,
+)
+from dfd.errors import CalibrationError
+from dfd.records import Evidence, Finding, Point
+
+QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+STATISTIC = st.floats(0.0, 1e6, allow_nan=False)
+PATIENTS = st.lists(st.lists(st.floats(0.0, 100.0), min_size=1, max_size=30), min_size=1, max_size=12)
+POINT = Point(2, "a.dcm", 10.0, 10.0)
+
+
+def patients(count: int, regions: int = 60, seed: int = 0) -> list[list[float]]:
+    rng = np.random.default_rng(seed)
+    return [rng.gamma(6.0, 0.18, regions).tolist() for _ in range(count)]
+
+
+@pytest.fixture
+def calibration() -> Calibration:
+    population = {name: (0.0, 1.0) for name in COVARIATES}
+    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {"noise": fit_table(patients(24))}, population)
+
+
+@QUICK
+@given(PATIENTS, STATISTIC)
+def test_p_values_lie_in_zero_to_one(by_patient: list[list[float]], statistic: float) -> None:
+    p, _ = p_value(statistic, fit_table(by_patient))
+    assert 0.0 < p <= 1.0
+
+
+@QUICK
+@given(PATIENTS, STATISTIC, STATISTIC)
+def test_more_evidence_never_raises_the_p_value(by_patient: list[list[float]], one: float, other: float) -> None:
+    table = fit_table(by_patient)
+    low, high = sorted((one, other))
+    assert p_value(high, table)[0] <= p_value(low, table)[0]
+    assert share_beyond(high, table) <= share_beyond(low, table)
+
+
+@QUICK
+@given(PATIENTS)
+def test_extension_joins_the_counted_part_without_a_step(by_patient: list[list[float]]) -> None:
+    table = fit_table(by_patient)
+    limit = 1.0 / (len(table.patients) + 1)
+    assume(share_beyond(table.threshold, table) > limit)
+    # Where the smooth tail crosses the limit; computed here from its definition.
+    join = table.threshold * (share_beyond(table.threshold, table) / limit) ** (1.0 / table.tail_index)
+    assume(math.isfinite(join) and join < 1e300)
+    before, after = p_value(join * (1 - 1e-9), table), p_value(join * (1 + 1e-9), table)
+    assert before[0] == pytest.approx(after[0], rel=1e-5)
+    assert (before[1], after[1]) == (False, True)
+
+
+@QUICK
+@given(st.lists(st.floats(0.01, 50.0), min_size=10, max_size=60, unique=True), st.floats(0.0, 60.0))
+def test_one_region_per_patient_is_split_conformal_prediction(values: list[float], statistic: float) -> None:
+    values = [round(value, 5) for value in values]
+    table = fit_table([[value] for value in values])
+    assume(statistic <= table.threshold)
+    direct = (1 + sum(value >= statistic for value in values)) / (1 + len(values))
+    assert p_value(statistic, table) == (pytest.approx(direct), False)
+
+
+def test_patients_count_alike_however_many_regions_they_give() -> None:
+    few_high = fit_table([[1.0] * 500, [5.0] * 2])
+    assert share_beyond(3.0, Table(few_high.patients)) == pytest.approx(0.5)
+
+
+def test_the_tail_follows_a_pareto_law() -> None:
+    rng = np.random.default_rng(5)
+    table = fit_table([(1.0 + rng.pareto(4.0, 180)).tolist() for _ in range(40)])
+    assert table.tail_index == pytest.approx(4.0, rel=0.2)
+    assert share_beyond(10.0, table) == pytest.approx(10.0**-4, rel=0.6)
+
+
+def test_false_alarms_of_genuine_patients_stay_near_nominal() -> None:
+    table = fit_table(patients(49, seed=1))
+    fresh = [value for patient in patients(200, 20, seed=2) for value in patient]
+    rate = np.mean([p_value(value, table)[0] <= 0.05 for value in fresh])
+    assert 0.01 < rate < 0.07
+
+
+def test_values_beyond_the_patients_are_marked() -> None:
+    table = fit_table(patients(19))
+    assert p_value(0.5, table)[1] is False
+    p, beyond = p_value(50.0, table)
+    assert beyond
+    assert p < 0.05
+    assert p_value(1e300, table)[0] == SMALLEST_P
+
+
+def test_many_regions_are_thinned_to_quantiles() -> None:
+    table = fit_table([np.arange(5000.0).tolist()])
+    assert len(table.patients[0]) == QUANTILES
+    assert (table.patients[0][0], table.patients[0][-1]) == (0.0, 4999.0)
+
+
+def test_what_is_not_finite_is_left_out_and_nothing_is_refused() -> None:
+    table = fit_table([[1.0, math.nan, math.inf], [math.nan], []])
+    assert [values.tolist() for values in table.patients] == [[1.0]]
+    with pytest.raises(CalibrationError, match="no genuine region could be measured"):
+        fit_table([[math.nan], []])
+
+
+@pytest.mark.parametrize(("p", "word"), [(1.0, "no anomaly found"), (0.0501, "no anomaly found"), (0.05, "unusual"), (0.0101, "unusual"), (0.01, "strongly unusual")])
+def test_verdict_thresholds(p: float, word: str) -> None:
+    assert verdict_of(p) == word
+
+
+@pytest.mark.parametrize(
+    ("measures", "form"),
+    [
+        ({"energy": 6.0, "correlation 0,1": 1.0}, "adversarial noise"),
+        ({"energy": -6.0, "correlation 0,1": 1.0}, "AI edit"),
+        ({"energy": 1.0, "correlation 0,1": -5.0}, "AI edit"),
+        ({}, "AI edit"),
+    ],
+)
+def test_form_follows_the_direction_of_the_energy(measures: dict[str, float], form: str) -> None:
+    assert form_of(Evidence("noise", 3.0, measures)) == form
+
+
+def judged(statistic: float, calibration: Calibration | None, **around: Any) -> Finding:
+    evidence = Evidence("noise", statistic, {"energy": 5.0}, tissue="lung", reason="noise here is stronger")
+    return judge(POINT, evidence, calibration, Circumstances(**around))
+
+
+def test_an_ordinary_region(calibration: Calibration) -> None:
+    finding = judged(0.5, calibration, radius_mm=10.0)
+    assert finding.verdict == "no anomaly found"
+    assert (finding.form, finding.extrapolated, finding.tissue, finding.radius_mm) == ("", False, "lung", 10.0)
+    assert "fits the same tissue" in finding.reason
+    assert finding.score == pytest.approx(-math.log10(finding.p_value))
+    assert finding.p_by_family == {"noise": finding.p_value}
+
+
+def test_a_strange_region(calibration: Calibration) -> None:
+    finding = judged(40.0, calibration, radius_mm=10.0)
+    assert finding.verdict == "strongly unusual"
+    assert (finding.form, finding.extrapolated) == ("adversarial noise", True)
+    assert finding.reason == "noise here is stronger"
+
+
+def test_a_score_of_zero_is_not_negative_zero(calibration: Calibration) -> None:
+    assert math.copysign(1.0, judged(0.0, calibration).score) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("around", "words"),
+    [
+        ({"remarks": ("the pixels are not square",)}, "the pixels are not square"),
+        ({"covariates": {"grain": 9.0, "log noise scale": 0.5}}, "unlike every calibration scan in grain"),
+        ({"radius_mm": 25.0}, "made for a radius of 10 mm"),
+        ({"radius_mm": 5.0}, "made for a radius of 10 mm"),
+    ],
+)
+def test_remarks_are_told_and_mark_the_value(calibration: Calibration, around: dict[str, Any], words: str) -> None:
+    finding = judged(0.5, calibration, **around)
+    assert finding.extrapolated
+    assert words in finding.reason
+
+
+@pytest.mark.parametrize("radius", [7.0, 10.0, 14.2, None])
+def test_radii_near_the_calibrated_one_need_no_remark(calibration: Calibration, radius: float | None) -> None:
+    assert not judged(0.5, calibration, radius_mm=radius).extrapolated
+
+
+def test_population_has_a_margin_and_ignores_what_is_unknown(calibration: Calibration) -> None:
+    assert unlike({"grain": 1.24, "log noise scale": -0.24}, calibration) == []
+    assert unlike({"grain": 1.26, "log noise scale": -0.26}, calibration) == ["grain", "log noise scale"]
+    assert unlike({"grain": math.nan, "never heard of": 99.0}, calibration) == []
+
+
+@pytest.mark.parametrize("change", [None, {"tables": {}}])
+def test_without_calibration_nothing_is_said(calibration: Calibration, change: dict[str, Any] | None) -> None:
+    finding = judged(40.0, replace(calibration, **change) if change else None)
+    assert finding.verdict == "not assessable"
+    assert "no calibration" in finding.reason
+    assert math.isnan(finding.p_value)
+
+
+@pytest.mark.parametrize("evidence", [Evidence("noise", math.nan, obstacle="air"), Evidence("noise", 40.0, obstacle="air"), Evidence("noise", math.nan)])
+def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Evidence) -> None:
+    finding = judge(POINT, evidence, calibration, Circumstances())
+    assert finding.verdict == "not assessable"
+    assert finding.reason == evidence.obstacle
+    assert math.isnan(finding.score)
+
+
+def test_counts_of_patients(calibration: Calibration) -> None:
+    assert calibration.patients == 24
+    assert calibration.smallest_p == pytest.approx(1 / 25)
+    assert replace(calibration, tables={}).patients == 0
+
+
+@QUICK
+@given(PATIENTS, STATISTIC)
+def test_a_stored_table_gives_the_same_p_value(by_patient: list[list[float]], statistic: float) -> None:
+    before = Calibration("ct_lung_inpainting", "ab", 10.0, {"noise": fit_table(by_patient)}, {"grain": (-1.0, 2.0)})
+    after = from_json(json.loads(json.dumps(to_json(before))))
+    assert p_value(statistic, after.tables["noise"]) == p_value(statistic, before.tables["noise"])
+    assert (after.bundle, after.weights_sha256, after.radius_mm, after.population) == ("ct_lung_inpainting", "ab", 10.0, {"grain": (-1.0, 2.0)})
+
+
+def test_a_table_of_another_format_is_refused(calibration: Calibration) -> None:
+    with pytest.raises(CalibrationError, match="has format 99, this version reads 1; refit"):
+        from_json({**to_json(calibration), "format": 99})
+    with pytest.raises(CalibrationError, match="has format None"):
+        from_json({})
+
+
+@pytest.mark.parametrize("name", ["bundle", "weights_sha256", "radius_mm", "families", "population"])
+def test_a_table_with_a_part_missing_is_refused(calibration: Calibration, name: str) -> None:
+    content = to_json(calibration)
+    del content[name]
+    with pytest.raises(CalibrationError, match="the calibration is damaged; refit"):
+        from_json(content)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        None,
+        {"threshold": 1.0, "tail_index": 2.0},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": []},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": [[]]},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": [[3.0, 1.0]]},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": [[1.0, math.nan]]},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": [["x"]]},
+        {"threshold": 0.0, "tail_index": 2.0, "patients": [[1.0]]},
+        {"threshold": 1.0, "tail_index": -2.0, "patients": [[1.0]]},
+        {"threshold": "high", "tail_index": 2.0, "patients": [[1.0]]},
+    ],
+)
+def test_a_table_that_no_fit_could_give_is_refused(calibration: Calibration, family: Any) -> None:
+    with pytest.raises(CalibrationError, match="damaged"):
+        from_json({**to_json(calibration), "families": {"noise": family}})
+
+
+@pytest.mark.parametrize("content", [None, [], "text", 3])
+def test_what_is_no_table_is_refused(content: Any) -> None:
+    with pytest.raises(CalibrationError, match="damaged"):
+        from_json(content)
+
+
+@pytest.mark.parametrize(("count", "bound"), [(19, 0.146), (99, 0.090), (18, 1.0), (0, 1.0)])
+def test_true_rate_of_few_patients(count: int, bound: float) -> None:
+    assert true_rate_bound(count, 0.05) == pytest.approx(bound, abs=0.001)
+
+
+def test_the_true_rate_bound_is_what_a_simulation_gives(rng: np.random.Generator) -> None:
+    """Rate of alarms at 0.05 over many drawn calibration sets of 39: 95 % of them must lie below the bound."""
+    drawn = np.sort(rng.uniform(size=(20_000, 39)), axis=1)
+    # p <= 0.05 = 2/40 means: at most one of 39 values is as large, so the true rate is what lies above the second largest.
+    rates = 1.0 - drawn[:, -2]
+    assert np.quantile(rates, 0.95) == pytest.approx(true_rate_bound(39, 0.05), rel=0.02)
