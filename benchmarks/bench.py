@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +112,24 @@ def markdown(content: Mapping[str, Any]) -> str:
     ]
     text = [
         "# Speed and memory",
-        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, device {machine['device']}, bfloat16 arithmetic {'yes' if machine['bf16 on cpu'] else 'no'}. "
-        f"Medians, warm, in process unless said. Predicted window of the one-point slice: {' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
+        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, device {machine['device']}, bfloat16 arithmetic "
+        f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
+        f"Predicted window of the one-point slice: {' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
         command.table(["what", "measured", "wanted", "kept"], limits),
         command.table(["part", "what", "seconds"], [*seconds, *rates]),
         "Other ways to run the same weights (one slice):",
         command.table(["engine", "seconds", "times as fast", "nats per pixel lost"], engines),
     ]
-    if NETWORKS in parts:
-        rows = [
-            [row["network"], str(row["weights"]), str(row["passes"]), f"{row['slice cpu seconds']:.2f}", f"{row['val nll']:.4f}"]
-            for row in parts[NETWORKS]["networks"]
-        ]
-        text += [
-            f"Networks, each trained from scratch for {parts[NETWORKS]['networks'][0]['cpu seconds']:.0f} s of CPU time on the same crops ({content['modality']}); "
-            "validated on patients left out, every pixel hidden by the network's own lattice:",
-            command.table(["network", "weights", "passes", "CPU seconds a slice", "nats per pixel"], rows),
-        ]
-    return "\n\n".join(text)
+    return "\n\n".join([*text, *(_of_networks(parts[NETWORKS]["networks"]) if NETWORKS in parts else [])])
+
+
+def _of_networks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    cells = [[row["network"], str(row["weights"]), str(row["passes"]), f"{row['slice cpu seconds']:.2f}", f"{row['val nll']:.4f}"] for row in rows]
+    return [
+        f"Networks, each trained from scratch for {rows[0]['cpu seconds']:.0f} s of CPU time on the same {rows[0]['crops']} crops "
+        f"({rows[0]['modality']}); validated on patients left out, every pixel hidden by the network's own lattice, in units of the noise scale:",
+        command.table(["network", "weights", "passes", "CPU seconds a slice", "nats per pixel"], cells),
+    ]
 
 
 def main() -> None:

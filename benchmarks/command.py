@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -44,14 +45,14 @@ def publish(name: str, content: Mapping[str, Any], markdown: str, *, quick: bool
     return folder
 
 
-def rounded(content: Any, digits: int = 5) -> Any:
+def rounded(content: object, digits: int = 5) -> object:
     """Plain containers with floats of ``digits`` significant digits and NaN as None, so that committed files stay small and valid."""
     if isinstance(content, Mapping):
         return {str(key): rounded(value, digits) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [rounded(value, digits) for value in content]
     if isinstance(content, float):
-        return float(f"{content:.{digits}g}") if content == content and abs(content) != float("inf") else None
+        return float(f"{content:.{digits}g}") if math.isfinite(content) else None
     return content
 
 

@@ -1,4 +1,4 @@
-"""The same shipped weights run in other ways: bfloat16, ONNX Runtime, another memory format. Seconds per slice against what it costs in likelihood."""
+"""The same weights run in other ways: bfloat16, ONNX Runtime, another memory format. Seconds per slice against what it costs in likelihood."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
     python -m benchmarks.first_evidence --modality ct_lung --model runs/ct.ckpt
 
-Patients of fold1: the network did not learn from them, but early stopping and the shipped calibration saw them; false-alarm rates are therefore also told with a
-calibration that leaves the patient out. Each edit fills the region of the modality's own radius, is pasted back into the untouched slice (outside the mask not one
-value changes) and rounded to whole numbers. Up to 4 edits of one kind, 4 radii apart, share a slice and a prediction. Of four places alike in mean and edge strength
-one is drawn to be edited; the others, in the untouched slice, are the genuine controls. Slices done are kept in runs/first_evidence and not done again.
+Patients of fold1: the network did not learn from them, but early stopping and the shipped calibration saw them; false-alarm rates are therefore
+also told with a calibration that leaves the patient out. Each edit fills the region of the modality's own radius, is pasted back into the
+untouched slice (outside the mask not one value changes) and rounded to whole numbers. Up to 4 edits of one kind, 4 radii apart, share a slice and
+a prediction. Of four places alike in mean and edge strength one is drawn to be edited; the others, in the untouched slice, are the genuine
+controls. Slices done are kept in runs/first_evidence and not done again.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ logger = logging.getLogger(__name__)
 SLICES = 4
 """Per patient, spread over all series."""
 CONTENT = ("mean", "deviation", "edges")
+CODE = (
+    "benchmarks/trials.py",
+    "benchmarks/matching.py",
+    "benchmarks/holes.py",
+    "benchmarks/tampering/*.py",
+    "dfd/evidence/*.py",
+    "dfd/predict.py",
+    "dfd/intensity.py",
+)
+"""What the numbers of a slice follow from."""
 
 
 def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]]:
@@ -59,17 +70,11 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
 
 
 def _store(arguments: argparse.Namespace, loaded: Loaded) -> Path:
-    """The file of slices done, of these weights and this benchmark's own code: a change of either begins anew."""
+    """The file of slices done, of these weights and this code: a change of either begins anew."""
     code = hashlib.sha256()
-    for file in sorted(
-        [
-            *Path(__file__).parent.glob("*.py"),
-            *Path(__file__).parent.glob("tampering/*.py"),
-            Path(noise.__file__),
-            Path(noise.__file__).with_name("windows.py"),
-        ]
-    ):
-        code.update(file.read_bytes())
+    for pattern in CODE:
+        for file in sorted(sides.ROOT.glob(pattern)):
+            code.update(file.read_bytes())
     folder = sides.ROOT / "runs" / "first_evidence"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{arguments.modality}_{loaded.model.sha256[:12]}_{code.hexdigest()[:12]}.jsonl"
@@ -165,38 +170,37 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def markdown(content: Mapping[str, Any]) -> str:
     """The result as read by people."""
     names = list(content["false alarms"])
-
-    def cells(told: Mapping[str, Any]) -> list[str]:
-        return [f"{told[name]:.2f}" for name in names]
-
-    rows = [
-        [
-            kind["kind"],
-            str(kind["regions"]),
-            f"**{kind['auc']:.2f}** ({kind['low']:.2f} to {kind['high']:.2f})",
-            f"{kind['found at 0.05']:.2f}",
-            f"{kind['found at 0.01']:.2f}",
-            *cells(kind),
-            " / ".join(f"{kind[f'auc of {name}']:.2f}" for name in CONTENT),
-        ]
-        for kind in content["kinds"]
-    ]
-    rows.append(["genuine controls (realised false alarms)", str(content["controls"]), "", "", "", *cells(content["false alarms"]), ""])
+    rows = [_cells(kind, names) for kind in content["kinds"]]
+    alarms = [f"{content['false alarms'][name]:.2f}" for name in names]
+    rows.append(["genuine controls (realised false alarms)", str(content["controls"]), "", "", "", *alarms, ""])
     tissues = [[kind["kind"], ", ".join(f"{name} {value:.2f}" for name, value in kind["tissues"].items()) or "-"] for kind in content["kinds"]]
     parts = [
         f"# First evidence on simple manipulations: {content['modality']}",
-        f"{content['patients']} patients of fold1 (left out of training; early stopping and the shipped calibration saw them), {content['slices']} slices, "
-        f"{content['controls']} matched genuine places. Up to {trials.SITES} edits per slice and kind, 4 radii apart, each as large as the region asked about; "
+        f"{content['patients']} patients of fold1 (left out of training; early stopping and the shipped calibration saw them), "
+        f"{content['slices']} slices, {content['controls']} matched genuine places. Up to {trials.SITES} edits per slice and kind, 4 radii apart, "
+        "each as large as the region asked about; "
         f"which of four places alike in mean and edge strength is edited is drawn, the other {trials.CONTROLS} are controls. "
-        f"AUC with a 95 % interval over patients; found at 5 % and 1 % false alarms of these controls; share at or below the p-value thresholds with the shipped calibration "
-        f"({content['calibration patients']} patients) and with the patient left out of it. Last column: AUC of content alone (mean / deviation / edge share); 0.5 says nothing, "
-        "far below says as much as far above.",
+        "AUC with a 95 % interval over patients; found at 5 % and 1 % false alarms of these controls; share at or below the p-value thresholds "
+        f"with the shipped calibration ({content['calibration patients']} patients) and with the patient left out of it. "
+        "Last column: AUC of content alone (mean / deviation / edge share); 0.5 says nothing, far below says as much as far above.",
         command.table(["edit", "regions", "AUC", "found at 5 %", "found at 1 %", *names, "content alone"], rows),
         "AUC within each tissue that holds at least ten regions of either side:",
         command.table(["edit", "tissue"], tissues),
         f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, {content['seconds']:.0f} s.",
     ]
     return "\n\n".join(parts)
+
+
+def _cells(kind: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [
+        kind["kind"],
+        str(kind["regions"]),
+        f"**{kind['auc']:.2f}** ({kind['low']:.2f} to {kind['high']:.2f})",
+        f"{kind['found at 0.05']:.2f}",
+        f"{kind['found at 0.01']:.2f}",
+        *(f"{kind[name]:.2f}" for name in names),
+        " / ".join(f"{kind[f'auc of {name}']:.2f}" for name in CONTENT),
+    ]
 
 
 def main() -> None:

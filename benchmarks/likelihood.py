@@ -2,9 +2,10 @@
 
     python -m benchmarks.likelihood --modality ct_lung --model runs/ct.ckpt
 
-Patients of fold1 (left out of training; early stopping and calibration saw them). All pixels that scoring assesses, hidden as scoring hides them. Likelihood in
-nats per pixel, in HU or stored units, without the constant log(2 pi) / 2; smaller is better. References are fitted on fold0 and fold2, the folds of the network.
-Energy of z (1 = honest spread) per scanner, kernel and tissue, before and after a factor per tissue that half of the slice's blocks fit for the other half.
+Patients of fold1 (left out of training; early stopping and calibration saw them). All pixels that scoring assesses, hidden as scoring hides them.
+Likelihood in nats per pixel, in HU or stored units, without the constant log(2 pi) / 2; smaller is better. References are fitted on fold0 and
+fold2, the folds of the network. Energy of z (1 = honest spread) per scanner, kernel and tissue, before and after a factor per tissue that half of
+the slice's blocks fit for the other half.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks import command, models, references, scan_factor, scans, sides
@@ -61,7 +63,7 @@ def fit_references(modality: str, per_series: int) -> list[Reference]:
     return [fit(samples) for fit in (references.fit_local, references.fit_linear, references.fit_linear_deviation)]
 
 
-def measure(scan: Scan, network: Any, fitted: Sequence[Reference], modality: Modality) -> SliceResult:
+def measure(scan: Scan, network: torch.nn.Module, fitted: Sequence[Reference], modality: Modality) -> SliceResult:
     """Likelihoods and energies of one slice."""
     prediction = predict_slice(scan.pixels, network, modality)
     known = prediction.assessed
@@ -178,6 +180,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         [name, f"{value['mean']:+.3f}", f"{value['low']:+.3f} to {value['high']:+.3f}", f"{value['smallest']:+.3f}", value["series won"]]
         for name, value in content["pooled"]["worse"].items()
     ]
+    single = content["slice cells"]
     cells = [
         [
             f"{cell['scanner']}, {cell['kernel']}",
@@ -189,15 +192,17 @@ def markdown(content: Mapping[str, Any]) -> str:
     ]
     parts = [
         f"# Masked likelihood and honesty of the spread: {content['modality']}",
-        f"Patients of fold1, who were left out of training; at most {content['slices per series']} slices a series. Nats per hidden pixel in {content['unit']}, without "
-        "the constant; smaller is better. 'Unseen' says whether scanner or only kernel (MR: sequence) does not occur in training.",
+        f"Patients of fold1, who were left out of training; at most {content['slices per series']} slices a series. "
+        f"Nats per hidden pixel in {content['unit']}, without the constant; smaller is better. "
+        "'Unseen' says whether scanner or only kernel (MR: sequence) does not occur in training.",
         command.table(["patient", "series", "scanner, kernel", "unseen", *names], series),
         "How much worse each reference is than the network, mean over patients with 95 % interval over patients:",
         command.table(["reference", "worse by", "interval", "least (patient)", "network better in"], worse),
-        "Mean energy of z per scanner, kernel and tissue (1 = honest): as it is, cut at |z| = 6, and cut after the scan's own factor per tissue (half of the blocks fits the other half). "
-        f"Within {HONEST[0]} to {HONEST[1]}: {honest(content['energy'], 'before')} of {len(cells)} cells before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
+        "Mean energy of z per scanner, kernel and tissue (1 = honest): as it is, cut at |z| = 6, and cut after the scan's own factor per tissue "
+        f"(half of the blocks fits the other half). Within {HONEST[0]} to {HONEST[1]}: {honest(content['energy'], 'before')} of {len(cells)} cells "
+        f"before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
         command.table(["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"], cells),
-        f"The same slice by slice: {content['slice cells']['before']} of {content['slice cells']['all']} before, **{content['slice cells']['after']}** after.",
+        f"The same slice by slice: {single['before']} of {single['all']} before, **{single['after']}** after.",
         f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, {content['seconds']:.0f} s.",
     ]
     return "\n\n".join(parts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
@@ -32,8 +35,9 @@ def whole(centres: Centres, measured: BoolImage, radius: float) -> NDArray[np.bo
 def groups(centres: Centres, covariates: FloatArray, radius: float, wanted: tuple[int, int], rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Indices of the places to edit, ``[g]``, and of the genuine places beside each, ``[g, controls]``.
 
-    A group is a random place and those most alike to it; which of its members is edited is drawn afterwards, so that without an edit the two sides are exchangeable
-    (controls sought around given places would always be the more ordinary ones). No two places share a pixel, and edits lie ``APART`` radii from each other.
+    A group is a random place and those most alike to it; which of its members is edited is drawn afterwards, so that without an edit the two
+    sides are exchangeable (controls sought around given places would always be the more ordinary ones). No two places share a pixel, and edits
+    lie ``APART`` radii from each other.
 
     Args:
         centres: ``[n, 2]`` (x, y) of all places.
@@ -50,7 +54,8 @@ def groups(centres: Centres, covariates: FloatArray, radius: float, wanted: tupl
     for seed in rng.permutation(len(centres)):
         if len(edited) == number:
             break
-        members = _alike(int(seed), centres, (covariates - covariates[seed]) / width, free, CLEAR * radius, controls + 1) if free[seed] else []
+        alike = _alike(int(seed), centres, (covariates - covariates[seed]) / width, free, CLEAR * radius)
+        members = list(islice(alike, controls + 1)) if free[seed] else []
         apart = [m for m in rng.permutation(members) if all(_distance(centres, int(m), other).item() >= APART * radius for other in edited)]
         if len(members) <= controls or not apart:
             continue
@@ -67,17 +72,13 @@ def _distance(centres: Centres, index: int, other: int | None = None) -> FloatAr
     return result
 
 
-def _alike(seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float, wanted: int) -> list[int]:
-    """``seed`` and the free places most alike to it, none within ``clear`` of another."""
-    members: list[int] = []
+def _alike(seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float) -> Iterator[int]:
+    """``seed`` and the free places, the most alike first, none within ``clear`` of one before it."""
     left = free.copy()
     for index in [seed, *np.argsort((away**2).sum(axis=1), kind="stable")]:
-        if len(members) == wanted:
-            break
         if left[index]:
-            members.append(int(index))
+            yield int(index)
             left &= _distance(centres, int(index)) >= clear
-    return members
 
 
 def content(pixels: FloatImage, centre: tuple[float, float], radius: float, noise_scale: float) -> tuple[float, float, float]:

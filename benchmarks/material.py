@@ -1,4 +1,4 @@
-"""Slices and points to measure speed on: development slices where DFD_DATA is set, else phantoms. Speed, not quality: one slice may appear many times."""
+"""Slices and points to measure speed on: development slices where DFD_DATA is set, else phantoms. One slice may appear many times."""
 
 from __future__ import annotations
 

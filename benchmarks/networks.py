@@ -1,7 +1,8 @@
 """Which network says most of hidden pixels for its time on a CPU: each candidate trained for the same CPU time on the same crops, from scratch.
 
-Part of ``python -m benchmarks.bench --networks``. Every candidate hides pixels as its own lattice does, in training and in validation, so that lattices compare
-as they would be used: fewer passes are faster, but leave fewer neighbours to see. A candidate that is done is kept in runs/networks and not trained again.
+Part of ``python -m benchmarks.bench --networks``. Every candidate hides pixels as its own lattice does, in training and in validation, so that
+lattices compare as they would be used: fewer passes are faster, but leave fewer neighbours to see. A candidate that is done is kept in
+runs/networks and not trained again.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
         pixels, measured, _ = normalised(scan.pixels, modality)
         inside = measured & body_mask(scan.pixels, measured, MODALITIES[modality])
         by_patient.setdefault(scan.listed.patient, []).append((pixels, inside))
-    rng, cut = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    cut: list[np.ndarray] = []
     names = sorted(by_patient)
     while len(cut) < count:
         members = by_patient[names[len(cut) % len(names)]]

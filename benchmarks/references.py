@@ -1,7 +1,8 @@
 """What the network is compared with, on the same pixels: local mean and deviation, and linear prediction from the neighbours.
 
-Everything is in units of the slice's noise scale. A pixel's predictor sees what the lattice shows while that pixel is hidden: of the window around it, the pixels of
-the other phases. Since the lattice is a colouring by (x + step * y), these are the same offsets for every pixel. A neighbour that holds no measurement says nothing.
+Everything is in units of the slice's noise scale. A pixel's predictor sees what the lattice shows while that pixel is hidden: of the window
+around it, the pixels of the other phases. Since the lattice is a colouring by (x + step * y), these are the same offsets for every pixel. A
+neighbour that holds no measurement says nothing.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def local_statistics(pixels: FloatImage, measured: BoolImage, half: int) -> tupl
 
 @dataclass(frozen=True)
 class Samples:
-    """Pixels drawn from training slices: ``contrast`` ``[n, k]`` of the visible 7x7 neighbours to their mean, and per half-width mean and deviation ``[n]``."""
+    """Pixels drawn from training slices, ``[n]``, with what is seen around them.
+
+    ``contrast`` is ``[n, k]``: the visible 7x7 neighbours less their mean; ``means`` and ``deviations`` are of the windows of each half-width.
+    """
 
     target: FloatArray
     contrast: FloatArray

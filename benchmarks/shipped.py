@@ -3,8 +3,8 @@
     python -m benchmarks.shipped --modality ct_lung
     python -m benchmarks.shipped --modality ct_lung --unpack-only
 
-The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes where its state lies in runs/<ct|mr>.ckpt.training.
-Written into the bundle: models/model.pt (bare state dict), models/calibration.json, docs/history.csv.
+The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes where its state lies in
+runs/<ct|mr>.ckpt.training. Written into the bundle: models/model.pt (bare state dict), models/calibration.json, docs/history.csv.
 """
 
 from __future__ import annotations

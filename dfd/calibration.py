@@ -23,7 +23,7 @@ FORMAT = 1
 QUANTILES = 200
 """Most values kept per patient: order statistics of the genuine regions."""
 STORED_DIGITS = 5
-"""Decimals kept of a statistic, in memory as in the file, so that both give the same p-value."""
+"""Decimals kept of a statistic: keeps the file small. Rounded when fitted, so that the file gives the same p-values as what was fitted."""
 TAIL_SHARE = 0.1
 """Upper share of genuine regions that the tail is fitted to."""
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01

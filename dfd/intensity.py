@@ -54,7 +54,8 @@ def _tiles(image: NDArray[_Scalar]) -> NDArray[_Scalar]:
 def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> BoolImage:
     """``[H, W]``, True inside the body, its lungs included: what is scored, and what a region is compared with.
 
-    The objects above the modality's body level on a grid of ``BODY_CELL_PX``, those much smaller than the largest left out (couch, blanket), holes filled.
+    The objects above the modality's body level on a grid of ``BODY_CELL_PX``, holes filled; those much smaller than the largest (couch, blanket)
+    are left out.
     """
     cell = BODY_CELL_PX
     rows, columns = (-(-size // cell) for size in pixels.shape)

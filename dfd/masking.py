@@ -53,7 +53,9 @@ def random_mask(size: int, rng: np.random.Generator) -> BoolImage:
     draw = rng.random()
     if draw < 0.7:
         mask = lattice(size, size, int(rng.integers(LATTICE_PASSES)))
+    elif draw < 0.8:
+        mask = scattered(size, rng)
     else:
-        mask = scattered(size, rng) if draw < 0.8 else holes(size, rng)
+        mask = holes(size, rng)
     # A mask that hides nothing teaches nothing and would divide by zero.
     return mask if mask.any() else lattice(size, size, 0)

@@ -17,7 +17,7 @@ from dfd.bundle import model_file
 from dfd.bundle.items import collect
 from dfd.bundle.results import calibration_of
 from dfd.calibration import true_rate_bound
-from dfd.errors import BundleError
+from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
 from dfd.places import bundle_dir, bundle_names, resolve_model
 from dfd.records import Finding
@@ -44,18 +44,36 @@ def quiet_monai() -> Iterator[None]:
             log.setLevel(level)
 
 
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """MONAI wraps what its parts raise; callers are promised errors of this program as they are."""
+    found: DfdError | None = None
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, DfdError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        found = cause
+    if found is not None:  # raised out here, so that it does not carry the wrapper along
+        raise found
+
+
 def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> object:
     """Runs ``configs/<config>.json`` of a bundle and gives the last result of its run list.
 
     Raises:
         BundleError: an override names no key of the configuration.
+        DfdError: what the parts of the workflow raise.
     """
     file = bundle / "configs" / f"{config}.json"
     known = json.loads(file.read_text(encoding="utf-8"))
     for key in overrides:
         if key not in known:
             raise BundleError(f"{file} has no key {key!r}; it belongs to another version of this program.")
-    with quiet_monai():
+    with unwrapped(), quiet_monai():
         run_id = {"train": "training", "inference": "inference", "evaluate": "calibrating"}[config]
         workflow = ConfigWorkflow(
             config_file=str(file),

@@ -46,7 +46,7 @@ def patients(count: int, regions: int = 60, seed: int = 0) -> list[list[float]]:
 
 @pytest.fixture
 def calibration() -> Calibration:
-    population = {name: (0.0, 1.0) for name in COVARIATES}
+    population = dict.fromkeys(COVARIATES, (0.0, 1.0))
     return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {"noise": fit_table(patients(24))}, population)
 
 
@@ -124,6 +124,10 @@ def test_many_regions_are_thinned_to_quantiles() -> None:
     assert (table.patients[0][0], table.patients[0][-1]) == (0.0, 4999.0)
 
 
+def test_stored_statistics_are_short() -> None:
+    assert fit_table([[1 / 3, 2 / 3]]).patients[0].tolist() == [0.33333, 0.66667]
+
+
 def test_what_is_not_finite_is_left_out_and_nothing_is_refused() -> None:
     table = fit_table([[1.0, math.nan, math.inf], [math.nan], []])
     assert [values.tolist() for values in table.patients] == [[1.0]]
@@ -131,7 +135,9 @@ def test_what_is_not_finite_is_left_out_and_nothing_is_refused() -> None:
         fit_table([[math.nan], []])
 
 
-@pytest.mark.parametrize(("p", "word"), [(1.0, "no anomaly found"), (0.0501, "no anomaly found"), (0.05, "unusual"), (0.0101, "unusual"), (0.01, "strongly unusual")])
+@pytest.mark.parametrize(
+    ("p", "word"), [(1.0, "no anomaly found"), (0.0501, "no anomaly found"), (0.05, "unusual"), (0.0101, "unusual"), (0.01, "strongly unusual")]
+)
 def test_verdict_thresholds(p: float, word: str) -> None:
     assert verdict_of(p) == word
 
@@ -208,7 +214,9 @@ def test_without_calibration_nothing_is_said(calibration: Calibration, change: d
     assert math.isnan(finding.p_value)
 
 
-@pytest.mark.parametrize("evidence", [Evidence("noise", math.nan, obstacle="air"), Evidence("noise", 40.0, obstacle="air"), Evidence("noise", math.nan)])
+@pytest.mark.parametrize(
+    "evidence", [Evidence("noise", math.nan, obstacle="air"), Evidence("noise", 40.0, obstacle="air"), Evidence("noise", math.nan)]
+)
 def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Evidence) -> None:
     finding = judge(POINT, evidence, calibration, Circumstances())
     assert finding.verdict == "not assessable"

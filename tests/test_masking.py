@@ -69,5 +69,5 @@ def test_scattered_and_holes_stay_within_their_shares(rng: np.random.Generator) 
     assert 0.01 < min(shares) < 0.12
     assert 0.2 < max(shares) < 0.32
     areas = [holes(64, rng).sum() for _ in range(40)]
-    assert 0 < min(areas)
+    assert min(areas) > 0
     assert max(areas) <= 3 * np.pi * 15**2

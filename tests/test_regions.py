@@ -52,7 +52,9 @@ def test_millimetres_without_spacing_are_refused() -> None:
         region_of(Point(7, "a", 5, 5, radius_mm=4.0), scan(None), CT)
 
 
-@pytest.mark.parametrize(("x", "y", "name", "last"), [(-1, 5, "X", 59), (60, 5, "X", 59), (5, -0.6, "Y", 39), (5, 39.6, "Y", 39), (float("nan"), 5, "X", 59)])
+@pytest.mark.parametrize(
+    ("x", "y", "name", "last"), [(-1, 5, "X", 59), (60, 5, "X", 59), (5, -0.6, "Y", 39), (5, 39.6, "Y", 39), (float("nan"), 5, "X", 59)]
+)
 def test_points_outside_are_refused_with_the_range(x: float, y: float, name: str, last: int) -> None:
     with pytest.raises(PointsError, match=rf"row 3: {name} = \S+ lies outside 'a', whose {name} runs from 0 to {last}"):
         region_of(Point(3, "a", x, y), scan((1.0, 1.0)), CT)

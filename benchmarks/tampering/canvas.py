@@ -31,7 +31,10 @@ Forger: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImag
 
 
 def paste(pixels: FloatImage, changed: FloatImage, mask: BoolImage) -> FloatImage:
-    """``pixels`` with the values of ``changed`` inside ``mask``: whole numbers, within the range of the slice; what held no measurement still holds none."""
+    """``pixels`` with the values of ``changed`` inside ``mask``, as whole numbers within the range of the slice.
+
+    What held no measurement still holds none.
+    """
     inside = mask & np.isfinite(pixels) & np.isfinite(changed)
     result = pixels.copy()
     result[inside] = np.clip(np.rint(changed[inside]), np.nanmin(pixels), np.nanmax(pixels))

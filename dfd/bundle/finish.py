@@ -41,7 +41,7 @@ def claim(model_path: str, state_dir: str, items: Sequence[Mapping[str, Any]], l
     scans = {"slices": len(items), "trained": sorted({str(item["patient"]) for item in items}), "left_out": sorted(left_out)}
     path = Path(state_dir) / SCANS
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != scans:
-        raise BundleError(f"{state_dir} is the state of a run on other scans or other patients left out; remove that folder or train into another file.")
+        raise BundleError(f"{state_dir} is the state of a run on other scans or other patients left out; remove it or train into another file.")
     write_atomically(path, json.dumps(scans).encode())
 
 

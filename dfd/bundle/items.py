@@ -167,5 +167,6 @@ def validation_items(collection: Collection, left_out: Sequence[str], crops: int
     chosen = []
     for number in range(crops):
         members = by_patient[number % len(by_patient)]
-        chosen.append({**members[number // len(by_patient) % len(members)], "draw": number})
+        stride = max(1, len(members) // -(-crops // len(by_patient)))  # few crops are spread over the whole series, not taken from its start
+        chosen.append({**members[number // len(by_patient) * stride % len(members)], "draw": number})
     return chosen

@@ -171,10 +171,11 @@ class TrainingJournal:
 
     def _tell(self, epoch: int, epochs: int) -> None:
         last = self.history[-1]
-        left = min(self.max_seconds - self.seconds, self.seconds / epoch * (epochs - epoch))
+        left = max(0.0, min(self.max_seconds - self.seconds, self.seconds / epoch * (epochs - epoch)))
+        metric = self.rules.metric
         logger.info(
             "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
-            *(epoch, epochs, last["train_loss"], self.rules.metric, last[self.rules.metric], self.best, self.best_epoch, self.seconds, max(left, 0.0) / 60),
+            *(epoch, epochs, last["train_loss"], metric, last[metric], self.best, self.best_epoch, self.seconds, left / 60),
         )
 
     def _over(self, epoch: int) -> bool:

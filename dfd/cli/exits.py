@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from dfd.errors import DfdError, InterruptedRunError
 
@@ -33,15 +32,16 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = raise_on_sigterm()
+    before = signal.getsignal(signal.SIGTERM)
+    raise_on_sigterm()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def raise_on_sigterm() -> Any:
-    """Let the first SIGTERM raise :class:`TerminationError` in the main thread, which must be the caller. Returns the handler that was there."""
+def raise_on_sigterm() -> None:
+    """Let the first SIGTERM raise :class:`TerminationError` in the main thread, which must be the caller."""
     owner = os.getpid()
 
     def raise_once(number: int, _: FrameType | None) -> None:
@@ -50,7 +50,7 @@ def raise_on_sigterm() -> Any:
         signal.signal(number, signal.SIG_IGN)
         raise TerminationError
 
-    return signal.signal(signal.SIGTERM, raise_once)
+    signal.signal(signal.SIGTERM, raise_once)
 
 
 def verdict_of(error: BaseException) -> tuple[int, str]:

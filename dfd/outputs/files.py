@@ -20,6 +20,7 @@ _CAUSES = {
     errno.EACCES: "the folder is not writable for this user; choose another output folder",
     errno.EPERM: "the folder is not writable for this user; choose another output folder",
     errno.ENOENT: "its folder is not there; make it or choose another output folder",
+    errno.EEXIST: "it is a file, not a folder; choose another output folder",
     errno.ENOTDIR: "a part of its path is a file, not a folder; choose another output folder",
 }
 

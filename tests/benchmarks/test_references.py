@@ -57,7 +57,7 @@ def test_the_linear_predictor_recovers_a_known_process(rng, ar_slice):
     mean, spread = fitted.predict(pixels, measured)
     inside = (slice(5, -5), slice(5, -5))
     residual = (pixels - mean)[inside]
-    # Two-sided prediction of x = a (left + above) + e: the variance of its residual is 1 / (1 + 2 a^2) (Whittle 1954, from the inverse of the spectrum).
+    # Two-sided prediction of x = a (left + above) + e leaves a variance of 1 / (1 + 2 a^2): one over the mean of the inverse spectrum (Whittle 1954).
     assert residual.var() == pytest.approx(1.0 / (1.0 + 2 * 0.45**2), rel=0.03)
     assert spread[inside].mean() == pytest.approx(residual.std(), rel=0.03)
     local = references.fit_local(references.sample(pixels, measured, measured, 15000, rng))

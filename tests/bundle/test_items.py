@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfd.bundle import items
-from dfd.bundle.items import Cohort, Collection, collect, cohort_of, modality_of, point_items, training_items, validation_items, validation_patients
+from dfd.bundle.items import Cohort, Collection, cohort_of, collect, modality_of, point_items, training_items, validation_items, validation_patients
 from dfd.bundle.reader import patients_of
 from dfd.errors import SeriesError
 from dfd.records import Point, ScanFacts, Series

@@ -146,7 +146,9 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes) -> Non
         load(file)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {}, torch.zeros(3), {"a": 1.0}, {"a": torch.zeros(2), "b": "text"}, {"state_dict": {"a": torch.zeros(2)}}, None])
+@pytest.mark.parametrize(
+    "content", [[1, 2], {}, torch.zeros(3), {"a": 1.0}, {"a": torch.zeros(2), "b": "text"}, {"state_dict": {"a": torch.zeros(2)}}, None]
+)
 def test_another_programs_object_is_refused(tmp_path: Path, content: object) -> None:
     file = tmp_path / "m.ckpt"
     torch.save(content, file)

@@ -109,6 +109,13 @@ def test_the_ground_of_a_hole_is_taken_from_around_it(radius: int) -> None:
     torch.testing.assert_close(ground_value(image, seen), torch.full((1, 1, 200, 200), 3.0))
 
 
+def test_the_ground_of_a_small_hole_is_taken_from_near_by() -> None:
+    rows, columns = torch.meshgrid(torch.arange(192), torch.arange(192), indexing="ij")
+    seen = ((rows - 100) ** 2 + (columns - 60) ** 2 > 6**2).float()[None, None]
+    image = torch.where(columns < 90, 2.0, 50.0)[None, None] * seen
+    torch.testing.assert_close(ground_value(image, seen)[0, 0, 94:107, 54:67], torch.full((13, 13), 2.0))
+
+
 def test_where_nothing_is_visible_the_ground_is_zero() -> None:
     nothing = torch.zeros(1, 1, 2 * POOLS[-1], 2 * POOLS[-1])
     assert (ground_value(nothing, nothing) == 0).all()

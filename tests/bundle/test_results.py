@@ -112,7 +112,7 @@ def test_counts_add_up(tmp_path: Path, network: torch.nn.Module, model: Model) -
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), MemoryError("no more")])
-def test_a_stop_in_the_middle_keeps_what_is_done_and_marks_the_rest(tmp_path: Path, network: torch.nn.Module, model: Model, stop: BaseException) -> None:
+def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path: Path, network: torch.nn.Module, model: Model, stop: BaseException) -> None:
     points = rows(4)
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False)
     evaluator = Evaluator([answer(points[:2]), stop, answer(points[2:])], writer)

@@ -95,7 +95,7 @@ def test_the_noise_scale_is_that_of_the_slice(calibration: Calibration) -> None:
     assert scored([Point(2, "a", 100, 100)], calibration)["prediction"].noise_scale == expected
 
 
-@pytest.mark.parametrize(("facts", "words"), [({"modality": "MR"}, "The slice is MR"), ({"body_part": "HEAD"}, "HEAD"), ({"bits_stored": 8}, "8-bit")])
+@pytest.mark.parametrize(("facts", "words"), [({"modality": "MR"}, "slice is MR"), ({"body_part": "HEAD"}, "HEAD"), ({"bits_stored": 8}, "8-bit")])
 def test_a_slice_of_another_kind_is_unreadable(calibration: Calibration, facts: dict[str, Any], words: str) -> None:
     answer = scored([Point(2, "a", 1, 1), Point(3, "b", 2, 2)], calibration, **facts)
     assert [finding.verdict for finding in answer["findings"]] == ["unreadable"] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ class Run:
         self.evaluator = Engine(lambda *_: None)
         self.evaluator.state.metrics = {}
         sampler = torch.utils.data.WeightedRandomSampler([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
-        loader = DataLoader(Dataset(slices(), RandHideCropd(size=16)), batch_size=2, sampler=sampler, num_workers=0, drop_last=True, collate_fn=stacked)
+        crops = Dataset(slices(), RandHideCropd(size=16))
+        loader = DataLoader(crops, batch_size=2, sampler=sampler, num_workers=0, drop_last=True, collate_fn=stacked)
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
             max_epochs=rules.pop("max_epochs", 4),
@@ -233,7 +235,7 @@ def test_the_learning_rate_warms_up_and_falls(tmp_path: Path) -> None:
     seen = rates(Run(tmp_path, [1.0] * 5, max_epochs=5))
     assert WARM_UP_STEPS == 200
     assert seen[0] < seen[1] < seen[2]
-    assert all(before > after for before, after in zip(seen[2:], seen[3:], strict=False))
+    assert all(before > after for before, after in pairwise(seen[2:]))
     assert max(seen) <= 0.01
     assert seen[-1] == pytest.approx(0.01 * FINAL_SHARE)
 

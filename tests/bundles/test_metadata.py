@@ -54,7 +54,8 @@ def test_the_schema_looks_into_tensors() -> None:
 def test_versions_are_those_that_are_tested(bundle: Path) -> None:
     content = metadata(bundle)
     pins = dict(re.findall(r"^([A-Za-z0-9-]+)==([0-9.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {"monai": content["monai_version"], "torch": content["pytorch_version"], "numpy": content["numpy_version"], **content["required_packages_version"]}
+    core = {"monai": content["monai_version"], "torch": content["pytorch_version"], "numpy": content["numpy_version"]}
+    named = core | content["required_packages_version"]
     assert named.pop("deepfakes-detector") == dfd.__version__
     assert named == {name: pins[name] for name in named}
     assert content["version"] in content["changelog"]

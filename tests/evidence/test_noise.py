@@ -161,7 +161,13 @@ def test_tissue_of_mr_is_relative_to_the_slice() -> None:
 
 @pytest.mark.parametrize(
     ("largest", "words"),
-    [("energy", "noise here is stronger"), ("correlation 0,1", "across"), ("correlation 1,0", "down"), ("correlation 1,-1", "on the diagonal"), ("correlation 2,0", "two pixels down")],
+    [
+        ("energy", "noise here is stronger"),
+        ("correlation 0,1", "across"),
+        ("correlation 1,0", "down"),
+        ("correlation 1,-1", "on the diagonal"),
+        ("correlation 2,0", "two pixels down"),
+    ],
 )
 def test_the_reason_names_the_largest_measure(largest: str, words: str) -> None:
     measures = dict.fromkeys(MEASURES, -0.5) | {largest: 6.25}

@@ -41,8 +41,9 @@ def scored(data: Path, model: Path, moved_bundle: Path, tmp_path_factory: pytest
     """Door -> folder of its results."""
     folder = tmp_path_factory.mktemp("results")
     test = data / "test"
+    inference = [*MONAI, "inference", "--config_file", "configs/inference.json"]
     calls = {
-        "bundle": ([*MONAI, "inference", "--config_file", "configs/inference.json", "--data_path", test, "--output_dir", folder / "bundle"], moved_bundle),
+        "bundle": ([*inference, "--data_path", test, "--output_dir", folder / "bundle"], moved_bundle),
         "verb": ([*DFD, "score", "--data", test, "--points", test / "test.csv", "--model", model, "--output", folder / "verb"], folder),
         "catalogue": ([*DFD, "-mode", "Test", "-model_path", model.name, "-data_path", data, "-output_dir", folder / "catalogue"], model.parent),
     }
@@ -129,7 +130,9 @@ def test_the_shipped_model_is_found_by_the_catalogue_s_quoted_name(data: Path, t
     assert json.loads(record.read_text(encoding="utf-8"))["weights_sha256"] == model_file.load(CT_BUNDLE).sha256
 
 
-def test_one_patient_trains_but_cannot_calibrate(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_patient_trains_but_cannot_calibrate(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["train", "--data", str(data / "train" / "p1"), "--model", "one.ckpt", "--epochs", "1", "--device", "cpu"]) == 0
     assert "no patient was left to calibrate on" in capsys.readouterr().err

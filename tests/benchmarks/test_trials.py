@@ -1,0 +1,69 @@
+"""A slice goes through every forger on the path that scoring takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from benchmarks import trials
+from benchmarks.holes import predict_hole
+from benchmarks.scans import Listed, Scan, spread
+from benchmarks.tampering import FORGERS
+from dfd.bundle.network import MaskedPredictor
+from dfd.masking import disk
+from dfd.modalities import MODALITIES
+from dfd.records import ScanFacts, Slice, SliceRef
+
+CT = dataclasses.replace(MODALITIES["ct_lung"], radius_px=6.0)
+
+
+@pytest.fixture
+def scan(rng):
+    """A round body of soft tissue with noise, air around it."""
+    noise = gaussian_filter(rng.normal(size=(160, 160)), 0.6) * 40
+    pixels = np.where(disk(160, 160, (80, 80), 70), np.rint(40 + noise), -1000.0).astype(np.float32)
+    facts = ScanFacts(modality="CT", unit="HU")
+    ref = SliceRef(Path("p/1.dcm"))
+    return Scan(Listed("p", "s", "scanner", "kernel", (ref,)), Slice(ref, facts, pixels, np.ones(pixels.shape, dtype=bool)), pixels)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    return MaskedPredictor(channels=(4, 4, 4, 4), filters=2).eval()
+
+
+def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
+    rows = trials.trials_of(scan, network, CT, rng)
+    kinds = [row["kind"] for row in rows]
+    edited = kinds.count(next(iter(FORGERS)))
+    assert 1 <= edited <= trials.SITES
+    assert all(kinds.count(kind) == edited for kind in FORGERS)
+    assert kinds.count(trials.GENUINE) == edited * trials.CONTROLS
+    assert all(row["patient"] == "p" and row["slice"] == "p/s/1.dcm#0" for row in rows)
+    assert np.isfinite([row["statistic"] for row in rows]).mean() > 0.9
+
+
+def test_a_slice_without_a_body_gives_no_rows(scan, network, rng):
+    empty = dataclasses.replace(scan, pixels=np.full_like(scan.pixels, np.nan))
+    assert trials.trials_of(empty, network, CT, rng) == []
+
+
+def test_a_hole_is_filled_without_looking_into_it(scan, network):
+    mask = disk(160, 160, (80, 70), 9.0)
+    filled = predict_hole(scan.pixels, mask, network, "ct_lung")
+    np.testing.assert_array_equal(filled[~mask], scan.pixels[~mask])
+    assert not np.allclose(filled[mask], scan.pixels[mask])
+    # Within the range of the tissue, so that neither the noise scale nor what counts as measured changes with it.
+    changed = np.where(mask, np.roll(scan.pixels, 1, axis=1), scan.pixels)
+    np.testing.assert_allclose(predict_hole(changed, mask, network, "ct_lung")[mask], filled[mask], rtol=0.02)
+
+
+@pytest.mark.parametrize(("count", "wanted", "places"), [(10, 3, [0, 4, 9]), (2, 6, [0, 1]), (1, 4, [0])])
+def test_slices_are_spread_over_a_series(count, wanted, places):
+    assert spread(count, wanted) == places
