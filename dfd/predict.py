@@ -44,7 +44,7 @@ def predict_slice(image: torch.Tensor | FloatImage, network: Callable[[torch.Ten
     assessed = measured & body_mask(pixels, measured, modality) if measured.any() else measured
     if not assessed.any():
         return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=assessed)
-    scale = noise_scale(pixels, measured, modality)
+    scale = float(np.float32(noise_scale(pixels, measured, modality)))  # as it will stand in a tensor beside z
     ground = modality.floor if modality.floor is not None else 0.0
     filled = np.where(measured, pixels, ground).astype(np.float32)
     window = window_of(assessed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from monai.inferers import Inferer, SimpleInferer
 
@@ -30,7 +31,7 @@ class AutocastInferer(SimpleInferer):
 class LatticeInferer(Inferer):
     """Predicts every measured pixel of ``[B, 1, H, W]`` (HU or stored units, NaN = no measurement) while it is hidden.
 
-    Returns ``[B, 4, H, W]``: mean and spread in the unit of the slice, z, and 1 where a prediction was made.
+    Returns ``[B, 5, H, W]``: mean and spread in the unit of the slice, z, 1 where a prediction was made, and the noise scale of the slice.
     """
 
     def __init__(self, modality: str = "ct_lung") -> None:
@@ -42,12 +43,12 @@ class LatticeInferer(Inferer):
 
 
 def as_tensor(prediction: Prediction) -> torch.Tensor:
-    """``[4, H, W]``: mean, spread, z, assessed."""
-    planes = (prediction.mean, prediction.spread, prediction.z, prediction.assessed)
+    """``[5, H, W]``: mean, spread, z, assessed, noise scale (one value, everywhere the same)."""
+    planes = (prediction.mean, prediction.spread, prediction.z, prediction.assessed, np.full_like(prediction.z, prediction.noise_scale))
     return torch.stack([torch.from_numpy(plane).float() for plane in planes])
 
 
-def as_prediction(planes: torch.Tensor, noise_scale: float = float("nan")) -> Prediction:
-    """The record behind ``[4, H, W]``."""
-    mean, spread, z, assessed = (plane.cpu().numpy() for plane in torch.as_tensor(planes))
-    return Prediction(mean=mean, spread=spread, z=z, assessed=assessed > 0.5, noise_scale=noise_scale)
+def as_prediction(planes: torch.Tensor) -> Prediction:
+    """The record behind ``[5, H, W]``."""
+    mean, spread, z, assessed, scale = (plane.cpu().numpy() for plane in torch.as_tensor(planes))
+    return Prediction(mean=mean, spread=spread, z=z, assessed=assessed > 0.5, noise_scale=float(scale.flat[0]))

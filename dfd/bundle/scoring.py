@@ -14,7 +14,6 @@ from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
 from dfd.evidence import OFFERED, noise
-from dfd.intensity import measured_pixels, noise_scale
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Finding, Point, Prediction, Region, Slice
@@ -47,25 +46,19 @@ class ScoreRegionsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         answered = dict(data)
         planes = torch.as_tensor(data[self.keys[0]])
-        images = torch.as_tensor(data["image"])
         if "points" not in data:
             batch = planes if planes.ndim == 4 else planes[None]
-            pictures = images if images.ndim == 4 else images[None]
-            maps = torch.stack([torch.from_numpy(self.map_of(self._prediction(p, i[0])))[None] for p, i in zip(batch, pictures, strict=True)])
+            maps = torch.stack([torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch])
             answered[self.keys[0]] = maps if planes.ndim == 4 else maps[0]
             return answered
         if data.get("error"):
             unreadable = [Finding(point, "unreadable", error=data["error"]) for point in data["points"]]
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
-        prediction = self._prediction(planes[0], images[0, 0])
+        prediction = as_prediction(planes[0])
         findings, regions = self.findings(data["scan"], data["points"], prediction)
         answered.update(findings=findings, regions=regions, prediction=prediction)
         return answered
-
-    def _prediction(self, planes: torch.Tensor, image: torch.Tensor) -> Prediction:
-        pixels = np.asarray(image.cpu(), dtype=np.float32)
-        return as_prediction(planes, noise_scale(pixels, measured_pixels(pixels, self.modality), self.modality))
 
     def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
         """One finding and one region (None where the point has none) per point."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.evidence.windows import FEWEST_NEIGHBOURS, MEASURES, FloatArray, WindowTable, deviations, grid_centres, measure_windows, supported
+from dfd.evidence.windows import FEWEST_NEIGHBOURS, MEASURES, FloatArray, WindowTable, deviations, grid_centres, measure_windows, planes_of, supported
 from dfd.intensity import brightness_scale, tissue_map
 from dfd.masking import disk
 from dfd.modalities import Modality
@@ -32,15 +32,22 @@ class NoiseReference:
     """Median statistic over the slice's own windows: what an ordinary window of this slice deviates by. NaN where there are too few."""
     own: FloatArray
     """Statistics of the slice's own windows, in the order of ``table``."""
+    planes: FloatArray
+    """``[17, H, W]``, what windows are summed from."""
+    labels: NDArray[np.int8]
+    """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
 
 
 def prepare(prediction: Prediction, radius: float, modality: Modality) -> NoiseReference:
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
-    table = supported(measure_windows(prediction, grid_centres(prediction, radius), radius, modality))
+    planes = planes_of(prediction, modality)
+    table = supported(measure_windows(planes, grid_centres(prediction, radius), radius))
     own = _statistics(deviations(table, table))
     usable = own[np.isfinite(own)]
     ordinary = float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
-    return NoiseReference(prediction, modality, table, ordinary, own / ordinary)
+    scale = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
+    labels = tissue_map(prediction.mean, prediction.assessed, modality, scale)
+    return NoiseReference(prediction, modality, table, ordinary, own / ordinary, planes, labels)
 
 
 def _statistics(deviation: FloatArray) -> FloatArray:
@@ -57,7 +64,7 @@ def measure(region: Region, reference: NoiseReference) -> Evidence:
     height, width = reference.prediction.z.shape
     # A click on the outer half of a border pixel would round to a pixel that is not there.
     centre = np.array([[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]], dtype=np.int64)
-    asked = measure_windows(reference.prediction, centre, region.radius_px, reference.modality)
+    asked = measure_windows(reference.planes, centre, region.radius_px)
     tissue = dominant_tissue(region, reference)
     if not np.isfinite(asked.measures).all():
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
@@ -83,13 +90,11 @@ def reason_for(measures: dict[str, float]) -> str:
 
 def dominant_tissue(region: Region, reference: NoiseReference) -> str:
     """Name of the tissue class that most measured pixels of the region belong to; empty where none does."""
-    prediction, modality = reference.prediction, reference.modality
-    scale = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
-    height, width = prediction.z.shape
+    height, width = reference.labels.shape
     inside = disk(height, width, (region.x, region.y), region.radius_px)
-    labels: NDArray[np.int8] = tissue_map(prediction.mean, prediction.assessed & inside, modality, scale)
-    found = labels[labels >= 0]
-    return modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""
+    found = reference.labels[inside]
+    found = found[found >= 0]
+    return reference.modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""
 
 
 def score_grid(reference: NoiseReference) -> tuple[NDArray[np.int64], FloatArray]:

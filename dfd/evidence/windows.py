@@ -62,11 +62,18 @@ def _shifted_product(z: FloatArray, known: NDArray[np.bool_], lag: tuple[int, in
 
 def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.int64]) -> FloatArray:
     """Sums of ``[F, H, W]`` planes over the disks at ``centres``: ``[n, F]``. Outside the slice there is nothing."""
+    if not len(centres):
+        return np.empty((0, len(planes)))
     reach = int(np.abs(offsets).max()) if len(offsets) else 0
-    padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)))
+    # Only the part that the disks touch is copied: a single click must not pay for the whole slice.
+    low, high = centres.min(axis=0) - reach, centres.max(axis=0) + reach + 1
+    cut = planes[:, max(0, low[1]) : max(0, high[1]), max(0, low[0]) : max(0, high[0])]
+    before = [max(0, -int(low[axis])) for axis in (1, 0)]
+    after = [max(0, int(high[axis]) - planes.shape[2 - axis]) for axis in (1, 0)]
+    padded = np.pad(cut, ((0, 0), *zip(before, after, strict=True)))
     width = padded.shape[2]
     flat = padded.reshape(len(planes), -1)
-    places = (centres[:, 1] + reach) * width + centres[:, 0] + reach
+    places = (centres[:, 1] - low[1]) * width + centres[:, 0] - low[0]
     steps = offsets[:, 0] * width + offsets[:, 1]
     sums = np.empty((len(centres), len(planes)))
     for start in range(0, len(centres), 256):
@@ -75,19 +82,15 @@ def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.
     return sums
 
 
-def measure_windows(prediction: Prediction, centres: NDArray[np.int64], radius: float, modality: Modality) -> WindowTable:
-    """Log energy of z and its correlation (Fisher's z) at ``LAGS`` in the disks around ``centres``, and the covariates windows are matched by.
-
-    Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of its edge strength and of the
-    predicted spread, both in units of the noise scale.
-    """
+def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
+    """``[17, H, W]``: what is summed over windows. The same for every window of a slice, so it is made once."""
     known = prediction.assessed
     z = np.where(known, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
     products = [_shifted_product(z, known, lag) for lag in LAGS]
     noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
     unit = brightness_scale(prediction.mean, known) if modality.relative else 100.0
     edges = gaussian_gradient_magnitude(prediction.mean.astype(np.float64), 1.0) / noise
-    planes = np.stack(
+    return np.stack(
         [
             known.astype(np.float64),
             z**2,
@@ -98,6 +101,14 @@ def measure_windows(prediction: Prediction, centres: NDArray[np.int64], radius: 
             np.where(known, np.log(np.maximum(prediction.spread, 1e-6) / noise), 0.0),
         ]
     )
+
+
+def measure_windows(planes: FloatArray, centres: NDArray[np.int64], radius: float) -> WindowTable:
+    """Log energy of z and its correlation (Fisher's z) at ``LAGS`` in the disks around ``centres``, and the covariates windows are matched by.
+
+    ``planes`` come from ``planes_of``. Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of
+    its edge strength and of the predicted spread, both in units of the noise scale.
+    """
     offsets = disk_offsets(radius)
     sums = _gather(planes, centres, offsets)
     count = sums[:, 0]

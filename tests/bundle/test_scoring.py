@@ -15,7 +15,6 @@ from dfd.bundle.inferer import as_tensor
 from dfd.bundle.scoring import ScoreRegionsd, first_of_batch, prepare_slice
 from dfd.calibration import Calibration, fit_table
 from dfd.evidence import noise
-from dfd.intensity import measured_pixels, noise_scale
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Point, Prediction, ScanFacts, Slice, SliceRef
@@ -38,7 +37,7 @@ def prediction(edit: tuple[float, float] | None = None) -> Prediction:
     if edit:
         z = np.where(disk(*SHAPE, edit, 13.0), 2.2 * z, z)
     mean = np.full(SHAPE, 40.0, np.float32)
-    return Prediction(mean, np.full(SHAPE, 12.0, np.float32), z.astype(np.float32), np.ones(SHAPE, bool))
+    return Prediction(mean, np.full(SHAPE, 12.0, np.float32), z.astype(np.float32), np.ones(SHAPE, bool), 12.0)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +89,7 @@ def test_windows_are_measured_once_per_radius(calibration: Calibration, monkeypa
 
 
 def test_the_noise_scale_is_that_of_the_slice(calibration: Calibration) -> None:
-    given = scan()
-    expected = noise_scale(given.pixels, measured_pixels(given.pixels, CT), CT)
-    assert scored([Point(2, "a", 100, 100)], calibration)["prediction"].noise_scale == expected
+    assert scored([Point(2, "a", 100, 100)], calibration)["prediction"].noise_scale == prediction().noise_scale
 
 
 @pytest.mark.parametrize(("facts", "words"), [({"modality": "MR"}, "slice is MR"), ({"body_part": "HEAD"}, "HEAD"), ({"bits_stored": 8}, "8-bit")])
@@ -120,7 +117,7 @@ def test_remarks_reach_the_finding(calibration: Calibration) -> None:
 
 def test_a_file_that_could_not_be_read(calibration: Calibration) -> None:
     points = [Point(2, "a", 1, 1), Point(3, "a", 2, 2)]
-    batch = {"image": torch.full((1, 1, 32, 32), torch.nan), "pred": torch.zeros(1, 4, 32, 32), "points": points, "error": "a.dcm is cut off"}
+    batch = {"image": torch.full((1, 1, 32, 32), torch.nan), "pred": torch.zeros(1, 5, 32, 32), "points": points, "error": "a.dcm is cut off"}
     answer = ScoreRegionsd(calibration=calibration)(batch)
     assert [(finding.verdict, finding.error) for finding in answer["findings"]] == [("unreadable", "a.dcm is cut off")] * 2
     assert answer["regions"] == [None, None]

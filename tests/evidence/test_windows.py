@@ -18,6 +18,7 @@ from dfd.evidence.windows import (
     disk_offsets,
     grid_centres,
     measure_windows,
+    planes_of,
     supported,
 )
 from dfd.modalities import MODALITIES
@@ -78,7 +79,7 @@ def test_disk_offsets_are_symmetric_and_round() -> None:
 
 def test_measures_of_one_window_by_hand() -> None:
     given = prediction()
-    table = measure_windows(given, np.array([[40, 30]]), 8.0, CT)
+    table = measure_windows(planes_of(given, CT), np.array([[40, 30]]), 8.0)
     z = np.clip(given.z, -LARGEST_Z, LARGEST_Z).astype(np.float64)
     rows, columns = np.mgrid[:96, :112]
     inside = ((rows - 30) ** 2 + (columns - 40) ** 2 <= 64) & given.assessed
@@ -101,23 +102,23 @@ def test_an_edit_outside_a_window_changes_nothing_in_its_measures() -> None:
     edited.z[beyond] *= 3.0
     edited.mean[beyond] += 50.0
     centre = np.array([[40, 30]])
-    before, after = (measure_windows(each, centre, 8.0, CT) for each in (given, edited))
+    before, after = (measure_windows(planes_of(each, CT), centre, 8.0) for each in (given, edited))
     np.testing.assert_array_equal(before.measures, after.measures)
     edited.z[30, 40] += 2.0
-    assert (measure_windows(edited, centre, 8.0, CT).measures != before.measures).any()
+    assert (measure_windows(planes_of(edited, CT), centre, 8.0).measures != before.measures).any()
 
 
 def test_measures_do_not_depend_on_the_other_windows_asked_for() -> None:
     given = prediction()
-    together = measure_windows(given, np.array([[20, 20], [40, 30], [90, 80]]), 8.0, CT)
-    alone = measure_windows(given, np.array([[40, 30]]), 8.0, CT)
+    together = measure_windows(planes_of(given, CT), np.array([[20, 20], [40, 30], [90, 80]]), 8.0)
+    alone = measure_windows(planes_of(given, CT), np.array([[40, 30]]), 8.0)
     np.testing.assert_array_equal(together.measures[1:2], alone.measures)
 
 
 def test_windows_without_support_are_nan_and_dropped() -> None:
     given = prediction()
     given.assessed[:, :30] = False
-    table = measure_windows(given, np.array([[10, 40], [30, 40], [60, 40]]), 8.0, CT)
+    table = measure_windows(planes_of(given, CT), np.array([[10, 40], [30, 40], [60, 40]]), 8.0)
     assert np.isnan(table.measures[:2]).all()
     assert np.isfinite(table.measures[2]).all()
     assert supported(table).centres.tolist() == [[60, 40]]
@@ -127,7 +128,7 @@ def test_wild_residuals_are_cut() -> None:
     given = prediction()
     wild = prediction()
     wild.z[30, 40] = 1e5
-    before, after = (measure_windows(each, np.array([[40, 30]]), 8.0, CT).measures[0, 0] for each in (given, wild))
+    before, after = (measure_windows(planes_of(each, CT), np.array([[40, 30]]), 8.0).measures[0, 0] for each in (given, wild))
     assert 0 < after - before < 0.3
 
 
@@ -135,7 +136,7 @@ def test_covariates_of_mr_do_not_depend_on_the_unit() -> None:
     given = prediction(mean=400.0)
     louder = Prediction(given.mean * 9, given.spread * 9, given.z, given.assessed, given.noise_scale * 9)
     centre = np.array([[40, 30]])
-    one, two = (measure_windows(each, centre, 8.0, MR).covariates for each in (given, louder))
+    one, two = (measure_windows(planes_of(each, MR), centre, 8.0).covariates for each in (given, louder))
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
