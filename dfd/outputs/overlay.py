@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def write_rendered(folder: Path, number: int, images: SliceImages, region: Regio
     _draw_crops(canvas, images, region)
     pen.text((_WIDTH / 2, _HEIGHT - 20), FOOTER, 16, colour=_WHITE, anchor="mm")
     stream = io.BytesIO()
-    canvas.save(stream, format="PNG", compress_level=_COMPRESSION)
+    canvas.save(stream, format="PNG", compress_level=_COMPRESSION, compress_type=zlib.Z_RLE)
     path = folder / f"overlay-{number:04d}.png"
     write_atomically(path, stream.getvalue())
     return path
