@@ -248,8 +248,9 @@ def test_a_wrong_line_is_one_line_on_stderr(tmp_path: Path) -> None:
 
 
 DRIVER = """
-import sys, time, types
+import signal, sys, time, types
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, as CI may be, starts with it ignored
 stub = types.ModuleType("dfd.workflow")
 def train(settings):
     try:
