@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ FAMILY = "noise"
 NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body)"
 NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordinary in it"
 DIRECTION = "higher = less like the genuine rest of the same slice"
+ORDINARY_WINDOWS = 256
+"""Windows, evenly spread over the slice, that tell what is ordinary in it: their median lies within 5 % of that over all."""
 SOURCE = "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster (WIFS 2015), on masked-prediction residuals"
 
 
@@ -29,25 +32,29 @@ class NoiseReference:
     table: WindowTable
     """Genuine-looking windows of the slice."""
     ordinary: float
-    """Median statistic over the slice's own windows: what an ordinary window of this slice deviates by. NaN where there are too few."""
-    own: FloatArray
-    """Statistics of the slice's own windows, in the order of ``table``."""
+    """Median statistic over ``ORDINARY_WINDOWS`` of the slice's own windows: what an ordinary one deviates by. NaN where there are too few."""
     planes: FloatArray
     """``[17, H, W]``, what windows are summed from."""
     labels: NDArray[np.int8]
     """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+
+    @cached_property
+    def own(self) -> FloatArray:
+        """Statistics of the slice's own windows, in the order of ``table``. Measured when first asked for: a lone point does not need them."""
+        return _statistics(deviations(self.table, self.table)) / self.ordinary
 
 
 def prepare(prediction: Prediction, radius: float, modality: Modality) -> NoiseReference:
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
     planes = planes_of(prediction, modality)
     table = supported(measure_windows(planes, grid_centres(prediction, radius), radius))
-    own = _statistics(deviations(table, table))
+    sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
+    own = _statistics(deviations(sample, table))
     usable = own[np.isfinite(own)]
     ordinary = float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
     scale = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
     labels = tissue_map(prediction.mean, prediction.assessed, modality, scale)
-    return NoiseReference(prediction, modality, table, ordinary, own / ordinary, planes, labels)
+    return NoiseReference(prediction, modality, table, ordinary, planes, labels)
 
 
 def _statistics(deviation: FloatArray) -> FloatArray:

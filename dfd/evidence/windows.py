@@ -39,6 +39,10 @@ class WindowTable:
     measures: FloatArray
     covariates: FloatArray
 
+    def rows(self, chosen: NDArray[np.bool_] | slice) -> WindowTable:
+        """The table of some of its windows."""
+        return WindowTable(self.radius, self.centres[chosen], self.measures[chosen], self.covariates[chosen])
+
 
 def disk_offsets(radius: float) -> NDArray[np.int64]:
     """``[k, 2]`` (row, column) offsets of the pixels of a disk."""
@@ -135,8 +139,7 @@ def grid_centres(prediction: Prediction, radius: float) -> NDArray[np.int64]:
 
 def supported(table: WindowTable) -> WindowTable:
     """The rows of a table that have support."""
-    kept = np.isfinite(table.measures).all(axis=1)
-    return WindowTable(table.radius, table.centres[kept], table.measures[kept], table.covariates[kept])
+    return table.rows(np.isfinite(table.measures).all(axis=1))
 
 
 def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:

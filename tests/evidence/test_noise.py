@@ -52,7 +52,7 @@ def test_white_noise_is_ordinary() -> None:
 def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
     centres, statistics = noise.score_grid(noise.prepare(white(), RADIUS, CT))
     assert len(centres) == len(statistics) > 200
-    assert np.nanmedian(statistics) == pytest.approx(1.0)
+    assert np.nanmedian(statistics) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("factor", [1.5, 1 / 1.5])
