@@ -25,7 +25,7 @@ FLOORS = (
     {"bundle", "outputs"},
     {"predict", "regions", "evidence", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"intensity", "masking"},
-    {"modalities", "settings"},
+    {"modalities", "settings", "endings"},
     {"records", "errors"},
 )
 """From the top down. A room may import from the floors below it only."""

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,16 +22,17 @@ from dfd.bundle.model_file import Model
 from dfd.calibration import Calibration, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
-from dfd.outputs import overlay, run_record, scores
+from dfd.outputs import overlay, run_log, run_record, scores
 from dfd.outputs.files import choose_output_dir
+from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
 from dfd.records import Finding, Point, Prediction, Region, Slice
 
 logger = logging.getLogger(__name__)
 
 
-def points_of(data: str, points: str | None) -> list[Point]:
-    """The points of a run.
+def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[Point]:
+    """The points of a run; what is said of folders left out on the way goes into ``log``.
 
     Raises:
         PointsError: there is no points file, or it cannot be used.
@@ -41,7 +43,8 @@ def points_of(data: str, points: str | None) -> list[Point]:
     file = find_points_file(folder, Path(points) if points else None)
     if file is None:
         raise PointsError(f"{folder} holds no points file; put a CSV with the columns filename,X,Y there or name one.")
-    return read_points(file, folder)
+    with log.listening() if log is not None else nullcontext():
+        return read_points(file, folder)
 
 
 def calibration_of(model: Model) -> Calibration | None:
@@ -68,6 +71,8 @@ class Choices:
     """Replace names in every output."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """Anything else to be kept in ``run.json``."""
+    log: RunLog = field(default_factory=RunLog)
+    """What was said before the folder of the results was known."""
 
 
 NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
@@ -75,7 +80,7 @@ NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
 
 
 class ResultsWriter:
-    """Ignite handler: overlays as they come, ``scores.csv`` and ``run.json`` at the end.
+    """Ignite handler: overlays as they come, ``scores.csv`` and ``run.json`` at the end; ``run`` adds ``run.log``.
 
     Args:
         points: all rows of the points file, the bad ones too.
@@ -161,12 +166,13 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
         BundleError: the weights do not belong to this bundle.
     """
     model_file.put_into(network, model, results.modality.bundle)
-    try:
-        if any(not point.error for point in results.points):
-            evaluator.run()
-    except DfdError:
-        raise
-    except BaseException:
-        results.write()
-        raise
-    return results.write()
+    with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
+        try:
+            if any(not point.error for point in results.points):
+                evaluator.run()
+        except DfdError:
+            raise
+        except BaseException:
+            results.write()
+            raise
+        return results.write()

@@ -15,6 +15,7 @@ WRITERS: dict[str, str] = {
     "scores": "dfd.outputs.scores",
     "overlay": "dfd.outputs.overlay",
     "run_record": "dfd.outputs.run_record",
+    "run_log": "dfd.outputs.run_log",
 }
 
 

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 
 from dfd.bundle import results
 from dfd.bundle.model_file import Model
 from dfd.bundle.results import ResultsWriter, calibration_of, points_of, results_folder, run
 from dfd.calibration import Calibration, fit_table, to_json
+from dfd.endings import line_of
 from dfd.errors import BundleError, OutputError, PointsError
+from dfd.outputs.run_log import RunLog
+from dfd.points import lookup
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
 from tests.dicom_maker import make_pixels, make_slice
 
@@ -43,8 +46,8 @@ def model(network: torch.nn.Module, tmp_path: Path) -> Model:
 
 
 def rows(count: int = 4) -> list[Point]:
-    cells = [{"filename": f"hidden/{n}.dcm", "X": "3", "Y": "4"} for n in range(count)]
-    return [Point(n + 2, f"hidden/{n}.dcm", 3.0, 4.0, cells=cells[n], path=Path(f"/data/hidden/{n}.dcm")) for n in range(count)]
+    cells = [{"filename": f"canary/{n}.dcm", "X": "3", "Y": "4"} for n in range(count)]
+    return [Point(n + 2, f"canary/{n}.dcm", 3.0, 4.0, cells=cells[n], path=Path(f"/data/canary/{n}.dcm")) for n in range(count)]
 
 
 def answer(points: list[Point], verdict: str = "unusual", **found: Any) -> dict[str, Any]:
@@ -87,6 +90,11 @@ def record(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "run.json").read_text())
 
 
+def log(folder: Path) -> list[list[str]]:
+    """Time, level and text of each line of run.log."""
+    return [line.split(" ", 2) for line in (folder / "run.log").read_text(encoding="utf-8").splitlines()]
+
+
 def test_findings_come_in_the_order_of_the_rows(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
     points = rows(4)
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False)
@@ -122,6 +130,9 @@ def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path: Path, network: torch.
     assert [row["verdict"] for row in found] == ["unusual", "unusual", "unreadable", "unreadable"]
     assert {row["error"] for row in found[2:]} == {"the run was stopped before this row was reached; run it again"}
     assert record(tmp_path)["counts"] == {"rows": 4, "scored": 2, "not assessable": 0, "unreadable": 2}
+    said, end = log(tmp_path)
+    assert said[1:] == ["INFO", f"results are in {tmp_path} (cpu)"]
+    assert end[1:] == ["ERROR", line_of(stop)]
 
 
 def test_an_error_of_ours_goes_up_as_it_is(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
@@ -129,7 +140,46 @@ def test_an_error_of_ours_goes_up_as_it_is(tmp_path: Path, network: torch.nn.Mod
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False)
     with pytest.raises(OutputError, match="the disk is full"):
         run(Evaluator([OutputError("the disk is full")], writer), network, model, writer)
-    assert list(tmp_path.glob("scores.csv")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run.log"]
+    assert [line[1:] for line in log(tmp_path)] == [["ERROR", "error: the disk is full"]]
+
+
+def test_anonymous_errors_name_no_path_in_the_log(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
+    writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False, anonymous=True)
+    with pytest.raises(OutputError, match="My Canary"):
+        run(Evaluator([OutputError("/data/My Canary Folder/a cannot be written")], writer), network, model, writer)
+    assert [line[1:] for line in log(tmp_path)] == [["ERROR", "error: OutputError (hidden)"]]
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_what_stopped_the_run(
+    tmp_path: Path, network: torch.nn.Module, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OutputError("no room for the log")
+
+    monkeypatch.setattr("dfd.outputs.run_log.write_atomically", full)
+    writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False)
+    with pytest.raises(KeyboardInterrupt):
+        run(Evaluator([KeyboardInterrupt()], writer), network, model, writer)
+    with pytest.raises(OutputError, match="no room for the log"):
+        run(Evaluator([answer(writer.points)], writer), network, model, writer)
+    assert len(table(tmp_path)) == 1
+
+
+def test_folders_left_out_while_points_are_looked_up_stand_in_the_log(
+    tmp_path: Path, network: torch.nn.Module, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*_: object) -> list[Point]:
+        lookup.LOG.warning("a folder of the data cannot be listed and is left out (%s)", "Permission denied")
+        return []
+
+    (tmp_path / "test.csv").write_text("filename,X,Y\n")
+    monkeypatch.setattr(results, "read_points", told)
+    kept = RunLog()
+    writer = ResultsWriter(points_of(str(tmp_path), None, kept), tmp_path, model, "ct_lung", log=kept)
+    run(Evaluator([], writer), network, model, writer)
+    assert [line[1] for line in log(tmp_path)] == ["WARNING", "INFO"]
+    assert log(tmp_path)[0][2] == "a folder of the data cannot be listed and is left out (Permission denied)"
 
 
 def test_points_that_are_all_bad_need_no_network_run(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
@@ -161,18 +211,24 @@ def test_overlays_are_numbered_like_the_rows(tmp_path: Path, network: torch.nn.M
 def test_without_images_there_are_none(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
     writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False)
     run(Evaluator([answer(writer.points)], writer), network, model, writer)
-    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json", "run.log"}
 
 
 @pytest.mark.parametrize("anonymous", [True, False])
 def test_anonymous_results_name_no_path(tmp_path: Path, network: torch.nn.Module, model: Model, anonymous: bool) -> None:
     points = rows(2)
-    kept = {"data_path": "/data/hidden", "points": "/data/hidden/test.csv", "output_dir": str(tmp_path), "model_path": "secret place", "seed": 5}
+    kept = {"data_path": "/data/canary", "points": "/data/canary/test.csv", "output_dir": str(tmp_path), "model_path": "secret place", "seed": 5}
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False, anonymous=anonymous, record=kept)
-    unreadable = answer(points[1:], "unreadable", error="/data/hidden/1.dcm is cut off")
-    run(Evaluator([answer(points[:1]), unreadable], writer), network, model, writer)
+    unreadable = answer(points[1:], "unreadable", error="/data/canary/1.dcm is cut off")
+    evaluator = Evaluator([answer(points[:1]), unreadable], writer)
+    evaluator.engine.add_event_handler(
+        Events.STARTED, lambda: results.logger.warning("%s left out: %s", Path("/data/canary/2.dcm"), "Canary^Identity was seen")
+    )
+    run(evaluator, network, model, writer)
     text = "".join(path.read_text() for path in tmp_path.iterdir())
-    assert [word in text for word in ("hidden", "secret place", str(tmp_path))] == [not anonymous] * 3
+    assert [word in text for word in ("canary", "Canary", "secret place", str(tmp_path))] == [not anonymous] * 4
+    told = "(hidden) left out: (hidden)" if anonymous else "/data/canary/2.dcm left out: Canary^Identity was seen"
+    assert log(tmp_path)[0][1:] == ["WARNING", told]
     assert record(tmp_path)["configuration"]["seed"] == 5
     assert len(table(tmp_path)) == 2
 

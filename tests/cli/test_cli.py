@@ -19,8 +19,8 @@ import pytest
 import dfd
 from dfd.cli import verbs
 from dfd.cli.entry import run
-from dfd.cli.exits import TerminationError
 from dfd.cli.jobs import table
+from dfd.endings import TerminationError
 from dfd.errors import BundleError, DfdError, InterruptedRunError, SeriesError
 from dfd.records import Finding, Point
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings

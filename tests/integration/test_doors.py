@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import shutil
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -87,6 +89,22 @@ def test_each_door_says_what_it_ran(scored: dict[str, Path], model: Path, door: 
     assert record["counts"] == {"rows": 5, "scored": 3, "not assessable": 0, "unreadable": 2}
     assert record["device"] == "cpu"
     assert record["calibration_patients"] == 1
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_each_door_keeps_its_log(scored: dict[str, Path], door: str) -> None:
+    (line,) = (scored[door] / "run.log").read_text(encoding="utf-8").splitlines()
+    time, level, text = line.split(" ", 2)
+    assert datetime.fromisoformat(time).tzinfo is UTC
+    assert (level, text) == ("INFO", f"results are in {scored[door]} (cpu)")
+
+
+def test_an_anonymous_run_names_nothing_in_its_log_and_leaves_the_loggers_alone(data: Path, model: Path, tmp_path: Path) -> None:
+    log = logging.getLogger("dfd")
+    before = (log.level, log.propagate, list(log.handlers))
+    dfd.score(data / "test", model=model, output_dir=tmp_path / "My Canary", images=False, anonymous=True)
+    assert (tmp_path / "My Canary" / "run.log").read_text(encoding="utf-8").split(" ", 1)[1] == "INFO results are in (hidden) ((hidden))\n"
+    assert (log.level, log.propagate, log.handlers) == before
 
 
 @pytest.mark.parametrize("door", DOORS)

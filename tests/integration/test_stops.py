@@ -106,6 +106,7 @@ def check_partial(output: Path) -> None:
     assert {row["error"] for row in partial if not row["score"]} == {"the run was stopped before this row was reached; run it again"}
     counts = json.loads((output / "run.json").read_text(encoding="utf-8"))["counts"]
     assert counts == {"rows": MANY, "scored": len(done), "not assessable": 0, "unreadable": MANY - len(done)}
+    assert last_line((output / "run.log").read_text(encoding="utf-8")).endswith(" ERROR terminated; what was written so far is valid")
 
 
 def test_the_bundle_command_ends_as_well_on_sigterm(many: Path, model: Path, tmp_path: Path) -> None:
