@@ -80,8 +80,9 @@ def _eroded(mask: np.ndarray) -> np.ndarray:
 
 
 def _roughness(pixels: np.ndarray) -> float:
-    """Median of the second differences along the diagonal: follows the noise scale at a fraction of its cost."""
-    differences = np.abs(pixels[:-1, :-1] + pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]).ravel()
+    """Median of the second differences along the diagonal, over disjoint pairs of rows: follows the noise scale at a fraction of its cost."""
+    upper, lower = pixels[:-1:2], pixels[1::2]
+    differences = np.abs(upper[:, :-1] + lower[:, 1:] - upper[:, 1:] - lower[:, :-1]).ravel()
     return float(np.partition(differences, differences.size // 2)[differences.size // 2])
 
 
