@@ -1,14 +1,12 @@
-"""Which crops an epoch draws, and how they reach the network: sampler, data sets of crops, loader."""
+"""Which crops an epoch draws: the sampler and the data sets of crops."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
-from monai.data import DataLoader
 from torch.utils.data import Dataset, WeightedRandomSampler
 
 LARGEST_SEED = 2**63 - 1
@@ -18,7 +16,7 @@ class WeightedDraws(WeightedRandomSampler):
     """Pairs (place of the slice, seed of the crop), ``num_samples`` an epoch, slices in proportion to ``weights``.
 
     The seeds are handed out with the places, before any reader process is asked: what is drawn does not hang on their number. All come from
-    ``generator``, which is the sampler's own (a thread may draw while the network runs) and which the training journal seeds for each epoch.
+    ``generator``, which is the sampler's own and which the training journal seeds for each epoch.
     """
 
     def __init__(self, weights: Sequence[float], num_samples: int) -> None:
@@ -70,22 +68,3 @@ class FixedCrops(Dataset[Mapping[str, Any]]):
 
     def __getitem__(self, index: int) -> Mapping[str, Any]:
         return self.crops[index]
-
-
-class LoaderAhead(DataLoader):
-    """Without reader processes, a thread makes the next batch while the network works on this one.
-
-    Not MONAI's ``ThreadDataLoader``: an error in its thread ends the epoch as if there were no more batches. Here it is raised where the batch is
-    asked for. One batch is made at a time, in order, so the thread changes nothing in what is drawn.
-    """
-
-    def __iter__(self) -> Iterator[Any]:
-        batches = super().__iter__()
-        if self.num_workers:  # they read ahead themselves
-            yield from batches
-            return
-        with ThreadPoolExecutor(1, "crops") as thread:
-            coming = thread.submit(next, batches, None)
-            while (batch := coming.result()) is not None:
-                coming = thread.submit(next, batches, None)
-                yield batch

@@ -1,8 +1,7 @@
-"""What an epoch draws hangs on its seed alone; slices of fixed crops are decoded once; errors of the reading thread come through."""
+"""What an epoch draws hangs on its seed alone; slices of fixed crops are decoded once."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.data import DataLoader
 
 from dfd.bundle.crops import HideCropd
-from dfd.bundle.draws import DrawnCrops, FixedCrops, LoaderAhead, WeightedDraws
+from dfd.bundle.draws import DrawnCrops, FixedCrops, WeightedDraws
 from dfd.bundle.steps import stacked
-from dfd.errors import SeriesError
 
 
 def slices(count: int = 4) -> list[dict[str, Any]]:
@@ -26,7 +25,7 @@ def epoch(seed: int, workers: int = 0) -> list[dict[str, np.ndarray]]:
     sampler = WeightedDraws([1.0, 2.0, 3.0, 1.0], num_samples=6)
     sampler.generator.manual_seed(seed)
     crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
-    return list(LoaderAhead(crops, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=stacked))
+    return list(DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=stacked))
 
 
 def same(one: list[dict[str, np.ndarray]], two: list[dict[str, np.ndarray]]) -> bool:
@@ -75,31 +74,3 @@ def test_fixed_crops_decode_each_slice_once() -> None:
     for number, source in enumerate([0, 1, 0, 2, 1]):
         expected = hide({**read[source], "draw": number})
         assert all(torch.equal(crops[number][key], expected[key]) for key in expected)
-
-
-class Failing(torch.utils.data.Dataset[Any]):
-    """Three crops can be read, the fourth cannot."""
-
-    def __len__(self) -> int:
-        return 6
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if index == 3:
-            raise SeriesError("the fourth cannot be read.")
-        return {"image": np.full((2, 4, 4), index), "label": np.zeros((2, 4, 4))}
-
-
-def test_an_error_of_the_reading_thread_is_raised_where_the_batch_is_asked_for() -> None:
-    batches = iter(LoaderAhead(Failing(), batch_size=1, num_workers=0, collate_fn=stacked))
-    assert [int(next(batches)["image"][0, 0, 0, 0]) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(SeriesError, match="the fourth cannot be read"):
-        next(batches)
-
-
-def test_a_loader_that_is_left_ends_its_thread() -> None:
-    before = threading.active_count()
-    batches = iter(LoaderAhead(Failing(), batch_size=1, num_workers=0, collate_fn=stacked))
-    next(batches)
-    assert threading.active_count() == before + 1
-    batches.close()
-    assert threading.active_count() == before

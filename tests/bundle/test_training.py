@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 
 from dfd.bundle import training
 from dfd.bundle.crops import HideCropd
-from dfd.bundle.draws import DrawnCrops, LoaderAhead, WeightedDraws
+from dfd.bundle.draws import DrawnCrops, WeightedDraws
 from dfd.bundle.loss import MaskedLikelihoodLoss
 from dfd.bundle.network import MaskedPredictor
 from dfd.bundle.steps import prepare_batch, stacked
@@ -50,7 +51,7 @@ class Run:
         sampler = WeightedDraws([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
         crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
         workers = rules.pop("num_workers", 0)
-        loader = LoaderAhead(crops, batch_size=2, sampler=sampler, num_workers=workers, drop_last=True, collate_fn=stacked)
+        loader = DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, drop_last=True, collate_fn=stacked)
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
             max_epochs=rules.pop("max_epochs", 4),
