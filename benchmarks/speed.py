@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import material, models, sides
 from dfd import workflow
-from dfd.bundle.crops import NormaliseNoised, RandHideCropd, normalised
+from dfd.bundle.crops import HideCropd, NormaliseNoised, normalised
 from dfd.bundle.inferer import AutocastInferer, LatticeInferer
 from dfd.bundle.items import collect
 from dfd.bundle.loss import MaskedLikelihoodLoss
@@ -162,13 +162,13 @@ def bare_step(root: Path, left_out: list[str], batches: int) -> float:
     collection = collect(root, MODALITY)
     items = [item for item in collection.items if item["patient"] not in left_out][:BARE_SLICES]
     ready = [NormaliseNoised("image", MODALITY)(LoadSliced("image")({"image": item["image"], "frame": item["frame"]})) for item in items]
-    hide = RandHideCropd("pixels", 64)
+    hide = HideCropd("pixels", 64, varied=True)
     torch.manual_seed(sides.SEED)
     network, loss, inferer = MaskedPredictor(), MaskedLikelihoodLoss(), AutocastInferer()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     times = []
     for number in range(batches + 1):
-        examples = [hide(ready[(number * BATCH + place) % len(ready)]) for place in range(BATCH)]
+        examples = [hide({**ready[draw % len(ready)], "draw": draw}) for draw in range(number * BATCH, (number + 1) * BATCH)]
         image, label = (torch.stack([torch.as_tensor(example[key]) for example in examples]) for key in ("image", "label"))
         started = time.perf_counter()
         optimizer.zero_grad()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import MapTransform, Randomizable
-from scipy.ndimage import binary_erosion, gaussian_filter
+from monai.transforms import MapTransform
+from scipy.ndimage import gaussian_filter
 
 from dfd.intensity import measured_pixels, noise_scale
 from dfd.masking import random_mask
@@ -21,6 +22,8 @@ KERNEL_SHARE = 0.4
 """Share of training crops that are filtered to resemble another kernel."""
 SCALE_JITTER = 0.4
 """Half-width of the uniform jitter of the log noise scale."""
+BLEND_REACH = 2
+"""Pixels from an unmeasured one, counted along rows and columns, within which a filtered value is a blend and no measurement."""
 
 
 def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.ndarray, float]:
@@ -60,13 +63,26 @@ def other_kernel(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Genera
         ratio = _roughness(changed) / max(_roughness(pixels), 1e-6)
         pixels = changed / max(ratio, 0.05)
         if not measured.all():  # beside the floor the filter has mixed it in
-            measured = binary_erosion(measured, iterations=2, border_value=1)
-    return (pixels * np.exp(rng.uniform(-SCALE_JITTER, SCALE_JITTER))).astype(np.float32), measured
+            measured = _eroded(measured)
+    return (pixels * math.exp(rng.uniform(-SCALE_JITTER, SCALE_JITTER))).astype(np.float32, copy=False), measured
+
+
+def _eroded(mask: np.ndarray) -> np.ndarray:
+    """``scipy.ndimage.binary_erosion(mask, iterations=BLEND_REACH, border_value=1)`` in a tenth of the time on a small ``[H, W]``."""
+    for _ in range(BLEND_REACH):
+        kept = mask.copy()
+        kept[1:] &= mask[:-1]
+        kept[:-1] &= mask[1:]
+        kept[:, 1:] &= mask[:, :-1]
+        kept[:, :-1] &= mask[:, 1:]
+        mask = kept
+    return mask
 
 
 def _roughness(pixels: np.ndarray) -> float:
-    """Median of the second differences along the diagonal: follows the noise scale at a fraction of its cost."""
-    differences = np.abs(pixels[:-1, :-1] + pixels[1:, 1:] - pixels[:-1, 1:] - pixels[1:, :-1]).ravel()
+    """Median of the second differences along the diagonal, over disjoint pairs of rows: follows the noise scale at a fraction of its cost."""
+    upper, lower = pixels[:-1:2], pixels[1::2]
+    differences = np.abs(upper[:, :-1] + lower[:, 1:] - upper[:, 1:] - lower[:, :-1]).ravel()
     return float(np.partition(differences, differences.size // 2)[differences.size // 2])
 
 
@@ -74,25 +90,23 @@ class HideCropd(MapTransform):
     """The crop that the item's key ``draw`` (a seed) stands for, with hidden pixels.
 
     Sets ``image`` ``[2, S, S]`` (hidden pixels zero, mask) and ``label`` ``[2, S, S]`` (true value, 1 where the loss counts: hidden and measured).
-    Deterministic, hence cached as a crop: validation sees the same pixels hidden in every epoch.
+    The seed decides everything: the same crop comes of it in whatever process or thread it is cut. ``varied`` also flips, transposes and filters it.
     """
 
-    def __init__(self, keys: str = "pixels", size: int = 64) -> None:
+    def __init__(self, keys: str = "pixels", size: int = 64, varied: bool = False) -> None:
         super().__init__(keys)
-        self.size = size
+        self.size, self.varied = size, varied
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        return self.example(data, np.random.default_rng(int(data["draw"])), turn=False)
-
-    def example(self, data: Mapping[Hashable, Any], rng: np.random.Generator, *, turn: bool) -> dict[Hashable, Any]:
-        """One example drawn with ``rng``."""
+        rng = np.random.default_rng(int(data["draw"]))
         pixels, measured = self._crop(data["pixels"], data["measured"], rng)
-        if turn:
+        if self.varied:
             pixels, measured = self._turn(pixels, measured, rng)
             pixels, measured = other_kernel(pixels, measured, rng)
         hidden = random_mask(self.size, rng)
-        image = np.stack([np.where(hidden, 0.0, pixels), hidden]).astype(np.float32)
-        label = np.stack([pixels, hidden & measured]).astype(np.float32)
+        image, label = (np.empty((2, self.size, self.size), np.float32) for _ in range(2))
+        image[0], image[1] = np.where(hidden, np.float32(0), pixels), hidden
+        label[0], label[1] = pixels, hidden & measured
         return {"image": torch.from_numpy(image), "label": torch.from_numpy(label)}
 
     def _crop(self, pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +117,7 @@ class HideCropd(MapTransform):
         for _ in range(TRIES):
             top, left = (int(rng.integers(0, side - self.size + 1)) for side in pixels.shape)
             window = (slice(top, top + self.size), slice(left, left + self.size))
-            if measured[window].mean() >= MEASURED_SHARE:
+            if np.count_nonzero(measured[window]) >= MEASURED_SHARE * self.size**2:
                 break
         return pixels[window], measured[window]
 
@@ -117,16 +131,4 @@ class HideCropd(MapTransform):
             pixels, measured = pixels[:, ::-1], measured[:, ::-1]
         if number & 4:
             pixels, measured = pixels.T, measured.T
-        return pixels, measured
-
-
-class RandHideCropd(Randomizable, HideCropd):
-    """A random crop, flipped and transposed at random, with hidden pixels; keys as in ``HideCropd``.
-
-    Draws from torch's generator, which the loader seeds for each worker and the training journal for each epoch: a resumed run draws what an
-    uninterrupted one would have drawn.
-    """
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        seed = int(torch.randint(2**31 - 1, ()).item())
-        return self.example(data, np.random.default_rng(seed), turn=True)
+        return np.ascontiguousarray(pixels), np.ascontiguousarray(measured)

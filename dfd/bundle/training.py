@@ -122,8 +122,12 @@ class TrainingJournal:
             engine.terminate()
 
     def begin_epoch(self, engine: Engine) -> None:
-        """Seeds the draw of this epoch."""
-        torch.manual_seed(self.rules.seed + engine.state.epoch)
+        """Seeds the draw of this epoch: torch's own generator, and that of the sampler where it has one."""
+        seed = self.rules.seed + engine.state.epoch
+        torch.manual_seed(seed)
+        own = getattr(getattr(engine.state.dataloader, "sampler", None), "generator", None)
+        if own is not None:
+            own.manual_seed(seed)
         self._loss_sum, self._loss_count = 0.0, 0
 
     def set_rate(self, engine: Engine) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from monai.data import DataLoader, Dataset
+from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 
 from dfd.bundle import training
-from dfd.bundle.crops import RandHideCropd
+from dfd.bundle.crops import HideCropd
+from dfd.bundle.draws import DrawnCrops, WeightedDraws
 from dfd.bundle.loss import MaskedLikelihoodLoss
 from dfd.bundle.network import MaskedPredictor
 from dfd.bundle.steps import prepare_batch, stacked
@@ -47,9 +48,10 @@ class Run:
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.01)
         self.evaluator = Engine(lambda *_: None)
         self.evaluator.state.metrics = {}
-        sampler = torch.utils.data.WeightedRandomSampler([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
-        crops = Dataset(slices(), RandHideCropd(size=16))
-        loader = DataLoader(crops, batch_size=2, sampler=sampler, num_workers=0, drop_last=True, collate_fn=stacked)
+        sampler = WeightedDraws([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
+        crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
+        workers = rules.pop("num_workers", 0)
+        loader = DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, drop_last=True, collate_fn=stacked)
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
             max_epochs=rules.pop("max_epochs", 4),
@@ -139,6 +141,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path, epoch: int, iter
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
     assert Run(tmp_path / "a", max_epochs=1).go().weights != Run(tmp_path / "b", max_epochs=1, seed=4).go().weights
+
+
+def test_the_number_of_reader_processes_changes_nothing(tmp_path: Path) -> None:
+    alone, helped = (Run(tmp_path / str(workers), max_epochs=2, num_workers=workers).go() for workers in (0, 2))
+    assert helped.weights == alone.weights
+    assert [row["train_loss"] for row in helped.journal.history] == [row["train_loss"] for row in alone.journal.history]
 
 
 def test_the_best_value_survives_a_resume(tmp_path: Path) -> None:
