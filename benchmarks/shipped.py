@@ -2,6 +2,7 @@
 
     python -m benchmarks.shipped --modality ct_lung
     python -m benchmarks.shipped --modality ct_lung --unpack-only
+    python -m benchmarks.shipped --modality ct_lung --recalibrate    # the shipped weights as they are, their calibration fitted anew
 
 The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes where its state lies in
 runs/<ct|mr>.ckpt.training. Written into the bundle: models/model.pt (bare state dict), models/calibration.json, docs/history.csv.
@@ -54,7 +55,8 @@ def unpack(checkpoint: Path, bundle: Path) -> None:
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(bundle / model_file.SHIPPED_WEIGHTS, stream.getvalue())
     write_atomically(bundle / model_file.SHIPPED_CALIBRATION, (json.dumps(model.calibration) + "\n").encode())
-    write_atomically(bundle / HISTORY, history_csv(model.training.get("history", [])))
+    if model.training.get("history"):  # weights that were only calibrated anew keep the curve they came with
+        write_atomically(bundle / HISTORY, history_csv(model.training["history"]))
     model_file.load(bundle)
 
 
@@ -71,12 +73,15 @@ def main() -> None:
     parser = command.parser(__doc__, model=False)
     parser.add_argument("--max-hours", type=float, default=MAX_HOURS, help="budget over all resumed parts (default: %(default)s)")
     parser.add_argument("--unpack-only", action="store_true", help="take runs/<ct|mr>.ckpt as it is and train nothing")
+    parser.add_argument("--recalibrate", action="store_true", help="fit the calibration of the shipped weights anew and train nothing")
     arguments = parser.parse_args()
     bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
     checkpoint = sides.ROOT / "runs" / f"{'quick_' if arguments.quick else ''}{sides.FOLDERS[arguments.modality]}.ckpt"
-    if not arguments.unpack_only:
-        links = default_output(arguments.modality)
-        left_out = link(arguments.modality, links)
+    links = default_output(arguments.modality)
+    left_out = link(arguments.modality, links)
+    if arguments.recalibrate:
+        run_config(bundle, "evaluate", {"data_path": str(links), "model_path": str(bundle), "output_path": str(checkpoint), "patients": left_out})
+    elif not arguments.unpack_only:
         hours = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
         if arguments.quick:
             left_out = left_out[:1]

@@ -62,11 +62,11 @@ def test_gather_sums_the_disk_and_nothing_beyond_the_slice(rng: np.random.Genera
         np.testing.assert_allclose(got, planes[:, inside].sum(axis=1), atol=1e-9)
 
 
-def test_gather_of_more_windows_than_one_batch(rng: np.random.Generator) -> None:
+def test_gather_of_many_windows(rng: np.random.Generator) -> None:
     planes = rng.normal(size=(1, 20, 20))
     centres = rng.integers(0, 20, (700, 2))
     sums = _gather(planes, centres, np.zeros((1, 2), dtype=np.int64))
-    np.testing.assert_array_equal(sums[:, 0], planes[0, centres[:, 1], centres[:, 0]])
+    np.testing.assert_allclose(sums[:, 0], planes[0, centres[:, 1], centres[:, 0]], atol=1e-12)  # differences of running sums
 
 
 def test_disk_offsets_are_symmetric_and_round() -> None:
@@ -112,7 +112,8 @@ def test_measures_do_not_depend_on_the_other_windows_asked_for() -> None:
     given = prediction()
     together = measure_windows(planes_of(given, CT), np.array([[20, 20], [40, 30], [90, 80]]), 8.0)
     alone = measure_windows(planes_of(given, CT), np.array([[40, 30]]), 8.0)
-    np.testing.assert_array_equal(together.measures[1:2], alone.measures)
+    # Running sums begin at the first window, so the last digits may differ.
+    np.testing.assert_allclose(together.measures[1:2], alone.measures, rtol=1e-10)
 
 
 def test_windows_without_support_are_nan_and_dropped() -> None:
