@@ -39,7 +39,7 @@ class WindowTable:
     measures: FloatArray
     covariates: FloatArray
 
-    def rows(self, chosen: NDArray[np.bool_] | slice) -> WindowTable:
+    def rows(self, chosen: NDArray[np.int64] | slice) -> WindowTable:
         """The table of some of its windows."""
         return WindowTable(self.radius, self.centres[chosen], self.measures[chosen], self.covariates[chosen])
 
@@ -145,7 +145,7 @@ def grid_centres(prediction: Prediction, radius: float) -> NDArray[np.int64]:
 
 def supported(table: WindowTable) -> WindowTable:
     """The rows of a table that have support."""
-    return table.rows(np.isfinite(table.measures).all(axis=1))
+    return table.rows(np.flatnonzero(np.isfinite(table.measures).all(axis=1)))
 
 
 def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
