@@ -1,0 +1,56 @@
+"""What an alteration works on, and the measures of noise that all of them share. Intensities are in units of the slice's noise scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.random import Generator
+from scipy.ndimage import gaussian_filter
+
+from dfd.records import FloatImage
+
+FINE_PX = 0.8
+"""Scale of what counts as grain: what a blur of this width takes away."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A genuine crop and where a forger could take other pixels from. All images ``[S, S]``."""
+
+    pixels: FloatImage
+    donor: FloatImage
+    """Another place, of the same slice or another."""
+    above: FloatImage
+    """The same place of a neighbouring slice; ``pixels`` where there is none."""
+    step: float = 0.0
+    """One grey level, in noise units; 0 where values are not whole numbers."""
+    paint: Callable[[FloatImage, FloatImage], FloatImage] | None = None
+    """An inpainter: (pixels, share of the edit) -> pixels with the edited part painted anew."""
+
+
+Alteration: TypeAlias = Callable[[Material, FloatImage, Generator], FloatImage]
+"""(material, share ``[S, S]`` of the edit in 0 to 1, generator) -> the whole crop as altered; what of it is used, the share decides."""
+
+
+def detail(pixels: FloatImage, scale_px: float) -> FloatImage:
+    """What a Gaussian blur of ``scale_px`` takes away."""
+    return np.asarray(pixels - gaussian_filter(pixels, scale_px), dtype=np.float32)
+
+
+def grain(pixels: FloatImage, share: FloatImage) -> float:
+    """Standard deviation of the grain inside the edit, > 0."""
+    inside = detail(pixels, FINE_PX)[share > 0.5]
+    return float(inside.std()) + 1e-3 if inside.size else 1.0
+
+
+def between(rng: Generator, low: float, high: float) -> float:
+    """A factor drawn evenly in its logarithm."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def unit(field: FloatImage) -> FloatImage:
+    """The field with standard deviation 1."""
+    return np.asarray(field / max(float(field.std()), 1e-6), dtype=np.float32)
