@@ -19,14 +19,15 @@ from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
 FAMILY = "copy_move"
 NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body)"
 NO_PLACE = "the slice holds too few other places to compare the region with"
+NO_NOISE = "the region or the slice holds no noise that could be compared"
 DIRECTION = "higher = the noise of the region resembles another place more than chance allows"
 SOURCE = "masked normalised correlation after Padfield (IEEE TIP 2012) of masked-prediction residuals, against the same search's own null"
 
 HIGH_PASS_PX = 0.6
 """Sigma of the Gaussian that is taken off the pixels: what is left is mostly noise, also where the network foretells it."""
-LOCAL_PX = 2.0
+LOCAL_PX = 1.5
 """Sigma of the neighbourhood whose root mean square a residual is divided by: short, so that an edge weighs no more than the noise beside it."""
-LARGEST = 2.0
+LARGEST = 1.5
 """Residuals are cut here, in units of their neighbourhood."""
 LEAST_SCALE = 0.1
 """No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas is not noise."""
@@ -108,7 +109,7 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
         matches += found[:1]
         places += looked_at
     if not matches:
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_PLACE)
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if places else NO_PLACE)
     # The first of equals: the region's own slice comes before a duplicate of it.
     best = max(matches, key=lambda match: match.score)
     source = slices[best.ground]

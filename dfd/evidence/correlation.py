@@ -33,6 +33,9 @@ KEPT = 3
 FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
 """(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
 
+GAIN = 1.01
+"""A refinement must raise the score by this factor: less comes by chance, and would bend what is exact."""
+
 FloatArray = NDArray[np.float64]
 Planes = NDArray[np.float32]
 Offsets = NDArray[np.int64]
@@ -112,7 +115,7 @@ class Match:
     correlations: tuple[float, float]
     """Of both planes."""
     spreads: tuple[float, float]
-    """Robust deviation of the correlation over all places, for the transform that found it."""
+    """Robust deviation of the correlations over all places: the median of all transforms, so that turns can be compared."""
     ground: int = 0
     """Number of the ground searched."""
 
@@ -212,6 +215,9 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0) -> tuple
             first, second = (float(value) for value in maps[:, row, column])
             where = (row + ground.origin[0], column + ground.origin[1])
             found.append(Match(transform, *where, (first, second), (float(spreads[0]), float(spreads[1])), number))
+    if found:
+        pooled = np.median([match.spreads for match in found], axis=0)
+        found = [replace(match, spreads=(float(pooled[0]), float(pooled[1]))) for match in found]
     best = sorted(found, key=lambda match: -match.score)[:KEPT]
     return sorted((refined(match, piece, ground) for match in best), key=lambda match: -match.score), int(allowed.sum())
 
@@ -247,4 +253,4 @@ def _best_of(match: Match, tried: list[tuple[Transform, float, float]], piece: P
     ]
     # A refinement that gains nothing must not move a place that is exact.
     best = max(options, key=lambda option: option.score)
-    return best if best.score > match.score + 1e-4 else match
+    return best if best.score > GAIN * match.score else match
