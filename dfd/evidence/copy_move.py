@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,8 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
     and matrix; the same place in them is left out, since overlapping slices share noise there. The region may be the copy or what was copied.
     """
+    # Between pixels the piece would be interpolated, and what is copied exactly would no longer match exactly.
+    region = replace(region, x=float(round(region.x)), y=float(round(region.y)))
     tissue = _dominant_tissue(region, reference)
     if reference.ground is None or _share(region, region.radius_px, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)

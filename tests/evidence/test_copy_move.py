@@ -71,6 +71,11 @@ def test_an_exact_copy_is_found_at_its_exact_place(smooth: float) -> None:
     assert evidence.reason == "the noise here also stands 53 px to the right and 34 px down (correlation 1.00)"
 
 
+def test_a_click_between_pixels_loses_nothing() -> None:
+    evidence = measured(planted(noise_of(1)), replace(CLICK, x=CLICK.x + 0.4, y=CLICK.y - 0.3))
+    assert evidence == measured(planted(noise_of(1)))
+
+
 def test_the_source_is_a_finding_too() -> None:
     evidence = measured(planted(noise_of(1)), Region(*SOURCE, 12.0))
     assert evidence.statistic > 2.0
