@@ -150,6 +150,11 @@ class Evidence:
     """One plain sentence, from the largest measure."""
     obstacle: str = ""
     """Why the region is not assessable; empty where it is."""
+    source_x: float | None = None
+    """Where the same noise stands again, in pixels of that slice; None where the family looks for no such place."""
+    source_y: float | None = None
+    source_file: str = ""
+    """The slice it stands in, as the caller named it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,184 @@
-"""Copy-move evidence: does the noise of a region stand a second time elsewhere? Not measured yet; see ``dfd.evidence.OFFERED``."""
+"""Copy-move evidence: does the noise of a region stand a second time elsewhere? Genuine noise never repeats, while anatomy looks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from dfd.evidence.correlation import TRANSFORMS, Ground, Match, Planes, cut, ground_of, search
+from dfd.evidence.windows import SUPPORT
+from dfd.intensity import brightness_scale, tissue_map
+from dfd.masking import disk
+from dfd.modalities import Modality
+from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
 
 FAMILY = "copy_move"
+NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body)"
+NO_PLACE = "the slice holds too few other places to compare the region with"
+NO_NOISE = "the region or the slice holds no noise that could be compared"
+DIRECTION = "higher = the noise of the region resembles another place more than chance allows"
+SOURCE = "masked normalised correlation after Padfield (IEEE TIP 2012) of masked-prediction residuals, against the same search's own null"
+
+HIGH_PASS_PX = 0.6
+"""Sigma of the Gaussian that is taken off the pixels: what is left is mostly noise, also where the network foretells it."""
+LOCAL_PX = 1.5
+"""Sigma of the neighbourhood whose root mean square a residual is divided by: short, so that an edge weighs no more than the noise beside it."""
+LARGEST = 1.5
+"""Residuals are cut here, in units of their neighbourhood."""
+LEAST_SCALE = 0.1
+"""No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas is not noise."""
+APART = 2.1
+"""Radii of a piece within which a match is no finding: the two share pixels, and interpolated noise is tied to what lies near."""
+NEIGHBOURS = 9
+"""Shifts by up to a pixel at which the planes may agree, for the number of trials that agreement has."""
+SHIFT_PX = 1.0
+"""Shorter distances are not spelled out."""
+TURN_DEGREES = 1.5
+RESIZED = 0.02
+
+
+@dataclass(frozen=True)
+class CopyMoveReference:
+    """One slice, prepared for all of its regions, and for those of other slices that may have been copied from it."""
+
+    assessed: BoolImage
+    """``[H, W]``."""
+    labels: NDArray[np.int8]
+    """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+    modality: Modality
+    ground: Ground | None
+    """None where nothing is assessed."""
+    file: str = ""
+    spacing_mm: tuple[float, float] | None = None
+    """(row, column), where distances are told in mm."""
+
+
+def prepare(prediction: Prediction, modality: Modality, *, file: str = "", spacing_mm: tuple[float, float] | None = None) -> CopyMoveReference:
+    """Residual planes of a slice and their spectra, made once for all regions."""
+    known = prediction.assessed
+    scale = brightness_scale(prediction.mean, known) if modality.relative else None
+    labels = tissue_map(prediction.mean, known, modality, scale)
+    ground = ground_of(residual_planes(prediction), known) if known.any() else None
+    return CopyMoveReference(known, labels, modality, ground, file, spacing_mm)
+
+
+def residual_planes(prediction: Prediction) -> Planes:
+    """``[2, H, W]``: z, and a high-pass of the pixels, each over its local root mean square; 0 where nothing is assessed.
+
+    z holds no structure but only what the neighbours did not foretell; the high-pass holds all of the noise, and edges.
+    """
+    known = prediction.assessed
+    support = known.astype(np.float32)
+    pixels = np.where(known, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
+    smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(gaussian_filter(support, HIGH_PASS_PX), 1e-6)
+    near = np.maximum(gaussian_filter(support, LOCAL_PX), 1e-6)
+    return np.stack([_levelled(plane, known, near) for plane in (np.where(known, prediction.z, 0.0), np.where(known, pixels - smooth, 0.0))])
+
+
+def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
+    """``residual`` over its local root mean square, cut at ``LARGEST``. A share ``near`` of each neighbourhood is known."""
+    if not residual.any():
+        return np.zeros(residual.shape, dtype=np.float32)
+    # A single metal edge must not silence its surroundings.
+    limit = 5.0 * float(np.sqrt(np.mean(residual[known].astype(np.float64) ** 2)))
+    local = np.sqrt(np.maximum(gaussian_filter(np.clip(residual, -limit, limit).astype(np.float32) ** 2, LOCAL_PX) / near, 0.0))
+    floor = max(LEAST_SCALE * float(np.median(local[known])), 1e-6 * limit)
+    return np.asarray(np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32)
+
+
+def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = ()) -> Evidence:
+    """Best match of the middle of ``region`` with other places of its slice and of ``others``, against what such a search finds by chance.
+
+    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
+    and matrix; the same place in them is left out, since overlapping slices share noise there. The region may be the copy or what was copied.
+    """
+    # Between pixels the piece would be interpolated, and what is copied exactly would no longer match exactly.
+    region = replace(region, x=float(round(region.x)), y=float(round(region.y)))
+    tissue = _dominant_tissue(region, reference)
+    if reference.ground is None or _share(region, region.radius_px, reference.assessed) < SUPPORT:
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
+    piece = cut(reference.ground, (region.y, region.x), region.radius_px)
+    if _share(region, piece.radius, reference.assessed) < SUPPORT:
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
+    matches, places = [], 0
+    slices = [reference, *(other for other in others if other is not reference)]
+    for number, one in enumerate(slices):
+        found, looked_at = search(piece, one.ground, APART * piece.radius, number) if one.ground is not None else ([], 0)
+        matches += found[:1]
+        places += looked_at
+    if not matches:
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if places else NO_PLACE)
+    # The first of equals: the region's own slice comes before a duplicate of it.
+    best = max(matches, key=lambda match: match.score)
+    source = slices[best.ground]
+    return Evidence(
+        FAMILY,
+        best.score / ordinary_score(places, len(slices)),
+        measures_of(best, region),
+        tissue,
+        reason_for(best, region, source),
+        source_x=best.column,
+        source_y=best.row,
+        source_file=source.file,
+    )
+
+
+def ordinary_score(places: int, slices: int) -> float:
+    """What ``Match.score`` comes to by chance: one plane is the best of all places and transforms, the other the best of all candidates.
+
+    The largest of n independent normal numbers is about sqrt(2 ln n) (Leadbetter, Lindgren, Rootzen, Extremes, 1983, theorem 1.5.3).
+    """
+    candidates = NEIGHBOURS * len(TRANSFORMS) * slices
+    return float((4.0 * np.log(max(places, 2) * len(TRANSFORMS)) * np.log(candidates)) ** 0.25)
+
+
+def measures_of(match: Match, region: Region) -> dict[str, float]:
+    """The match in numbers: steps to the other place in pixels, its transform, and how both planes agree."""
+    return {
+        "dx": match.column - region.x,
+        "dy": match.row - region.y,
+        "mirrored": float(match.transform.mirrored),
+        "degrees": (match.transform.degrees + 180.0) % 360.0 - 180.0,
+        "size": match.transform.size,
+        "correlation of z": match.correlations[0],
+        "correlation of pixels": match.correlations[1],
+    }
+
+
+def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
+    """One plain sentence on where the noise stands again, and how."""
+    told = measures_of(match, region)
+    unit = "px" if source.spacing_mm is None else "mm"
+    down, right = source.spacing_mm or (1.0, 1.0)
+    parts = [
+        f"{abs(step) * by:.0f} {unit} {forward if step > 0 else backward}"
+        for step, by, forward, backward in ((told["dx"], right, "to the right", "to the left"), (told["dy"], down, "down", "up"))
+        if abs(step) >= SHIFT_PX
+    ]
+    where = " and ".join(parts) or "at the same place"
+    if match.ground:
+        where += f" in {source.file or 'another slice'}"
+    turned = abs(told["degrees"]) >= TURN_DEGREES
+    how = [
+        *(["mirrored"] if match.transform.mirrored else []),
+        *([f"rotated by {abs(told['degrees']):.0f} degrees"] if turned else []),
+        *([f"at {match.transform.size:.2f} of its size"] if abs(match.transform.size - 1.0) >= RESIZED else []),
+    ]
+    return f"the noise here also stands {', '.join([where, *how])} (correlation {max(match.correlations):.2f})"
+
+
+def _share(region: Region, radius: float, assessed: BoolImage) -> float:
+    """Share of the disk that is assessed; what lies outside the slice is not."""
+    inside = disk(assessed.shape[0], assessed.shape[1], (region.x, region.y), radius)
+    return float((inside & assessed).sum() / max(np.pi * radius**2, 1.0))
+
+
+def _dominant_tissue(region: Region, reference: CopyMoveReference) -> str:
+    height, width = reference.labels.shape
+    found = reference.labels[disk(height, width, (region.x, region.y), region.radius_px)]
+    found = found[found >= 0]
+    return reference.modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""

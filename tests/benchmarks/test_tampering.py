@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import benchmarks.tampering
 from benchmarks.tampering import FORGERS, Canvas, copy_move
 from benchmarks.tampering.canvas import blended, paste, residual_scale, weights
 from dfd.masking import disk
+
+EVERY = {**FORGERS, **copy_move.COPY_MOVES}
 
 
 @pytest.fixture
@@ -30,10 +33,10 @@ def mask():
     return disk(128, 128, (70.0, 66.0), 12.0)
 
 
-@pytest.mark.parametrize("kind", FORGERS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_range(canvas, mask, rng, kind):
     before = canvas.pixels.copy()
-    edited = FORGERS[kind](canvas, mask, rng)
+    edited = EVERY[kind](canvas, mask, rng)
     assert edited.dtype == np.float32
     np.testing.assert_array_equal(edited[~mask], before[~mask])
     np.testing.assert_array_equal(np.isnan(edited), np.isnan(before))
@@ -43,9 +46,9 @@ def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_
     assert np.nanmin(before) <= inside.min() <= inside.max() <= np.nanmax(before)
 
 
-@pytest.mark.parametrize("kind", FORGERS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_all_but_the_null_edit_change_something_and_the_same_seed_gives_the_same(canvas, mask, kind):
-    once, again = (FORGERS[kind](canvas, mask, np.random.default_rng(3)) for _ in range(2))
+    once, again = (EVERY[kind](canvas, mask, np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(once, again)
     changed = np.nanmax(np.abs(once - canvas.pixels)) > 0
     assert changed == (not kind.startswith("null edit"))
@@ -71,6 +74,52 @@ def test_hard_copy_move_repeats_another_place_exactly(canvas, mask, rng):
     np.testing.assert_array_equal(edited[here], np.roll(canvas.pixels, (-down, -right), axis=(0, 1))[here])
     source = np.roll(mask, (down, right), axis=(0, 1))
     assert not (source & mask).any()
+
+
+@pytest.mark.parametrize("kind", ["copy-move, mirrored", "copy-move, quarter turns"])
+def test_flips_and_quarter_turns_repeat_another_place_exactly(canvas, mask, kind):
+    """Whichever was drawn: in the middle of the mask, which is not faded, stand the very values of a place of the slice."""
+    whole = replace(canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32))
+    core = copy_move.COPY_MOVES[kind](whole, mask, np.random.default_rng(4))[61:72, 65:76]
+    back = [core[::-1], core[:, ::-1]] if kind.endswith("mirrored") else [np.rot90(core, turns) for turns in (1, 2, 3)]
+    windows = np.lib.stride_tricks.sliding_window_view(whole.pixels, core.shape)
+    assert sum(int((windows == each).all(axis=(2, 3)).sum()) for each in back) == 1
+
+
+@pytest.mark.parametrize("kind", ["copy-move, rotated up to 15 degrees", "copy-move, scaled 0.9 to 1.1"])
+def test_resampled_copies_keep_mean_and_strength_of_a_place(canvas, mask, kind):
+    edited = copy_move.COPY_MOVES[kind](canvas, mask, np.random.default_rng(3))
+    core = edited[60:73, 64:77]
+    assert 0.6 < np.nanstd(core - gaussian_filter(np.nan_to_num(core, nan=40.0), 3)) / 20.0 < 1.2
+    assert np.isfinite(edited[mask]).sum() == np.isfinite(canvas.pixels[mask]).sum()
+
+
+def test_poisson_blending_keeps_the_differences_of_the_source_and_meets_the_rim(canvas, mask):
+    whole = replace(canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32))
+    ramp = (np.arange(128)[:, None] * 3.0).astype(np.float32)
+    membrane = copy_move._membrane(np.broadcast_to(ramp, whole.pixels.shape).astype(np.float32), mask)
+    np.testing.assert_allclose(membrane[mask], np.broadcast_to(ramp, mask.shape)[mask], atol=1e-2)  # a plane is harmonic
+    assert not membrane[~mask].any()
+    assert not copy_move._membrane(np.where(mask, 1.0, np.nan).astype(np.float32), mask).any()  # nothing around to meet
+
+
+def test_renoised_copies_add_what_they_are_named_after(canvas, mask):
+    plain, noisy = (
+        copy_move.COPY_MOVES[kind](canvas, mask, np.random.default_rng(3))
+        for kind in ("copy-move, feathered 3 px", "copy-move, white noise 1.0 x residual")
+    )
+    core = np.isfinite(plain) & disk(128, 128, (70.0, 66.0), 8.0)
+    assert (noisy - plain)[core].std() == pytest.approx(residual_scale(canvas, mask), rel=0.2)
+
+
+@pytest.mark.parametrize("kind", copy_move.COPY_MOVES)
+def test_without_a_place_to_copy_from_the_slice_stays_as_it_is(kind):
+    pixels = np.full((40, 40), np.nan, dtype=np.float32)
+    pixels[10:30, 10:30] = 5.0
+    pixels[12, 12] = 9.0
+    blank = Canvas(pixels, np.nan_to_num(pixels), np.nan_to_num(pixels))
+    edited = copy_move.COPY_MOVES[kind](blank, disk(40, 40, (20.0, 20.0), 9.0), np.random.default_rng(0))
+    np.testing.assert_array_equal(edited, pixels)
 
 
 @pytest.mark.parametrize("kind", ["blur, sigma 0.8 px", "resampling round trip 0.75"])

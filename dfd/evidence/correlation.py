@@ -1,0 +1,256 @@
+"""Where else in a slice does a piece of its residual stand? Masked normalised correlation over places, turns, mirrorings and sizes.
+
+Source: Padfield, Masked object registration in the Fourier domain (IEEE TIP 2012), for planes that are zero where nothing is known and have mean
+zero elsewhere; the transforms and the refinement are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import map_coordinates, spline_filter
+
+from dfd.evidence.windows import SUPPORT, disk_offsets
+from dfd.masking import disk
+from dfd.records import BoolImage
+
+REACH_PX = 10
+"""Largest radius of a piece: smaller than most regions, so that a click beside the middle of a copy, or its faded rim, takes little away."""
+ROOM_PX = 20
+"""Half side of the square that turned and resized pieces are sampled from: the largest reach, and what cubic splines lean on."""
+LEAST_ENERGY = 0.25
+"""Places whose mean square lies below this (planes have about 1) are flat, and no better match than their few values support."""
+THINNED = 3
+"""The spread of a correlation map is told from every third row and column."""
+FEWEST_PLACES = 400
+"""Fewer places than this tell no spread."""
+KEPT = 3
+"""Candidates that are refined."""
+FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
+"""(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
+
+GAIN = 1.01
+"""A refinement must raise the score by this factor: less comes by chance, and would bend what is exact."""
+
+FloatArray = NDArray[np.float64]
+Planes = NDArray[np.float32]
+Offsets = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """What the other place is of this piece: mirrored left to right, then rotated, then resized."""
+
+    mirrored: bool = False
+    degrees: float = 0.0
+    """Counter-clockwise as seen on a screen."""
+    size: float = 1.0
+    """Of the other place, where this one has 1."""
+
+    @property
+    def back(self) -> FloatArray:
+        """``[2, 2]``: leads from (row, column) steps there to steps here."""
+        cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
+        matrix = np.array([[cosine, sine], [-sine, cosine]]) / self.size
+        return np.diag([1.0, -1.0]) @ matrix if self.mirrored else matrix
+
+
+TRANSFORMS = tuple(
+    Transform(mirrored, degrees, size)
+    for mirrored in (False, True)
+    for degrees, size in (
+        *((float(degrees), 1.0) for degrees in range(-15, 16, 5)),
+        *((0.0, size) for size in (0.9, 0.95, 1.05, 1.1)),
+        *((degrees, 1.0) for degrees in (90.0, 180.0, 270.0)),
+    )
+)
+"""At the rim of a piece, steps of 5 degrees and 5 % are under half a pixel from the next: white noise keeps most of its correlation."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Residual planes of one slice within the window of its body, and their spectra. Made once, searched by every region."""
+
+    planes: Planes
+    """``[2, H, W]`` with ``REACH_PX`` zeros around: mean 0 and mean square about 1, 0 where nothing is known."""
+    known: BoolImage
+    """``[H, W]``, without the rim."""
+    origin: tuple[int, int]
+    """(row, column) of the window in the slice."""
+    spectra: NDArray[np.complex64]
+    """Of ``planes``, ``[2, ...]``."""
+    weights: NDArray[np.complex64]
+    """Spectra of the squares of ``planes`` and of ``known``, ``[3, ...]``."""
+    size: tuple[int, int]
+    """Of the transforms."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A disk cut out of a ground."""
+
+    coefficients: FloatArray
+    """``[2, S, S]`` cubic splines of the planes around the middle."""
+    middle: tuple[float, float]
+    """(row, column) of the disk's centre in the square."""
+    offsets: Offsets
+    """``[n, 2]`` (row, column) steps of the disk's pixels."""
+    place: tuple[float, float]
+    """(row, column) in the slice."""
+    radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A place where a piece stands again, more or less."""
+
+    transform: Transform
+    row: float
+    column: float
+    """In the slice that was searched."""
+    correlations: tuple[float, float]
+    """Of both planes."""
+    spreads: tuple[float, float]
+    """Robust deviation of the correlations over all places: the median of all transforms, so that turns can be compared."""
+    ground: int = 0
+    """Number of the ground searched."""
+
+    @property
+    def score(self) -> float:
+        """Geometric mean of both correlations in units of their spread, 0 where one is negative: both planes must agree."""
+        first, second = (max(value, 0.0) / spread for value, spread in zip(self.correlations, self.spreads, strict=True))
+        return float(np.sqrt(first * second))
+
+
+def ground_of(planes: Planes, known: BoolImage) -> Ground:
+    """Crops to the window of what is known, and transforms. ``planes`` ``[2, H, W]``, ``known`` ``[H, W]`` with at least one pixel."""
+    rows, columns = (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0))
+    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    rim = ((0, 0), (REACH_PX, REACH_PX), (REACH_PX, REACH_PX))
+    inside = known[window]
+    padded = np.pad(np.where(inside, planes[:, window[0], window[1]], 0.0).astype(np.float32), rim)
+    support = np.pad(inside[None].astype(np.float32), rim)
+    size = (fft.next_fast_len(padded.shape[1], real=True), fft.next_fast_len(padded.shape[2], real=True))
+    spectra = fft.rfft2(padded, size)
+    weights = fft.rfft2(np.concatenate([padded**2, support]), size)
+    return Ground(padded, inside, (window[0].start, window[1].start), spectra, weights, size)
+
+
+def cut(ground: Ground, place: tuple[float, float], radius: float) -> Piece:
+    """The disk of ``radius`` (at most ``REACH_PX``) around ``place`` = (row, column) of the slice; zero outside the window."""
+    radius = min(radius, float(REACH_PX))
+    inner = [value - start for value, start in zip(place, ground.origin, strict=True)]
+    corner = [round(value) - ROOM_PX for value in inner]
+    side = 2 * ROOM_PX + 1
+    square = np.zeros((2, side, side))
+    low = [min(max(0, -start), side) for start in corner]
+    high = [max(min(side, length - start), first) for start, length, first in zip(corner, ground.known.shape, low, strict=True)]
+    rows, columns = (slice(start + first + REACH_PX, start + last + REACH_PX) for start, first, last in zip(corner, low, high, strict=True))
+    if high[0] > low[0] and high[1] > low[1]:
+        square[:, low[0] : high[0], low[1] : high[1]] = ground.planes[:, rows, columns]
+    coefficients = np.stack([spline_filter(plane, order=3, mode="mirror") for plane in square])
+    return Piece(coefficients, (inner[0] - corner[0], inner[1] - corner[1]), disk_offsets(radius), place, radius)
+
+
+def sampled(piece: Piece, transforms: Sequence[Transform], shifts: FloatArray | None = None) -> FloatArray:
+    """``[t, 2, n]``: what each place would hold if it were the piece under each transform, at the piece's offsets; every row of norm 1, or 0.
+
+    ``shifts`` ``[t, 2]`` are (row, column) steps by which the other place lies off the whole pixel.
+    """
+    steps = np.broadcast_to(piece.offsets.T.astype(np.float64), (len(transforms), 2, len(piece.offsets)))
+    if shifts is not None:
+        steps = steps + shifts[:, :, None]
+    back = np.stack([transform.back for transform in transforms])
+    places = (back @ steps + np.asarray(piece.middle)[:, None]).swapaxes(0, 1)
+    values = np.stack([map_coordinates(plane, places, order=3, mode="mirror", prefilter=False) for plane in piece.coefficients], axis=1)
+    norms = np.sqrt((values**2).sum(axis=2, keepdims=True))
+    return np.asarray(np.divide(values, norms, out=np.zeros_like(values), where=norms > 1e-6))
+
+
+def allowed_places(ground: Ground, piece: Piece, apart: float) -> tuple[NDArray[np.bool_], Planes]:
+    """``[H, W]`` places with support, at least ``apart`` pixels from the piece, and ``[2, H, W]`` one over the norm of the planes there."""
+    full = np.zeros((2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
+    full[piece.offsets[:, 0] + REACH_PX, piece.offsets[:, 1] + REACH_PX] = 1.0
+    sums = _correlated(ground, ground.weights, full[None])
+    number = len(piece.offsets)
+    height, width = ground.known.shape
+    near = disk(height, width, (piece.place[1] - ground.origin[1], piece.place[0] - ground.origin[0]), apart)
+    allowed = (sums[2] >= SUPPORT * number) & ground.known & ~near
+    return allowed, np.where(allowed, 1.0 / np.sqrt(np.maximum(sums[:2], LEAST_ENERGY * number)), 0.0).astype(np.float32)
+
+
+def _correlated(ground: Ground, spectra: NDArray[np.complex64], templates: Planes) -> Planes:
+    """``[k, H, W]`` sums of products of planes, given by their spectra, with small ``templates`` ``[1 or k, 21, 21]`` at every place."""
+    height, width = ground.known.shape
+    # Most rows of the padded template are empty: it is transformed along its few rows first.
+    across = fft.rfft(templates, n=ground.size[1], axis=2)
+    whole = fft.fft(across, n=ground.size[0], axis=1)
+    return np.asarray(fft.irfft2(spectra * np.conj(whole), ground.size)[:, :height, :width], dtype=np.float32)
+
+
+def search(piece: Piece, ground: Ground, apart: float, number: int = 0) -> tuple[list[Match], int]:
+    """Candidates over all ``TRANSFORMS``, the best refined and first, and how many places were looked at; none where there are too few.
+
+    Of each transform the best places of either plane and of both together are candidates: structure may propose one, but ``Match.score`` asks both.
+    """
+    allowed, inverse = allowed_places(ground, piece, apart)
+    thin = allowed[::THINNED, ::THINNED]
+    if allowed.sum() < FEWEST_PLACES or not thin.any():
+        return [], 0
+    found = []
+    for transform, values in zip(TRANSFORMS, sampled(piece, TRANSFORMS), strict=True):
+        template = np.zeros((2, 2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
+        template[:, piece.offsets[:, 0] + REACH_PX, piece.offsets[:, 1] + REACH_PX] = values
+        maps = _correlated(ground, ground.spectra, template) * inverse
+        spreads = 1.4826 * np.median(np.abs(maps[:, ::THINNED, ::THINNED][:, thin]), axis=1)
+        if spreads.min() <= 0:
+            continue
+        both = maps[0] / np.float32(spreads[0]) + maps[1] / np.float32(spreads[1])
+        for place in {int(values.argmax()) for values in (maps[0], maps[1], both)}:
+            row, column = divmod(place, allowed.shape[1])
+            first, second = (float(value) for value in maps[:, row, column])
+            where = (row + ground.origin[0], column + ground.origin[1])
+            found.append(Match(transform, *where, (first, second), (float(spreads[0]), float(spreads[1])), number))
+    if found:
+        pooled = np.median([match.spreads for match in found], axis=0)
+        found = [replace(match, spreads=(float(pooled[0]), float(pooled[1]))) for match in found]
+    best = sorted(found, key=lambda match: -match.score)[:KEPT]
+    return sorted((refined(match, piece, ground) for match in best), key=lambda match: -match.score), int(allowed.sum())
+
+
+def refined(match: Match, piece: Piece, ground: Ground) -> Match:
+    """The same place with turn, size and fractions of a pixel searched more finely, as long as ``Match.score`` rises."""
+    for degrees, size, pixels in FINER:
+        turn = [
+            (replace(match.transform, degrees=match.transform.degrees + a * degrees, size=match.transform.size + b * size), 0.0, 0.0)
+            for a in (-1, 0, 1)
+            for b in (-1, 0, 1)
+        ]
+        match = _best_of(match, turn, piece, ground)
+        move = [(match.transform, a * pixels, b * pixels) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        match = _best_of(match, move, piece, ground)
+    return match
+
+
+def _best_of(match: Match, tried: list[tuple[Transform, float, float]], piece: Piece, ground: Ground) -> Match:
+    rows = np.array([match.row + down for _, down, _ in tried]) - ground.origin[0]
+    columns = np.array([match.column + right for _, _, right in tried]) - ground.origin[1]
+    height, width = ground.known.shape
+    nearest = np.stack([np.clip(np.rint(rows), 0, height - 1), np.clip(np.rint(columns), 0, width - 1)], axis=1).astype(np.int64)
+    shifts = nearest - np.stack([rows, columns], axis=1)
+    values = sampled(piece, [transform for transform, _, _ in tried], shifts)
+    index = nearest[:, :, None] + piece.offsets.T[None] + REACH_PX
+    there = ground.planes[:, index[:, 0], index[:, 1]].swapaxes(0, 1)
+    norms = np.sqrt(np.maximum((there**2).sum(axis=2), LEAST_ENERGY * len(piece.offsets)))
+    correlations = (values * there).sum(axis=2) / norms
+    options = [
+        replace(match, transform=transform, row=match.row + down, column=match.column + right, correlations=(float(pair[0]), float(pair[1])))
+        for (transform, down, right), pair in zip(tried, correlations, strict=True)
+    ]
+    # A refinement that gains nothing must not move a place that is exact.
+    best = max(options, key=lambda option: option.score)
+    return best if best.score > GAIN * match.score else match
