@@ -2,6 +2,7 @@
 
     python -m benchmarks.shipped --modality ct_lung
     python -m benchmarks.shipped --modality ct_lung --unpack-only
+    python -m benchmarks.shipped --modality ct_lung --head           # the shipped predictor as it is, its head trained anew
     python -m benchmarks.shipped --modality ct_lung --recalibrate    # the shipped weights as they are, their calibration fitted anew
 
 The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes where its state lies in
@@ -21,6 +22,8 @@ import torch
 from benchmarks import command, sides
 from benchmarks.development import default_output, link
 from dfd.bundle import model_file
+from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.training import state_bytes
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import write_atomically
@@ -31,6 +34,13 @@ MAX_EPOCHS = 110
 MAX_HOURS = 1.25
 LARGEST_BYTES = 16 * 2**20
 """What a shipped weights file may weigh."""
+HEAD_ONLY = [
+    "$finish.claim(@model_path, @state_dir, @train#items, @left_out)",
+    "$finish.take_best(@network_def, @state_dir)",
+    "$@head#trainer.run()",
+    "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, @left_out, @seed))",
+]
+"""The run list of training without its first part."""
 HISTORY = Path("docs") / "history.csv"
 
 
@@ -69,10 +79,20 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
+def keep_predictor(bundle: Path, state: Path) -> None:
+    """Lays the shipped predictor into ``state`` as the best of a run, so that only its head is left to be trained."""
+    network = MaskedPredictor()
+    network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
+    state.mkdir(parents=True, exist_ok=True)
+    write_atomically(state / "best.pt", state_bytes(network.state_dict()))
+    write_atomically(state / "history.csv", (bundle / HISTORY).read_bytes())
+
+
 def main() -> None:
     parser = command.parser(__doc__, model=False)
     parser.add_argument("--max-hours", type=float, default=MAX_HOURS, help="budget over all resumed parts (default: %(default)s)")
     parser.add_argument("--unpack-only", action="store_true", help="take runs/<ct|mr>.ckpt as it is and train nothing")
+    parser.add_argument("--head", action="store_true", help="train only the head, on the shipped predictor")
     parser.add_argument("--recalibrate", action="store_true", help="fit the calibration of the shipped weights anew and train nothing")
     arguments = parser.parse_args()
     bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
@@ -82,10 +102,13 @@ def main() -> None:
     if arguments.recalibrate:
         run_config(bundle, "evaluate", {"data_path": str(links), "model_path": str(bundle), "output_path": str(checkpoint), "patients": left_out})
     elif not arguments.unpack_only:
-        hours = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
+        hours: dict[str, object] = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
         if arguments.quick:
             left_out = left_out[:1]
             hours = {"max_epochs": 1, "max_hours": 0.01}
+        if arguments.head:
+            keep_predictor(bundle, Path(f"{checkpoint}.training"))
+            hours = {"training": HEAD_ONLY, "max_epochs": MAX_EPOCHS}
         run_config(bundle, "train", {"data_path": str(links), "model_path": str(checkpoint), "validation_patients": left_out, **hours})
     if arguments.quick:
         print(f"{checkpoint} was trained for a check and is not shipped")

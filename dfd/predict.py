@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
+from dfd.alterations import FORMS
 from dfd.intensity import body_mask, measured_pixels, noise_scale
-from dfd.masking import LATTICE_PASSES, lattice
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage, Prediction
+from dfd.residuals import Network, leave_one_out, residual_maps
 
 MARGIN_PX = 24
 """Context kept around the measured part of a slice: the network's receptive field reaches further, its answer does not change beyond this."""
@@ -30,41 +29,44 @@ def window_of(measured: BoolImage) -> tuple[slice, slice]:
     return window[0], window[1]
 
 
-def predict_slice(image: torch.Tensor | FloatImage, network: Callable[[torch.Tensor], torch.Tensor], modality: Modality) -> Prediction:
-    """Leave-one-out prediction of a whole slice in ``LATTICE_PASSES`` passes.
+def predict_slice(image: torch.Tensor | FloatImage, network: Network, modality: Modality) -> Prediction:
+    """Leave-one-out prediction of a whole slice.
 
     Args:
         image: ``[H, W]`` in HU (CT) or stored units (MR), NaN where there is no measurement.
-        network: ``[B, 2, H, W]`` -> ``[B, 2, H, W]``, see ``dfd.bundle.network``.
+        network: ``[B, 2, H, W]`` -> ``[B, 2, H, W]``, see ``dfd.bundle.network``; its ``head``, where it has one, reads the residuals.
         modality: what the image is.
     """
     pixels = np.asarray(torch.as_tensor(image).cpu(), dtype=np.float32)
     measured = measured_pixels(pixels, modality)
     mean, spread, z = (np.zeros_like(pixels) for _ in range(3))
     assessed = measured & body_mask(pixels, measured, modality) if measured.any() else measured
+    log_odds = None if getattr(network, "head", None) is None else np.zeros((len(FORMS), *pixels.shape), dtype=np.float32)
     if not assessed.any():
-        return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=assessed)
+        return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=assessed, log_odds=log_odds)
     scale = float(np.float32(noise_scale(pixels, measured, modality)))  # as it will stand in a tensor beside z
     ground = modality.floor if modality.floor is not None else 0.0
     filled = np.where(measured, pixels, ground).astype(np.float32)
     window = window_of(assessed)
     log_spread = np.zeros_like(pixels)
-    mean[window], log_spread[window] = _passes(filled[window] / scale, network)
+    mean[window], log_spread[window], found = _passes(filled[window] / scale, network)
+    if log_odds is not None and found is not None:
+        log_odds[:, window[0], window[1]] = np.where(assessed[window], found, 0.0)
     spread = (np.exp(log_spread) * scale).astype(np.float32)
     mean = (mean * scale).astype(np.float32)
     z = np.where(assessed, (filled - mean) / spread, 0.0).astype(np.float32)
-    return Prediction(mean=np.where(assessed, mean, filled), spread=spread, z=z, assessed=assessed, noise_scale=scale)
+    return Prediction(mean=np.where(assessed, mean, filled), spread=spread, z=z, assessed=assessed, noise_scale=scale, log_odds=log_odds)
 
 
-def _passes(normalised: FloatImage, network: Callable[[torch.Tensor], torch.Tensor]) -> tuple[FloatImage, FloatImage]:
+def _passes(normalised: FloatImage, network: Network) -> tuple[FloatImage, FloatImage, FloatImage | None]:
+    """Mean and log-spread ``[H, W]`` of a window in noise units, and the log-odds ``[2, H, W]`` of the network's head where it has one."""
     device = next((parameter.device for parameter in getattr(network, "parameters", list)()), torch.device("cpu"))
     height, width = normalised.shape
     pixels = torch.from_numpy(np.ascontiguousarray(normalised))[None, None].to(device)
-    result = torch.zeros(2, height, width)
     with torch.inference_mode():
-        for phase in range(LATTICE_PASSES):
-            hidden = torch.from_numpy(lattice(height, width, phase)).to(device)
-            shown = torch.cat([pixels.masked_fill(hidden, 0.0), hidden[None, None].float()], dim=1)
-            result = torch.where(hidden.cpu(), network(shown)[0].float().cpu(), result)
-    mean, log_spread = result.numpy()
-    return mean, log_spread
+        mean, log_spread = leave_one_out(pixels, network)
+        head = getattr(network, "head", None)
+        if head is None:
+            return mean[0, 0].cpu().numpy(), log_spread[0, 0].cpu().numpy(), None
+        coarse = head(residual_maps(pixels, mean, log_spread)).float().repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    return mean[0, 0].cpu().numpy(), log_spread[0, 0].cpu().numpy(), coarse[0, :, :height, :width].cpu().numpy()

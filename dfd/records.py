@@ -134,6 +134,8 @@ class Prediction:
     """``[H, W]``, True where a prediction was made and the pixel is a measurement."""
     noise_scale: float = float("nan")
     """Robust noise level of the slice, in its unit."""
+    log_odds: FloatImage | None = None
+    """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None where the network has no head."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ FLOORS = (
     {"workflow"},
     {"bundle", "outputs"},
     {"predict", "regions", "evidence", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
-    {"intensity", "masking"},
+    {"residuals"},
+    {"intensity", "masking", "alterations"},
     {"modalities", "settings", "endings"},
     {"records", "errors"},
 )
@@ -36,7 +37,7 @@ SIBLINGS = {
 """(who, whom): imports on one floor that are meant. Keep it short, and free of circles."""
 
 HOME = {
-    "torch": {"predict", "masking", "bundle", "workflow"},
+    "torch": {"predict", "residuals", "bundle", "workflow"},
     "monai": {"bundle", "workflow"},
     "ignite": {"bundle", "workflow"},
     "pydicom": {"reading", "phantom"},

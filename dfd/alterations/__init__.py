@@ -84,3 +84,6 @@ def _processed(material: Material, rng: Generator) -> Material:
         gain, width = rng.uniform(-0.7, 1.2), rng.uniform(0.5, 1.2)
         images = [np.asarray(each + gain * detail(each, width), dtype=np.float32) for each in (material.pixels, material.donor, material.above)]
     return replace(material, pixels=images[0], donor=images[1], above=images[2])
+
+
+__all__ = ["ADDED", "FORMS", "REPLACED", "Altered", "Material", "alter"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dfd.records import FloatImage
@@ -51,6 +52,6 @@ def between(rng: Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def unit(field: FloatImage) -> FloatImage:
+def unit(field: NDArray[np.floating[Any]]) -> FloatImage:
     """The field with standard deviation 1."""
     return np.asarray(field / max(float(field.std()), 1e-6), dtype=np.float32)

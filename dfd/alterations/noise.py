@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dfd.alterations.material import Material, between, grain, unit
@@ -32,5 +35,5 @@ def banded(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     return _added(material, share, gaussian_filter(field, width) - gaussian_filter(field, 1.8 * width), between(rng, 0.4, 2.0))
 
 
-def _added(material: Material, share: FloatImage, field: FloatImage, strength: float) -> FloatImage:
+def _added(material: Material, share: FloatImage, field: NDArray[np.floating[Any]], strength: float) -> FloatImage:
     return np.asarray(material.pixels + unit(field) * strength * grain(material.pixels, share), dtype=np.float32)

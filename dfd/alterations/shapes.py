@@ -18,7 +18,8 @@ SOFTEST_PX = 6.0
 def draw_share(size: int, rng: Generator) -> FloatImage:
     """``[size, size]`` share of the edit, 0 to 1: an ellipse, a square or a lobed blob, hard-edged or soft."""
     rows, columns = np.indices((size, size))
-    (row, column), radius, kind = rng.uniform(0.3 * size, 0.7 * size, 2), between(rng, *RADIUS_PX), rng.random()
+    # Anywhere: a head that could tell the middle of a crop by its border would take it for the edit.
+    (row, column), radius, kind = rng.uniform(0.0, size, 2), between(rng, *RADIUS_PX), rng.random()
     if kind < 0.4:
         stretch = rng.uniform(0.7, 1.4)
         outside = np.hypot((rows - row) * stretch, (columns - column) / stretch) - radius
@@ -28,4 +29,5 @@ def draw_share(size: int, rng: Generator) -> FloatImage:
         lobes = 0.6 * radius**2 * gaussian_filter(rng.normal(size=(size, size)), radius / 3.0)
         outside = np.hypot(rows - row, columns - column) - radius + lobes
     soft = float(rng.choice([0.01, rng.uniform(0.5, SOFTEST_PX)]))
-    return np.clip(0.5 - outside / soft, 0.0, 1.0).astype(np.float32)
+    share: FloatImage = np.clip(0.5 - outside / soft, 0.0, 1.0).astype(np.float32)
+    return share

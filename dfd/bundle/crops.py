@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.n
 
 
 class NormaliseNoised(MapTransform):
-    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays, in units of the slice's noise.
+    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays, in units of the slice's noise, and that unit as ``scale``.
 
     Deterministic, so it is cached.
     """
@@ -47,9 +47,9 @@ class NormaliseNoised(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image = np.asarray(data[self.keys[0]])[0]
-        pixels, measured, _ = normalised(image, self.modality)
-        kept: dict[Hashable, Any] = {key: data[key] for key in ("patient", "group", "draw") if key in data}
-        return {**kept, "pixels": pixels, "measured": measured}
+        pixels, measured, scale = normalised(image, self.modality)
+        kept: dict[Hashable, Any] = {key: data[key] for key in ("patient", "group", "series", "draw") if key in data}
+        return {**kept, "pixels": pixels, "measured": measured, "scale": scale}
 
 
 def other_kernel(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +86,41 @@ def _roughness(pixels: np.ndarray) -> float:
     return float(np.partition(differences, differences.size // 2)[differences.size // 2])
 
 
+def filled_up(image: np.ndarray, size: int) -> np.ndarray:
+    """The image with at least ``size`` rows and columns: values continued from the border, of masks False."""
+    short = [(0, max(0, size - side)) for side in image.shape]
+    if not any(after for _, after in short):
+        return image
+    return np.pad(image, short) if image.dtype == bool else np.pad(image, short, mode="edge")
+
+
+def place(measured: np.ndarray, size: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A random square window of ``size`` that is mostly measured, in an image at least that large."""
+    for _ in range(TRIES):
+        top, left = (int(rng.integers(0, side - size + 1)) for side in measured.shape)
+        window = (slice(top, top + size), slice(left, left + size))
+        if np.count_nonzero(measured[window]) >= MEASURED_SHARE * size**2:
+            break
+    return window
+
+
+def turn(images: Sequence[np.ndarray], number: int) -> list[np.ndarray]:
+    """Images ``[S, S]`` under one of the eight symmetries of the pixel grid.
+
+    Scanner noise keeps its law under them well enough to multiply few scanners.
+    """
+    turned = []
+    for image in images:
+        if number & 1:
+            image = image[::-1]
+        if number & 2:
+            image = image[:, ::-1]
+        if number & 4:
+            image = image.T
+        turned.append(np.ascontiguousarray(image))
+    return turned
+
+
 class HideCropd(MapTransform):
     """The crop that the item's key ``draw`` (a seed) stands for, with hidden pixels.
 
@@ -99,36 +134,14 @@ class HideCropd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         rng = np.random.default_rng(int(data["draw"]))
-        pixels, measured = self._crop(data["pixels"], data["measured"], rng)
+        pixels, measured = (filled_up(data[key], self.size) for key in ("pixels", "measured"))
+        window = place(measured, self.size, rng)
+        pixels, measured = pixels[window], measured[window]
         if self.varied:
-            pixels, measured = self._turn(pixels, measured, rng)
+            pixels, measured = turn((pixels, measured), int(rng.integers(8)))
             pixels, measured = other_kernel(pixels, measured, rng)
         hidden = random_mask(self.size, rng)
         image, label = (np.empty((2, self.size, self.size), np.float32) for _ in range(2))
         image[0], image[1] = np.where(hidden, np.float32(0), pixels), hidden
         label[0], label[1] = pixels, hidden & measured
         return {"image": torch.from_numpy(image), "label": torch.from_numpy(label)}
-
-    def _crop(self, pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        short = [max(0, self.size - side) for side in pixels.shape]
-        if any(short):
-            pad = [(0, side) for side in short]
-            pixels, measured = np.pad(pixels, pad, mode="edge"), np.pad(measured, pad)
-        for _ in range(TRIES):
-            top, left = (int(rng.integers(0, side - self.size + 1)) for side in pixels.shape)
-            window = (slice(top, top + self.size), slice(left, left + self.size))
-            if np.count_nonzero(measured[window]) >= MEASURED_SHARE * self.size**2:
-                break
-        return pixels[window], measured[window]
-
-    @staticmethod
-    def _turn(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        # Scanner noise keeps its law under the eight symmetries of the pixel grid well enough to multiply few scanners.
-        number = int(rng.integers(8))
-        if number & 1:
-            pixels, measured = pixels[::-1], measured[::-1]
-        if number & 2:
-            pixels, measured = pixels[:, ::-1], measured[:, ::-1]
-        if number & 4:
-            pixels, measured = pixels.T, measured.T
-        return np.ascontiguousarray(pixels), np.ascontiguousarray(measured)

@@ -51,8 +51,17 @@ def _writable(target: Path) -> None:
     choose_output_dir(target.parent, [])
 
 
-def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
-    """Writes ``model_path`` from the best weights of ``state_dir``. A file that is there is kept under a backup name.
+HEAD = "head"
+"""Below the state folder of a run: the state of its head."""
+
+
+def head_dir(state_dir: str) -> str:
+    """Where the state of a run's head lies."""
+    return str(Path(state_dir) / HEAD)
+
+
+def take_best(network: torch.nn.Module, state_dir: str) -> None:
+    """Puts the best weights of the predictor in place, for the head to learn from what they leave unexplained.
 
     Raises:
         BundleError: no weights were kept, because the run stopped before its first epoch ended.
@@ -61,6 +70,17 @@ def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Co
     if not best.exists():
         raise BundleError(f"training stopped before its first epoch was validated, so {state_dir} holds no weights; give more hours.")
     network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
+
+
+def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
+    """Writes ``model_path`` from the best weights of ``state_dir``. A file that is there is kept under a backup name.
+
+    Raises:
+        BundleError: no weights were kept, because the run stopped before its first epoch ended.
+    """
+    take_best(network, state_dir)
+    head = network.get_submodule(HEAD)
+    take_best(head, head_dir(state_dir))
     with (Path(state_dir) / "history.csv").open(newline="", encoding="utf-8") as stream:
         history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
     left_out = len(cohort.patients)

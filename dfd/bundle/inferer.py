@@ -31,7 +31,8 @@ class AutocastInferer(SimpleInferer):
 class LatticeInferer(Inferer):
     """Predicts every measured pixel of ``[B, 1, H, W]`` (HU or stored units, NaN = no measurement) while it is hidden.
 
-    Returns ``[B, 5, H, W]``: mean and spread in the unit of the slice, z, 1 where a prediction was made, and the noise scale of the slice.
+    Returns ``[B, 7, H, W]``: mean and spread in the unit of the slice, z, 1 where a prediction was made, the noise scale of the slice, and the
+    log-odds of added noise and of replaced content (five planes where the network has no head).
     """
 
     def __init__(self, modality: str = "ct_lung") -> None:
@@ -43,12 +44,15 @@ class LatticeInferer(Inferer):
 
 
 def as_tensor(prediction: Prediction) -> torch.Tensor:
-    """``[5, H, W]``: mean, spread, z, assessed, noise scale (one value, everywhere the same)."""
-    planes = (prediction.mean, prediction.spread, prediction.z, prediction.assessed, np.full_like(prediction.z, prediction.noise_scale))
+    """``[7, H, W]``: mean, spread, z, assessed, noise scale (one value, everywhere the same), log-odds (absent where there are none)."""
+    scale = np.full_like(prediction.z, prediction.noise_scale)
+    log_odds = () if prediction.log_odds is None else tuple(prediction.log_odds)
+    planes = (prediction.mean, prediction.spread, prediction.z, prediction.assessed, scale, *log_odds)
     return torch.stack([torch.from_numpy(plane).float() for plane in planes])
 
 
 def as_prediction(planes: torch.Tensor) -> Prediction:
-    """The record behind ``[5, H, W]``."""
-    mean, spread, z, assessed, scale = (plane.cpu().numpy() for plane in torch.as_tensor(planes))
-    return Prediction(mean=mean, spread=spread, z=z, assessed=assessed > 0.5, noise_scale=float(scale.flat[0]))
+    """The record behind ``as_tensor``."""
+    mean, spread, z, assessed, scale, *log_odds = (plane.cpu().numpy() for plane in torch.as_tensor(planes))
+    found = np.stack(log_odds) if log_odds else None
+    return Prediction(mean=mean, spread=spread, z=z, assessed=assessed > 0.5, noise_scale=float(scale.flat[0]), log_odds=found)

@@ -23,6 +23,10 @@ VALIDATION_SHARE = 0.25
 """Share of the patients left out of training, on whom early stopping and calibration stand."""
 CROPS_PER_SLICE, MOST_CROPS = 256, 6400
 """Crops of an epoch: a few slices are not drawn from thousands of times before validation is asked again."""
+HEAD_BATCH = 16
+"""Crops in one step of the head."""
+HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 64, 4800
+"""Each takes a tenth of a second to make, so a short run makes few."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Collection:
     """Slices of a folder of genuine scans, by patient."""
 
     items: tuple[dict[str, Any], ...]
-    """Each with ``image`` (path), ``frame`` (zero-based or None), ``patient``, ``group`` (scanner and kernel)."""
+    """Each with ``image`` (path), ``frame`` (zero-based or None), ``patient``, ``group`` (scanner and kernel), ``series`` (a number; slices of one
+    follow each other in order)."""
     modality: str
 
     @property
@@ -85,9 +90,9 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
     chosen = [s for s in series if s.facts.modality in (MODALITIES[name].dicom_modality, "")]
     if not chosen:
         raise SeriesError(f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; check the path.")
-    pairs = [(s, ref) for s in chosen for ref in s.slices]
-    patients = patients_of([ref.path for _, ref in pairs], [s.facts.patient_hash for s, _ in pairs], root)
-    frames = Counter(ref.path for _, ref in pairs)
+    pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
+    patients = patients_of([ref.path for _, ref, _ in pairs], [s.facts.patient_hash for s, *_ in pairs], root)
+    frames = Counter(ref.path for _, ref, _ in pairs)
     items = tuple(
         {
             "image": str(ref.path),
@@ -95,8 +100,9 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             "patient": patient,
             "group": " ".join((s.facts.manufacturer, s.facts.model, s.facts.kernel or s.facts.sequence)),
             "spacing_mm": s.facts.spacing_mm,
+            "series": number,
         }
-        for (s, ref), patient in zip(pairs, patients, strict=True)
+        for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
 
@@ -135,6 +141,11 @@ def cohort_of(collection: Collection, patients: Sequence[str], seed: int) -> Coh
 def crops_per_epoch(items: Sequence[Mapping[str, Any]], batch_size: int) -> int:
     """How many crops an epoch draws from these slices: at least one batch, ``CROPS_PER_SLICE`` for each slice, ``MOST_CROPS`` at most."""
     return max(batch_size, min(MOST_CROPS, CROPS_PER_SLICE * len(items)))
+
+
+def head_crops(items: Sequence[Mapping[str, Any]], max_epochs: int) -> int:
+    """How many altered crops the head learns from: ``HEAD_CROPS_PER_SLICE`` for each slice, as many more for each epoch that is asked for."""
+    return max(HEAD_BATCH, min(MOST_HEAD_CROPS, HEAD_CROPS_PER_SLICE * len(items), HEAD_CROPS_PER_EPOCH * max_epochs) // HEAD_BATCH * HEAD_BATCH)
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -9,6 +9,8 @@ from monai.networks.nets import UNet
 from torch import nn
 from torch.nn import functional
 
+from dfd.bundle.head import TamperHead
+
 LOG_SPREAD_RANGE = (-5.0, 6.0)
 """Bounds of the predicted log-spread, in units of the slice's noise scale; a spread outside them is a fault of the network."""
 POOLS = (4, 16, 64)
@@ -47,7 +49,7 @@ class MaskedPredictor(nn.Module):
     linear branch scales with its input, which is what lets the network travel to noise levels it has not met.
 
     Input ``[B, 2, H, W]``: the slice divided by its noise scale with hidden pixels set to zero, and the mask (1 = hidden). Output ``[B, 2, H, W]``:
-    mean and log-spread, in units of the noise scale.
+    mean and log-spread, in units of the noise scale. ``head`` reads the residuals of such predictions; it is trained afterwards and for itself.
     """
 
     def __init__(self, channels: Sequence[int] = (32, 48, 64, 96), filters: int = 12, filter_size: int = 7, num_res_units: int = 2) -> None:
@@ -66,6 +68,8 @@ class MaskedPredictor(nn.Module):
             act="LEAKYRELU",
         )
         self.stride = 2 ** (len(channels) - 1)
+        # Frozen, so that neither the predictor's optimizer nor distributed training waits for its gradients.
+        self.head = TamperHead().requires_grad_(False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2], image.shape[-1]
