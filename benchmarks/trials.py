@@ -13,8 +13,8 @@ from benchmarks import matching
 from benchmarks.holes import predict_hole
 from benchmarks.scans import Scan
 from benchmarks.tampering import FORGERS, Canvas
-from dfd.evidence import noise
-from dfd.evidence.noise import NoiseReference
+from dfd.evidence import SliceEvidence
+from dfd.evidence.tables import SliceTables
 from dfd.masking import disk
 from dfd.modalities import Modality
 from dfd.predict import predict_slice
@@ -36,7 +36,8 @@ class Trial:
     slice: str
     kind: str
     """Name of the forger, or ``GENUINE`` for a control."""
-    statistic: float
+    statistics: dict[str, float]
+    """Of each family."""
     tissue: str
     mean: float
     deviation: float
@@ -56,10 +57,10 @@ class Places:
         return [disk(shape[0], shape[1], (float(x), float(y)), self.radius) for x, y in self.edited]
 
 
-def places_of(reference: NoiseReference, rng: np.random.Generator) -> Places:
+def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
     """Draws places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
-    usable = np.isfinite(reference.own) & matching.whole(table.centres, reference.prediction.assessed, radius)
+    usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matching.whole(table.centres, reference.prediction.assessed, radius)
     centres, covariates = table.centres[usable], table.covariates[usable, :2]
     if not len(centres):
         return Places(radius, centres, centres)
@@ -71,27 +72,28 @@ def trials_of(scan: Scan, network: torch.nn.Module, modality: Modality, rng: np.
     """Every region of one slice under every forger, as plain rows."""
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    reference = noise.prepare(prediction, radius, modality)
-    places = places_of(reference, rng)
+    examined = SliceEvidence(prediction, modality)
+    places = places_of(examined.windows(radius), rng)
     if not len(places.edited):
         return []
     masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
     canvas = Canvas(scan.pixels, prediction.mean, hole)
-    rows = _measured(scan, scan.pixels, GENUINE, reference, places.genuine)
+    rows = _measured(scan, scan.pixels, GENUINE, examined, (places.genuine, radius))
     for kind, forge in FORGERS.items():
         edited = scan.pixels
         for mask in masks:
             edited = np.where(mask, forge(canvas, mask, rng), edited)
-        after = noise.prepare(predict_slice(edited, network, modality), radius, modality)
-        rows += _measured(scan, edited, kind, after, places.edited)
+        after = SliceEvidence(predict_slice(edited, network, modality), modality)
+        rows += _measured(scan, edited, kind, after, (places.edited, radius))
     return rows
 
 
-def _measured(scan: Scan, pixels: FloatImage, kind: str, reference: NoiseReference, centres: NDArray[np.int64]) -> list[dict[str, Any]]:
-    rows = []
+def _measured(scan: Scan, pixels: FloatImage, kind: str, examined: SliceEvidence, places: tuple[NDArray[np.int64], float]) -> list[dict[str, Any]]:
+    rows, (centres, radius) = [], places
     for x, y in centres:
-        evidence = noise.measure(Region(float(x), float(y), reference.table.radius), reference)
-        content = matching.content(pixels, (float(x), float(y)), reference.table.radius, reference.prediction.noise_scale)
-        rows.append(asdict(Trial(scan.listed.patient, scan.name, kind, evidence.statistic, evidence.tissue, *content)))
+        found = examined.measure(Region(float(x), float(y), radius))
+        content = matching.content(pixels, (float(x), float(y)), radius, examined.prediction.noise_scale)
+        statistics = {each.family: each.statistic for each in found}
+        rows.append(asdict(Trial(scan.listed.patient, scan.name, kind, statistics, found[0].tissue, *content)))
     return rows

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from dfd.errors import CalibrationError
 from dfd.records import Evidence, Finding, Point
 
-FORMAT = 1
+FORMAT = 2
 QUANTILES = 200
 """Most values kept per patient: order statistics of the genuine regions."""
 STORED_DIGITS = 5
@@ -32,6 +33,9 @@ POPULATION_MARGIN = 0.25
 COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
 """What is known of a scan beside its pixels: level and correlation of its noise, size of its pixels, honesty of the predicted spread."""
 SMALLEST_P = 1e-12
+FORMS = {"copy_move": "copy-move", "synthesis": "AI edit"}
+"""Form that a family speaks for; noise speaks for two, see ``form_of``."""
+ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
 DAMAGED = "the calibration is damaged; refit it with `dfd calibrate`."
 
 FloatArray = NDArray[np.float64]
@@ -58,6 +62,8 @@ class Calibration:
     tables: Mapping[str, Table]
     population: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Covariate -> (lowest, highest) over calibration scans."""
+    combined: Table | None = None
+    """Genuine values of ``rarity``: the families together, calibrated as a whole, so that no independence is assumed. None: of one family only."""
 
     @property
     def patients(self) -> int:
@@ -131,6 +137,51 @@ def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[st
     return outside
 
 
+def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, Table], Table]:
+    """Tables of all families, and of their combination, from the genuine regions of each patient (family -> statistic).
+
+    Raises:
+        CalibrationError: nothing to fit.
+    """
+    families = sorted({family for rows in by_patient for row in rows for family, value in row.items() if math.isfinite(value)})
+    tables = {family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient]) for family in families}
+    return tables, fit_table([[rarity(row, tables) for row in rows] for rows in by_patient])
+
+
+def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
+    """The largest over families of 1 / (share of genuine regions beyond): >= 1, higher = more suspicious; NaN where no family could be measured."""
+    shares = [share_beyond(value, tables[family]) for family, value in statistics.items() if family in tables and math.isfinite(value)]
+    return 1.0 / max(min(shares), SMALLEST_P) if shares else math.nan
+
+
+def without(number: int, calibration: Calibration) -> Calibration:
+    """The same with one patient (by place in the tables) taken out: what can be said of that patient's own scans.
+
+    Raises:
+        CalibrationError: the families do not stand on the same patients.
+    """
+    every = [*calibration.tables.values(), *([calibration.combined] if calibration.combined else [])]
+    if len({len(table.patients) for table in every}) != 1:
+        raise CalibrationError("the families stand on different patients, so none can be taken out; calibrate on other scans.")
+    tables = {name: _thinned(number, table) for name, table in calibration.tables.items()}
+    return replace(calibration, tables=tables, combined=None if calibration.combined is None else _thinned(number, calibration.combined))
+
+
+def _thinned(number: int, table: Table) -> Table:
+    kept = tuple(values for place, values in enumerate(table.patients) if place != number)
+    return Table(kept, *_fit_tail(kept))
+
+
+def combined_p(statistics: Mapping[str, float], calibration: Calibration) -> tuple[float, bool]:
+    """p-value of the families together, and whether it lies beyond what the patients support."""
+    if calibration.combined is not None:
+        return p_value(rarity(statistics, calibration.tables), calibration.combined)
+    tables = calibration.tables
+    answers = [p_value(value, tables[family]) for family, value in statistics.items() if family in tables and math.isfinite(value)]
+    p, beyond = min(answers)
+    return min(1.0, p * len(answers)), beyond  # Bonferroni
+
+
 def verdict_of(p: float) -> str:
     """The word for a p-value."""
     if p <= STRONGLY_UNUSUAL:
@@ -140,6 +191,8 @@ def verdict_of(p: float) -> str:
 
 def form_of(evidence: Evidence) -> str:
     """Which form of tampering this evidence speaks for."""
+    if evidence.family in FORMS:
+        return FORMS[evidence.family]
     energy = evidence.measures.get("energy", 0.0)
     largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
     return "adversarial noise" if energy > 0 and energy >= 0.5 * largest else "AI edit"
@@ -155,36 +208,49 @@ class Circumstances:
     """Sentences on why the scan is outside the population."""
 
 
-def judge(point: Point, evidence: Evidence, calibration: Calibration | None, around: Circumstances) -> Finding:
-    """The answer for one point."""
-    if evidence.obstacle or not math.isfinite(evidence.statistic):
-        return Finding(point, "not assessable", reason=evidence.obstacle, tissue=evidence.tissue, radius_mm=around.radius_mm)
-    table = calibration.tables.get(evidence.family) if calibration else None
-    if calibration is None or table is None:
-        reason = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
-        return Finding(point, "not assessable", reason=reason, tissue=evidence.tissue, radius_mm=around.radius_mm)
-    p, beyond = p_value(evidence.statistic, table)
+def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
+    """The answer for one point, from one piece of evidence per family. The first family stands for all: where it has an obstacle, nothing is said."""
+    first = found[0]
+    refused = partial(Finding, point, "not assessable", tissue=first.tissue, radius_mm=around.radius_mm)
+    if first.obstacle or not math.isfinite(first.statistic):
+        return refused(reason=first.obstacle)
+    usable = [each for each in found if calibration and each.family in calibration.tables and math.isfinite(each.statistic)]
+    if calibration is None or not usable:
+        return refused(reason="the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans")
+    p, beyond = combined_p({each.family: each.statistic for each in usable}, calibration)
+    by_family = {each.family: p_value(each.statistic, calibration.tables[each.family])[0] for each in usable}
+    leading = min(usable, key=lambda each: by_family[each.family])
+    remarks = _remarks(calibration, around)
+    verdict = verdict_of(p)
+    alarm = verdict != "no anomaly found"
+    copied = alarm and by_family.get("copy_move", 1.0) <= UNUSUAL
+    source = next((each for each in usable if each.family == "copy_move" and copied), Evidence("", math.nan))
+    return Finding(
+        point,
+        verdict,
+        score=-math.log10(p) + 0.0,
+        p_value=p,
+        form=form_of(leading) if alarm else "",
+        reason="; ".join([leading.reason if alarm else ORDINARY, *remarks]),
+        p_by_family=by_family,
+        source_x=source.source_x,
+        source_y=source.source_y,
+        source_file=source.source_file,
+        radius_mm=around.radius_mm,
+        tissue=first.tissue,
+        extrapolated=beyond or bool(remarks),
+    )
+
+
+def _remarks(calibration: Calibration, around: Circumstances) -> list[str]:
+    """Sentences on why the scan or the region is unlike those that the calibration stands on."""
     remarks = list(around.remarks)
     strange = unlike(around.covariates, calibration)
     if strange:
         remarks.append(f"the scan is unlike every calibration scan in {', '.join(strange)}")
     if around.radius_mm is not None and not 0.7 <= around.radius_mm / calibration.radius_mm <= 1.43:
         remarks.append(f"the calibration was made for a radius of {calibration.radius_mm:g} mm")
-    verdict = verdict_of(p)
-    found = verdict != "no anomaly found"
-    reason = "; ".join([evidence.reason if found else "the region's noise fits the same tissue elsewhere in this slice", *remarks])
-    return Finding(
-        point,
-        verdict,
-        score=-math.log10(p) + 0.0,
-        p_value=p,
-        form=form_of(evidence) if found else "",
-        reason=reason,
-        p_by_family={evidence.family: p},
-        radius_mm=around.radius_mm,
-        tissue=evidence.tissue,
-        extrapolated=beyond or bool(remarks),
-    )
+    return remarks
 
 
 def to_json(calibration: Calibration) -> dict[str, Any]:
@@ -196,12 +262,14 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
         "radius_mm": calibration.radius_mm,
         "patients": calibration.patients,
         "smallest_p": calibration.smallest_p,
-        "families": {
-            name: {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [values.tolist() for values in table.patients]}
-            for name, table in calibration.tables.items()
-        },
+        "families": {name: _plain(table) for name, table in calibration.tables.items()},
+        "combined": None if calibration.combined is None else _plain(calibration.combined),
         "population": {name: list(bounds) for name, bounds in calibration.population.items()},
     }
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    return {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [values.tolist() for values in table.patients]}
 
 
 def from_json(content: Mapping[str, Any]) -> Calibration:
@@ -217,7 +285,8 @@ def from_json(content: Mapping[str, Any]) -> Calibration:
     try:
         tables = {str(name): _table_of(table) for name, table in content["families"].items()}
         population = {str(name): (float(low), float(high)) for name, (low, high) in content["population"].items()}
-        return Calibration(str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]), tables, population)
+        combined = None if content["combined"] is None else _table_of(content["combined"])
+        return Calibration(str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]), tables, population, combined)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CalibrationError(DAMAGED) from None
 

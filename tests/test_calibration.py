@@ -157,7 +157,7 @@ def test_form_follows_the_direction_of_the_energy(measures: dict[str, float], fo
 
 def judged(statistic: float, calibration: Calibration | None, **around: Any) -> Finding:
     evidence = Evidence("noise", statistic, {"energy": 5.0}, tissue="lung", reason="noise here is stronger")
-    return judge(POINT, evidence, calibration, Circumstances(**around))
+    return judge(POINT, [evidence], calibration, Circumstances(**around))
 
 
 def test_an_ordinary_region(calibration: Calibration) -> None:
@@ -218,7 +218,7 @@ def test_without_calibration_nothing_is_said(calibration: Calibration, change: d
     "evidence", [Evidence("noise", math.nan, obstacle="air"), Evidence("noise", 40.0, obstacle="air"), Evidence("noise", math.nan)]
 )
 def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Evidence) -> None:
-    finding = judge(POINT, evidence, calibration, Circumstances())
+    finding = judge(POINT, [evidence], calibration, Circumstances())
     assert finding.verdict == "not assessable"
     assert finding.reason == evidence.obstacle
     assert math.isnan(finding.score)
@@ -240,7 +240,7 @@ def test_a_stored_table_gives_the_same_p_value(by_patient: list[list[float]], st
 
 
 def test_a_table_of_another_format_is_refused(calibration: Calibration) -> None:
-    with pytest.raises(CalibrationError, match="has format 99, this version reads 1; refit"):
+    with pytest.raises(CalibrationError, match="has format 99, this version reads 2; refit"):
         from_json({**to_json(calibration), "format": 99})
     with pytest.raises(CalibrationError, match="has format None"):
         from_json({})

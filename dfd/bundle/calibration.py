@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from dfd import calibration
 from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
 from dfd.calibration import Calibration
-from dfd.evidence import noise
+from dfd.evidence import SliceEvidence, noise
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.predict import predict_slice
@@ -26,11 +27,14 @@ logger = logging.getLogger(__name__)
 
 SLICES_PER_PATIENT = 12
 """Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
-REGIONS_PER_SLICE = 24
+REGIONS_PER_SLICE = 12
+
+Row = Mapping[str, float]
+"""Statistic of each family in one region; NaN where it could not be measured."""
 
 
-def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[float], dict[str, float]]:
-    """Statistics of random genuine regions of one slice, and the slice's covariates; both empty where it cannot be used."""
+def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[Row], dict[str, float]]:
+    """Statistics of random genuine regions of one slice, by family, and the slice's covariates; both empty where it cannot be used."""
     modality = MODALITIES[modality_name]
     entry: dict[Hashable, Any] = dict(item.items())
     loaded = LoadSliced("image")(entry)
@@ -44,12 +48,17 @@ def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_
         return [], {}
     prediction = predict_slice(loaded["image"][0], network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    reference = noise.prepare(prediction, region.radius_px, modality)
-    # The same draw as a click: any place of the body whose window has support.
-    usable = np.flatnonzero(np.isfinite(reference.own))
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(usable, size=min(REGIONS_PER_SLICE, len(usable)), replace=False) if len(usable) else usable
-    return [float(reference.own[index]) for index in drawn], covariates_of(prediction, scan.facts, modality)
+    examined = SliceEvidence(prediction, modality)
+    centres = examined.windows(region.radius_px).table.centres
+    rows: list[Row] = []
+    # The same way as a click: any place of the body whose window has support.
+    for x, y in np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]:
+        measured = {each.family: each.statistic for each in examined.measure(replace(region, x=float(x), y=float(y)))}
+        if np.isfinite(measured[noise.FAMILY]):
+            rows.append(measured)
+        if len(rows) == REGIONS_PER_SLICE:
+            break
+    return rows, covariates_of(prediction, scan.facts, modality)
 
 
 def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
@@ -59,21 +68,21 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
         CalibrationError: not one region of them can be measured.
     """
     network.eval()
-    by_patient: list[list[float]] = []
+    by_patient: list[list[Row]] = []
     population: dict[str, list[float]] = defaultdict(list)
     for number, patient in enumerate(cohort.patients):
         items = cohort.collection.of([patient])
         chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
-        values: list[float] = []
+        rows: list[Row] = []
         for place, item in enumerate(chosen):
-            statistics, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place)
-            values += statistics
+            measured, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place)
+            rows += measured
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
-        by_patient.append(values)
-        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(values))
-    table = calibration.fit_table(by_patient)
+        by_patient.append(rows)
+        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
+    tables, combined = calibration.fit(by_patient)
     modality = MODALITIES[cohort.collection.modality]
     bounds = {name: (min(values), max(values)) for name, values in population.items()}
-    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, {noise.FAMILY: table}, bounds)
+    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined)

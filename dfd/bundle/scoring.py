@@ -13,7 +13,7 @@ from dfd import calibration
 from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
-from dfd.evidence import OFFERED, noise
+from dfd.evidence import GRID_FAMILIES, OFFERED, SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Finding, Point, Prediction, Region, Slice
@@ -68,7 +68,7 @@ class ScoreRegionsd(MapTransform):
         if against.not_assessable:
             return [Finding(point, "not assessable", reason=against.not_assessable) for point in points], [None] * len(points)
         covariates = covariates_of(prediction, scan.facts, self.modality)
-        references: dict[float, noise.NoiseReference] = {}
+        examined = SliceEvidence(prediction, self.modality)
         findings: list[Finding] = []
         regions: list[Region | None] = []
         for point in points:
@@ -78,25 +78,29 @@ class ScoreRegionsd(MapTransform):
                 findings.append(Finding(point, "unreadable", error=str(error)))
                 regions.append(None)
                 continue
-            if region.radius_px not in references:
-                references[region.radius_px] = noise.prepare(prediction, region.radius_px, self.modality)
-            evidence = OFFERED[noise.FAMILY].measure(region, references[region.radius_px])
             around = Circumstances(region.radius_mm, covariates, against.remarks)
-            findings.append(calibration.judge(point, evidence, self.calibration, around))
+            findings.append(calibration.judge(point, examined.measure(region), self.calibration, around))
             regions.append(region)
         return findings, regions
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
-        """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels."""
+        """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels.
+
+        By the families that are measured over a whole slice at once; against the tables of regions, which take the largest over several scales, the
+        single scale of a window errs on the cautious side.
+        """
         result = np.zeros(prediction.z.shape, dtype=np.float32)
-        table = self.calibration.tables.get(noise.FAMILY) if self.calibration else None
-        if table is None:
+        families = [family for family in GRID_FAMILIES if self.calibration and family in self.calibration.tables]
+        if self.calibration is None or not families:
             return result
         radius = self.modality.radius_px
-        centres, statistics = noise.score_grid(noise.prepare(prediction, radius, self.modality))
+        windows = SliceEvidence(prediction, self.modality).windows(radius)
+        grids = {family: OFFERED[family].score_grid(windows) for family in families}
+        centres = grids[families[0]][0]
         step = max(4, round(radius / 2))
-        for (x, y), statistic in zip(centres, statistics, strict=True):
-            if np.isfinite(statistic):
+        for number, (x, y) in enumerate(centres):
+            statistics = {family: float(values[number]) for family, (_, values) in grids.items()}
+            if any(map(np.isfinite, statistics.values())):
                 block = (slice(max(0, y - step // 2), y - step // 2 + step), slice(max(0, x - step // 2), x - step // 2 + step))
-                result[block] = -np.log10(calibration.p_value(float(statistic), table)[0])
+                result[block] = -np.log10(calibration.combined_p(statistics, self.calibration)[0])
         return np.where(prediction.assessed, result, 0.0).astype(np.float32)

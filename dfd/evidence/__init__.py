@@ -1,7 +1,49 @@
-"""The table of evidence families. A new one is one file beside this one and one line here; families without an entry are not offered to users."""
+"""The table of evidence families. A new one is one file beside this one and one line here; families without an entry are not offered to users.
 
-from dfd.evidence import noise
+Each is a module with ``FAMILY``, ``DIRECTION``, ``SOURCE``, ``prepare(prediction, radius, modality)`` (once per slice and radius; families may
+share it) and ``measure(region, prepared)``.
+"""
 
-OFFERED = {
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from dfd.evidence import copy_move, noise, synthesis, tables
+from dfd.evidence.tables import SliceTables
+from dfd.modalities import Modality
+from dfd.records import Evidence, Prediction, Region
+
+_Prepared = TypeVar("_Prepared")
+
+OFFERED: dict[str, Any] = {
     noise.FAMILY: noise,
+    copy_move.FAMILY: copy_move,
+    synthesis.FAMILY: synthesis,
 }
+
+GRID_FAMILIES = tuple(family for family, module in OFFERED.items() if hasattr(module, "score_grid"))
+"""Families that measure all windows of a slice at once."""
+
+
+class SliceEvidence:
+    """Measures regions of one slice by every family that is offered; what families share is prepared once for each radius."""
+
+    def __init__(self, prediction: Prediction, modality: Modality) -> None:
+        self.prediction, self.modality = prediction, modality
+        self._prepared: dict[tuple[Callable[..., Any], float], Any] = {}
+
+    def windows(self, radius: float) -> SliceTables:
+        """The slice's own windows for regions of ``radius`` (pixels)."""
+        prepared: SliceTables = self._of(tables.prepare, radius)
+        return prepared
+
+    def measure(self, region: Region) -> Sequence[Evidence]:
+        """One piece of evidence per family, in the order of the table."""
+        return [module.measure(region, self._of(module.prepare, region.radius_px)) for module in OFFERED.values()]
+
+    def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:
+        if (prepare, radius) not in self._prepared:
+            self._prepared[prepare, radius] = prepare(self.prediction, radius, self.modality)
+        prepared: _Prepared = self._prepared[prepare, radius]
+        return prepared

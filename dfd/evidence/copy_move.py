@@ -57,8 +57,10 @@ class CopyMoveReference:
     """(row, column), where distances are told in mm."""
 
 
-def prepare(prediction: Prediction, modality: Modality, *, file: str = "", spacing_mm: tuple[float, float] | None = None) -> CopyMoveReference:
-    """Residual planes of a slice and their spectra, made once for all regions."""
+def prepare(
+    prediction: Prediction, radius: float, modality: Modality, *, file: str = "", spacing_mm: tuple[float, float] | None = None
+) -> CopyMoveReference:
+    """Residual planes of a slice and their spectra, made once for all regions, whatever their radius."""
     known = prediction.assessed
     scale = brightness_scale(prediction.mean, known) if modality.relative else None
     labels = tissue_map(prediction.mean, known, modality, scale)
@@ -152,8 +154,9 @@ def measures_of(match: Match, region: Region) -> dict[str, float]:
 def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
     """One plain sentence on where the noise stands again, and how."""
     told = measures_of(match, region)
-    unit = "px" if source.spacing_mm is None else "mm"
-    down, right = source.spacing_mm or (1.0, 1.0)
+    scale = region.radius_mm / region.radius_px if region.radius_mm else None
+    unit = "px" if source.spacing_mm is None and scale is None else "mm"
+    down, right = source.spacing_mm or (scale or 1.0, scale or 1.0)
     parts = [
         f"{abs(step) * by:.0f} {unit} {forward if step > 0 else backward}"
         for step, by, forward, backward in ((told["dx"], right, "to the right", "to the left"), (told["dy"], down, "down", "up"))

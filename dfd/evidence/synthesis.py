@@ -1,3 +1,52 @@
-"""Synthesis evidence: traces of generation, blending and resampling. Not measured yet; see ``dfd.evidence.OFFERED``."""
+"""Synthesis evidence: traces of generated, resampled, smoothed or blended content in the grain of a region."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfd.evidence.noise import LARGEST, grain_deviation
+from dfd.evidence.tables import SliceTables, prepare, standing
+from dfd.evidence.windows import REPLACED, FloatArray
+from dfd.records import Evidence, Region
 
 FAMILY = "synthesis"
+DIRECTION = "higher = more like processed or generated content than the same tissue of the same slice"
+SOURCE = "head trained on aligned pseudo-forgeries of genuine crops (idea: Rajan et al. 2025, arXiv 2410.11835), compared within the slice"
+
+
+def statistic(deviation: FloatArray) -> FloatArray:
+    """``[n]``: deviation of the grain, and what the head sees of replaced content on top. Higher = more suspicious."""
+    result: FloatArray = grain_deviation(deviation) + np.clip(deviation[:, REPLACED], 0.0, LARGEST)
+    return result
+
+
+def measure(region: Region, reference: SliceTables) -> Evidence:
+    """How far ``region`` deviates from matched windows of the same slice towards processed content, in units of what is ordinary there.
+
+    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``.
+    """
+    found = standing(region, reference, statistic)
+    if found.obstacle:
+        return Evidence(FAMILY, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
+    return Evidence(FAMILY, found.statistic, found.measures, found.tissue, reason_for(found.measures))
+
+
+def reason_for(measures: dict[str, float]) -> str:
+    """One plain sentence."""
+    value, energy = measures["replaced content"], measures["energy"]
+    grain = "weaker than" if energy < -1 else "stronger than" if energy > 1 else "as strong as"
+    likeness = "more" if value > 0 else "less"
+    return (
+        f"the grain here looks {likeness} like resampled, smoothed or generated content than in the same tissue of this slice, "
+        f"{abs(value):.1f} times the usual variation; it is {grain} the surroundings predict"
+    )
+
+
+def score_grid(reference: SliceTables) -> tuple[NDArray[np.int64], FloatArray]:
+    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
+    scale = reference.scales[-1]
+    return scale.table.centres, statistic(scale.own) / scale.ordinary(statistic)
+
+
+__all__ = ["DIRECTION", "FAMILY", "SOURCE", "measure", "prepare", "reason_for", "score_grid", "statistic"]

@@ -15,7 +15,10 @@ from dfd.records import Prediction
 
 LAGS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 """(row, column) shifts at which the residual's correlation is measured: with the energy, seven numbers."""
-MEASURES = ("energy", *(f"correlation {row},{column}" for row, column in LAGS))
+MEASURES = ("energy", *(f"correlation {row},{column}" for row, column in LAGS), "added noise", "replaced content")
+"""The last two are the mean log-odds of the network's head, 0 where it has none."""
+GRAIN, ADDED, REPLACED = slice(0, 1 + len(LAGS)), 1 + len(LAGS), 2 + len(LAGS)
+"""Columns of the measures: the residual itself, and both answers of the head."""
 LARGEST_Z = 6.0
 """Residuals are cut here: one pixel on a metal edge must not outweigh a window."""
 SUPPORT = 0.6
@@ -32,7 +35,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WindowTable:
-    """Numbers of windows: ``centres`` ``[n, 2]`` (x, y), ``measures`` ``[n, 7]``, ``covariates`` ``[n, 3]``; rows without support are NaN."""
+    """Numbers of windows: ``centres`` ``[n, 2]`` (x, y), ``measures`` ``[n, 9]``, ``covariates`` ``[n, 3]``; rows without support are NaN."""
 
     radius: float
     centres: NDArray[np.int64]
@@ -93,7 +96,7 @@ def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.
 
 
 def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
-    """``[17, H, W]``: what is summed over windows. The same for every window of a slice, so it is made once."""
+    """``[19, H, W]``: what is summed over windows. The same for every window of a slice, so it is made once."""
     known = prediction.assessed
     z = np.where(known, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
     products = [_shifted_product(z, known, lag) for lag in LAGS]
@@ -109,12 +112,13 @@ def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
             np.where(known, prediction.mean / unit, 0.0),
             np.where(known, edges, 0.0),
             np.where(known, np.log(np.maximum(prediction.spread, 1e-6) / noise), 0.0),
+            *(np.zeros((2, *z.shape)) if prediction.log_odds is None else np.where(known, prediction.log_odds, 0.0)),
         ]
     )
 
 
 def measure_windows(planes: FloatArray, centres: NDArray[np.int64], radius: float) -> WindowTable:
-    """Log energy of z and its correlation (Fisher's z) at ``LAGS`` in the disks around ``centres``, and the covariates windows are matched by.
+    """Log energy of z, its correlation (Fisher's z) at ``LAGS`` and mean log-odds in the disks around ``centres``, and what windows are matched by.
 
     ``planes`` come from ``planes_of``. Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of
     its edge strength and of the predicted spread, both in units of the noise scale.
@@ -127,8 +131,8 @@ def measure_windows(planes: FloatArray, centres: NDArray[np.int64], radius: floa
         energy = sums[:, 1] / count
         lags = len(LAGS)
         correlation = sums[:, 2 : 2 + lags] / sums[:, 2 + lags : 2 + 2 * lags] / energy[:, None]
-        measures = np.column_stack([np.log(np.maximum(energy, 1e-6)), np.arctanh(np.clip(correlation, -0.98, 0.98))])
         rest = sums[:, 2 + 2 * lags :] / count[:, None]
+        measures = np.column_stack([np.log(np.maximum(energy, 1e-6)), np.arctanh(np.clip(correlation, -0.98, 0.98)), rest[:, 3:]])
         covariates = np.column_stack([rest[:, 0], np.log(np.maximum(rest[:, 1], 1e-3)), rest[:, 2]])
     measures[~enough] = np.nan
     covariates[~enough] = np.nan
@@ -149,7 +153,7 @@ def supported(table: WindowTable) -> WindowTable:
 
 
 def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
-    """``[n, 7]``: robust deviation of each asked window from its ``NEIGHBOURS`` most similar reference windows.
+    """``[n, 9]``: robust deviation of each asked window from its ``NEIGHBOURS`` most similar reference windows.
 
     NaN where there are fewer than ``FEWEST_NEIGHBOURS``. Similar: nearest in the covariates, each in units of its own robust spread over the
     reference. Reference windows closer than ``APART`` radii are left out.

@@ -26,6 +26,7 @@ def row(patient, kind, statistic, tissue="lung"):
         "slice": patient,
         "kind": kind,
         "statistic": statistic,
+        "statistics": {"noise": statistic},
         "tissue": tissue,
         "mean": 1.0,
         "deviation": statistic,
@@ -34,9 +35,9 @@ def row(patient, kind, statistic, tissue="lung"):
 
 
 def test_a_patient_is_judged_without_his_own_regions(loaded):
-    table, others = first_evidence.tables_of(loaded, PATIENTS)
+    others = first_evidence.calibrations_of(loaded, PATIENTS)
     rows = [row("c", GENUINE, 10.5)]
-    assert first_evidence.rates(rows, table, others) == {
+    assert first_evidence.rates(rows, loaded.calibration, others) == {
         "shipped p <= 0.05": 0.0,
         "shipped p <= 0.01": 0.0,
         "patient left out p <= 0.05": 1.0,
@@ -45,9 +46,9 @@ def test_a_patient_is_judged_without_his_own_regions(loaded):
 
 
 def test_a_calibration_on_other_patients_leaves_nobody_out(loaded):
-    table, others = first_evidence.tables_of(loaded, ["a", "b"])
+    others = first_evidence.calibrations_of(loaded, ["a", "b"])
     assert others is None
-    told = first_evidence.rates([row("a", GENUINE, 0.5)], table, others)
+    told = first_evidence.rates([row("a", GENUINE, 0.5)], loaded.calibration, others)
     assert np.isnan(told["patient left out p <= 0.05"])
 
 

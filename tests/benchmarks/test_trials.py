@@ -46,7 +46,7 @@ def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
     assert all(kinds.count(kind) == edited for kind in FORGERS)
     assert kinds.count(trials.GENUINE) == edited * trials.CONTROLS
     assert all(row["patient"] == "p" and row["slice"] == "p/s/1.dcm#0" for row in rows)
-    assert np.isfinite([row["statistic"] for row in rows]).mean() > 0.9
+    assert np.isfinite([row["statistics"]["noise"] for row in rows]).mean() > 0.9
 
 
 def test_a_slice_without_a_body_gives_no_rows(scan, network, rng):

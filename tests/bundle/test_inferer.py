@@ -27,7 +27,7 @@ def test_the_lattice_predicts_every_slice_of_a_batch(network: MaskedPredictor, m
     given = slices()
     given[0, 0, :, :8] = torch.nan
     answer = LatticeInferer(modality)(given, network)
-    assert answer.shape == (2, 5, 48, 56)
+    assert answer.shape == (2, 7, 48, 56)
     assert answer.dtype == torch.float32
     for image, planes in zip(given, answer, strict=True):
         alone = predict_slice(image[0], network, MODALITIES[modality])
@@ -42,6 +42,15 @@ def test_a_prediction_survives_the_way_through_tensors(network: MaskedPredictor)
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert after.assessed.dtype == bool
     assert after.noise_scale == before.noise_scale
+    np.testing.assert_array_equal(after.log_odds, before.log_odds)
+    assert after.log_odds.shape == (2, 48, 56)
+
+
+def test_a_network_without_a_head_gives_no_log_odds(network: MaskedPredictor) -> None:
+    prediction = predict_slice(slices()[0, 0], lambda shown: network(shown), MODALITIES["ct_lung"])
+    assert prediction.log_odds is None
+    assert as_tensor(prediction).shape == (5, 48, 56)
+    assert as_prediction(as_tensor(prediction)).log_odds is None
 
 
 def test_reduced_precision_is_close_and_comes_back_as_float() -> None:

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from dfd.bundle import scoring
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.scoring import ScoreRegionsd, first_of_batch, prepare_slice
 from dfd.calibration import Calibration, fit_table
-from dfd.evidence import noise
+from dfd.evidence import noise, synthesis, tables
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Point, Prediction, ScanFacts, Slice, SliceRef
@@ -82,8 +81,10 @@ def test_a_point_is_scored_the_same_alone_and_in_company(calibration: Calibratio
 
 def test_windows_are_measured_once_per_radius(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    prepare = noise.prepare
-    monkeypatch.setattr(scoring.noise, "prepare", lambda given, radius, modality: asked.append(radius) or prepare(given, radius, modality))
+    prepare = tables.prepare
+    counted = lambda given, radius, modality: asked.append(radius) or prepare(given, radius, modality)  # noqa: E731
+    for module in (tables, noise, synthesis):  # they share what is prepared
+        monkeypatch.setattr(module, "prepare", counted)
     scored([Point(row, "a", 100, 100, radius_mm=8.0 + 2 * (row % 2)) for row in range(6)], calibration)
     assert len(asked) == 2
 

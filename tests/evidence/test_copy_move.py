@@ -49,7 +49,7 @@ def planted(z: FloatImage, transform: Transform = AS_IS, feather: float = 0.0, a
 
 
 def measured(z: FloatImage, region: Region = CLICK, **words: object) -> Evidence:
-    return copy_move.measure(region, copy_move.prepare(prediction_of(z), CT, **words))  # type: ignore[arg-type]
+    return copy_move.measure(region, copy_move.prepare(prediction_of(z), 12.0, CT, **words))  # type: ignore[arg-type]
 
 
 def assert_found(evidence: Evidence, least: float = 1.8, within: float = 1.5) -> None:
@@ -112,7 +112,7 @@ def test_added_noise_does_not_hide_a_copy(added: float) -> None:
 def test_a_feathered_copy_with_another_mean_is_found() -> None:
     z = planted(noise_of(4), feather=3.0)
     mean = 40.0 + 30.0 * gaussian_filter(noise_of(5), 6.0) + 25.0 * disk(*SHAPE, (CLICK.x, CLICK.y), 20.0)
-    assert_found(copy_move.measure(CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), CT)))
+    assert_found(copy_move.measure(CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT)))
 
 
 @pytest.mark.parametrize("step", [(5.0, 0.0), (-4.0, 4.0), (0.0, -7.0)])
@@ -135,8 +135,8 @@ def test_structure_that_repeats_without_its_noise_does_not_fire() -> None:
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     vessels = np.hypot((rows + 1) % 34 - 16, (columns + 2) % 31 - 15) < 5
     mean = gaussian_filter(np.where(vessels, 300.0, -800.0), 0.7)
-    genuine = copy_move.prepare(prediction_of(noise_of(7), mean), CT)
-    copied = copy_move.prepare(prediction_of(planted(noise_of(7)), mean), CT)
+    genuine = copy_move.prepare(prediction_of(noise_of(7), mean), 12.0, CT)
+    copied = copy_move.prepare(prediction_of(planted(noise_of(7)), mean), 12.0, CT)
     assert copy_move.measure(CLICK, copied).statistic > 1.2 * copy_move.measure(CLICK, genuine).statistic
     assert copy_move.measure(CLICK, genuine).statistic < 1.7
 
@@ -158,8 +158,8 @@ def test_distances_are_told_in_millimetres_where_there_is_a_spacing() -> None:
 def test_a_copy_from_another_slice_names_it() -> None:
     other = noise_of(10)
     own = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), np.roll(other, (-34, -53), axis=(0, 1)), noise_of(11)).astype(np.float32)
-    source = copy_move.prepare(prediction_of(other), CT, file="p1/007.dcm")
-    reference = copy_move.prepare(prediction_of(own), CT, file="p1/003.dcm")
+    source = copy_move.prepare(prediction_of(other), 12.0, CT, file="p1/007.dcm")
+    reference = copy_move.prepare(prediction_of(own), 12.0, CT, file="p1/003.dcm")
     evidence = copy_move.measure(CLICK, reference, [reference, source])
     assert_found(evidence, within=0.01)
     assert evidence.source_file == "p1/007.dcm"
@@ -170,19 +170,19 @@ def test_a_copy_from_another_slice_names_it() -> None:
 def test_the_same_place_in_a_neighbour_or_a_duplicate_is_no_finding() -> None:
     z = noise_of(12)
     reference, neighbour, duplicate = (
-        copy_move.prepare(prediction_of(values.astype(np.float32)), CT, file=name)
+        copy_move.prepare(prediction_of(values.astype(np.float32)), 12.0, CT, file=name)
         for values, name in ((z, "own"), (0.6 * z + 0.8 * noise_of(13), "neighbour"), (z, "duplicate"))
     )
     assert copy_move.measure(CLICK, reference, [neighbour, duplicate]).statistic < 1.4
-    twice = copy_move.prepare(prediction_of(planted(z)), CT, file="duplicate")
-    own = copy_move.prepare(prediction_of(planted(z)), CT, file="own")
+    twice = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="duplicate")
+    own = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="own")
     assert copy_move.measure(CLICK, own, [twice]).source_file == "own"
 
 
 def test_air_and_padding_are_no_place_to_be_copied_from() -> None:
     given_ = prediction_of(planted(noise_of(14)))
     given_.assessed[85:, :] = False  # the source lies there
-    reference = copy_move.prepare(given_, CT)
+    reference = copy_move.prepare(given_, 12.0, CT)
     evidence = copy_move.measure(CLICK, reference)
     assert evidence.statistic < 1.4
     assert evidence.source_y < 85 + 6
@@ -224,7 +224,7 @@ def test_without_noise_nothing_can_be_said() -> None:
 def test_nothing_assessed_gives_an_obstacle() -> None:
     given_ = prediction_of(noise_of(19))
     given_.assessed[:] = False
-    assert copy_move.measure(CLICK, copy_move.prepare(given_, CT)).obstacle == copy_move.NO_SUPPORT
+    assert copy_move.measure(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle == copy_move.NO_SUPPORT
 
 
 def test_a_slice_that_repeats_everywhere_does_not_crash() -> None:
@@ -237,13 +237,13 @@ def test_the_unit_of_the_slice_does_not_matter() -> None:
     z = planted(noise_of(22))
     plain = prediction_of(z, 400.0)
     scaled = replace(plain, mean=plain.mean * 7, spread=plain.spread * 7)
-    one, other = (copy_move.measure(CLICK, copy_move.prepare(each, MR)) for each in (plain, scaled))
+    one, other = (copy_move.measure(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled))
     assert other.statistic == pytest.approx(one.statistic, rel=1e-3)
 
 
 def test_nothing_is_changed_in_place_and_the_answer_is_the_same_twice() -> None:
     given_, kept = prediction_of(planted(noise_of(23))), prediction_of(planted(noise_of(23)))
-    reference = copy_move.prepare(given_, CT)
+    reference = copy_move.prepare(given_, 12.0, CT)
     assert copy_move.measure(CLICK, reference) == copy_move.measure(CLICK, reference)
     for name in ("mean", "spread", "z", "assessed"):
         np.testing.assert_array_equal(getattr(given_, name), getattr(kept, name))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence import noise
+from dfd.evidence import noise, tables
 from dfd.evidence.windows import MEASURES
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
@@ -43,7 +43,7 @@ def test_white_noise_is_ordinary() -> None:
     reference = noise.prepare(white(), RADIUS, CT)
     places = np.random.default_rng(9).uniform(15, 145, (40, 2))
     found = [noise.measure(Region(float(x), float(y), RADIUS), reference) for x, y in places]
-    assert np.median([each.statistic for each in found]) == pytest.approx(1.0, abs=0.25)
+    assert np.median([each.statistic for each in found]) == pytest.approx(1.25, abs=0.25)  # the largest of three scales
     assert max(each.statistic for each in found) < 3.5
     assert abs(np.median([list(each.measures.values()) for each in found])) < 0.5
     assert all(tuple(each.measures) == MEASURES and not each.obstacle for each in found)
@@ -102,7 +102,7 @@ def test_a_click_a_little_off_does_not_excuse_the_edit() -> None:
 @pytest.mark.parametrize("click", [Region(3.0, 3.0, RADIUS), Region(159.4, 159.5, RADIUS), Region(-0.5, 80.0, RADIUS)])
 def test_a_region_cut_by_the_border_says_why_it_cannot_be_judged(click: Region) -> None:
     evidence = measured(white(), click)
-    assert evidence.obstacle == noise.NO_SUPPORT
+    assert evidence.obstacle == tables.NO_SUPPORT
     assert np.isnan(evidence.statistic)
 
 
@@ -123,14 +123,14 @@ def test_air_is_not_assessable() -> None:
 @pytest.mark.parametrize("shape", [(8, 8), (30, 30), (46, 46)])
 def test_a_tiny_slice_is_not_assessable(shape: tuple[int, int]) -> None:
     evidence = measured(white(shape=shape), Region(shape[1] / 2, shape[0] / 2, RADIUS))
-    assert evidence.obstacle in (noise.NO_SUPPORT, noise.NO_REFERENCE)
+    assert evidence.obstacle in (tables.NO_SUPPORT, tables.NO_REFERENCE)
     assert np.isnan(evidence.statistic)
 
 
 def test_a_slice_with_little_tissue_cannot_say_what_is_ordinary() -> None:
     genuine = white()
     genuine.assessed[:] = inside(Region(80.0, 70.0, 26.0))
-    assert measured(genuine).obstacle == noise.NO_REFERENCE
+    assert measured(genuine).obstacle == tables.NO_REFERENCE
 
 
 def test_a_prediction_without_any_assessed_pixel() -> None:
@@ -148,7 +148,7 @@ def test_residuals_of_exactly_zero_are_no_finding() -> None:
 def test_tissue_is_what_most_of_the_region_is(level: float, tissue: str) -> None:
     genuine = white()
     mean = np.where(inside(Region(80.0, 70.0, RADIUS - 2)), level, 300.0).astype(np.float32)
-    assert noise.dominant_tissue(CLICK, noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
+    assert tables.dominant_tissue(CLICK, noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
 
 
 def test_tissue_of_mr_is_relative_to_the_slice() -> None:
@@ -156,7 +156,7 @@ def test_tissue_of_mr_is_relative_to_the_slice() -> None:
     mean = np.where(inside(), 80.0, 400.0).astype(np.float32)
     for factor in (1.0, 9.0):
         louder = replace(genuine, mean=mean * factor, noise_scale=10.0 * factor)
-        assert noise.dominant_tissue(CLICK, noise.prepare(louder, RADIUS, MR)) == "dark tissue"
+        assert tables.dominant_tissue(CLICK, noise.prepare(louder, RADIUS, MR)) == "dark tissue"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,11 @@ def test_measures_of_one_window_by_hand() -> None:
     for row, column in LAGS:
         pairs = [z[r, c] * z[r + row, c + column] for r, c in zip(*np.nonzero(inside), strict=True) if given.assessed[r + row, c + column]]
         wanted.append(np.arctanh(np.mean(pairs) / energy))
-    np.testing.assert_allclose(table.measures[0], wanted, atol=1e-9)
+    np.testing.assert_allclose(table.measures[0], [*wanted, 0.0, 0.0], atol=1e-9)  # the prediction has no log-odds
+    with_head = replace(given, log_odds=np.stack([given.z, 2 * given.z]))
+    added, replaced = measure_windows(planes_of(with_head, CT), np.array([[40, 30]]), 8.0).measures[0, -2:]
+    assert added == pytest.approx(given.z[inside].mean(), abs=1e-6)
+    assert replaced == pytest.approx(2 * added)
     assert table.measures.shape[1] == len(MEASURES)
     assert table.covariates[0, 0] == pytest.approx(given.mean[inside].mean() / 100.0)
     assert table.covariates[0, 2] == pytest.approx(np.log(given.spread[inside] / 10.0).mean(), abs=1e-6)
