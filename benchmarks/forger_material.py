@@ -106,7 +106,7 @@ def shape_of_blob(cube: Cubes) -> Cubes:
     """What a genuine blob would have been asked for as: where the hole is dense, softly."""
     dense = cubes.normalised(np.array([nodules.DENSE_HU, AIR_HU], dtype=np.float32))
     soft = 1.0 / (1.0 + np.exp(-(cube - dense[0]) / (0.15 * (dense[0] - dense[1]))))
-    return (soft * cubes.hole()).astype(np.float32)
+    return np.asarray(soft * cubes.hole(), dtype=np.float32)
 
 
 def blob_crops(scans: Sequence[Scan], modality: str, number: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

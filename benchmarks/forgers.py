@@ -60,7 +60,7 @@ class Material:
 
 def _turned(batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """``[B, N, ...]`` mirrored at random along each axis, all N alike."""
-    flips = [axis for axis in range(2, batch.ndim) if rng.random() < 0.5]
+    flips = tuple(axis for axis in range(2, batch.ndim) if rng.random() < 0.5)
     return np.ascontiguousarray(np.flip(batch, flips)) if flips else batch
 
 

@@ -26,8 +26,7 @@ SEEN = (-2.0, 1.0)
 def fgsm(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, strength: float) -> FloatImage:
     """One step along the sign of the gradient, of ``strength`` times the local residual. Raises as ``pgd``."""
     attack = _Attack(canvas, mask)
-    bound = strength * residual_scale(canvas, mask) / attack.unit
-    return attack.done(bound * np.sign(attack.gradient(np.zeros_like(attack.image))), strength)
+    return attack.done(np.sign(attack.gradient(np.zeros_like(attack.image))), strength)
 
 
 def pgd(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, strength: float) -> FloatImage:

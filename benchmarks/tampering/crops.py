@@ -45,7 +45,8 @@ class Window:
         rows, columns = np.nonzero(mask)
         extent = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 + 2 * ROOM_PX
         side = max(LEAST_PX, -(-extent // STEP_PX) * STEP_PX)
-        return cls(*((int(along.min()) + int(along.max()) + 1 - side) // 2 for along in (rows, columns)), side)
+        top, left = ((int(along.min()) + int(along.max()) + 1 - side) // 2 for along in (rows, columns))
+        return cls(top, left, side)
 
     def cut(self, image: FloatImage | BoolImage) -> FloatImage:
         """``[side, side]`` of ``image`` (``[H, W]``)."""
@@ -71,7 +72,7 @@ class Window:
         """``[side, side]`` of ``mask``, 0 beyond the slice."""
         rows, columns = self._places()
         within = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None]
-        return self.cut(mask) * within
+        return np.where(within, self.cut(mask), 0.0).astype(np.float32)
 
 
 def looked_at(canvas: Canvas, mask: BoolImage) -> tuple[Window, FloatImage, FloatImage, float]:

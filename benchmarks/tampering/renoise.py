@@ -66,7 +66,7 @@ def _spectrum(values: FloatArray, seen: BoolImage) -> FloatArray:
     taper = np.prod(np.meshgrid(*[np.cos(0.5 * np.pi * np.minimum(lag / LAG_PX, 1.0)) ** 2 for lag in lags], indexing="ij"), axis=0)
     squares = np.add.outer(*[np.fft.fftfreq(extent) ** 2 for extent in size])
     passed = np.maximum(1.0 - np.exp(-2.0 * np.pi**2 * HIGH_PASS_PX**2 * squares), LEAST_PASSED)
-    return np.maximum(np.fft.fft2(covariance * taper).real, 0.0) / passed**2
+    return np.asarray(np.maximum(np.fft.fft2(covariance * taper).real, 0.0) / passed**2)
 
 
 def _drawn(spectrum: FloatArray, rng: np.random.Generator) -> FloatArray:
