@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, label, maximum_filter, mean
+from scipy.ndimage import binary_dilation, binary_fill_holes, binary_opening, distance_transform_edt, gaussian_filter, label, maximum_filter, mean
 
 from benchmarks.tampering.canvas import Canvas
 from benchmarks.tampering.cubes import AIR_HU, SIDE
 from dfd.errors import UsageError
-from dfd.intensity import body_mask, measured_pixels
-from dfd.modalities import MODALITIES
 from dfd.records import BoolImage, FloatImage
 
 DIAMETER_MM = (6.0, 16.0)
@@ -20,8 +18,10 @@ ROUGHNESS = 0.22
 SOFT_MM = 0.7
 """Width over which a nodule fades into parenchyma: about the resolution of the scanner."""
 LUNG_HU, DENSE_HU = -500.0, -450.0
-PARENCHYMA_HU = (-970.0, -650.0)
+PARENCHYMA_HU = (-940.0, -650.0)
 """Mean of the surroundings of an injection, and at least of a lung: neither airway or bulla nor consolidation."""
+PLATE_PX = 3
+"""Half the thickness of what is no wall of a chest."""
 BLOB_MM = (4.0, 12.0)
 """Diameter of what is removed: nodules, and vessels cut across."""
 BLOB_CONTRAST = 0.15
@@ -69,16 +69,17 @@ def removal_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Cent
 
 
 def lung_of(pixels: FloatImage) -> BoolImage:
-    """``[H, W]``: aerated lung (airways included) inside the body, vessels not."""
-    modality = MODALITIES["ct_lung"]
-    measured = measured_pixels(pixels, modality)
-    body = body_mask(pixels, measured, modality)
+    """``[H, W]``: aerated lung (airways included) inside the wall of the chest, vessels not."""
     smooth = gaussian_filter(np.nan_to_num(pixels, nan=AIR_HU), 1.0)
-    labels, number = label(smooth < LUNG_HU)
-    # The air around the body touches the rim of a coarse body mask, which lung does not; gas in the bowel or beside the couch is plain air.
-    outside = np.unique(labels[~body])
+    # Opened, so that the thin plates of a couch, whose foam looks like lung, come off the body.
+    solid, number = label(binary_opening(smooth >= LUNG_HU, iterations=PLATE_PX))
+    if not number:
+        return np.zeros(pixels.shape, dtype=bool)
+    chest = binary_fill_holes(solid == 1 + int(np.argmax(np.bincount(solid.ravel())[1:])))
+    labels, number = label(chest & (smooth < LUNG_HU))
+    # Gas in the bowel is plain air.
     plain = 1 + np.flatnonzero(np.asarray(mean(smooth, labels, np.arange(1, number + 1))) < PARENCHYMA_HU[0])
-    lung: BoolImage = body & (labels > 0) & ~np.isin(labels, np.concatenate([outside, plain]))
+    lung: BoolImage = (labels > 0) & ~np.isin(labels, plain)
     return lung
 
 
