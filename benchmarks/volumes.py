@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,11 @@ def volumes(modality: str, folds: Sequence[str]) -> Iterator[Volume]:
     """Every stack of the development patients of ``folds``. Slices that scoring would refuse are left out and end a stack."""
     for one in scans.listed(modality, folds, EVERY):
         yield from stacked(list(scans.load([one], modality)))
+
+
+def holding(made: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
+    """The stack that holds a slice, and its place there: what a canvas needs beside the slice; None where the slice stands in no stack."""
+    return next(((volume, volume.refs.index(ref)) for volume in made if ref in volume.refs), None)
 
 
 def stacked(series: Sequence[Scan]) -> Iterator[Volume]:

@@ -14,6 +14,8 @@ from dfd.records import BoolImage, FloatImage
 
 PATCH, STEP = 9, 5
 """Side of a patch, and distance of two: they overlap by four pixels."""
+GUIDE = 0.2
+"""Weight of the membrane's pixels against those that are there already."""
 REACH_PX = 56
 """How far away patches are taken from."""
 CANDIDATES = 600
@@ -72,14 +74,16 @@ def _non_local(image: FloatArray) -> FloatArray:
 def quilted(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """Patches from around the region, laid row by row over it, each the most alike of many where they overlap, joined along the seam of least cost.
 
-    Efros and Freeman, Image Quilting for Texture Synthesis and Transfer, 2001, section 2.
+    Efros and Freeman, Image Quilting for Texture Synthesis and Transfer, 2001, section 2; where nothing overlaps yet, the membrane through the edge
+    of the region guides the choice a little (section 3), or a vessel at the edge would grow over the region.
     """
     rows, columns = np.nonzero(mask)
     overlap = PATCH - STEP
     sources = _sources(canvas.pixels, mask, rng)
     if not len(sources):
         return canvas.pixels.copy()
-    made = np.nan_to_num(canvas.pixels, nan=float(np.nanmin(canvas.pixels)))
+    window, image, hole, unit = looked_at(canvas, mask)
+    made = np.nan_to_num(window.put(canvas.pixels, membrane(image, hole > 0) * unit), nan=float(np.nanmin(canvas.pixels)))
     known = ~mask
     for top in range(max(int(rows.min()) - overlap, 0), int(rows.max()) + 1, STEP):
         for left in range(max(int(columns.min()) - overlap, 0), int(columns.max()) + 1, STEP):
@@ -88,7 +92,7 @@ def quilted(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatI
             if seen.all():
                 continue
             height, width = target.shape
-            cost = (((sources[:, :height, :width] - target) ** 2) * seen).sum(axis=(1, 2))
+            cost = (((sources[:, :height, :width] - target) ** 2) * np.where(seen, 1.0, GUIDE)).sum(axis=(1, 2))
             patch = sources[int(np.argmin(cost)), :height, :width]
             made[place] = np.where(_kept(target, patch, seen, overlap), target, patch)
             known[place] = True

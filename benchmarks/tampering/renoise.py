@@ -20,7 +20,7 @@ OUTLIER = 4.0
 """Robust deviations beyond which a high-pass value is an edge and no noise."""
 LAG_PX = 10
 """Correlations beyond this distance are taken for chance."""
-LEAST_PASSED = 0.4
+LEAST_PASSED = 0.6
 """Share of an amplitude that the high-pass must have left for it to be restored whole."""
 CALM_PX = 1.0
 """Blur that takes its own grain from a fill before it gets the matched one."""

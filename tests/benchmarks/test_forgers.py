@@ -139,6 +139,9 @@ def test_a_stack_ends_at_a_gap_and_holds_one_phase():
     assert [len(volume.refs) for volume in made] == [3, 2, 2]
     assert all(volume.spacing_mm == (5.0, 1.0, 1.0) for volume in made)
     np.testing.assert_array_equal(made[0].pixels[2], series[2].pixels)
+    volume, index = volumes.holding(made, series[4].slice.ref)
+    assert (volume is made[1], index) == (True, 1)
+    assert volumes.holding(made[:1], series[4].slice.ref) is None
 
 
 def test_slices_without_positions_make_no_stack():
