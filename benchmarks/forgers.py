@@ -31,6 +31,8 @@ from dfd.masking import disk
 logger = logging.getLogger(__name__)
 
 CUBES = 360
+REMOVAL_L1 = 30.0
+"""Weight of the L1 loss where parenchyma is painted: with less, the critic is answered with stripes."""
 BLOBS, SOFT = 150, 150
 CUBE_BATCH = 4
 CROPS, CROP_BATCH = 4000, 16
@@ -73,7 +75,7 @@ def removal(material: Material) -> Lesson:
         batch = _turned(pool[rng.integers(0, len(pool), CUBE_BATCH)][:, None], rng)[:, 0]
         return batch, np.broadcast_to(cubes.hole(), batch.shape), nothing
 
-    return Painting(3, draw)
+    return Painting(3, draw, REMOVAL_L1)
 
 
 def injection(material: Material) -> Lesson:
@@ -131,7 +133,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     ct_gan.NETWORKS["injection"]: Recipe(5.0, injection, ("ct_lung",)),
-    ct_gan.NETWORKS["removal"]: Recipe(4.0, removal, ("ct_lung",)),
+    ct_gan.NETWORKS["removal"]: Recipe(6.5, removal, ("ct_lung",)),
     diffusion.NETWORK: Recipe(5.0, lambda material: Diffusing(_crops_of(material))),
     autoencoder.NETWORK: Recipe(2.5, lambda material: Coding(_crops_of(material))),
     gan.NETWORK: Recipe(3.5, lambda material: Painting(2, _crops_of(material))),

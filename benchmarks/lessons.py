@@ -32,8 +32,8 @@ class Painting:
 
     kept = "painter"
 
-    def __init__(self, dimensions: int, draw: Draw) -> None:
-        self.draw = draw
+    def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
+        self.draw, self.l1_weight = draw, l1_weight
         self.networks: Mapping[str, torch.nn.Module] = {"painter": networks.painter(dimensions), "critic": networks.Critic(dimensions)}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(network.parameters(), lr=RATE, betas=BETAS) for name, network in self.networks.items()
@@ -48,7 +48,7 @@ class Painting:
         painted = hole * painted + (1 - hole) * target
         looked = self.shrink(hole, 4)
         likeness = (painted - target).abs().sum() / hole.sum()
-        loss, losses = L1_WEIGHT * likeness, {"l1": _told(likeness)}
+        loss, losses = self.l1_weight * likeness, {"l1": _told(likeness)}
         critic = self.networks["critic"]
         if share > ALONE:
             fooled = (looked * (critic(painted, hole) - 1) ** 2).sum() / looked.sum()

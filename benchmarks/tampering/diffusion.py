@@ -3,7 +3,8 @@
 Sources: Ho et al., Denoising Diffusion Probabilistic Models, 2020, arXiv 2006.11239; velocity and cosine schedule as in Salimans and Ho 2022,
 arXiv 2202.00512, section 4; sampling by Song et al., DDIM, 2021, arXiv 2010.02502, equation 12 without noise; before every step the surroundings are
 replaced by the genuine ones at the noise level of that step (Lugmayr et al., RePaint, 2022, arXiv 2201.09865, equation 8). The network also sees
-the surroundings without noise, as Saharia et al., Palette, 2022, arXiv 2111.05826, since so small a model could not do without.
+the surroundings without noise, as Saharia et al., Palette, 2022, arXiv 2111.05826, since so small a model could not do without. For the same reason
+it begins from the membrane through the edge of the region under some noise rather than from noise alone (Meng et al., SDEdit, 2022, arXiv 2108.01073).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import torch
 
 from benchmarks.tampering import kept, networks
 from benchmarks.tampering.canvas import FEATHER_PX, Canvas, blended
+from benchmarks.tampering.classical import membrane
 from benchmarks.tampering.crops import looked_at
 from dfd.records import BoolImage, FloatImage
 
 NETWORK = "diffusion"
 STEPS = 25
+BEGIN = 0.2
+"""Time of the first step: image and noise have the shares 0.95 and 0.31 then; earlier ones (longer ways) leave blotches."""
 POWER = 1.5
 """Times are powers of an even grid: grain is a small part of the contrast and is made in the last steps."""
 
@@ -36,10 +40,12 @@ def velocity(network: torch.nn.Module, noisy: torch.Tensor, known: torch.Tensor,
 
 
 def sampled(network: torch.nn.Module, known: torch.Tensor, hole: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """``[1, 1, H, W]``: ``known`` with its ``hole`` drawn from the model."""
+    """``[1, 1, H, W]``: ``known``, in whose ``hole`` stands a first guess, with the hole drawn from the model."""
     noises = [torch.from_numpy(rng.normal(size=tuple(known.shape)).astype(np.float32)) for _ in range(2)]
-    times = torch.linspace(1.0, 0.0, STEPS + 1) ** POWER
-    noisy = noises[0]
+    times = BEGIN * torch.linspace(1.0, 0.0, STEPS + 1) ** POWER
+    of_image, of_noise = levels(times[0])
+    noisy = of_image * known + of_noise * noises[0]
+    known = (1 - hole) * known
     image = known
     for now, then in pairwise(times):
         (image_now, noise_now), (image_then, noise_then) = levels(now), levels(then)
@@ -61,6 +67,6 @@ def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     window, image, hole, unit = looked_at(canvas, mask)
     level = np.float32(image[hole == 0].mean())
     with torch.inference_mode():
-        known, gap = (torch.from_numpy(array)[None, None] for array in ((image - level) * (1 - hole), hole))
+        known, gap = (torch.from_numpy(array)[None, None] for array in (membrane(image - level, hole > 0), hole))
         drawn = sampled(network.eval(), known, gap, rng)[0, 0].numpy() + level
     return blended(canvas.pixels, window.put(canvas.pixels, drawn * unit), mask, FEATHER_PX)
