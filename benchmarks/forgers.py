@@ -133,7 +133,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     ct_gan.NETWORKS["injection"]: Recipe(5.0, injection, ("ct_lung",)),
-    ct_gan.NETWORKS["removal"]: Recipe(6.5, removal, ("ct_lung",)),
+    ct_gan.NETWORKS["removal"]: Recipe(5.0, removal, ("ct_lung",)),
     diffusion.NETWORK: Recipe(5.0, lambda material: Diffusing(_crops_of(material))),
     autoencoder.NETWORK: Recipe(2.5, lambda material: Coding(_crops_of(material))),
     gan.NETWORK: Recipe(3.5, lambda material: Painting(2, _crops_of(material))),

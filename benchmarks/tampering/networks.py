@@ -9,13 +9,40 @@ from torch import nn
 PAINTER_INPUTS = 4
 """Surroundings, hole, noise, shape of what is to be painted (zero where nothing is asked for)."""
 FEATURES = {2: (16, 24, 32, 48, 64, 16), 3: (8, 16, 32, 48, 64, 8)}
+NEARBY_PX, FAR_WEIGHT = 31, 0.02
+"""Side of the square in which a painter of images looks for the level, and weight of the whole window where the square shows next to nothing."""
 TEXTURE_GAIN = 8.0
 """The critic sees noise of some 0.05 units beside steps of 1; what is left after a local mean is shown to it this much louder."""
 
 
 def painter(dimensions: int) -> nn.Module:
     """``[B, 4, ...]`` -> ``[B, 1, ...]``: fills holes of images or cubes. Normalising layers would forget the absolute level, which is tissue."""
-    return BasicUNet(dimensions, PAINTER_INPUTS, 1, features=FEATURES[dimensions], norm=None, upsample="nontrainable")
+    network = BasicUNet(dimensions, PAINTER_INPUTS, 1, features=FEATURES[dimensions], norm=None, upsample="nontrainable")
+    return Grounded(network) if dimensions == 2 else network
+
+
+class Grounded(nn.Module):
+    """A painter of images that adds to the mean of what is visible nearby: holes of slices lie in any tissue, and its level is not to be learned."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """As the network itself."""
+        image, hole = inputs[:, :1], inputs[:, 1:2]
+        seen = 1.0 - hole
+        whole = image.sum(dim=(2, 3), keepdim=True) / seen.sum(dim=(2, 3), keepdim=True).clamp_min(1.0)
+        ground = (_nearby(image) + FAR_WEIGHT * whole) / (_nearby(seen) + FAR_WEIGHT)
+        shown = torch.cat([seen * (image - ground), inputs[:, 1:]], dim=1)
+        return ground + self.network(shown)
+
+
+def _nearby(image: torch.Tensor) -> torch.Tensor:
+    """Mean over a square of ``NEARBY_PX``, what lies beyond the edge counting as zero."""
+    half = NEARBY_PX // 2
+    across = nn.functional.avg_pool2d(image, (1, NEARBY_PX), stride=1, padding=(0, half))
+    return nn.functional.avg_pool2d(across, (NEARBY_PX, 1), stride=1, padding=(half, 0))
 
 
 def denoiser() -> nn.Module:
