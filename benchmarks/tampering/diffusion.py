@@ -22,8 +22,8 @@ from dfd.records import BoolImage, FloatImage
 
 NETWORK = "diffusion"
 STEPS = 25
-BEGIN = 0.12
-"""Time of the first step: image and noise have the shares 0.98 and 0.19 then; from more noise this small model leaves blotches."""
+BEGIN = 0.08
+"""Time of the first step: image and noise have the shares 0.99 and 0.13 then; from more noise this small model leaves blotches."""
 POWER = 1.5
 """Times are powers of an even grid: grain is a small part of the contrast and is made in the last steps."""
 
