@@ -53,9 +53,7 @@ class _Attack:
     """A slice, its region and the classifier that is to be led astray."""
 
     def __init__(self, canvas: Canvas, mask: BoolImage) -> None:
-        self.network = networks.classifier()
-        self.network.load_state_dict(kept.load(NETWORK, canvas))
-        self.network.eval().requires_grad_(False)
+        self.network = kept.restored(networks.classifier(), NETWORK, canvas).requires_grad_(False)
         self.canvas, self.region = canvas, mask
         self.window: Window
         self.window, self.image, self.mask, self.unit = looked_at(canvas, mask)

@@ -19,9 +19,8 @@ def round_trip(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Flo
     Raises:
         UsageError: there is no network, or it learned from this patient.
     """
-    network = networks.autoencoder()
-    network.load_state_dict(kept.load(NETWORK, canvas))
+    network = kept.restored(networks.autoencoder(), NETWORK, canvas)
     window, image, _, unit = looked_at(canvas, mask)
     with torch.inference_mode():
-        decoded = network.eval().reconstruct(torch.from_numpy(image)[None, None])[0, 0].numpy()
+        decoded = network.reconstruct(torch.from_numpy(image)[None, None])[0, 0].numpy()
     return blended(canvas.pixels, window.put(canvas.pixels, decoded * unit), mask, FEATHER_PX)

@@ -73,12 +73,11 @@ def _stack_of(canvas: Canvas) -> tuple[Stack, tuple[float, float, float]]:
 def _edited(canvas: Canvas, centre: Centre, rng: np.random.Generator, edit: Edit) -> Stack:
     """``[S, H, W]`` before rounding; equal to the stack wherever nothing is edited."""
     stack, spacing = _stack_of(canvas)
-    network = networks.painter(3)
-    network.load_state_dict(kept.load(NETWORKS[edit.kind], canvas))
+    network = kept.restored(networks.painter(3), NETWORKS[edit.kind], canvas)
     middle = (canvas.index, round(centre[1]), round(centre[0]))
     block = Block.of_cube(middle, spacing)
     before = block.cut(stack)
-    cube = painted(network.eval(), cubes.cube_at(stack, middle, spacing), _wanted(edit, rng), rng)
+    cube = painted(network, cubes.cube_at(stack, middle, spacing), _wanted(edit, rng), rng)
     back = cubes.resampled(cubes.in_hu(cube), block.size)
     weight = dome(block.size)
     after = weight * back + (1.0 - weight) * before

@@ -62,11 +62,10 @@ def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     Raises:
         UsageError: there is no network, or it learned from this patient.
     """
-    network = networks.denoiser()
-    network.load_state_dict(kept.load(NETWORK, canvas))
+    network = kept.restored(networks.denoiser(), NETWORK, canvas)
     window, image, hole, unit = looked_at(canvas, mask)
     level = np.float32(image[hole == 0].mean())
     with torch.inference_mode():
         known, gap = (torch.from_numpy(array)[None, None] for array in (membrane(image - level, hole > 0), hole))
-        drawn = sampled(network.eval(), known, gap, rng)[0, 0].numpy() + level
+        drawn = sampled(network, known, gap, rng)[0, 0].numpy() + level
     return blended(canvas.pixels, window.put(canvas.pixels, drawn * unit), mask, FEATHER_PX)

@@ -22,11 +22,10 @@ def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     Raises:
         UsageError: there is no network, or it learned from this patient.
     """
-    network = networks.painter(2)
-    network.load_state_dict(kept.load(NETWORK, canvas))
+    network = kept.restored(networks.painter(2), NETWORK, canvas)
     window, image, hole, unit = looked_at(canvas, mask)
     noise = rng.normal(size=image.shape).astype(np.float32)
     with torch.inference_mode():
         inputs = np.stack([image * (1 - hole), hole, noise, np.zeros_like(image)])
-        painted = network.eval()(torch.from_numpy(inputs)[None])[0, 0].numpy()
+        painted = network(torch.from_numpy(inputs)[None])[0, 0].numpy()
     return blended(canvas.pixels, window.put(canvas.pixels, painted * unit), mask, FEATHER_PX)

@@ -63,6 +63,19 @@ def load(name: str, canvas: Canvas) -> Mapping[str, Any]:
     return weights
 
 
+def restored(network: torch.nn.Module, name: str, canvas: Canvas) -> torch.nn.Module:
+    """``network`` with the weights of ``name``, ready to be used on ``canvas``.
+
+    Raises:
+        UsageError: as ``load``, or the weights are of a network of another build.
+    """
+    try:
+        network.load_state_dict(load(name, canvas))
+    except RuntimeError:
+        raise UsageError(f"{place(name, canvas.modality)} is of an older or another program; delete it and train it again.") from None
+    return network.eval()
+
+
 def refuse(name: str, patient: str, learned: Sequence[str]) -> None:
     """Raises UsageError where ``patient`` is among those ``learned`` from, or is not named."""
     if not patient:

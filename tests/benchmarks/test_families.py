@@ -107,6 +107,9 @@ def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, 
     torch.save({"format": "something else"}, kept.place("gan", "ct_lung"))
     with pytest.raises(UsageError, match="older or another program"):
         gan.filled(canvas, mask, np.random.default_rng(1))
+    kept.save(kept.Kept("gan", "ct_lung", (), networks.classifier().state_dict()))
+    with pytest.raises(UsageError, match="older or another program"):
+        gan.filled(canvas, mask, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if "mri_chest" in family.modalities])
