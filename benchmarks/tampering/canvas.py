@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from dfd.records import BoolImage, FloatImage
@@ -25,9 +26,23 @@ class Canvas:
     """Leave-one-out prediction; the local residual is ``pixels - mean``."""
     hole: FloatImage
     """Prediction of whole regions while they are hidden, valid inside the masks."""
+    stack: NDArray[np.float32] | None = None
+    """``[S, H, W]``: neighbouring slices in order of position, evenly spaced, ``pixels`` among them. NaN where there is no measurement."""
+    index: int = 0
+    """Which slice of ``stack`` is ``pixels``."""
+    spacing_mm: tuple[float, float, float] | None = None
+    """Distance of (slices, rows, columns)."""
+    patient: str = ""
+    """Whose slice it is: a forger that learned from patients refuses its own, and one that is not named."""
+    modality: str = "ct_lung"
 
 
 Forger: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
+
+Centre: TypeAlias = tuple[float, float]
+"""(x, y) in pixels."""
+SiteForger: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
+"""A forger that edits around a place by a size of its own, as attackers do who want a lesion there; what it edited is what has changed."""
 
 
 def paste(pixels: FloatImage, changed: FloatImage, mask: BoolImage) -> FloatImage:
