@@ -1,6 +1,7 @@
-"""How well the evidence tells simple manipulations from genuine places, on patients left out of training.
+"""How well the evidence tells manipulations from genuine places, on patients left out of training.
 
-    python -m benchmarks.first_evidence --modality ct_lung --model runs/ct.ckpt
+    python -m benchmarks.first_evidence --modality ct_lung     # eleven simple ones; --model runs/ct.ckpt for another model
+    python -m benchmarks.first_evidence --modality ct_lung --all     # every forger that is not held out (`benchmarks.forgers --train` first)
 
 Patients of fold1: the network did not learn from them, but early stopping and the shipped calibration saw them; false-alarm rates are therefore
 also told with a calibration that leaves the patient out. Each edit fills the region of the modality's own radius, is pasted back into the
@@ -27,7 +28,9 @@ from benchmarks import command, models, scans, sides, trials
 from benchmarks.detection import FloatArray, auc, auc_interval, by_patient, found_at
 from benchmarks.models import Loaded
 from benchmarks.tampering import FORGERS
+from benchmarks.tampering.families import FAMILIES, UNTOUCHED, Family
 from benchmarks.trials import GENUINE
+from benchmarks.volumes import holding, volumes
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, combined_p, rarity, without
 from dfd.evidence import OFFERED
 from dfd.modalities import MODALITIES
@@ -57,18 +60,27 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
     series = scans.per_patient(scans.listed(modality.name, sides.LEFT_OUT, SLICES), SLICES)
     if arguments.quick:
         series = [scans.Listed(one.patient, one.series, one.scanner, one.kernel, one.refs[:1]) for one in series[:2]]
+    families = families_of(arguments)
+    stacks = list(volumes(modality.name, sides.LEFT_OUT)) if any(family.needs_stack for family in families.values()) else []
     kept = _store(arguments, loaded)
     done = {json.loads(line)["slice"]: json.loads(line)["rows"] for line in kept.read_text(encoding="utf-8").splitlines()} if kept.exists() else {}
     rows = []
     for scan in scans.load(series, modality.name):
         if scan.name not in done:
             rng = np.random.default_rng([sides.SEED, zlib.crc32(scan.name.encode())])
-            done[scan.name] = trials.trials_of(scan, loaded.network, modality, rng)
+            done[scan.name] = trials.trials_of(scan, loaded.network, rng, families, holding(stacks, scan.slice.ref))
             with kept.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"slice": scan.name, "rows": done[scan.name]}) + "\n")
             logger.info("%s: %d regions", scan.name, len(done[scan.name]))
         rows += done[scan.name]
     return rows
+
+
+def families_of(arguments: argparse.Namespace) -> dict[str, Family]:
+    """What is tried. Held-out families are never among them: they are looked at once, when all choices are frozen."""
+    if not arguments.all:
+        return {name: Family("", forge) for name, forge in FORGERS.items()}
+    return {name: family for name, family in {**UNTOUCHED, **FAMILIES}.items() if not family.held_out and arguments.modality in family.modalities}
 
 
 def _store(arguments: argparse.Namespace, loaded: Loaded) -> Path:
@@ -79,7 +91,7 @@ def _store(arguments: argparse.Namespace, loaded: Loaded) -> Path:
             code.update(file.read_bytes())
     folder = sides.ROOT / "runs" / "first_evidence"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{arguments.modality}_{loaded.model.sha256[:12]}_{code.hexdigest()[:12]}.jsonl"
+    return folder / f"{'all_' if arguments.all else ''}{arguments.modality}_{loaded.model.sha256[:12]}_{code.hexdigest()[:12]}.jsonl"
 
 
 def calibrations_of(loaded: Loaded, patients: Sequence[str]) -> dict[str, Calibration] | None:
@@ -154,7 +166,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = [{**row, "statistic": rarity(row["statistics"], tables)} for row in gather(arguments, loaded)]
     seen = [patient for patient in patients if any(row["patient"] == patient for row in rows)]
     kinds = []
-    for kind in FORGERS:
+    for kind in families_of(arguments):
         edited = [row for row in rows if row["kind"] == kind]
         kinds.append({**summarise(rows, kind, seen), **rates(edited, calibration, others), "tissues": by_tissue(rows, kind)})
     genuine = [row for row in rows if row["kind"] == GENUINE]
@@ -181,7 +193,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     rows.append(["genuine controls (realised false alarms)", str(content["controls"]), "", "", "", *alarms, "", ""])
     tissues = [[kind["kind"], ", ".join(f"{name} {value:.2f}" for name, value in kind["tissues"].items()) or "-"] for kind in content["kinds"]]
     parts = [
-        f"# First evidence on simple manipulations: {content['modality']}",
+        f"# Evidence on manipulations: {content['modality']}",
         f"{content['patients']} patients of fold1 (left out of training; early stopping and the shipped calibration saw them), "
         f"{content['slices']} slices, {content['controls']} matched genuine places. Up to {trials.SITES} edits per slice and kind, 4 radii apart, "
         "each as large as the region asked about; "
@@ -212,9 +224,11 @@ def _cells(kind: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    arguments = command.parser(__doc__).parse_args()
+    parser = command.parser(__doc__)
+    parser.add_argument("--all", action="store_true", help="every forger that is not held out, in place of the simple ones")
+    arguments = parser.parse_args()
     content = run(arguments)
-    command.publish(f"first_evidence_{arguments.modality}", content, markdown(content), quick=arguments.quick)
+    command.publish(f"{'families' if arguments.all else 'first_evidence'}_{arguments.modality}", content, markdown(content), quick=arguments.quick)
 
 
 if __name__ == "__main__":

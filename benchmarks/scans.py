@@ -40,6 +40,8 @@ class Scan:
     slice: Slice
     pixels: FloatImage
     """``[H, W]``, NaN where there is no measurement."""
+    modality: str = "ct_lung"
+    """Name in ``MODALITIES``."""
 
     @property
     def name(self) -> str:
@@ -90,4 +92,4 @@ def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:
             if against.refusal or against.not_assessable:
                 logger.warning("left out: %s/%s: %s", one.patient, one.series, against.refusal or against.not_assessable)
                 continue
-            yield Scan(one, scan, pixels_of(scan))
+            yield Scan(one, scan, pixels_of(scan), modality)

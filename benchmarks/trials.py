@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ from numpy.typing import NDArray
 from benchmarks import matching
 from benchmarks.holes import predict_hole
 from benchmarks.scans import Scan
-from benchmarks.tampering import FORGERS, Canvas
+from benchmarks.tampering import Canvas
+from benchmarks.tampering.families import Family
+from benchmarks.volumes import Volume
 from dfd.evidence import SliceEvidence
 from dfd.evidence.tables import SliceTables
 from dfd.masking import disk
-from dfd.modalities import Modality
+from dfd.modalities import MODALITIES
 from dfd.predict import predict_slice
 from dfd.records import BoolImage, FloatImage, Point, Region
 from dfd.regions import region_of
@@ -68,8 +72,11 @@ def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
     return Places(radius, centres[edited], centres[beside.reshape(-1)])
 
 
-def trials_of(scan: Scan, network: torch.nn.Module, modality: Modality, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Every region of one slice under every forger, as plain rows."""
+def trials_of(
+    scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
+) -> list[dict[str, Any]]:
+    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it."""
+    modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     examined = SliceEvidence(prediction, modality)
@@ -78,15 +85,34 @@ def trials_of(scan: Scan, network: torch.nn.Module, modality: Modality, rng: np.
         return []
     masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
-    canvas = Canvas(scan.pixels, prediction.mean, hole)
+    canvas = _canvas(scan, prediction.mean, hole, volume)
     rows = _measured(scan, scan.pixels, GENUINE, examined, (places.genuine, radius))
-    for kind, forge in FORGERS.items():
+    seed = int(rng.integers(2**31))  # each family draws for itself, whichever others are tried
+    for kind, family in families.items():
+        if family.needs_stack and volume is None:
+            continue
+        own = np.random.default_rng([seed, zlib.crc32(kind.encode())])
+        if family.forge_at is not None and family.sites is not None:
+            centres = family.sites(canvas, SITES, own)
+            edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
+        else:
+            centres, edits = places.edited, [family.forge(canvas, mask, own) for mask in masks] if family.forge else []
         edited = scan.pixels
-        for mask in masks:
-            edited = np.where(mask, forge(canvas, mask, rng), edited)
+        for changed in edits:
+            edited = np.where(changed != canvas.pixels, changed, edited)
         after = SliceEvidence(predict_slice(edited, network, modality), modality)
-        rows += _measured(scan, edited, kind, after, (places.edited, radius))
+        rows += _measured(scan, edited, kind, after, (centres, radius))
     return rows
+
+
+def _canvas(scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume, int] | None) -> Canvas:
+    canvas = Canvas(scan.pixels, mean, hole, patient=scan.listed.patient, modality=scan.modality)
+    if volume is not None:
+        return replace(canvas, stack=volume[0].pixels, index=volume[1], spacing_mm=volume[0].spacing_mm)
+    facts = scan.slice.facts
+    if facts.spacing_mm is None:
+        return canvas
+    return replace(canvas, spacing_mm=(facts.thickness_mm or facts.spacing_mm[0], *facts.spacing_mm))
 
 
 def _measured(scan: Scan, pixels: FloatImage, kind: str, examined: SliceEvidence, places: tuple[NDArray[np.int64], float]) -> list[dict[str, Any]]:

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tampering import adversarial, autoencoder, classical, copy_move, ct_gan, diffusion, fill, filtering, gan, nodules, noise, renoise
-from benchmarks.tampering.canvas import Canvas, Forger, SiteForger
+from benchmarks.tampering.canvas import Canvas, Centre, Forger, SiteForger, untouched
+from dfd.records import FloatImage
 
 ADVERSARIAL, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
 """The three forms that a score names."""
+NOTHING = "nothing"
+"""Places that are looked at as they are."""
 
 SiteFinder: TypeAlias = Callable[[Canvas, int, np.random.Generator], NDArray[np.int64]]
 """Proposes at most so many centres, ``[n, 2]`` (x, y)."""
@@ -57,6 +60,17 @@ def _attack(forge: Forger) -> Family:
     return Family(ADVERSARIAL, forge, network=adversarial.NETWORK)
 
 
+def _as_it_is(canvas: Canvas, centre: Centre, rng: np.random.Generator) -> FloatImage:
+    return canvas.pixels
+
+
+UNTOUCHED: dict[str, Family] = {
+    "null edit (must be 0.5)": Family(NOTHING, untouched),
+    "lesion-like place, untouched (must be 0.5)": Family(NOTHING, forge_at=_as_it_is, sites=nodules.removal_sites, modalities=("ct_lung",)),
+    "parenchyma, untouched (must be 0.5)": Family(NOTHING, forge_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)),
+}
+"""What must not be told from other genuine places, by name."""
+
 FAMILIES: dict[str, Family] = {
     "white noise 0.3 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.3)),
     "white noise 0.6 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.6)),
@@ -69,8 +83,7 @@ FAMILIES: dict[str, Family] = {
     "PGD 0.6 x residual": _attack(partial(adversarial.pgd, strength=0.6)),
     "PGD 1.0 x residual": _attack(partial(adversarial.pgd, strength=1.0)),
     "smooth attack 1.0 x residual, sigma 2 px": _attack(partial(adversarial.smooth, strength=1.0)),
-    "copy-move, hard edge": Family(COPY_MOVE, partial(copy_move.copied, feather_px=0.0)),
-    "copy-move, feathered 3 px": Family(COPY_MOVE, partial(copy_move.copied, feather_px=3.0)),
+    **{name: Family(COPY_MOVE, forge) for name, forge in copy_move.COPY_MOVES.items()},
     "CT-GAN injection": _ct_gan("injection", copied_noise=False),
     "CT-GAN injection + copied noise": _ct_gan("injection", copied_noise=True),
     "CT-GAN removal": _ct_gan("removal", copied_noise=False),

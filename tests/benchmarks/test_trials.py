@@ -14,12 +14,12 @@ from benchmarks import trials
 from benchmarks.holes import predict_hole
 from benchmarks.scans import Listed, Scan, spread
 from benchmarks.tampering import FORGERS
+from benchmarks.tampering.families import Family
 from dfd.bundle.network import MaskedPredictor
 from dfd.masking import disk
-from dfd.modalities import MODALITIES
 from dfd.records import ScanFacts, Slice, SliceRef
 
-CT = dataclasses.replace(MODALITIES["ct_lung"], radius_px=6.0)
+FAMILIES = {name: Family("", forge) for name, forge in FORGERS.items()}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def scan(rng):
     """A round body of soft tissue with noise, air around it."""
     noise = gaussian_filter(rng.normal(size=(160, 160)), 0.6) * 40
     pixels = np.where(disk(160, 160, (80, 80), 70), np.rint(40 + noise), -1000.0).astype(np.float32)
-    facts = ScanFacts(modality="CT", unit="HU")
+    facts = ScanFacts(modality="CT", unit="HU", spacing_mm=(1.7, 1.7))
     ref = SliceRef(Path("p/1.dcm"))
     return Scan(Listed("p", "s", "scanner", "kernel", (ref,)), Slice(ref, facts, pixels, np.ones(pixels.shape, dtype=bool)), pixels)
 
@@ -39,7 +39,7 @@ def network():
 
 
 def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
-    rows = trials.trials_of(scan, network, CT, rng)
+    rows = trials.trials_of(scan, network, rng, FAMILIES)
     kinds = [row["kind"] for row in rows]
     edited = kinds.count(next(iter(FORGERS)))
     assert 1 <= edited <= trials.SITES
@@ -51,7 +51,7 @@ def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
 
 def test_a_slice_without_a_body_gives_no_rows(scan, network, rng):
     empty = dataclasses.replace(scan, pixels=np.full_like(scan.pixels, np.nan))
-    assert trials.trials_of(empty, network, CT, rng) == []
+    assert trials.trials_of(empty, network, rng, FAMILIES) == []
 
 
 def test_a_hole_is_filled_without_looking_into_it(scan, network):
