@@ -19,16 +19,20 @@ from dfd.calibration import (
     Calibration,
     Circumstances,
     Table,
+    combined_p,
+    fit,
     fit_table,
     form_of,
     from_json,
     judge,
     p_value,
+    rarity,
     share_beyond,
     to_json,
     true_rate_bound,
     unlike,
     verdict_of,
+    without,
 )
 from dfd.errors import CalibrationError
 from dfd.records import Evidence, Finding, Point
@@ -291,3 +295,88 @@ def test_the_true_rate_bound_is_what_a_simulation_gives(rng: np.random.Generator
     # p <= 0.05 = 2/40 means: at most one of 39 values is as large, so the true rate is what lies above the second largest.
     rates = 1.0 - drawn[:, -2]
     assert np.quantile(rates, 0.95) == pytest.approx(true_rate_bound(39, 0.05), rel=0.02)
+
+
+def rows_of(count: int, regions: int = 60, seed: int = 5) -> list[list[dict[str, float]]]:
+    """Genuine regions of ``count`` patients: two families that go together, and one that could not be measured everywhere."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        shared = rng.gamma(6.0, 0.18, regions)
+        other = 0.7 * shared + 0.3 * rng.gamma(6.0, 0.18, regions)
+        copies = np.where(rng.random(regions) < 0.2, np.nan, rng.normal(1.1, 0.1, regions))
+        made.append([{"noise": a, "synthesis": b, "copy_move": c} for a, b, c in zip(shared, other, copies, strict=True)])
+    return made
+
+
+@pytest.fixture
+def of_families() -> Calibration:
+    tables, combined = fit(rows_of(30))
+    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, tables, {}, combined)
+
+
+def test_families_together_keep_the_false_alarm_rate(of_families: Calibration) -> None:
+    fresh = [row for rows in rows_of(40, seed=6) for row in rows]
+    p = np.array([combined_p(row, of_families)[0] for row in fresh])
+    assert 0.02 < np.mean(p <= 0.05) < 0.08
+    # Taken one by one, the smallest of three would alarm about twice as often.
+    singly = [min(p_value(value, of_families.tables[name])[0] for name, value in row.items() if math.isfinite(value)) for row in fresh]
+    assert np.mean(np.array(singly) <= 0.05) > 1.4 * np.mean(p <= 0.05)
+
+
+@pytest.mark.parametrize("family", ["noise", "synthesis", "copy_move"])
+def test_evidence_of_any_family_lowers_the_combined_p_value(of_families: Calibration, family: str) -> None:
+    ordinary = {"noise": 1.0, "synthesis": 1.0, "copy_move": 1.1}
+    before, after = (combined_p(each, of_families)[0] for each in (ordinary, ordinary | {family: 9.0}))
+    assert before > 0.2
+    assert after < 0.01
+
+
+def test_rarity_by_hand(of_families: Calibration) -> None:
+    shares = {name: share_beyond(2.0, table) for name, table in of_families.tables.items()}
+    assert rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables) == pytest.approx(1 / min(shares["noise"], shares["synthesis"]))
+    assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(1 / shares["noise"])
+    assert math.isnan(rarity({"noise": math.nan, "unknown": 3.0}, of_families.tables))
+
+
+def test_without_a_combined_table_families_share_the_alarms(of_families: Calibration) -> None:
+    alone = replace(of_families, combined=None)
+    row = {"noise": 3.0, "synthesis": 1.0}
+    assert combined_p(row, alone)[0] == pytest.approx(min(1.0, 2 * p_value(3.0, alone.tables["noise"])[0]))
+
+
+def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None:
+    rest = without(3, of_families)
+    assert rest.patients == of_families.patients - 1
+    assert rest.combined is not None
+    assert len(rest.combined.patients) == rest.patients
+    np.testing.assert_array_equal(rest.tables["noise"].patients[3], of_families.tables["noise"].patients[4])
+    uneven = replace(of_families, combined=fit_table([[1.0], [2.0]]))
+    with pytest.raises(CalibrationError, match="stand on different patients"):
+        without(0, uneven)
+
+
+def test_tables_of_families_survive_the_way_to_disk(of_families: Calibration) -> None:
+    again = from_json(json.loads(json.dumps(to_json(of_families))))
+    row = {"noise": 2.1, "synthesis": 1.7, "copy_move": 1.3}
+    assert combined_p(row, again) == combined_p(row, of_families)
+    with pytest.raises(CalibrationError, match="damaged"):
+        from_json({key: value for key, value in to_json(of_families).items() if key != "combined"})
+
+
+def test_the_rarest_family_names_the_form_and_the_source(of_families: Calibration) -> None:
+    noise = Evidence("noise", 1.0, {"energy": 0.1}, "lung", "grain as ever")
+    copied = Evidence("copy_move", 6.0, {}, "lung", "stands 31 mm to the left", source_x=3.0, source_y=4.0)
+    finding = judge(POINT, [noise, copied], of_families, Circumstances(10.0))
+    assert (finding.form, finding.source_x, finding.source_y) == ("copy-move", 3.0, 4.0)
+    assert finding.reason == "stands 31 mm to the left"
+    assert set(finding.p_by_family) == {"noise", "copy_move"}
+    edited = judge(POINT, [noise, Evidence("synthesis", 9.0, {}, "lung", "smooth"), replace(copied, statistic=1.1)], of_families, Circumstances(10.0))
+    assert (edited.form, edited.source_x, edited.reason) == ("AI edit", None, "smooth")
+
+
+def test_a_family_that_could_not_be_measured_is_left_out(of_families: Calibration) -> None:
+    noise = Evidence("noise", 1.0, {"energy": 0.1}, "lung", "grain as ever")
+    finding = judge(POINT, [noise, Evidence("copy_move", math.nan, obstacle="too few places")], of_families, Circumstances(10.0))
+    assert finding.verdict == "no anomaly found"
+    assert set(finding.p_by_family) == {"noise"}

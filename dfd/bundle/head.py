@@ -26,13 +26,14 @@ class TamperHead(nn.Module):
         self.first = nn.Conv2d(4 * len(MAPS), channels, 3, padding=1)
         self.layers = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=step, dilation=step) for step in dilations])
         self.last = nn.Conv2d(channels, len(FORMS), 1)
+        self.act = nn.LeakyReLU(SLOPE)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         down, right = maps.shape[-2] % 2, maps.shape[-1] % 2
         if down + right > 0:
             maps = functional.pad(maps, [0, right, 0, down], mode="replicate")
         # Unshuffled rather than averaged: the grain is what counts.
-        state = functional.leaky_relu(self.first(functional.pixel_unshuffle(maps, 2)), SLOPE)
+        state = self.act(self.first(functional.pixel_unshuffle(maps, 2)))
         for layer in self.layers:
-            state = state + functional.leaky_relu(layer(state), SLOPE)
+            state = state + self.act(layer(state))
         return self.last(state)

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import binary_erosion
 
 from dfd.bundle import crops
-from dfd.bundle.crops import HideCropd, NormaliseNoised, normalised, other_kernel
+from dfd.bundle.crops import HideCropd, NormaliseNoised, normalised, other_kernel, place, turn
 from dfd.intensity import measured_pixels, noise_scale
 from dfd.modalities import MODALITIES
 
@@ -41,7 +41,7 @@ def test_normalised_is_the_slice_in_units_of_its_noise(name: str) -> None:
 
 def test_the_cached_item_is_small_and_keeps_who_it_is() -> None:
     data = prepared()
-    assert set(data) == {"pixels", "measured", "patient", "group", "draw"}
+    assert set(data) == {"pixels", "measured", "scale", "patient", "group", "draw"}
     assert data["pixels"].shape == data["measured"].shape == (96, 112)
 
 
@@ -83,17 +83,16 @@ def test_crops_cover_the_slice(rng: np.random.Generator) -> None:
     places = (rows * 100 + columns).astype(np.float32)
     corners = set()
     for _ in range(3000):
-        pixels, _ = HideCropd(size=32)._crop(places, np.ones((40, 50), bool), rng)
+        pixels = places[place(np.ones((40, 50), bool), 32, rng)]
         np.testing.assert_array_equal(pixels - pixels[0, 0], places[:32, :32])
         corners.add((int(pixels[0, 0]) // 100, int(pixels[0, 0]) % 100))
     assert corners == {(r, c) for r in range(9) for c in range(19)}
 
 
 def test_crops_prefer_the_body(rng: np.random.Generator) -> None:
-    pixels = np.zeros((128, 128), np.float32)
     measured = np.zeros((128, 128), bool)
     measured[40:90, 40:90] = True
-    shares = [HideCropd(size=32)._crop(pixels, measured, rng)[1].mean() for _ in range(60)]
+    shares = [measured[place(measured, 32, rng)].mean() for _ in range(60)]
     anywhere = np.mean([measured[r : r + 32, c : c + 32].mean() for r in range(0, 97, 8) for c in range(0, 97, 8)])
     assert np.mean(shares) > 2 * anywhere
 
@@ -116,10 +115,10 @@ def test_an_unreadable_slice_costs_nothing() -> None:
     assert torch.isfinite(example["image"]).all()
 
 
-def test_turns_are_the_eight_symmetries(rng: np.random.Generator) -> None:
+def test_turns_are_the_eight_symmetries() -> None:
     pixels = np.arange(9.0).reshape(3, 3)
     measured = pixels > 4
-    turned = [HideCropd._turn(pixels, measured, rng) for _ in range(200)]
+    turned = [turn((pixels, measured), number) for number in range(8)]
     assert len({each.tobytes() for each, _ in turned}) == 8
     assert all(np.array_equal(known, each > 4) for each, known in turned)
 

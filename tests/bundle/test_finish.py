@@ -43,6 +43,8 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 def state_folder(folder: Path, network: torch.nn.Module) -> Path:
     folder.mkdir()
     torch.save(network.state_dict(), folder / "best.pt")
+    (folder / "head").mkdir()
+    torch.save({name: 2 * value for name, value in network.head.state_dict().items()}, folder / "head" / "best.pt")
     (folder / "history.csv").write_text("epoch,train_loss,val_nll\n1,3.5,2.5\n2,3.0,2.0\n")
     return folder
 
@@ -53,7 +55,8 @@ def test_the_file_carries_weights_calibration_and_history(tmp_path: Path, collec
     target = finish.finish(small_network(), str(state), str(tmp_path / "deep" / "m.ckpt"), Cohort(collection, ["p1", "p2"], 7))
     assert target == tmp_path / "deep" / "m.ckpt"
     model = model_file.load(target)
-    assert model.sha256 == model_file.weights_digest(best.state_dict())
+    heads = {f"head.{name}": 2 * value for name, value in best.head.state_dict().items()}
+    assert model.sha256 == model_file.weights_digest({**best.state_dict(), **heads})
     assert model.bundle == "ct_lung_inpainting"
     assert model.training["history"] == [{"epoch": 1, "train_loss": 3.5, "val_nll": 2.5}, {"epoch": 2, "train_loss": 3.0, "val_nll": 2.0}]
     assert (model.training["patients_trained"], model.training["patients_left_out"]) == (1, 2)

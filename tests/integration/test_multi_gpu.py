@@ -23,7 +23,7 @@ def test_two_processes_train_one_model(data: Path, tmp_path: Path) -> None:
     done = finish([*launcher, *words, *flags], CT_BUNDLE)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.ckpt", "m.ckpt.training"]
-    assert sorted(path.name for path in (tmp_path / "m.ckpt.training").iterdir()) == ["best.pt", "history.csv", "last.pt", "scans.json"]
+    assert sorted(path.name for path in (tmp_path / "m.ckpt.training").iterdir()) == ["best.pt", "head", "history.csv", "last.pt", "scans.json"]
     with (tmp_path / "m.ckpt.training" / "history.csv").open(newline="") as stream:
         history = list(csv.DictReader(stream))
     assert [row["epoch"] for row in history] == ["1", "2"]
