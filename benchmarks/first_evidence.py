@@ -37,8 +37,8 @@ from dfd.modalities import MODALITIES
 
 logger = logging.getLogger(__name__)
 
-SLICES = 4
-"""Per patient, spread over all series."""
+SLICES, SLICES_OF_ALL = 4, 2
+"""Per patient, spread over all series; fewer where every forger is tried, which takes some minutes a slice."""
 CONTENT = ("mean", "deviation", "edges")
 CODE = (
     "benchmarks/trials.py",
@@ -57,7 +57,8 @@ CODE = (
 def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]]:
     """Rows of all slices; those that an earlier run left behind are taken as they are."""
     modality = MODALITIES[arguments.modality]
-    series = scans.per_patient(scans.listed(modality.name, sides.LEFT_OUT, SLICES), SLICES)
+    wanted = SLICES_OF_ALL if arguments.all else SLICES
+    series = scans.per_patient(scans.listed(modality.name, sides.LEFT_OUT, wanted), wanted)
     if arguments.quick:
         series = [scans.Listed(one.patient, one.series, one.scanner, one.kernel, one.refs[:1]) for one in series[:2]]
     families = families_of(arguments)

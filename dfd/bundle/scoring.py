@@ -68,20 +68,22 @@ class ScoreRegionsd(MapTransform):
         if against.not_assessable:
             return [Finding(point, "not assessable", reason=against.not_assessable) for point in points], [None] * len(points)
         covariates = covariates_of(prediction, scan.facts, self.modality)
-        examined = SliceEvidence(prediction, self.modality)
-        findings: list[Finding] = []
-        regions: list[Region | None] = []
-        for point in points:
-            try:
-                region = region_of(point, scan, self.modality)
-            except PointsError as error:
-                findings.append(Finding(point, "unreadable", error=str(error)))
-                regions.append(None)
-                continue
-            around = Circumstances(region.radius_mm, covariates, against.remarks)
-            findings.append(calibration.judge(point, examined.measure(region), self.calibration, around))
-            regions.append(region)
+        placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
+        regions = [region if isinstance(region, Region) else None for region in placed]
+        evidence = iter(SliceEvidence(prediction, self.modality).measure_all([region for region in regions if region is not None]))
+        findings = [
+            Finding(point, "unreadable", error=str(region))
+            if isinstance(region, PointsError)
+            else calibration.judge(point, next(evidence), self.calibration, Circumstances(region.radius_mm, covariates, against.remarks))
+            for point, region in zip(points, placed, strict=True)
+        ]
         return findings, regions
+
+    def _placed(self, point: Point, scan: Slice) -> Region | PointsError:
+        try:
+            return region_of(point, scan, self.modality)
+        except PointsError as error:
+            return error
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
         """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels.

@@ -6,7 +6,9 @@ share it) and ``measure(region, prepared)``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from dfd.evidence import copy_move, noise, synthesis, tables
@@ -22,6 +24,8 @@ OFFERED: dict[str, Any] = {
     synthesis.FAMILY: synthesis,
 }
 
+THREADS = 8
+"""More would only wait for the interpreter."""
 GRID_FAMILIES = tuple(family for family, module in OFFERED.items() if hasattr(module, "score_grid"))
 """Families that measure all windows of a slice at once."""
 
@@ -41,6 +45,14 @@ class SliceEvidence:
     def measure(self, region: Region) -> Sequence[Evidence]:
         """One piece of evidence per family, in the order of the table."""
         return [module.measure(region, self._of(module.prepare, region.radius_px)) for module in OFFERED.values()]
+
+    def measure_all(self, regions: Sequence[Region]) -> list[Sequence[Evidence]]:
+        """The same for many regions, on every core: the search for copies, most of the work, leaves the interpreter free."""
+        for radius in {region.radius_px for region in regions}:
+            for module in OFFERED.values():
+                self._of(module.prepare, radius)
+        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1, len(regions)))) as pool:
+            return list(pool.map(self.measure, regions))
 
     def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:
         if (prepare, radius) not in self._prepared:
