@@ -98,10 +98,11 @@ def write_rendered(folder: Path, number: int, images: SliceImages, region: Regio
     canvas = Image.new("RGB", (_WIDTH, _HEIGHT), panels.BACKGROUND)
     pen = _Pen(ImageDraw.Draw(canvas))
     _draw_header(pen, finding, region)
-    _draw_overviews(canvas, images, region)
+    source = _source_of(finding, region)
+    _draw_overviews(canvas, images, region, source)
     _draw_grey_bar(pen, images.window, _unit(images.scan))
     _draw_colour_bar(canvas, pen)
-    _draw_crops(canvas, images, region)
+    _draw_crops(canvas, images, region, source)
     pen.text((_WIDTH / 2, _HEIGHT - 20), FOOTER, 16, colour=_WHITE, anchor="mm")
     stream = io.BytesIO()
     canvas.save(stream, format="PNG", compress_level=_COMPRESSION, compress_type=zlib.Z_RLE)
@@ -125,18 +126,26 @@ def _draw_header(pen: _Pen, finding: Finding, region: Region) -> None:
         pen.text((_WIDTH - _GAP, 54), "extrapolated beyond the calibration patients", 17, colour=colour, anchor="ra")
 
 
-def _draw_overviews(canvas: Image.Image, images: SliceImages, region: Region) -> None:
+def _source_of(finding: Finding, region: Region) -> Region | None:
+    """Where the noise of the region stands again in this slice."""
+    if finding.source_x is None or finding.source_y is None or finding.source_file:
+        return None
+    return Region(finding.source_x, finding.source_y, region.radius_px)
+
+
+def _draw_overviews(canvas: Image.Image, images: SliceImages, region: Region, source: Region | None) -> None:
     pen = _Pen(ImageDraw.Draw(canvas))
     view = panels.whole_view(images.scan.pixels.shape[:2], _PANEL)
-    titled = {"Slice": images.grey, "Residual map: how far each pixel lies from what the network expected": images.residual}
+    slice_title = "Slice" if source is None else "Slice (blue: where the same noise stands)"
+    titled = {slice_title: images.grey, "Residual map: how far each pixel lies from what the network expected": images.residual}
     for index, (title, image) in enumerate(titled.items()):
         left = _GAP + index * (_PANEL + _GAP)
         pen.text((left, _HEADER), title, 16, colour=_WHITE)
-        canvas.paste(Image.fromarray(panels.show(image, view, region)), (left, _PANEL_TOP))
+        canvas.paste(Image.fromarray(panels.show(image, view, region, source)), (left, _PANEL_TOP))
         _draw_ruler(pen, view, images.scan, (left, _PANEL_TOP))
 
 
-def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region) -> None:
+def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region, source: Region | None) -> None:
     pen = _Pen(ImageDraw.Draw(canvas))
     scan = images.scan
     narrow = panels.display_window(scan, images.modality, panels.disk(scan.pixels.shape[:2], region, NARROW))
@@ -150,7 +159,7 @@ def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region) -> Non
     for index, (title, image) in enumerate(titled.items()):
         left = round(_GAP + index * step)
         pen.text((left, _CROP_TOP - 22), title, 15, colour=_WHITE)
-        canvas.paste(Image.fromarray(panels.show(image, view, region)), (left, _CROP_TOP))
+        canvas.paste(Image.fromarray(panels.show(image, view, region, source)), (left, _CROP_TOP))
         _draw_ruler(pen, view, scan, (left, _CROP_TOP))
 
 

@@ -24,6 +24,8 @@ OUTSIDE = (34, 34, 40)
 """Beyond the border of the slice."""
 NOT_ASSESSED = (84, 84, 88)
 OUTLINE = (255, 225, 40)
+SOURCE = (86, 180, 233)
+"""Outline of the place where the noise of the region stands again (sky blue of Okabe and Ito 2008)."""
 _HALO = (0, 0, 0)
 
 # Blue - white - orange: told apart with any colour vision, even lightness steps to both sides of white.
@@ -119,8 +121,8 @@ def lookup_table() -> RgbImage:
     return np.stack([np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1).astype(np.uint8)
 
 
-def show(image: RgbImage, view: View, region: Region) -> RgbImage:
-    """The part of ``image`` that ``view`` asks for, at its size, with the region outlined."""
+def show(image: RgbImage, view: View, region: Region, source: Region | None = None) -> RgbImage:
+    """The part of ``image`` that ``view`` asks for, at its size, with the region outlined and, in another colour, where its noise stands again."""
     side = round(view.side)
     left, top = int(np.floor(view.left)), int(np.floor(view.top))
     part = np.empty((side, side, 3), dtype=np.uint8)
@@ -133,7 +135,9 @@ def show(image: RgbImage, view: View, region: Region) -> RgbImage:
     if view.size != side:
         part = np.asarray(Image.fromarray(part).resize((view.size, view.size), Image.Resampling.BICUBIC)).copy()
     placed = View(left, top, side, view.size)
-    _outline(part, placed.place(region.x, region.y), region.radius_px * placed.scale)
+    for outlined, colour in ((source, SOURCE), (region, OUTLINE)):
+        if outlined is not None:
+            _outline(part, placed.place(outlined.x, outlined.y), outlined.radius_px * placed.scale, colour)
     return part
 
 
@@ -144,7 +148,7 @@ def disk(shape: tuple[int, int], region: Region, factor: float) -> BoolImage:
     return np.asarray(distance <= (factor * region.radius_px) ** 2)
 
 
-def _outline(image: RgbImage, centre: tuple[float, float], radius: float) -> None:
+def _outline(image: RgbImage, centre: tuple[float, float], radius: float, line: tuple[int, int, int]) -> None:
     """Draw a circle and a small open cross into ``image``: one bright line with a dark edge, seen on any ground."""
     reach = radius + 4.0
     top, bottom = (int(np.clip(centre[1] + sign * reach, 0, image.shape[0])) for sign in (-1, 1))
@@ -155,7 +159,7 @@ def _outline(image: RgbImage, centre: tuple[float, float], radius: float) -> Non
     circle = np.abs(np.hypot(across, down) - radius)
     distance = np.minimum(circle, np.minimum(_arms(across, down, arm), _arms(down, across, arm)))
     patch = image[top:bottom, left:right].astype(np.float64)
-    for colour, half_width, strength in ((_HALO, 1.9, 0.65), (OUTLINE, 0.7, 1.0)):
+    for colour, half_width, strength in ((_HALO, 1.9, 0.65), (line, 0.7, 1.0)):
         cover = (np.clip(half_width + 0.5 - distance, 0.0, 1.0) * strength)[:, :, None]
         patch = patch * (1.0 - cover) + np.array(colour) * cover
     image[top:bottom, left:right] = np.round(patch).astype(np.uint8)

@@ -239,3 +239,16 @@ def test_no_folder_is_one_sentence(tmp_path, finding):
     scan, prediction = make()
     with pytest.raises(OutputError, match=r"overlay-0001.png cannot be written: its folder is not there"):
         overlay.write(tmp_path / "absent", 1, scan, Region(80, 60, 14), prediction, finding=finding, modality=CT)
+
+
+def test_the_place_where_the_noise_stands_again_is_outlined() -> None:
+    grey = np.full((120, 120, 3), 90, dtype=np.uint8)
+    region, source = Region(30.0, 40.0, 10.0), Region(80.0, 70.0, 10.0)
+    view = panels.whole_view((120, 120), 240)
+    alone, both = panels.show(grey, view, region), panels.show(grey, view, region, source)
+    blue = np.abs(both.astype(int) - panels.SOURCE).sum(axis=2) < 60
+    assert blue.sum() > 60
+    rows, columns = np.nonzero(blue)
+    assert (np.hypot(columns - 161, rows - 141) < 23).all()  # circle and cross, at twice the size
+    unchanged = np.hypot(*(np.indices((240, 240)) - np.array([141, 161])[:, None, None])) > 26
+    np.testing.assert_array_equal(both[unchanged], alone[unchanged])
