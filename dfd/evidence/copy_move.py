@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dfd.evidence.correlation import TRANSFORMS, Ground, Match, Planes, cut, ground_of, search
+from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
 from dfd.masking import disk
@@ -17,7 +18,6 @@ from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
 
 FAMILY = "copy_move"
-NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body)"
 NO_PLACE = "the slice holds too few other places to compare the region with"
 NO_NOISE = "the region or the slice holds no noise that could be compared"
 DIRECTION = "higher = the noise of the region resembles another place more than chance allows"
@@ -100,7 +100,7 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
     """
     # Between pixels the piece would be interpolated, and what is copied exactly would no longer match exactly.
     region = replace(region, x=float(round(region.x)), y=float(round(region.y)))
-    tissue = _dominant_tissue(region, reference)
+    tissue = dominant_tissue(region, reference.labels, reference.modality)
     if reference.ground is None or _share(region, region.radius_px, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
     piece = cut(reference.ground, (region.y, region.x), region.radius_px)
@@ -178,10 +178,3 @@ def _share(region: Region, radius: float, assessed: BoolImage) -> float:
     """Share of the disk that is assessed; what lies outside the slice is not."""
     inside = disk(assessed.shape[0], assessed.shape[1], (region.x, region.y), radius)
     return float((inside & assessed).sum() / max(np.pi * radius**2, 1.0))
-
-
-def _dominant_tissue(region: Region, reference: CopyMoveReference) -> str:
-    height, width = reference.labels.shape
-    found = reference.labels[disk(height, width, (region.x, region.y), region.radius_px)]
-    found = found[found >= 0]
-    return reference.modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.evidence.tables import SliceTables, prepare, standing
+from dfd.evidence.tables import SliceTables, grid_of, prepare, standing
 from dfd.evidence.windows import ADDED, GRAIN, FloatArray
 from dfd.records import Evidence, Region
 
@@ -55,8 +55,7 @@ def reason_for(measures: dict[str, float]) -> str:
 
 def score_grid(reference: SliceTables) -> tuple[NDArray[np.int64], FloatArray]:
     """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
-    scale = reference.scales[-1]
-    return scale.table.centres, statistic(scale.own) / scale.ordinary(statistic)
+    return grid_of(reference, statistic)
 
 
 __all__ = ["DIRECTION", "FAMILY", "SOURCE", "grain_deviation", "measure", "prepare", "reason_for", "score_grid", "statistic"]

@@ -99,7 +99,7 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
     height, width = tables.prediction.z.shape
     # A click on the outer half of a border pixel would round to a pixel that is not there.
     centre = np.array([[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]], dtype=np.int64)
-    tissue = dominant_tissue(region, tables)
+    tissue = dominant_tissue(region, tables.labels, tables.modality)
     best = Standing(float("nan"), {}, tissue, NO_REFERENCE)
     for number, scale in enumerate(reversed(tables.scales)):
         asked = measure_windows(tables.planes, centre, region.radius_px if number == 0 else scale.table.radius)
@@ -116,9 +116,15 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
     return best
 
 
-def dominant_tissue(region: Region, tables: SliceTables) -> str:
-    """Name of the tissue class that most measured pixels of the region belong to; empty where none does."""
-    height, width = tables.labels.shape
-    found = tables.labels[disk(height, width, (region.x, region.y), region.radius_px)]
+def grid_of(tables: SliceTables, statistic: Statistic) -> tuple[NDArray[np.int64], FloatArray]:
+    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
+    scale = tables.scales[-1]
+    return scale.table.centres, statistic(scale.own) / scale.ordinary(statistic)
+
+
+def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:
+    """Name of the tissue class that most measured pixels of the region belong to; empty where none does. ``labels`` as of ``tissue_map``."""
+    height, width = labels.shape
+    found = labels[disk(height, width, (region.x, region.y), region.radius_px)]
     found = found[found >= 0]
-    return tables.modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""
+    return modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""

@@ -35,6 +35,10 @@ def measured(prediction: Prediction, region: Region = CLICK) -> Evidence:
     return noise.measure(region, noise.prepare(prediction, region.radius_px, CT))
 
 
+def tissue_of(prepared: tables.SliceTables) -> str:
+    return tables.dominant_tissue(CLICK, prepared.labels, prepared.modality)
+
+
 def inside(region: Region = CLICK, shape: tuple[int, int] = SHAPE) -> np.ndarray:
     return disk(shape[0], shape[1], (region.x, region.y), region.radius_px)
 
@@ -148,7 +152,7 @@ def test_residuals_of_exactly_zero_are_no_finding() -> None:
 def test_tissue_is_what_most_of_the_region_is(level: float, tissue: str) -> None:
     genuine = white()
     mean = np.where(inside(Region(80.0, 70.0, RADIUS - 2)), level, 300.0).astype(np.float32)
-    assert tables.dominant_tissue(CLICK, noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
+    assert tissue_of(noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
 
 
 def test_tissue_of_mr_is_relative_to_the_slice() -> None:
@@ -156,7 +160,7 @@ def test_tissue_of_mr_is_relative_to_the_slice() -> None:
     mean = np.where(inside(), 80.0, 400.0).astype(np.float32)
     for factor in (1.0, 9.0):
         louder = replace(genuine, mean=mean * factor, noise_scale=10.0 * factor)
-        assert tables.dominant_tissue(CLICK, noise.prepare(louder, RADIUS, MR)) == "dark tissue"
+        assert tissue_of(noise.prepare(louder, RADIUS, MR)) == "dark tissue"
 
 
 @pytest.mark.parametrize(

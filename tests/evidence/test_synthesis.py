@@ -1,0 +1,69 @@
+"""What the head says reaches the family it speaks for, and no other; and windows of several sizes are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dfd.evidence import OFFERED, SliceEvidence, noise, synthesis, tables
+from dfd.evidence.windows import MEASURES
+from dfd.masking import disk
+from dfd.modalities import MODALITIES
+from dfd.records import Prediction, Region
+from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
+
+
+def with_head(channel: int, radius: float, height: float = 3.0) -> Prediction:
+    """Ordinary noise, and log-odds that are ordinary but for a disk around the click in one channel."""
+    rng = np.random.default_rng(2)
+    log_odds = rng.normal(-3.0, 1.0, (2, *SHAPE)).astype(np.float32)
+    log_odds[channel] += height * disk(*SHAPE, (CLICK.x, CLICK.y), radius)
+    return replace(white(), log_odds=log_odds)
+
+
+def statistics(prediction: Prediction) -> dict[str, float]:
+    return {each.family: each.statistic for each in SliceEvidence(prediction, CT).measure(CLICK)}
+
+
+@pytest.mark.parametrize(("channel", "family", "other"), [(0, "noise", "synthesis"), (1, "synthesis", "noise")])
+def test_each_answer_of_the_head_reaches_its_family(channel: int, family: str, other: str) -> None:
+    before, after = statistics(with_head(channel, RADIUS, 0.0)), statistics(with_head(channel, RADIUS))
+    assert after[family] > 3 * before[family]
+    assert after[other] == pytest.approx(before[other], rel=0.05)
+    assert after["copy_move"] == before["copy_move"]
+
+
+def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
+    small = with_head(1, 0.4 * RADIUS, 2.0)
+    prepared = synthesis.prepare(small, RADIUS, CT)
+    whole = replace(prepared, scales=prepared.scales[-1:])
+    assert synthesis.measure(CLICK, prepared).statistic > 1.5 * synthesis.measure(CLICK, whole).statistic
+
+
+def test_what_looks_less_like_an_edit_is_no_evidence() -> None:
+    before, after = statistics(with_head(1, RADIUS, 0.0)), statistics(with_head(1, RADIUS, -3.0))
+    assert after["synthesis"] <= before["synthesis"] + 0.05
+
+
+@pytest.mark.parametrize(("energy", "words"), [(-3.0, "weaker than"), (3.0, "stronger than"), (0.2, "as strong as")])
+def test_the_reason_tells_both_likeness_and_strength(energy: float, words: str) -> None:
+    measures = dict.fromkeys(MEASURES, 0.0) | {"energy": energy, "replaced content": 4.25}
+    sentence = synthesis.reason_for(measures)
+    assert words in sentence
+    assert "more like resampled" in sentence
+    assert "4.2 times" in sentence
+
+
+def test_many_regions_are_measured_as_one_by_one() -> None:
+    regions = [CLICK, Region(40.0, 100.0, RADIUS), Region(100.0, 40.0, 8.0)]
+    examined = SliceEvidence(with_head(1, RADIUS), CT)
+    assert [list(found) for found in examined.measure_all(regions)] == [list(SliceEvidence(examined.prediction, CT).measure(one)) for one in regions]
+    assert examined.measure_all([]) == []
+
+
+def test_noise_and_synthesis_share_what_is_prepared() -> None:
+    assert noise.prepare is synthesis.prepare is tables.prepare
+    assert set(OFFERED) == {"noise", "copy_move", "synthesis"}
+    assert MODALITIES["ct_lung"] is CT
