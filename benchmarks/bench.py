@@ -25,14 +25,15 @@ from dfd.errors import InterruptedRunError
 PARTS = ("one_point", "hundred_points", "thousand_points", "training", "engines")
 NETWORKS = "networks"
 LIMITS = {
-    "one point, whole way with all families, seconds": 1.5,
+    "one point, whole way, seconds": 0.7,
+    "one point, whole way with all families of evidence, seconds": 1.5,
     "one point, whole way less decoding, times the bare passes": 2.0,
     "100 points in one slice, seconds": 6.0,
     "1,000 points over 100 slices, peak GB": 3.0,
     "training, share of the bare loop's crops per second": 0.9,
     "training at batch 64, peak GB": 6.0,
 }
-"""What is asked for: at most, for the share at least."""
+"""What is asked for: at most, for the share at least. The first was set for noise evidence alone, the second for all families together."""
 AT_LEAST = "training, share of the bare loop's crops per second"
 MARK = "RESULT "
 
@@ -85,6 +86,7 @@ def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, A
 def against_limits(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """What was measured for each of ``LIMITS``."""
     values = (
+        parts["one_point"]["seconds"]["whole way"],
         parts["one_point"]["seconds"]["whole way"],
         parts["one_point"]["ratio to bare passes, less decoding"],
         parts["hundred_points"]["seconds"]["score() with overlays"],
