@@ -13,23 +13,21 @@ controls. Slices done are kept in runs/first_evidence and not done again.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import logging
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import command, models, scans, sides, trials
 from benchmarks.detection import FloatArray, auc, auc_interval, by_patient, found_at
+from benchmarks.ledger import Ledger, code_digest
 from benchmarks.models import Loaded
 from benchmarks.tampering import FORGERS
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED, Family
-from benchmarks.trials import GENUINE
+from benchmarks.trials import CONTENT, GENUINE
 from benchmarks.volumes import holding, volumes
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, combined_p, rarity, without
 from dfd.evidence import OFFERED
@@ -39,19 +37,6 @@ logger = logging.getLogger(__name__)
 
 SLICES, SLICES_OF_ALL = 4, 2
 """Per patient, spread over all series; fewer where every forger is tried, which takes some minutes a slice."""
-CONTENT = ("mean", "deviation", "edges")
-CODE = (
-    "benchmarks/trials.py",
-    "benchmarks/matching.py",
-    "benchmarks/holes.py",
-    "benchmarks/tampering/*.py",
-    "dfd/evidence/*.py",
-    "dfd/predict.py",
-    "dfd/residuals.py",
-    "dfd/bundle/head.py",
-    "dfd/intensity.py",
-)
-"""What the numbers of a slice follow from."""
 
 
 def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]]:
@@ -64,16 +49,13 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
     families = families_of(arguments)
     stacks = list(volumes(modality.name, sides.LEFT_OUT)) if any(family.needs_stack for family in families.values()) else []
     kept = _store(arguments, loaded)
-    done = {json.loads(line)["slice"]: json.loads(line)["rows"] for line in kept.read_text(encoding="utf-8").splitlines()} if kept.exists() else {}
     rows = []
     for scan in scans.load(series, modality.name):
-        if scan.name not in done:
+        if (scan.name, "") not in kept.done:
             rng = np.random.default_rng([sides.SEED, zlib.crc32(scan.name.encode())])
-            done[scan.name] = trials.trials_of(scan, loaded.network, rng, families, holding(stacks, scan.slice.ref))
-            with kept.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"slice": scan.name, "rows": done[scan.name]}) + "\n")
-            logger.info("%s: %d regions", scan.name, len(done[scan.name]))
-        rows += done[scan.name]
+            kept.add(scan.name, {"": trials.trials_of(scan, loaded.network, rng, families, holding(stacks, scan.slice.ref))})
+            logger.info("%s: %d regions", scan.name, len(kept.done[scan.name, ""]))
+        rows += kept.done[scan.name, ""]
     return rows
 
 
@@ -84,15 +66,10 @@ def families_of(arguments: argparse.Namespace) -> dict[str, Family]:
     return {name: family for name, family in {**UNTOUCHED, **FAMILIES}.items() if not family.held_out and arguments.modality in family.modalities}
 
 
-def _store(arguments: argparse.Namespace, loaded: Loaded) -> Path:
-    """The file of slices done, of these weights and this code: a change of either begins anew."""
-    code = hashlib.sha256()
-    for pattern in CODE:
-        for file in sorted(sides.ROOT.glob(pattern)):
-            code.update(file.read_bytes())
-    folder = sides.ROOT / "runs" / "first_evidence"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{'all_' if arguments.all else ''}{arguments.modality}_{loaded.model.sha256[:12]}_{code.hexdigest()[:12]}.jsonl"
+def _store(arguments: argparse.Namespace, loaded: Loaded) -> Ledger:
+    """The slices done, with these weights and this code: a change of either begins anew."""
+    name = f"{'all_' if arguments.all else ''}{arguments.modality}_{loaded.model.sha256[:12]}_{code_digest()}.jsonl"
+    return Ledger(sides.ROOT / "runs" / "first_evidence" / name)
 
 
 def calibrations_of(loaded: Loaded, patients: Sequence[str]) -> dict[str, Calibration] | None:

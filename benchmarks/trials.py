@@ -30,6 +30,8 @@ SITES = 4
 CONTROLS = 3
 """Genuine places per edit, matched by predicted mean and edge strength."""
 GENUINE = "genuine"
+CONTENT = ("mean", "deviation", "edges")
+"""What a detector that knows nothing of noise sees, see ``matching.content``."""
 
 
 @dataclass(frozen=True)
@@ -72,36 +74,82 @@ def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
     return Places(radius, centres[edited], centres[beside.reshape(-1)])
 
 
-def trials_of(
-    scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
-) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it."""
+@dataclass(frozen=True)
+class Ground:
+    """One slice, ready to be edited in many ways at the same places."""
+
+    scan: Scan
+    network: torch.nn.Module
+    canvas: Canvas
+    places: Places
+    examined: SliceEvidence
+    """Of the slice as it is."""
+    seed: int
+
+    def generator(self, words: str) -> np.random.Generator:
+        """What is drawn for ``words``, whatever else is tried."""
+        return np.random.default_rng([self.seed, zlib.crc32(words.encode())])
+
+
+@dataclass(frozen=True)
+class Version:
+    """The slice with every edit of one kind in it, and the centres ``[n, 2]`` (x, y) of the edits."""
+
+    kind: str
+    pixels: FloatImage
+    centres: NDArray[np.int64]
+    examined: SliceEvidence
+
+
+def ground_of(scan: Scan, network: torch.nn.Module, rng: np.random.Generator, volume: tuple[Volume, int] | None = None) -> Ground | None:
+    """The slice with its places; None where it has none. ``volume``: the stack of the slice and its place in it."""
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     examined = SliceEvidence(prediction, modality)
     places = places_of(examined.windows(radius), rng)
     if not len(places.edited):
-        return []
+        return None
     masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
     canvas = _canvas(scan, prediction.mean, hole, volume)
-    rows = _measured(scan, scan.pixels, GENUINE, examined, (places.genuine, radius))
-    seed = int(rng.integers(2**31))  # each family draws for itself, whichever others are tried
+    return Ground(scan, network, canvas, places, examined, int(rng.integers(2**31)))
+
+
+def genuine(ground: Ground) -> Version:
+    """The slice as it is, with the centres of the controls."""
+    return Version(GENUINE, ground.scan.pixels, ground.places.genuine, ground.examined)
+
+
+def version_of(ground: Ground, kind: str, family: Family, places: Places | None = None) -> Version | None:
+    """The slice edited by ``family``; None where it needs the neighbouring slices and there are none. ``places``: others than the ground's own."""
+    if family.needs_stack and ground.canvas.stack is None:
+        return None
+    own, canvas, places = ground.generator(kind), ground.canvas, places or ground.places
+    if family.forge_at is not None and family.sites is not None:
+        centres = family.sites(canvas, SITES, own)
+        edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
+    else:
+        masks = places.masks((canvas.pixels.shape[0], canvas.pixels.shape[1]))
+        centres, edits = places.edited, [family.forge(canvas, mask, own) for mask in masks] if family.forge else []
+    edited = canvas.pixels
+    for changed in edits:
+        edited = np.where(changed != canvas.pixels, changed, edited)
+    modality = MODALITIES[ground.scan.modality]
+    return Version(kind, edited, centres, SliceEvidence(predict_slice(edited, ground.network, modality), modality))
+
+
+def trials_of(
+    scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
+) -> list[dict[str, Any]]:
+    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it."""
+    ground = ground_of(scan, network, rng, volume)
+    if ground is None:
+        return []
+    rows = measured(ground, genuine(ground))
     for kind, family in families.items():
-        if family.needs_stack and volume is None:
-            continue
-        own = np.random.default_rng([seed, zlib.crc32(kind.encode())])
-        if family.forge_at is not None and family.sites is not None:
-            centres = family.sites(canvas, SITES, own)
-            edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
-        else:
-            centres, edits = places.edited, [family.forge(canvas, mask, own) for mask in masks] if family.forge else []
-        edited = scan.pixels
-        for changed in edits:
-            edited = np.where(changed != canvas.pixels, changed, edited)
-        after = SliceEvidence(predict_slice(edited, network, modality), modality)
-        rows += _measured(scan, edited, kind, after, (centres, radius))
+        version = version_of(ground, kind, family)
+        rows += measured(ground, version) if version is not None else []
     return rows
 
 
@@ -115,11 +163,12 @@ def _canvas(scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume
     return replace(canvas, spacing_mm=(facts.thickness_mm or facts.spacing_mm[0], *facts.spacing_mm))
 
 
-def _measured(scan: Scan, pixels: FloatImage, kind: str, examined: SliceEvidence, places: tuple[NDArray[np.int64], float]) -> list[dict[str, Any]]:
-    rows, (centres, radius) = [], places
-    for x, y in centres:
-        found = examined.measure(Region(float(x), float(y), radius))
-        content = matching.content(pixels, (float(x), float(y)), radius, examined.prediction.noise_scale)
+def measured(ground: Ground, version: Version, centres: NDArray[np.float64] | NDArray[np.int64] | None = None) -> list[dict[str, Any]]:
+    """What is found at the centres of ``version``, or at other ``centres`` ``[n, 2]`` (x, y) of it, one row each."""
+    rows, scan, radius = [], ground.scan, ground.places.radius
+    for x, y in version.centres if centres is None else centres:
+        found = version.examined.measure(Region(float(x), float(y), radius))
+        content = matching.content(version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale)
         statistics = {each.family: each.statistic for each in found}
-        rows.append(asdict(Trial(scan.listed.patient, scan.name, kind, statistics, found[0].tissue, *content)))
+        rows.append(asdict(Trial(scan.listed.patient, scan.name, version.kind, statistics, found[0].tissue, *content)))
     return rows
