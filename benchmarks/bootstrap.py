@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,3 +34,16 @@ def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[fl
     """Interval of the mean of one value per patient."""
     array = np.asarray(values, dtype=np.float64)
     return interval(lambda drawn: float(array[drawn].mean()), len(array), rng)
+
+
+def intervals(
+    statistic: Callable[[NDArray[np.int64]], Mapping[str, float]], patients: int, rng: np.random.Generator, draws: int = DRAWS
+) -> dict[str, tuple[float, float]]:
+    """``interval`` of several numbers over the same drawn patients, by name."""
+    drawn = [statistic(rng.integers(0, patients, patients)) for _ in range(draws)] if patients >= 2 else []
+    told = {}
+    for name in statistic(np.arange(patients)):
+        finite = [value[name] for value in drawn if np.isfinite(value[name])]
+        low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if finite else (np.nan, np.nan)
+        told[name] = (float(low), float(high))
+    return told

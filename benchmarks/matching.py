@@ -82,8 +82,10 @@ def _alike(seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_
 
 
 def content(pixels: FloatImage, centre: tuple[float, float], radius: float, noise_scale: float) -> tuple[float, float, float]:
-    """What a detector that knows nothing of noise sees of a place: mean, standard deviation, share of edge pixels."""
+    """What a detector that knows nothing of noise sees of a place: mean, standard deviation, share of edge pixels; NaN where nothing is measured."""
     inside = disk(pixels.shape[0], pixels.shape[1], centre, radius) & np.isfinite(pixels)
+    if not inside.any():
+        return float("nan"), float("nan"), float("nan")
     rows, columns = np.nonzero(inside)
     room = 4
     window = tuple(slice(max(0, int(along.min()) - room), int(along.max()) + 1 + room) for along in (rows, columns))

@@ -18,6 +18,8 @@ from dfd.suitability import objections
 
 logger = logging.getLogger(__name__)
 
+NOT_NAMED = "(not named)"
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -30,6 +32,11 @@ class Listed:
     kernel: str
     """Reconstruction kernel, or for MR the sequence."""
     refs: tuple[SliceRef, ...]
+
+    @property
+    def maker(self) -> str:
+        """First word of the scanner's name: headers write one manufacturer in several ways ("GE MEDICAL SYSTEMS", "SIEMENS", "Siemens")."""
+        return NOT_NAMED if self.scanner == NOT_NAMED else self.scanner.split()[0].upper()
 
 
 @dataclass(frozen=True)
@@ -56,17 +63,21 @@ def spread(count: int, wanted: int) -> list[int]:
 
 def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]:
     """Every series of the development patients of ``folds``, with at most ``per_series`` slices each."""
+    names = sides.patients(modality, folds)
+    return [one for name in names for one in of_patient(name, sides.patient_folder(modality, name), modality, per_series)]
+
+
+def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[Listed]:
+    """Every series below ``folder``, with at most ``per_series`` slices each."""
     found = []
-    for patient in sides.patients(modality, folds):
-        folder = sides.patient_folder(modality, patient)
-        series, _ = read_series(folder)
-        for number, one in enumerate(s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality):
-            place = one.slices[0].path.parent
-            planes = sum(other.slices[0].path.parent == place for other in series)
-            name = str(place.relative_to(folder)) if place != folder else "."
-            refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
-            scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or "(not named)"
-            found.append(Listed(patient, f"{name} {number + 1}" if planes > 1 else name, scanner, one.facts.kernel or one.facts.sequence, refs))
+    series, _ = read_series(folder)
+    for number, one in enumerate(s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality):
+        place = one.slices[0].path.parent
+        planes = sum(other.slices[0].path.parent == place for other in series)
+        name = str(place.relative_to(folder)) if place != folder else "."
+        refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
+        scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or NOT_NAMED
+        found.append(Listed(patient, f"{name} {number + 1}" if planes > 1 else name, scanner, one.facts.kernel or one.facts.sequence, refs))
     return found
 
 

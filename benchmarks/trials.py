@@ -15,7 +15,7 @@ from benchmarks import matching
 from benchmarks.holes import predict_hole
 from benchmarks.scans import Scan
 from benchmarks.tampering import Canvas
-from benchmarks.tampering.families import Family
+from benchmarks.tampering.families import NOTHING, Family
 from benchmarks.volumes import Volume
 from dfd.evidence import SliceEvidence
 from dfd.evidence.tables import SliceTables
@@ -132,6 +132,9 @@ def version_of(ground: Ground, kind: str, family: Family, places: Places | None 
     else:
         masks = places.masks((canvas.pixels.shape[0], canvas.pixels.shape[1]))
         centres, edits = places.edited, [family.forge(canvas, mask, own) for mask in masks] if family.forge else []
+    if family.form not in ("", NOTHING):  # where a forger found nothing to work with there is nothing to be found
+        changes = [not np.array_equal(changed, canvas.pixels, equal_nan=True) for changed in edits]
+        centres = centres[np.asarray(changes, dtype=bool)]
     edited = canvas.pixels
     for changed in edits:
         edited = np.where(changed != canvas.pixels, changed, edited)

@@ -46,6 +46,15 @@ def save(kept: Kept, folder: Path | None = None) -> Path:
     return path
 
 
+def learned(name: str, modality: str) -> tuple[str, ...] | None:
+    """The patients that the network ``name`` learned from; None where it is not trained yet."""
+    path = place(name, modality)
+    if not path.exists():
+        return None
+    patients: list[str] = torch.load(path, map_location="cpu", weights_only=True).get("patients", [])
+    return tuple(patients)
+
+
 def load(name: str, canvas: Canvas) -> Mapping[str, Any]:
     """State dict of the network ``name`` for the modality of ``canvas``.
 

@@ -1,0 +1,111 @@
+"""Calibrations of several folds as one, and what it says without some of its patients.
+
+The model of each fold is calibrated on the patients of that fold, whom it did not learn from. Put together these are genuine regions of all
+patients, each measured by a network that does not know him; a patient is then judged by those of the others (left out one by one, or with all who
+were scanned by the same manufacturer). What a fold says of the combination was counted against its own families; as a share of genuine regions it
+has the same scale in every fold. All contact of the benchmark with the tables of ``dfd.calibration`` is here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dfd.calibration import Calibration, Table, combined_p, fit_table, rarity
+from dfd.errors import CalibrationError
+
+COMBINED = ""
+"""Name of the table of the combination among those of families."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Genuine regions of some patients, by which a region is judged."""
+
+    calibration: Calibration
+
+    @property
+    def patients(self) -> int:
+        """How many."""
+        return self.calibration.patients
+
+    def statistic(self, statistics: Mapping[str, float]) -> float:
+        """The families together: >= 1, higher = more suspicious; NaN where none could be measured."""
+        return rarity(statistics, self.calibration.tables)
+
+    def p(self, statistics: Mapping[str, float]) -> float:
+        """p-value of the families together; NaN where none could be measured."""
+        return combined_p(statistics, self.calibration)[0] if math.isfinite(self.statistic(statistics)) else math.nan
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A calibration whose patients are known by name."""
+
+    names: tuple[str, ...]
+    """Whose values stand where in every table."""
+    calibration: Calibration
+    _made: dict[frozenset[str], Judge | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def judge(self, left_out: Collection[str] = ()) -> Judge | None:
+        """By everybody but ``left_out``; None where nobody remains."""
+        absent = frozenset(left_out) & frozenset(self.names)
+        if absent not in self._made:
+            self._made[absent] = self._judge(absent)
+        return self._made[absent]
+
+    def _judge(self, absent: frozenset[str]) -> Judge | None:
+        if not absent:
+            return Judge(self.calibration)
+        places = [place for place, name in enumerate(self.names) if name not in absent]
+        if not places:
+            return None
+        every = _tables(self.calibration)
+        return Judge(_with(self.calibration, {name: [table.patients[place].tolist() for place in places] for name, table in every.items()}))
+
+
+def named(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
+    """The calibration with the names of its patients, which stand in its tables in the order of ``names``.
+
+    Raises:
+        CalibrationError: it is not there, or stands on others than ``names``; ``what`` says whose it is.
+    """
+    if calibration is None:
+        raise CalibrationError(f"the model of {what} has no calibration; train it again or run `dfd calibrate`.")
+    standing = {len(table.patients) for table in _tables(calibration).values()}
+    if standing != {len(names)}:
+        numbers = " and ".join(map(str, sorted(standing)))
+        raise CalibrationError(f"the calibration of {what} stands on {numbers} patients, not on its {len(names)}; run `dfd calibrate` on these.")
+    return Pool(tuple(names), calibration)
+
+
+def pooled(parts: Sequence[Pool]) -> Pool:
+    """All patients of ``parts`` in one pool. Families that not all of them know are left out.
+
+    Raises:
+        CalibrationError: a patient stands in two parts, or they have no family in common.
+    """
+    names = [name for part in parts for name in part.names]
+    if len(set(names)) != len(names):
+        raise CalibrationError("a patient stands in two calibrations, so leaving him out of one would not leave him out; check the folds.")
+    if len(parts) == 1:
+        return parts[0]
+    tables = [_tables(part.calibration) for part in parts]
+    shared = [name for name in tables[0] if all(name in one for one in tables)]
+    if set(shared) <= {COMBINED}:
+        raise CalibrationError("the calibrations of the folds have no family of evidence in common; calibrate them with one version.")
+    values = {name: [each.tolist() for one in tables for each in one[name].patients] for name in shared}
+    return Pool(tuple(names), _with(parts[0].calibration, values))
+
+
+def _tables(calibration: Calibration) -> dict[str, Table]:
+    """Those of the families, and of their combination under ``COMBINED``."""
+    return {**calibration.tables, **({} if calibration.combined is None else {COMBINED: calibration.combined})}
+
+
+def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
+    """The same with other tables: of each family, and of the combination, one list of values per patient."""
+    tables = {name: fit_table(each) for name, each in values.items()}
+    combined = tables.pop(COMBINED, None)
+    return replace(calibration, tables=tables, combined=combined)

@@ -1,0 +1,242 @@
+"""From judged rows to numbers: every family, every form, groups of scans, curves, and what genuine places do. Intervals are over patients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import sides
+from benchmarks.bootstrap import DRAWS, interval, intervals, mean_interval
+from benchmarks.detection import FloatArray, auc, by_patient, found_at
+from benchmarks.tampering.families import NOTHING, Family
+from benchmarks.trials import CONTENT, GENUINE
+from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
+from dfd.evidence import OFFERED
+
+Row: TypeAlias = Mapping[str, Any]
+Number: TypeAlias = Callable[[Row], float]
+"""What is read of a row; NaN where it was not measured."""
+
+ALARMS = (0.05, 0.01)
+LIMITS = (UNUSUAL, STRONGLY_UNUSUAL)
+LEFT_OUT = {"p": "patient left out", "p maker": "manufacturer left out"}
+"""Key of a row -> what its p-value stands on."""
+LEAST = 10
+"""Regions on either side below which nothing is said of a group of scans."""
+
+
+def ours(row: Row) -> float:
+    """Our own statistic."""
+    return float(row["statistic"])
+
+
+def of_baseline(name: str) -> Number:
+    """What the baseline ``name`` says of a region."""
+    return lambda row: float(row.get("baselines", {}).get(name, math.nan))
+
+
+def of_evidence(family: str) -> Number:
+    """The statistic of one family of evidence alone."""
+    return lambda row: float(row["statistics"].get(family, math.nan))
+
+
+def of_content(name: str) -> Number:
+    """What needs no look at noise."""
+    return lambda row: float(row[name])
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Edited regions and controls of the patients on whom an edit was tried."""
+
+    edited: Sequence[Row]
+    genuine: Sequence[Row]
+
+    @property
+    def patients(self) -> list[str]:
+        """Whose regions these are, sorted."""
+        return sorted({row["patient"] for row in self.edited})
+
+    def parts(self, number: Number, patients: Sequence[str]) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Finite values of each patient: edited, genuine."""
+        both = (self.edited, self.genuine)
+        edited, genuine = (by_patient([number(row) for row in rows], [row["patient"] for row in rows], patients) for rows in both)
+        return edited, genuine
+
+    def pooled(self, number: Number) -> tuple[FloatArray, FloatArray]:
+        """Finite values: edited, genuine."""
+        return _pooled(self.parts(number, self.patients), range(len(self.patients)))
+
+
+Drawn: TypeAlias = Sequence[int] | range | NDArray[np.int64]
+
+
+def _pooled(parts: tuple[list[FloatArray], list[FloatArray]], drawn: Drawn) -> tuple[FloatArray, FloatArray]:
+    edited, genuine = (np.concatenate([side[i] for i in drawn]) if len(side) else np.empty(0) for side in parts)
+    return edited, genuine
+
+
+def sides_of(rows: Sequence[Row], kind: str) -> Sides:
+    """Regions of one kind of edit and the controls of the same patients, without those of curves."""
+    edited = [row for row in rows if row["kind"] == kind and not row["curve"]]
+    tried = {row["patient"] for row in edited}
+    return Sides(edited, [row for row in rows if row["kind"] == GENUINE and row["patient"] in tried])
+
+
+def _generator() -> np.random.Generator:
+    return np.random.default_rng(sides.SEED)
+
+
+def detection(of: Sides, draws: int = DRAWS) -> dict[str, Any]:
+    """AUC and detection at each rate of false alarms, with intervals, and how many regions they stand on."""
+    patients = of.patients
+    parts = of.parts(ours, patients)
+
+    def numbers(drawn: Drawn) -> dict[str, float]:
+        edited, genuine = _pooled(parts, drawn)
+        return {"auc": auc(edited, genuine), **{f"found at {alarms:g}": found_at(edited, genuine, alarms) for alarms in ALARMS}}
+
+    told: dict[str, Any] = {"patients": len(patients), "regions": sum(map(len, parts[0])), **numbers(range(len(patients)))}
+    told["not assessable"] = len(of.edited) - told["regions"]
+    between = intervals(numbers, len(patients), _generator(), draws)
+    return told | {f"{name} interval": bounds for name, bounds in between.items()}
+
+
+def against(of: Sides, baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
+    """AUC of every baseline on the same regions, and by how much ours lies above the best of them (interval over the same patients drawn)."""
+    told = {name: auc(*of.pooled(of_baseline(name))) for name in baselines}
+    own = auc(*of.pooled(ours))
+    known = {name: value for name, value in told.items() if math.isfinite(value)}
+    if not known or not math.isfinite(own):
+        return {"baselines": told, "best baseline": "", "above best": math.nan, "above best interval": (math.nan, math.nan), "above every": None}
+    best = max(known, key=lambda name: known[name])
+    patients = of.patients
+    mine, theirs = of.parts(ours, patients), of.parts(of_baseline(best), patients)
+    low_high = interval(lambda drawn: auc(*_pooled(mine, drawn)) - auc(*_pooled(theirs, drawn)), len(patients), _generator(), draws)
+    return {
+        "baselines": told,
+        "best baseline": best,
+        "above best": own - known[best],
+        "above best interval": low_high,
+        "above every": all(own > value for value in known.values()),
+    }
+
+
+def shares(rows: Sequence[Row]) -> dict[str, float]:
+    """Share of regions at or below each threshold of the p-value, patient and manufacturer left out; NaN where there are none."""
+    told: dict[str, float] = {}
+    for key, words in LEFT_OUT.items():
+        values = np.asarray([row[key] for row in rows], dtype=np.float64)
+        values = values[np.isfinite(values)]
+        told |= {f"{words}, p <= {limit:g}": float((values <= limit).mean()) if len(values) else math.nan for limit in LIMITS}
+    return told
+
+
+def family_row(rows: Sequence[Row], kind: str, baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
+    """Everything that is said of one kind of edit."""
+    of = sides_of(rows, kind)
+    told: dict[str, Any] = {"kind": kind, **detection(of, draws), **shares(of.edited), **against(of, baselines, draws)}
+    told["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
+    told["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
+    told["tissues"] = grouped(of, lambda row: str(row["tissue"]))
+    return told
+
+
+def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:
+    """AUC within each group of regions that holds at least ``LEAST`` on either side."""
+    told = {}
+    for name in sorted({group(row) for row in of.edited} - {""}):
+        inside = Sides(*([row for row in side if group(row) == name] for side in (of.edited, of.genuine)))
+        edited, genuine = inside.pooled(ours)
+        if min(len(edited), len(genuine)) >= LEAST:
+            told[name] = auc(edited, genuine)
+    return told
+
+
+def form_row(rows: Sequence[Row], form: str, kinds: Sequence[str], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
+    """The mean over the families of a form: AUC, detection, and how far above the best baseline; and all its edits within groups of scans."""
+    every = [sides_of(rows, kind) for kind in kinds]
+    patients = sorted({name for of in every for name in of.patients})
+    parts = {name: [of.parts(number, patients) for of in every] for name, number in _numbers(baselines).items()}
+
+    def means(drawn: Drawn) -> dict[str, float]:
+        pooled = {name: [_pooled(part, drawn) for part in each] for name, each in parts.items()}
+        told = {f"auc {name}".strip(): _mean([auc(*pair) for pair in each]) for name, each in pooled.items()}
+        return told | {f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled[""]]) for alarms in ALARMS}
+
+    told = means(range(len(patients)))
+    known = {name: told.pop(f"auc {name}") for name in baselines}
+    best = max((name for name in known if math.isfinite(known[name])), key=lambda name: known[name], default="")
+    parts = {name: each for name, each in parts.items() if name in ("", best)}
+
+    def with_difference(drawn: Drawn) -> dict[str, float]:
+        drawn_means = means(drawn)
+        return drawn_means | {"above best": drawn_means["auc"] - drawn_means[f"auc {best}"] if best else math.nan}
+
+    between = intervals(with_difference, len(patients), _generator(), draws)
+    together = Sides([row for of in every for row in of.edited], [row for row in rows if row["kind"] == GENUINE])
+    return {
+        **{"form": form, "families": len(kinds), "patients": len(patients), "regions": sum(len(of.edited) for of in every)},
+        **told,
+        **{f"{name} interval": between[name] for name in told},
+        **shares(together.edited),
+        **{"baselines": known, "best baseline": best},
+        **{"above best": told["auc"] - known[best] if best else math.nan, "above best interval": between["above best"]},
+        "above every": all(told["auc"] > value for value in known.values() if math.isfinite(value)) if best else None,
+        "groups": {name: grouped(together, group) for name, group in GROUPS.items()},
+    }
+
+
+GROUPS: dict[str, Callable[[Row], str]] = {
+    "manufacturer": lambda row: str(row["maker"]),
+    "scanner": lambda row: str(row["scanner"]),
+    "kernel or sequence": lambda row: str(row["kernel"]),
+    "tissue": lambda row: str(row["tissue"]),
+}
+"""Ways in which scans and regions are told apart."""
+
+
+def _numbers(baselines: Sequence[str]) -> dict[str, Number]:
+    return {"": ours, **{name: of_baseline(name) for name in baselines}}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
+    """How often genuine controls are called unusual: the mean over patients with its interval, and the mean within each manufacturer."""
+    genuine = [row for row in rows if row["kind"] == GENUINE]
+    by_name = {name: shares([row for row in genuine if row["patient"] == name]) for name in sorted({row["patient"] for row in genuine})}
+    makers = {row["patient"]: row["maker"] for row in genuine}
+    told: dict[str, Any] = {"controls": len(genuine), "patients": len(by_name), "all": {}, "intervals": {}, "manufacturers": {}}
+    for name in shares([]):
+        known = [each[name] for each in by_name.values() if math.isfinite(each[name])]
+        told["all"][name], told["intervals"][name] = _mean(known), mean_interval(known, _generator())
+    for maker in sorted(set(makers.values())):
+        inside = [each for name, each in by_name.items() if makers[name] == maker]
+        told["manufacturers"][maker] = {"patients": len(inside), **{name: _mean([each[name] for each in inside]) for name in shares([])}}
+    return told
+
+
+def curve(rows: Sequence[Row], chosen: Sequence[Row], draws: int = DRAWS) -> list[dict[str, Any]]:
+    """Detection at each place of a curve; ``chosen`` are its edited regions, compared with the controls of the same patients."""
+    told = []
+    for at in sorted({row["at"] for row in chosen}):
+        edited = [row for row in chosen if row["at"] == at]
+        tried = {row["patient"] for row in edited}
+        of = Sides(edited, [row for row in rows if row["kind"] == GENUINE and row["patient"] in tried])
+        told.append({"at": at, **detection(of, draws)})
+    return told
+
+
+def forms_of(families: Mapping[str, Family]) -> dict[str, list[str]]:
+    """Form -> its families, those of nothing left out."""
+    forms = sorted({family.form for family in families.values()} - {NOTHING, ""})
+    return {form: [name for name, family in families.items() if family.form == form] for form in forms}
