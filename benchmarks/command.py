@@ -34,9 +34,9 @@ def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:
     return made
 
 
-def publish(name: str, content: Mapping[str, Any], markdown: str, *, quick: bool) -> Path:
-    """Writes ``<name>.json`` and ``<name>.md``, prints the latter, and gives the folder."""
-    folder = QUICK_RESULTS if quick else RESULTS
+def publish(name: str, content: Mapping[str, Any], markdown: str, *, quick: bool, folder: Path | None = None) -> Path:
+    """Writes ``<name>.json`` and ``<name>.md``, prints the latter, and gives the folder. ``folder``: another than that of committed numbers."""
+    folder = QUICK_RESULTS if quick else folder or RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"{name}.json", (json.dumps(rounded(content), indent=1) + "\n").encode())
     write_atomically(folder / f"{name}.md", (markdown.rstrip() + "\n").encode())

@@ -7,15 +7,13 @@ dashes or marker as well.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from benchmarks.bootstrap import LEVEL
 from benchmarks.detection import FloatArray, auc
@@ -31,8 +29,6 @@ CALIBRATION_DRAWS = 300
 SMALLEST_P = 1e-3
 """Where the axis of p-values begins."""
 
-mpl.use("Agg")
-
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes the picture, whole or not at all; the same figure gives the same bytes."""
@@ -43,10 +39,10 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _figure(columns: int, rows: int = 1) -> tuple[Figure, NDArray[np.object_]]:
-    figure = Figure(figsize=(PANEL_IN[0] * columns, PANEL_IN[1] * rows), layout="constrained")
-    axes = np.asarray(figure.subplots(rows, columns, squeeze=False), dtype=object)
-    for each in axes.flat:
+def _figure(columns: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(PANEL_IN[0] * columns, PANEL_IN[1]), layout="constrained")
+    axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+    for each in axes:
         each.grid(visible=True, color="0.88", linewidth=0.6)
         each.spines[["top", "right"]].set_visible(False)
     return figure, axes
@@ -62,14 +58,14 @@ def roc_points(edited: FloatArray, genuine: FloatArray) -> tuple[FloatArray, Flo
 def roc(forms: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]]) -> Figure:
     """One panel per form: all its edits against the controls, by every detector (the first is ours)."""
     figure, axes = _figure(max(1, len(forms)))
-    for panel, (form, detectors) in zip(axes.flat, forms.items(), strict=False):
+    for panel, (form, detectors) in zip(axes, forms.items(), strict=False):
         for place, (name, (edited, genuine)) in enumerate(detectors.items()):
             if not len(edited) or not len(genuine):
                 continue
             false, found = roc_points(edited, genuine)
             width, above = (2.4, 3) if place == 0 else (1.3, 2)
             words = f"{name} ({auc(edited, genuine):.2f})"
-            style = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
+            style: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
             panel.plot(np.maximum(false, 0.5 / len(genuine)), found, linewidth=width, zorder=above, label=words, **style)
         even = np.geomspace(1e-4, 1.0, 200)
         panel.plot(even, even, color="0.6", linewidth=0.8, zorder=1)
@@ -88,7 +84,7 @@ def calibration(values: Mapping[str, Mapping[str, FloatArray]], patients: int, r
         rng: for the bands, which hold 95 % of patients drawn again.
     """
     figure, axes = _figure(1)
-    panel: Axes = axes[0, 0]
+    panel = axes[0]
     nominal = np.geomspace(SMALLEST_P, 1.0, 100)
     limit = 1.0 / (1 + patients)
     panel.axvspan(SMALLEST_P, limit, color="0.93", zorder=0)
@@ -124,13 +120,14 @@ def curves(of: Mapping[str, Sequence[Mapping[str, Any]]], label: str, mark: tupl
         mark: a place to be marked, and what it is.
     """
     figure, axes = _figure(2)
-    for panel, key, words in zip(axes.flat, ("auc", "found at 0.05"), ("AUC", "found at 5 % false alarms (share)"), strict=True):
+    for panel, key, words in zip(axes, ("auc", "found at 0.05"), ("AUC", "found at 5 % false alarms (share)"), strict=True):
         for place, (name, points) in enumerate(of.items()):
             at, value = (np.asarray([point[which] for point in points], dtype=np.float64) for which in ("at", key))
             bounds = np.asarray([point[f"{key} interval"] for point in points], dtype=np.float64).reshape(-1, 2)
             reach = np.nan_to_num(np.abs(bounds - value[:, None]).T)
-            style = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)], "marker": MARKERS[place % len(MARKERS)]}
-            panel.errorbar(at + (place - 1) * _step(at), value, yerr=reach, capsize=2.5, linewidth=1.6, markersize=5, label=name, **style)
+            style: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
+            style |= {"marker": MARKERS[place % len(MARKERS)], "markersize": 5, "linewidth": 1.6, "capsize": 2.5}
+            panel.errorbar(at + (place - 1) * _step(at), value, yerr=reach, label=name, **style)
         if mark:
             panel.axvline(mark[0], color="0.5", linewidth=1.0, linestyle=":", label=mark[1])
         if key == "auc":
@@ -143,7 +140,3 @@ def curves(of: Mapping[str, Sequence[Mapping[str, Any]]], label: str, mark: tupl
 def _step(at: FloatArray) -> float:
     """How far lines are shifted so that their bars do not hide each other."""
     return 0.008 * float(np.ptp(at)) if len(at) else 0.0
-
-
-PLOTTERS: dict[str, Callable[..., Figure]] = {"roc": roc, "calibration": calibration, "curves": curves}
-"""By name."""

@@ -111,9 +111,26 @@ def _learned(network: str, modality: str) -> tuple[str, ...] | None:
     return kept.learned(network, modality)
 
 
-def baselines_ready(modality: str) -> list[str]:
-    """Names of the baselines that can be measured now; none where this checkout has no baselines."""
-    return list(_rivals().ready(MODALITIES[modality])) if _rivals() else []
+def baselines_of(modality: str, patient: str = "") -> list[str]:
+    """Names of the baselines that can be measured now, but for those that learned from ``patient``; none where this checkout has no baselines."""
+    ready = _rivals().ready(MODALITIES[modality]) if _rivals() else []
+    return [name for name in ready if patient not in _taught(name, modality)]
+
+
+def baselines_mark(modality: str) -> str:
+    """Digest of which baselines there are and of what they learned."""
+    mark = hashlib.sha256()
+    for name in baselines_of(modality):
+        mark.update(name.encode())
+        state = getattr(_rivals().BASELINES[name], "state", "")
+        mark.update(_rivals().state.place(state, modality).read_bytes() if state else b"")
+    return mark.hexdigest()
+
+
+@functools.cache
+def _taught(name: str, modality: str) -> tuple[str, ...]:
+    state = getattr(_rivals().BASELINES[name], "state", "")
+    return tuple(_rivals().state.learned_from(state, modality)) if state else ()
 
 
 @functools.cache
@@ -161,12 +178,12 @@ def _measured(ground: Ground, task: Task) -> Iterator[tuple[Part, Rows]]:
         elif part.curve == OFFSET:
             yield part, _missed(ground, version)
         else:
-            plain = _marked(trials.measured(ground, version), part.curve, [part.at] * len(version.centres))
+            plain = _marked(trials.measured(ground, version), ground, part.curve, [part.at] * len(version.centres))
             yield part, _compared(ground, version, plain, task.baselines) if not part.curve else plain
 
 
-def _marked(rows: Rows, curve: str, at: Sequence[float]) -> Rows:
-    return [{**row, "curve": curve, "at": place} for row, place in zip(rows, at, strict=True)]
+def _marked(rows: Rows, ground: Ground, curve: str, at: Sequence[float]) -> Rows:
+    return [{**row, "curve": curve, "at": place, "radius": ground.places.radius} for row, place in zip(rows, at, strict=True)]
 
 
 def _sized(ground: Ground, part: Part) -> Rows:
@@ -177,7 +194,7 @@ def _sized(ground: Ground, part: Part) -> Rows:
             centres.append(centre)
     places = Places(part.at, np.asarray(centres), ground.places.genuine)
     version = trials.version_of(ground, part.kind, TABLE[part.kind], places)
-    return [] if version is None else _marked(trials.measured(ground, version), SIZE, [part.at] * len(version.centres))
+    return [] if version is None else _marked(trials.measured(ground, version), ground, SIZE, [part.at] * len(version.centres))
 
 
 def _missed(ground: Ground, version: Version) -> Rows:
@@ -195,7 +212,7 @@ def _missed(ground: Ground, version: Version) -> Rows:
         clicks = centre + np.asarray(OFFSETS_PX)[:, None] * step
         inside = ((clicks >= 0) & (clicks <= [width - 1, height - 1])).all(axis=1)
         kept_in = [at for at, within in zip(OFFSETS_PX, inside, strict=True) if within]
-        rows += _marked(trials.measured(ground, version, clicks[inside]), OFFSET, kept_in)
+        rows += _marked(trials.measured(ground, version, clicks[inside]), ground, OFFSET, kept_in)
     return rows
 
 

@@ -50,6 +50,12 @@ def of_content(name: str) -> Number:
     return lambda row: float(row[name])
 
 
+Parts: TypeAlias = tuple[list[FloatArray], list[FloatArray]]
+"""Values of each patient: edited, genuine."""
+Drawn: TypeAlias = Sequence[int] | range | NDArray[np.int64]
+"""Numbers of patients, repeated as drawn."""
+
+
 @dataclass(frozen=True)
 class Sides:
     """Edited regions and controls of the patients on whom an edit was tried."""
@@ -62,21 +68,25 @@ class Sides:
         """Whose regions these are, sorted."""
         return sorted({row["patient"] for row in self.edited})
 
-    def parts(self, number: Number, patients: Sequence[str]) -> tuple[list[FloatArray], list[FloatArray]]:
+    def parts(self, number: Number, patients: Sequence[str]) -> Parts:
         """Finite values of each patient: edited, genuine."""
         both = (self.edited, self.genuine)
         edited, genuine = (by_patient([number(row) for row in rows], [row["patient"] for row in rows], patients) for rows in both)
         return edited, genuine
+
+    def paired(self, rival: Number, patients: Sequence[str]) -> tuple[Parts, Parts]:
+        """Our own values and those of ``rival``, of patients on whom it was tried; others are empty (it may have learned from them)."""
+        theirs = self.parts(rival, patients)
+        met = [bool(len(edited) + len(genuine)) for edited, genuine in zip(*theirs, strict=True)]
+        edited, genuine = ([values if kept else np.empty(0) for values, kept in zip(side, met, strict=True)] for side in self.parts(ours, patients))
+        return (edited, genuine), theirs
 
     def pooled(self, number: Number) -> tuple[FloatArray, FloatArray]:
         """Finite values: edited, genuine."""
         return _pooled(self.parts(number, self.patients), range(len(self.patients)))
 
 
-Drawn: TypeAlias = Sequence[int] | range | NDArray[np.int64]
-
-
-def _pooled(parts: tuple[list[FloatArray], list[FloatArray]], drawn: Drawn) -> tuple[FloatArray, FloatArray]:
+def _pooled(parts: Parts, drawn: Drawn) -> tuple[FloatArray, FloatArray]:
     edited, genuine = (np.concatenate([side[i] for i in drawn]) if len(side) else np.empty(0) for side in parts)
     return edited, genuine
 
@@ -107,23 +117,30 @@ def detection(of: Sides, draws: int = DRAWS) -> dict[str, Any]:
     return told | {f"{name} interval": bounds for name, bounds in between.items()}
 
 
-def against(of: Sides, baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
-    """AUC of every baseline on the same regions, and by how much ours lies above the best of them (interval over the same patients drawn)."""
-    told = {name: auc(*of.pooled(of_baseline(name))) for name in baselines}
-    own = auc(*of.pooled(ours))
-    known = {name: value for name, value in told.items() if math.isfinite(value)}
-    if not known or not math.isfinite(own):
+def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
+    """AUC of every baseline on the same regions, and how far ours lies above the best of them: that which leaves us the smallest lead.
+
+    Of several edits the mean is taken. Intervals are of the difference, over the same patients drawn.
+    """
+    patients = sorted({name for of in every for name in of.patients})
+    parts = {name: [of.paired(of_baseline(name), patients) for of in every] for name in baselines}
+
+    def lead(name: str, drawn: Drawn) -> float:
+        return _mean([auc(*_pooled(mine, drawn)) - auc(*_pooled(theirs, drawn)) for mine, theirs in parts[name]])
+
+    everybody = range(len(patients))
+    told = {name: _mean([auc(*_pooled(theirs, everybody)) for _, theirs in parts[name]]) for name in baselines}
+    leads = {name: lead(name, everybody) for name in baselines}
+    leads = {name: value for name, value in leads.items() if math.isfinite(value)}
+    if not leads:
         return {"baselines": told, "best baseline": "", "above best": math.nan, "above best interval": (math.nan, math.nan), "above every": None}
-    best = max(known, key=lambda name: known[name])
-    patients = of.patients
-    mine, theirs = of.parts(ours, patients), of.parts(of_baseline(best), patients)
-    low_high = interval(lambda drawn: auc(*_pooled(mine, drawn)) - auc(*_pooled(theirs, drawn)), len(patients), _generator(), draws)
+    best = min(leads, key=lambda name: leads[name])
     return {
         "baselines": told,
         "best baseline": best,
-        "above best": own - known[best],
-        "above best interval": low_high,
-        "above every": all(own > value for value in known.values()),
+        "above best": leads[best],
+        "above best interval": interval(lambda drawn: lead(best, drawn), len(patients), _generator(), draws),
+        "above every": leads[best] > 0,
     }
 
 
@@ -140,7 +157,7 @@ def shares(rows: Sequence[Row]) -> dict[str, float]:
 def family_row(rows: Sequence[Row], kind: str, baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
     """Everything that is said of one kind of edit."""
     of = sides_of(rows, kind)
-    told: dict[str, Any] = {"kind": kind, **detection(of, draws), **shares(of.edited), **against(of, baselines, draws)}
+    told: dict[str, Any] = {"kind": kind, **detection(of, draws), **shares(of.edited), **against([of], baselines, draws)}
     told["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
     told["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
     told["tissues"] = grouped(of, lambda row: str(row["tissue"]))
@@ -162,32 +179,21 @@ def form_row(rows: Sequence[Row], form: str, kinds: Sequence[str], baselines: Se
     """The mean over the families of a form: AUC, detection, and how far above the best baseline; and all its edits within groups of scans."""
     every = [sides_of(rows, kind) for kind in kinds]
     patients = sorted({name for of in every for name in of.patients})
-    parts = {name: [of.parts(number, patients) for of in every] for name, number in _numbers(baselines).items()}
+    parts = [of.parts(ours, patients) for of in every]
 
     def means(drawn: Drawn) -> dict[str, float]:
-        pooled = {name: [_pooled(part, drawn) for part in each] for name, each in parts.items()}
-        told = {f"auc {name}".strip(): _mean([auc(*pair) for pair in each]) for name, each in pooled.items()}
-        return told | {f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled[""]]) for alarms in ALARMS}
+        pooled = [_pooled(part, drawn) for part in parts]
+        told = {"auc": _mean([auc(*pair) for pair in pooled])}
+        return told | {f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled]) for alarms in ALARMS}
 
-    told = means(range(len(patients)))
-    known = {name: told.pop(f"auc {name}") for name in baselines}
-    best = max((name for name in known if math.isfinite(known[name])), key=lambda name: known[name], default="")
-    parts = {name: each for name, each in parts.items() if name in ("", best)}
-
-    def with_difference(drawn: Drawn) -> dict[str, float]:
-        drawn_means = means(drawn)
-        return drawn_means | {"above best": drawn_means["auc"] - drawn_means[f"auc {best}"] if best else math.nan}
-
-    between = intervals(with_difference, len(patients), _generator(), draws)
+    between = intervals(means, len(patients), _generator(), draws)
     together = Sides([row for of in every for row in of.edited], [row for row in rows if row["kind"] == GENUINE])
     return {
-        **{"form": form, "families": len(kinds), "patients": len(patients), "regions": sum(len(of.edited) for of in every)},
-        **told,
-        **{f"{name} interval": between[name] for name in told},
+        **{"form": form, "families": len(kinds), "patients": len(patients), "regions": len(together.edited)},
+        **means(range(len(patients))),
+        **{f"{name} interval": bounds for name, bounds in between.items()},
         **shares(together.edited),
-        **{"baselines": known, "best baseline": best},
-        **{"above best": told["auc"] - known[best] if best else math.nan, "above best interval": between["above best"]},
-        "above every": all(told["auc"] > value for value in known.values() if math.isfinite(value)) if best else None,
+        **against(every, baselines, draws),
         "groups": {name: grouped(together, group) for name, group in GROUPS.items()},
     }
 
@@ -199,10 +205,6 @@ GROUPS: dict[str, Callable[[Row], str]] = {
     "tissue": lambda row: str(row["tissue"]),
 }
 """Ways in which scans and regions are told apart."""
-
-
-def _numbers(baselines: Sequence[str]) -> dict[str, Number]:
-    return {"": ours, **{name: of_baseline(name) for name in baselines}}
 
 
 def _mean(values: Sequence[float]) -> float:
