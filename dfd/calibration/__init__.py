@@ -1,0 +1,49 @@
+"""Evidence -> p-value and verdict: conformal over patients (see ``tables``)."""
+
+from dfd.calibration.cohort import (
+    COVARIATES,
+    SCREENING,
+    SERIES,
+    SLICE,
+    Calibration,
+    Setting,
+    combined_p,
+    fit,
+    rarity,
+    unlike,
+    without,
+)
+from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
+from dfd.calibration.stored import FORMAT, from_json, to_json
+from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, share_beyond, true_rate_bound
+
+__all__ = [
+    "COVARIATES",
+    "FORMAT",
+    "ORDINARY",
+    "QUANTILES",
+    "SCREENING",
+    "SERIES",
+    "SLICE",
+    "SMALLEST_P",
+    "STRONGLY_UNUSUAL",
+    "UNUSUAL",
+    "Calibration",
+    "Circumstances",
+    "Setting",
+    "Table",
+    "combined_p",
+    "fit",
+    "fit_table",
+    "form_of",
+    "from_json",
+    "judge",
+    "p_value",
+    "rarity",
+    "share_beyond",
+    "to_json",
+    "true_rate_bound",
+    "unlike",
+    "verdict_of",
+    "without",
+]
