@@ -5,6 +5,7 @@ Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,7 @@ class Point:
     """Line of the file, 1-based, as a text editor counts."""
     filename: str
     x: float = float("nan")
-    """Column, zero-based pixels of the stored matrix."""
+    """Column, zero-based pixels of the stored matrix; NaN in both where the slice is asked about as a whole."""
     y: float = float("nan")
     """Row, downwards, zero-based pixels."""
     frame: int | None = None
@@ -108,6 +109,11 @@ class Point:
     path: Path | None = None
     """The file that was found."""
     error: str = ""
+
+    @property
+    def is_screening(self) -> bool:
+        """True where the row names a slice and no place in it: the whole slice is looked at."""
+        return not self.error and math.isnan(self.x) and math.isnan(self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,30 @@ class Finding:
     tissue: str = ""
     extrapolated: bool = False
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A region that stands out in a slice that was screened."""
+
+    finding: Finding
+    """As for a point in its middle; ``finding.point`` is the row, with that place filled in."""
+    expected_false_alarms: float
+    """How many regions as strange as this one a genuine slice shows by chance, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The answer for a whole slice without a point."""
+
+    finding: Finding
+    """Of the slice as a whole."""
+    map: FloatImage
+    """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be said."""
+    radius_px: float
+    """Of the regions that were looked at."""
+    suspicions: tuple[Suspicion, ...] = ()
+    """From the fewest expected false alarms on."""
 
 
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
