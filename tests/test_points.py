@@ -180,7 +180,9 @@ def test_a_file_of_names_asks_about_whole_slices(points_of, data):
     assert dict(first.cells) == {"filename": "p1/file011", "note": "a"}
 
 
-@pytest.mark.parametrize("text", ["filename\ntop", "| filename |\n|---|\n| top |", "frame;filename\n2;top", "filename,X,Y\ntop,,", "filename,X,Y\ntop"])
+@pytest.mark.parametrize(
+    "text", ["filename\ntop", "| filename |\n|---|\n| top |", "frame;filename\n2;top", "filename,X,Y\ntop,,", "filename,X,Y\ntop"]
+)
 def test_a_row_without_a_place_asks_about_the_whole_slice(points_of, text):
     (point,) = points_of(text + "\n")
     assert point.is_screening

@@ -14,12 +14,15 @@ from dfd.calibration.cohort import (
     without,
 )
 from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
+from dfd.calibration.screening import MOST_FALSE_ALARMS, NOT_CALIBRATED, Places, fit_screening, judge_slice, p_of_places
 from dfd.calibration.stored import FORMAT, from_json, to_json
-from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, share_beyond, true_rate_bound
+from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, p_values, share_beyond, true_rate_bound
 
 __all__ = [
     "COVARIATES",
     "FORMAT",
+    "MOST_FALSE_ALARMS",
+    "NOT_CALIBRATED",
     "ORDINARY",
     "QUANTILES",
     "SCREENING",
@@ -30,15 +33,20 @@ __all__ = [
     "UNUSUAL",
     "Calibration",
     "Circumstances",
+    "Places",
     "Setting",
     "Table",
     "combined_p",
     "fit",
+    "fit_screening",
     "fit_table",
     "form_of",
     "from_json",
     "judge",
+    "judge_slice",
+    "p_of_places",
     "p_value",
+    "p_values",
     "rarity",
     "share_beyond",
     "to_json",

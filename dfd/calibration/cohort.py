@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from dfd.calibration.tables import SMALLEST_P, Table, fit_table, p_value, share_beyond, thinned
+import numpy as np
+
+from dfd.calibration.tables import SMALLEST_P, FloatArray, Table, fit_table, p_value, shares_beyond, thinned
 from dfd.errors import CalibrationError
 
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
@@ -93,13 +95,22 @@ def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, 
     """
     families = sorted({family for rows in by_patient for row in rows for family, value in row.items() if math.isfinite(value)})
     tables = {family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient]) for family in families}
-    return tables, fit_table([[rarity(row, tables) for row in rows] for rows in by_patient])
+    return tables, fit_table([rarities(rows, tables).tolist() for rows in by_patient])
 
 
 def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
     """The largest over families of 1 / (share of genuine regions beyond): >= 1, higher = more suspicious; NaN where no family could be measured."""
-    shares = [share_beyond(value, tables[family]) for family, value in statistics.items() if family in tables and math.isfinite(value)]
-    return 1.0 / max(min(shares), SMALLEST_P) if shares else math.nan
+    return float(rarities([statistics], tables)[0])
+
+
+def rarities(rows: Sequence[Mapping[str, float]], tables: Mapping[str, Table]) -> FloatArray:
+    """As ``rarity``, of many regions: ``[n]``."""
+    lowest = np.full(len(rows), np.inf)
+    for family, table in tables.items():
+        values = np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
+        known = np.isfinite(values)
+        lowest[known] = np.minimum(lowest[known], shares_beyond(values[known], table))
+    return np.where(np.isfinite(lowest), 1.0 / np.maximum(lowest, SMALLEST_P), np.nan)
 
 
 def without(number: int, calibration: Calibration) -> Calibration:

@@ -11,6 +11,7 @@ from dfd.calibration.cohort import SLICE, Calibration, combined_p, unlike
 from dfd.calibration.tables import p_value
 from dfd.records import Evidence, Finding, Point
 
+NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
 FORMS = {"copy_move": "copy-move", "synthesis": "AI edit"}
 """Form that a family speaks for; noise speaks for two, see ``form_of``."""
@@ -54,11 +55,11 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
     tables = calibration.of(around.setting) if calibration else None
     usable = [each for each in found if tables and each.family in tables.tables and math.isfinite(each.statistic)]
     if calibration is None or tables is None or not usable:
-        return refused(reason="the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans")
+        return refused(reason=NO_CALIBRATION)
     p, beyond = combined_p({each.family: each.statistic for each in usable}, tables)
     by_family = {each.family: p_value(each.statistic, tables.tables[each.family])[0] for each in usable}
     leading = min(usable, key=lambda each: by_family[each.family])
-    remarks = _remarks(calibration, around)
+    remarks = remarks_on(calibration, around)
     verdict = verdict_of(p)
     alarm = verdict != "no anomaly found"
     copied = alarm and by_family.get("copy_move", 1.0) <= UNUSUAL
@@ -80,7 +81,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
     )
 
 
-def _remarks(calibration: Calibration, around: Circumstances) -> list[str]:
+def remarks_on(calibration: Calibration, around: Circumstances) -> list[str]:
     """Sentences on why the scan or the region is unlike those that the calibration stands on."""
     remarks = list(around.remarks)
     strange = unlike(around.covariates, calibration)

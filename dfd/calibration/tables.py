@@ -65,26 +65,32 @@ def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
     return threshold, 1.0 / max(excess, 0.02)
 
 
-def _counted_share(statistic: float, table: Table) -> float:
-    return float(np.mean([1.0 - np.searchsorted(values, statistic, side="left") / len(values) for values in table.patients]))
+def shares_beyond(statistics: FloatArray, table: Table) -> FloatArray:
+    """``[n]``: patient-weighted share of genuine regions at least as large as each statistic, smooth beyond the tail's threshold. Not increasing."""
+    counted = np.minimum(statistics, table.threshold)
+    shares = np.mean([1.0 - np.searchsorted(values, counted, side="left") / len(values) for values in table.patients], axis=0)
+    return np.asarray(shares * np.maximum(statistics / table.threshold, 1.0) ** -table.tail_index)
 
 
 def share_beyond(statistic: float, table: Table) -> float:
-    """Patient-weighted share of genuine regions at least as large as ``statistic``, smooth beyond the tail's threshold. Not increasing."""
-    if statistic <= table.threshold:
-        return _counted_share(statistic, table)
-    return _counted_share(table.threshold, table) * float((statistic / table.threshold) ** -table.tail_index)
+    """As ``shares_beyond``, of one statistic."""
+    return float(shares_beyond(np.array([statistic]), table)[0])
 
 
 def p_value(statistic: float, table: Table) -> tuple[float, bool]:
     """Two answers: p in (0, 1], not increasing in ``statistic``; and whether it lies beyond what the patients support."""
+    p, beyond = p_values(np.array([statistic]), table)
+    return float(p[0]), bool(beyond[0])
+
+
+def p_values(statistics: FloatArray, table: Table) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """As ``p_value``, of many statistics ``[n]``: both answers ``[n]``."""
     n = len(table.patients)
-    share = share_beyond(statistic, table)
-    limit = 1.0 / (n + 1)
-    if share >= limit:
-        return min(1.0, (1 + n * share) / (n + 1)), False
+    shares = shares_beyond(statistics, table)
+    beyond = shares < 1.0 / (n + 1)
     # Below the limit conformal p-values end; the extension joins them without a step and stays on their cautious side.
-    return max(share * (2 * n + 1) / (n + 1), SMALLEST_P), True
+    extended = np.maximum(shares * (2 * n + 1) / (n + 1), SMALLEST_P)
+    return np.where(beyond, extended, np.minimum(1.0, (1 + n * shares) / (n + 1))), beyond
 
 
 def thinned(number: int, table: Table) -> Table:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from dfd.evidence import copy_move, noise, synthesis, tables
+from dfd.evidence import copy_move, grid, noise, synthesis, tables
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
 from dfd.records import Evidence, Prediction, Region
@@ -53,6 +54,13 @@ class SliceEvidence:
                 self._of(module.prepare, radius)
         with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1, len(regions)))) as pool:
             return list(pool.map(self.measure, regions))
+
+    def everywhere(self, like: Region) -> tuple[list[Region], list[Sequence[Evidence]]]:
+        """Regions as large as ``like`` all over the slice, and the evidence of each; what the first family cannot measure is left out."""
+        places = grid.centres(self.windows(like.radius_px), like.radius_px)
+        regions = [replace(like, x=float(x), y=float(y)) for x, y in places]
+        measured = [(region, found) for region, found in zip(regions, self.measure_all(regions), strict=True) if not found[0].obstacle]
+        return [region for region, _ in measured], [found for _, found in measured]
 
     def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:
         if (prepare, radius) not in self._prepared:
