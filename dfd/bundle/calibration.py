@@ -14,7 +14,8 @@ import torch
 from dfd import calibration
 from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
-from dfd.calibration import Calibration
+from dfd.bundle.screening import screening_setting
+from dfd.calibration import SCREENING, Calibration
 from dfd.evidence import SliceEvidence, noise
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
@@ -85,4 +86,6 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
     tables, combined = calibration.fit(by_patient)
     modality = MODALITIES[cohort.collection.modality]
     bounds = {name: (min(values), max(values)) for name, values in population.items()}
-    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined)
+    whole = screening_setting(network, cohort)
+    settings = {} if whole is None else {SCREENING: whole}
+    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings)

@@ -10,10 +10,11 @@ import torch
 from monai.transforms import MapTransform
 
 from dfd import calibration
+from dfd.bundle import screening
 from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
-from dfd.evidence import GRID_FAMILIES, OFFERED, SliceEvidence
+from dfd.evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Finding, Point, Prediction, Region, Slice
@@ -35,7 +36,8 @@ def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, 
 class ScoreRegionsd(MapTransform):
     """``pred`` of ``LatticeInferer`` -> what is said of it.
 
-    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None) and ``prediction``.
+    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
+    ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
     Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
     """
 
@@ -56,8 +58,14 @@ class ScoreRegionsd(MapTransform):
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = as_prediction(planes[0])
-        findings, regions = self.findings(data["scan"], data["points"], prediction)
-        answered.update(findings=findings, regions=regions, prediction=prediction)
+        whole = [point for point in data["points"] if point.is_screening]
+        screened = screening.screen(data["scan"], whole, prediction, self.modality, self.calibration) if whole else {}
+        findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction)
+        pairs = {finding.point.row: (finding, region) for finding, region in zip(findings, regions, strict=True)}
+        pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
+        ordered = [pairs[point.row] for point in data["points"]]
+        answered.update(findings=[finding for finding, _ in ordered], regions=[region for _, region in ordered])
+        answered.update(prediction=prediction, screenings=screened)
         return answered
 
     def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
@@ -86,23 +94,8 @@ class ScoreRegionsd(MapTransform):
             return error
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
-        """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels.
-
-        By the families that are measured over a whole slice at once; against the tables of regions, which take the largest over several scales, the
-        single scale of a window errs on the cautious side.
-        """
-        result = np.zeros(prediction.z.shape, dtype=np.float32)
-        families = [family for family in GRID_FAMILIES if self.calibration and family in self.calibration.tables]
-        if self.calibration is None or not families:
-            return result
-        radius = self.modality.radius_px
-        windows = SliceEvidence(prediction, self.modality).windows(radius)
-        grids = {family: OFFERED[family].score_grid(windows) for family in families}
-        centres = grids[families[0]][0]
-        step = max(4, round(radius / 2))
-        for number, (x, y) in enumerate(centres):
-            statistics = {family: float(values[number]) for family, (_, values) in grids.items()}
-            if any(map(np.isfinite, statistics.values())):
-                block = (slice(max(0, y - step // 2), y - step // 2 + step), slice(max(0, x - step // 2), x - step // 2 + step))
-                result[block] = -np.log10(calibration.combined_p(statistics, self.calibration)[0])
-        return np.where(prediction.assessed, result, 0.0).astype(np.float32)
+        """``[H, W]`` float32 map of -log10 p for regions of the modality's own radius in pixels, as of a slice that is screened."""
+        if self.calibration is None:
+            return np.zeros(prediction.z.shape, dtype=np.float32)
+        places = screening.places_of(prediction, self.modality, Region(0.0, 0.0, self.modality.radius_px))
+        return np.nan_to_num(screening.map_of(places, prediction, self.calibration), nan=0.0)

@@ -14,7 +14,7 @@ from dfd.calibration.cohort import (
     without,
 )
 from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
-from dfd.calibration.screening import MOST_FALSE_ALARMS, NOT_CALIBRATED, Places, fit_screening, judge_slice, p_of_places
+from dfd.calibration.screening import MOST_FALSE_ALARMS, NOT_CALIBRATED, Places, count_in_words, fit_screening, judge_slice, p_of_places, told_of_many
 from dfd.calibration.stored import FORMAT, from_json, to_json
 from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, p_values, share_beyond, true_rate_bound
 
@@ -37,6 +37,7 @@ __all__ = [
     "Setting",
     "Table",
     "combined_p",
+    "count_in_words",
     "fit",
     "fit_screening",
     "fit_table",
@@ -50,6 +51,7 @@ __all__ = [
     "rarity",
     "share_beyond",
     "to_json",
+    "told_of_many",
     "true_rate_bound",
     "unlike",
     "verdict_of",

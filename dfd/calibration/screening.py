@@ -15,12 +15,14 @@ from functools import partial
 import numpy as np
 
 from dfd.calibration.cohort import SCREENING, Calibration, Setting, combined_p, fit, rarities
-from dfd.calibration.judgement import NO_CALIBRATION, Circumstances, judge, remarks_on, verdict_of
+from dfd.calibration.judgement import NO_CALIBRATION, UNUSUAL, Circumstances, judge, remarks_on, verdict_of
 from dfd.calibration.tables import FloatArray, fit_table, p_value, p_values
 from dfd.records import Evidence, Finding, Point, Region, Suspicion
 
 MOST_FALSE_ALARMS = 1.0
 """Regions are told where at most so many as strange as they are expected by chance in a genuine slice."""
+FALSE_DISCOVERIES = 0.1
+"""Share of slices named without cause that a list of them may hold (Benjamini-Hochberg)."""
 MERGED_RADII = 2.0
 """Places nearer than this to a stranger one share pixels with it and are no region of their own."""
 STEEPEST = 1.0
@@ -123,6 +125,22 @@ def _of_slice(point: Point, judged: tuple[float, bool], strongest: Suspicion, co
     )
 
 
+def told_of_many(p_of_slices: Sequence[float]) -> str:
+    """One sentence on the p-values of several slices: how many are small, and how many would be if nothing was tampered with.
+
+    Source: Benjamini and Hochberg, Controlling the false discovery rate (JRSS B 1995), procedure (1).
+    """
+    count = len(p_of_slices)
+    ranks = np.arange(1, count + 1)
+    held = np.flatnonzero(np.sort(p_of_slices) <= FALSE_DISCOVERIES * ranks / count)
+    remain = int(held[-1]) + 1 if held.size else 0
+    small = sum(p <= UNUSUAL for p in p_of_slices)
+    return (
+        f"of {count} screened slices {small} have p <= {UNUSUAL:g}; {UNUSUAL * count:.3g} are expected if nothing was tampered with; "
+        f"by Benjamini-Hochberg at {FALSE_DISCOVERIES:.0%} {remain} remain"
+    )
+
+
 def _at(point: Point, region: Region) -> Point:
     return replace(point, x=region.x, y=region.y, radius_mm=region.radius_mm)
 
@@ -137,12 +155,16 @@ def _apart(places: Sequence[int], regions: Sequence[Region]) -> list[int]:
     return kept
 
 
+def count_in_words(expected: float) -> str:
+    """A number of expected false alarms for a sentence: what is smaller stands on the extension of a tail, and its digits mean nothing."""
+    return "fewer than 0.001" if expected < 0.001 else f"{expected:.2g}"
+
+
 def _sentence(strongest: Suspicion, suspicious: int, looked_at: int) -> str:
     """Where the strangest place lies, why it is strange, and how many like it chance brings."""
     found = strongest.finding
     where = f"lies at x {found.point.x:g}, y {found.point.y:g}"
-    count = "fewer than 0.001" if strongest.expected_false_alarms < 0.001 else f"{strongest.expected_false_alarms:.2g}"
-    chance = f"{count} such regions are expected by chance in a genuine slice"
+    chance = f"{count_in_words(strongest.expected_false_alarms)} such regions are expected by chance in a genuine slice"
     if not suspicious:
         return f"no region stands out: the strangest of {looked_at} {where}, and {chance}"
     whole = "the only suspicious region" if suspicious == 1 else f"the strongest of {suspicious} suspicious regions"
