@@ -1,8 +1,8 @@
 """The scheme of BTD: one reverse step of a diffusion that knows genuine patches, without noise added first; what it takes away is the score.
 
-Grabovski, Yasur, Amit, Elovici, Mirsky 2024, Back-in-Time Diffusion, arXiv 2407.15169. The image stands for x(0), and the last reverse step (the one
-of least noise) leads to x(-1). Ours differs: a smaller network trained for CPU hours rather than GPU days, and the residual is averaged over the region
-asked about rather than over the patch.
+Grabovski, Yasur, Amit, Elovici, Mirsky 2024, Back-in-Time Diffusion, arXiv 2407.15169. The image stands for x(0), and the reverse step of least
+noise leads to x(-1). Ours differs: a smaller network, trained for CPU hours rather than GPU days, and the residual is averaged over the region that
+is asked about rather than over the patch.
 """
 
 from __future__ import annotations
@@ -92,9 +92,10 @@ def reversed_once(patch: torch.Tensor, network: NoisePredictor) -> torch.Tensor:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mean squared difference, over the region, of the patch around it and what one reverse step makes of it; in squared units of the noise of
-    that step, >= 0, higher = more suspicious. NaN where too little of the region is measured.
-    """  # noqa: D205
+    """Mean squared difference, over the region, of the patch around it and what one reverse step makes of it.
+
+    In squared units of the noise of that step, >= 0. NaN where too little of the region is measured.
+    """
     window = tuple(
         slice(start, start + prepared.side)
         for start in (min(max(0, at - prepared.side // 2), size - prepared.side) for at, size in zip(centre[::-1], prepared.shown.shape, strict=True))

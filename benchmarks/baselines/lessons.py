@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from benchmarks.baselines.back_in_time import VARIANTS, shown
 from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
 from benchmarks.scans import Scan
 from dfd.bundle.crops import filled_up, place, turn
-from dfd.intensity import body_mask, measured_pixels
+from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.records import BoolImage, FloatImage
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock, get_timestep_embedding
 from torch import nn
@@ -36,7 +38,7 @@ class NoisePredictor(nn.Module):
         def block(inputs: int, outputs: int) -> nn.Module:
             return DiffusionUNetResnetBlock(2, inputs, width, outputs, norm_num_groups=GROUPS)
 
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
+        pairs = list(pairwise(channels))
         self.enter = nn.Conv2d(1, channels[0], 3, padding=1)
         self.down = nn.ModuleList([block(count, count) for count in channels])
         self.shrink = nn.ModuleList([nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairs])
