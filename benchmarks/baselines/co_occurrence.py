@@ -30,8 +30,8 @@ RIDGE = 1e-3
 """Share of the mean variance that is added to each component."""
 FEWEST_WINDOWS = 50
 """Below this many no covariance is told."""
-REACH_PX = len(DERIVATIVE) + TOGETHER
-"""Pixels beside a code that it is made from, at most."""
+REACH_PX = 4
+"""How far beside itself a code looks, at most: two pixels for the last of its neighbours, and two more for the derivative there."""
 
 
 def folded() -> NDArray[np.int64]:
@@ -82,7 +82,8 @@ class Prepared:
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction
-        self.known = np.asarray(binary_erosion(self.prediction.assessed, iterations=REACH_PX // 2))
+        # A code that reaches to where nothing was measured is none; values that are only clipped stay in, as they stand in every window.
+        self.known = self.prediction.assessed & binary_erosion(np.isfinite(view.pixels), iterations=REACH_PX, border_value=1)
         self.codes = codes(np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.known)
         self._usual: dict[float, tuple[Windows, Gaussian | None]] = {}
 

@@ -24,8 +24,8 @@ class Prepared:
         scale = self.prediction.noise_scale if np.isfinite(self.prediction.noise_scale) else 1.0
         filled = np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64) / scale
         self.energy = convolve(filled, np.array(SECOND_DIFFERENCE), mode="nearest") ** 2 / UNIT
-        # A difference that reaches over the edge of what is measured is none.
-        self.known = np.asarray(binary_erosion(self.prediction.assessed, np.ones((3, 3))))
+        # A difference that reaches to where nothing was measured is none; values that are only clipped stay in, as they stand in every window.
+        self.known = self.prediction.assessed & binary_erosion(np.isfinite(view.pixels), np.ones((3, 3)), border_value=1)
         self._usual: dict[float, tuple[Windows, float]] = {}
 
     def usual(self, radius: float) -> tuple[Windows, float]:

@@ -200,12 +200,24 @@ def test_a_state_of_another_program_is_refused(network, folder, rng):
         BASELINES["PatchCore-like"].prepare(other)
 
 
-def test_a_random_number_is_of_seed_and_place(network):
+def test_a_random_number_is_of_seed_slice_and_place(network):
     view = view_of(pixels_of(MODALITIES["ct_lung"]), network)
     drawn = numbers("random", view, GENUINE)
     assert len(set(drawn)) == len(GENUINE)
     np.testing.assert_array_equal(drawn, numbers("random", view, GENUINE))
-    assert not (drawn == numbers("random", dataclasses.replace(view, seed=1), GENUINE)).any()
+    for other in (dataclasses.replace(view, seed=1), dataclasses.replace(view, pixels=view.pixels + 1)):
+        assert not (drawn == numbers("random", other, GENUINE)).any()
+
+
+def test_values_that_are_only_clipped_do_not_hide_a_region(network):
+    """Noisy lung reaches the floor in a tenth of its pixels, which are not measurements; what is not finite spoils its neighbours as well."""
+    pixels = pixels_of(MODALITIES["ct_lung"])
+    speckled = np.random.default_rng(3).random(pixels.shape) < 0.1
+    view = view_of(np.where(speckled, -1000.0, pixels).astype(np.float32), network)
+    gone = view_of(np.where(speckled, np.nan, pixels).astype(np.float32), network)
+    for name in ("local noise variance", "Splicebuster-like"):
+        assert np.isfinite(numbers(name, view, GENUINE)).all(), name
+        assert np.isnan(numbers(name, gone, GENUINE)).all(), name
 
 
 def test_codes_are_folded_and_turn_with_the_slice(rng):
