@@ -138,9 +138,12 @@ class ResultsWriter:
             logger.info("%d of %d points done", len(self.found), len(self.points))
 
     def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> None:
-        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core."""
+        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
+
+        One worker more than cores, since each waits for the disk in its turn.
+        """
         images = overlay.render_slice(scan, prediction, self.modality)
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
             list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
 
     def findings(self) -> list[Finding]:
