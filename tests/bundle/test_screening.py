@@ -105,7 +105,9 @@ def test_without_a_calibration_for_screening_there_is_a_map_alone(calibration: C
     assert np.isnan(screened(None).map).all()
 
 
-@pytest.mark.parametrize(("facts", "verdict", "words"), [({"modality": "MR"}, "unreadable", "slice is MR"), ({"lossy": True}, "not assessable", "loss")])
+@pytest.mark.parametrize(
+    ("facts", "verdict", "words"), [({"modality": "MR"}, "unreadable", "slice is MR"), ({"lossy": True}, "not assessable", "loss")]
+)
 def test_a_slice_that_the_model_was_not_made_for(calibration: Calibration, facts: dict[str, Any], verdict: str, words: str) -> None:
     found = screened(calibration, **facts)
     assert found.finding.verdict == verdict
@@ -156,9 +158,13 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
     (tmp_path / "p1" / "notes.txt").write_text("no scan")
     (tmp_path / "p1" / "cut.dcm").write_bytes((tmp_path / "p1" / "a.dcm").read_bytes()[:200])
     points = slice_points(tmp_path)
-    assert [(point.row, point.filename, point.frame, point.is_screening) for point in points] == [(1, "p1/a.dcm", None, True), (2, "p2/b.dcm", None, True)]
+    assert [(point.row, point.filename, point.frame, point.is_screening) for point in points] == [
+        (1, "p1/a.dcm", None, True),
+        (2, "p2/b.dcm", None, True),
+    ]
     assert points[0].path == tmp_path / "p1" / "a.dcm"
     assert dict(points[0].cells) == {"filename": "p1/a.dcm", "X": "", "Y": ""}
     assert "cut.dcm left out" in caplog.text
+    (tmp_path / "p3").mkdir()
     with pytest.raises(PointsError, match="no points file and no slice that can be read"):
-        slice_points(tmp_path / "p3" if (tmp_path / "p3").mkdir() else tmp_path / "p3")
+        slice_points(tmp_path / "p3")
