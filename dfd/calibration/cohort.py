@@ -97,9 +97,13 @@ def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, 
 
 
 def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
-    """The largest over families of 1 / (share of genuine regions beyond): >= 1, higher = more suspicious; NaN where no family could be measured."""
+    """How rare the families together are: 10 ** length of the vector of their -log10(share of genuine regions beyond).
+
+    >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count together, and one that stands alone loses
+    nothing. The largest alone and the sum (Fisher) were tried (docs/explanation/method.md).
+    """
     shares = [share_beyond(value, tables[family]) for family, value in statistics.items() if family in tables and math.isfinite(value)]
-    return 1.0 / max(min(shares), SMALLEST_P) if shares else math.nan
+    return float(10.0 ** math.hypot(*(math.log10(max(share, SMALLEST_P)) for share in shares))) if shares else math.nan
 
 
 def without(number: int, calibration: Calibration) -> Calibration:
