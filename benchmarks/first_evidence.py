@@ -201,7 +201,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"which of four places alike in mean and edge strength is edited is drawn, the other {trials.CONTROLS} are controls. "
         "AUC with a 95 % interval over patients; found at 5 % and 1 % false alarms of these controls; share at or below the p-value thresholds "
         f"with the shipped calibration ({content['calibration patients']} patients) and with the patient left out of it. "
-        "The combination is the largest over the families of how rare each is; then the AUC of each family by itself. "
+        "The combination is the length of the vector of the families' -log10 rarities; then the AUC of each family by itself. "
         "Last column: AUC of content alone (mean / deviation / edge share); 0.5 says nothing, far below says as much as far above.",
         command.table(["edit", "regions", "AUC", "found at 5 %", "found at 1 %", *names, " / ".join(OFFERED), "content alone"], rows),
         "AUC within each tissue that holds at least ten regions of either side:",

@@ -338,8 +338,10 @@ def test_evidence_of_any_family_lowers_the_combined_p_value(of_families: Calibra
 
 def test_rarity_by_hand(of_families: Calibration) -> None:
     shares = {name: share_beyond(2.0, table) for name, table in of_families.tables.items()}
-    assert rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables) == pytest.approx(1 / min(shares["noise"], shares["synthesis"]))
+    both = math.sqrt(math.log10(shares["noise"]) ** 2 + math.log10(shares["synthesis"]) ** 2)
+    assert math.log10(rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables)) == pytest.approx(both)
     assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(1 / shares["noise"])
+    assert rarity({"noise": 0.0, "synthesis": 0.0}, of_families.tables) == 1.0
     assert math.isnan(rarity({"noise": math.nan, "unknown": 3.0}, of_families.tables))
 
 

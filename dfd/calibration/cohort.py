@@ -99,18 +99,23 @@ def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, 
 
 
 def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
-    """The largest over families of 1 / (share of genuine regions beyond): >= 1, higher = more suspicious; NaN where no family could be measured."""
+    """How rare the families together are: 10 ** length of the vector of their -log10(share of genuine regions beyond).
+
+    >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count together, and one that stands alone loses
+    nothing. The largest alone and the sum (Fisher) were tried (docs/explanation/method.md).
+    """
     return float(rarities([statistics], tables)[0])
 
 
 def rarities(rows: Sequence[Mapping[str, float]], tables: Mapping[str, Table]) -> FloatArray:
     """As ``rarity``, of many regions: ``[n]``."""
-    lowest = np.full(len(rows), np.inf)
+    squares, measured = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
     for family, table in tables.items():
         values = np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
         known = np.isfinite(values)
-        lowest[known] = np.minimum(lowest[known], shares_beyond(values[known], table))
-    return np.where(np.isfinite(lowest), 1.0 / np.maximum(lowest, SMALLEST_P), np.nan)
+        squares[known] += np.log10(np.maximum(shares_beyond(values[known], table), SMALLEST_P)) ** 2
+        measured |= known
+    return np.where(measured, 10.0 ** np.sqrt(squares), np.nan)
 
 
 def without(number: int, calibration: Calibration) -> Calibration:

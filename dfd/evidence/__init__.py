@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from dfd.evidence import copy_move, grid, noise, synthesis, tables
+from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Transform
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
 from dfd.records import Evidence, Prediction, Region
@@ -47,19 +48,32 @@ class SliceEvidence:
         """One piece of evidence per family, in the order of the table."""
         return [module.measure(region, self._of(module.prepare, region.radius_px)) for module in OFFERED.values()]
 
-    def measure_all(self, regions: Sequence[Region]) -> list[Sequence[Evidence]]:
-        """The same for many regions, on every core: the search for copies, most of the work, leaves the interpreter free."""
+    def measure_all(self, regions: Sequence[Region], *, quick: bool = False) -> list[Sequence[Evidence]]:
+        """The same for many regions, windows at once and the search for copies, most of the work, on every core.
+
+        ``quick``: copies are looked for as they are and mirrored only, for searches of a whole slice; they are calibrated for themselves.
+        """
+        if not regions:
+            return []
         for radius in {region.radius_px for region in regions}:
             for module in OFFERED.values():
                 self._of(module.prepare, radius)
-        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1, len(regions)))) as pool:
-            return list(pool.map(self.measure, regions))
+            tables.look([region for region in regions if region.radius_px == radius], self.windows(radius))
+        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1))) as pool:
+            copies = list(pool.map(lambda region: self._copies(region, QUICK_TRANSFORMS if quick else TRANSFORMS), regions))
+        return [
+            [copied if module is copy_move else module.measure(region, self._of(module.prepare, region.radius_px)) for module in OFFERED.values()]
+            for region, copied in zip(regions, copies, strict=True)
+        ]
+
+    def _copies(self, region: Region, transforms: Sequence[Transform]) -> Evidence:
+        reference: copy_move.CopyMoveReference = self._of(copy_move.prepare, region.radius_px)
+        return copy_move.measure(region, reference, transforms=transforms)
 
     def everywhere(self, like: Region) -> tuple[list[Region], list[Sequence[Evidence]]]:
         """Regions as large as ``like`` all over the slice, and the evidence of each; what the first family cannot measure is left out."""
-        places = grid.centres(self.windows(like.radius_px), like.radius_px)
-        regions = [replace(like, x=float(x), y=float(y)) for x, y in places]
-        measured = [(region, found) for region, found in zip(regions, self.measure_all(regions), strict=True) if not found[0].obstacle]
+        places = [replace(like, x=float(x), y=float(y)) for x, y in grid.centres(self.prediction.z.shape, like.radius_px)]
+        measured = [(region, found) for region, found in zip(places, self.measure_all(places, quick=True), strict=True) if not found[0].obstacle]
         return [region for region, _ in measured], [found for _, found in measured]
 
     def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:

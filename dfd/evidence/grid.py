@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.evidence.tables import SliceTables
-from dfd.evidence.windows import FloatArray, measure_windows, supported
+from dfd.evidence.windows import FloatArray
 from dfd.records import BoolImage, FloatImage
 
 SCREEN_STEP_PX = 16
@@ -21,13 +20,11 @@ def step_of(radius: float) -> int:
     return max(FINEST_PX, min(SCREEN_STEP_PX, round(STEP_RADII * radius)))
 
 
-def centres(tables: SliceTables, radius: float) -> NDArray[np.int64]:
-    """``[n, 2]`` (x, y): every place of the slice whose region of ``radius`` holds enough measurements."""
+def centres(shape: tuple[int, ...], radius: float) -> NDArray[np.int64]:
+    """``[n, 2]`` (x, y): the places of a slice of ``shape`` (rows, columns) for regions of ``radius``, whether or not anything is measured there."""
     step = step_of(radius)
-    height, width = tables.prediction.z.shape
-    rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
-    everywhere = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.int64)
-    return supported(measure_windows(tables.planes, everywhere, radius)).centres
+    rows, columns = np.mgrid[step // 2 : shape[0] : step, step // 2 : shape[1] : step]
+    return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.int64)
 
 
 def painted(places: NDArray[np.int64], values: FloatArray, known: BoolImage, step: int) -> FloatImage:

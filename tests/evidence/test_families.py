@@ -21,9 +21,7 @@ def prediction(modality: Modality) -> Prediction:
     shape = (160, 160)
     level = 400.0 if modality.relative else 40.0
     z = rng.normal(0, 1, shape)
-    return Prediction(
-        np.full(shape, level, np.float32), np.full(shape, 9.0, np.float32), z.astype(np.float32), np.ones(shape, bool), noise_scale=9.0
-    )
+    return Prediction(np.full(shape, level, np.float32), np.full(shape, 9.0, np.float32), z.astype(np.float32), np.ones(shape, bool), noise_scale=9.0)
 
 
 def measured(family: str, modality: Modality, of: Prediction | None = None) -> Evidence:
