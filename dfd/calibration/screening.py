@@ -92,16 +92,20 @@ def judge_slice(point: Point, places: Places, calibration: Calibration | None, a
         return refused(reason=NO_PLACE), ()
     expected = len(order) * p_of_places(places, calibration)
     chosen = _apart([place for place in order if expected[place] <= MOST_FALSE_ALARMS], places.regions)
-    within = replace(around, setting=SCREENING)
+    remarks = remarks_on(calibration, around)
+    # What is strange in the scan is said once, of the slice.
     told = {
-        place: Suspicion(judge(_at(point, places.regions[place]), places.evidence[place], calibration, within), float(expected[place]))
+        place: judge(_at(point, places.regions[place]), places.evidence[place], calibration, Circumstances(setting=SCREENING))
         for place in dict.fromkeys((order[0], *chosen))
     }
+    regions = {
+        place: Suspicion(replace(found, radius_mm=around.radius_mm, extrapolated=found.extrapolated or bool(remarks)), float(expected[place]))
+        for place, found in told.items()
+    }
     p, beyond = p_value(float(values[order[0]]), setting.maximum)
-    finding = _of_slice(point, (p, beyond), told[order[0]], (len(chosen), len(order)))
-    remarks = remarks_on(calibration, around)
-    finding = replace(finding, reason="; ".join([finding.reason, *remarks]), extrapolated=beyond or bool(remarks), radius_mm=around.radius_mm)
-    return finding, tuple(told[place] for place in chosen)
+    finding = _of_slice(point, (p, beyond), regions[order[0]], (len(chosen), len(order)))
+    finding = replace(finding, radius_mm=around.radius_mm, reason="; ".join([finding.reason, *remarks]), extrapolated=beyond or bool(remarks))
+    return finding, tuple(regions[place] for place in chosen)
 
 
 def _of_slice(point: Point, judged: tuple[float, bool], strongest: Suspicion, counts: tuple[int, int]) -> Finding:

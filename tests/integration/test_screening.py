@@ -14,11 +14,27 @@ from PIL import Image
 from pydicom import dcmread
 
 import dfd
+from dfd.phantom import write_ct_series
 from dfd.phantom.tamper import disk
 from dfd.records import Region
+from tests.integration.conftest import SIZE
+from tests.integration.processes import CT_BUNDLE
 
-TAMPERED = Region(45.0, 70.0, 7.0)
-"""A place in the lung of the second slice."""
+TAMPERED = Region(72.0, 52.0, 8.0)
+"""A place in the heart of the second slice."""
+NOISE_HU = 60.0
+PATIENTS = 5
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped CT model, calibrated anew on phantoms."""
+    if not (CT_BUNDLE / "models" / "model.pt").exists():
+        pytest.skip("no shipped weights here: a network of a few steps does not see what was tampered with")
+    folder = tmp_path_factory.mktemp("calibrated")
+    for number in range(PATIENTS):
+        write_ct_series(folder / "genuine" / f"p{number}", seed=5, slices=1, patient=f"genuine{number}", size=SIZE)
+    return dfd.calibrate(folder / "genuine", CT_BUNDLE, folder / "model.ckpt")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +45,7 @@ def scans(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "file002.dcm"
     header = dcmread(path)
     pixels = header.pixel_array
-    noise = np.random.default_rng(0).normal(0.0, 250.0, pixels.shape)
+    noise = np.random.default_rng(0).normal(0.0, NOISE_HU, pixels.shape)
     header.PixelData = np.where(disk(pixels.shape, TAMPERED), np.clip(pixels + noise, 0, 4000), pixels).astype(pixels.dtype).tobytes()
     header.save_as(path)
     return folder
