@@ -129,20 +129,17 @@ def _of_slice(point: Point, judged: tuple[float, bool], strongest: Suspicion, co
     )
 
 
-def told_of_many(p_of_slices: Sequence[float]) -> str:
-    """One sentence on the p-values of several slices: how many are small, and how many would be if nothing was tampered with.
+def counts_of_many(p_of_slices: Sequence[float]) -> tuple[int, float, int]:
+    """Of several slices: how many p-values are at most ``UNUSUAL``, how many would be if nothing was tampered with, how many remain in a list.
 
+    The list holds at most ``FALSE_DISCOVERIES`` slices named without cause, on average, also where slices resemble each other.
     Source: Benjamini and Hochberg, Controlling the false discovery rate (JRSS B 1995), procedure (1).
     """
     count = len(p_of_slices)
     ranks = np.arange(1, count + 1)
     held = np.flatnonzero(np.sort(p_of_slices) <= FALSE_DISCOVERIES * ranks / count)
     remain = int(held[-1]) + 1 if held.size else 0
-    small = sum(p <= UNUSUAL for p in p_of_slices)
-    return (
-        f"of {count} screened slices {small} have p <= {UNUSUAL:g}; {UNUSUAL * count:.3g} are expected if nothing was tampered with; "
-        f"by Benjamini-Hochberg at {FALSE_DISCOVERIES:.0%} {remain} remain"
-    )
+    return sum(p <= UNUSUAL for p in p_of_slices), UNUSUAL * count, remain
 
 
 def _at(point: Point, region: Region) -> Point:

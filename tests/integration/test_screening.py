@@ -71,7 +71,7 @@ def test_every_slice_of_a_folder_without_a_points_file_is_screened(results: Path
     assert float(genuine["p_value"]) > 0.3
     assert json.loads((results / "run.json").read_text(encoding="utf-8"))["counts"]["scored"] == 2
     log = (results / "run.log").read_text(encoding="utf-8")
-    assert "2 of 2 rows name a slice and no place in it; these slices are screened as a whole" in log
+    assert "there is no points file: all 2 slices of the folder are screened as a whole" in log
     assert "of 2 screened slices " in log
 
 
