@@ -160,7 +160,7 @@ class ResultsWriter:
             p_of_slices = [finding.p_value for finding in whole if math.isfinite(finding.p_value)]
             if len(p_of_slices) > 1:
                 small, expected, remain = counts_of_many(p_of_slices)
-                told = "of %d screened slices %d have p <= %g; %.3g are expected if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
+                told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
                 logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
         run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
