@@ -16,6 +16,7 @@ from dfd.calibration import (
     Circumstances,
     Places,
     count_in_words,
+    counts_of_many,
     fit,
     fit_screening,
     from_json,
@@ -24,7 +25,6 @@ from dfd.calibration import (
     p_value,
     rarity,
     to_json,
-    told_of_many,
     without,
 )
 from dfd.calibration.screening import NO_PLACE, STEEPEST
@@ -54,7 +54,9 @@ def calibration() -> Calibration:
 def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
     """The rows as places of a grid ten wide."""
     regions = [Region(STEP * (number % 10), STEP * (number // 10), radius, 10.0) for number in range(len(rows))]
-    evidence = [[Evidence(family, value, {"energy": 5.0}, "lung", f"the {family} is strange") for family, value in row.items()] for row in rows]
+    evidence = [
+        [Evidence(family, value, {"energy": 5.0}, "lung", f"the {family} is strange") for family, value in row.items()] for row in rows
+    ]
     return Places(regions, evidence)
 
 
@@ -168,6 +170,5 @@ def test_counts_in_words(expected: float, words: str) -> None:
 
 
 def test_what_is_told_of_many_slices() -> None:
-    told = told_of_many([0.001, 0.01, 0.04, 0.3, *[0.5] * 16])
-    assert told == ("of 20 screened slices 3 have p <= 0.05; 1 are expected if nothing was tampered with; by Benjamini-Hochberg at 10% 2 remain")
-    assert told_of_many([0.5, 0.9]).endswith("at 10% 0 remain")
+    assert counts_of_many([0.001, 0.01, 0.04, 0.3, *[0.5] * 16]) == (3, 1.0, 2)
+    assert counts_of_many([0.5, 0.9]) == (0, 0.1, 0)

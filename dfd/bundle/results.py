@@ -22,7 +22,7 @@ from ignite.engine import Engine, Events
 from dfd.bundle import model_file
 from dfd.bundle.items import slice_points
 from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration, from_json, told_of_many
+from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, run_log, run_record, scores, screening_map, suspicious
@@ -51,9 +51,10 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     with log.listening() if log is not None else nullcontext():
         found = slice_points(folder) if file is None else read_points(file, folder)
         whole = sum(point.is_screening for point in found)
-        if whole:
-            none = f"no points file is in {folder}: " if file is None else ""
-            logger.info("%s%d of %d rows name a slice and no place in it; these slices are screened as a whole", none, whole, len(found))
+        if file is None:
+            logger.info("there is no points file: all %d slices of the folder are screened as a whole", whole)
+        elif whole:
+            logger.info("%d of %d rows name a slice and no place in it: these slices are screened as a whole", whole, len(found))
         if whole > MANY_SLICES:
             told = "%d slices are to be screened, which takes about %.0f s each on a processor, %.1f hours in all"
             logger.warning(told, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
@@ -161,7 +162,9 @@ class ResultsWriter:
             suspicious.write(self.folder, suspicions, findings, anonymous=self.choices.anonymous)
             p_of_slices = [finding.p_value for finding in whole if math.isfinite(finding.p_value)]
             if len(p_of_slices) > 1:
-                logger.info(told_of_many(p_of_slices))
+                small, expected, remain = counts_of_many(p_of_slices)
+                told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
+                logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
         run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings

@@ -14,12 +14,23 @@ from dfd.calibration.cohort import (
     without,
 )
 from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
-from dfd.calibration.screening import MOST_FALSE_ALARMS, NOT_CALIBRATED, Places, count_in_words, fit_screening, judge_slice, p_of_places, told_of_many
+from dfd.calibration.screening import (
+    FALSE_DISCOVERIES,
+    MOST_FALSE_ALARMS,
+    NOT_CALIBRATED,
+    Places,
+    count_in_words,
+    counts_of_many,
+    fit_screening,
+    judge_slice,
+    p_of_places,
+)
 from dfd.calibration.stored import FORMAT, from_json, to_json
 from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, p_values, share_beyond, true_rate_bound
 
 __all__ = [
     "COVARIATES",
+    "FALSE_DISCOVERIES",
     "FORMAT",
     "MOST_FALSE_ALARMS",
     "NOT_CALIBRATED",
@@ -38,6 +49,7 @@ __all__ = [
     "Table",
     "combined_p",
     "count_in_words",
+    "counts_of_many",
     "fit",
     "fit_screening",
     "fit_table",
@@ -51,7 +63,6 @@ __all__ = [
     "rarity",
     "share_beyond",
     "to_json",
-    "told_of_many",
     "true_rate_bound",
     "unlike",
     "verdict_of",

@@ -93,16 +93,20 @@ def judge_slice(point: Point, places: Places, calibration: Calibration | None, a
         return refused(reason=NO_PLACE), ()
     expected = len(order) * p_of_places(places, calibration)
     chosen = _apart([place for place in order if expected[place] <= MOST_FALSE_ALARMS], places.regions)
-    within = replace(around, setting=SCREENING)
+    remarks = remarks_on(calibration, around)
+    # What is strange in the scan is said once, of the slice.
     told = {
-        place: Suspicion(judge(_at(point, places.regions[place]), places.evidence[place], calibration, within), float(expected[place]))
+        place: judge(_at(point, places.regions[place]), places.evidence[place], calibration, Circumstances(setting=SCREENING))
         for place in dict.fromkeys((order[0], *chosen))
     }
+    regions = {
+        place: Suspicion(replace(found, radius_mm=around.radius_mm, extrapolated=found.extrapolated or bool(remarks)), float(expected[place]))
+        for place, found in told.items()
+    }
     p, beyond = p_value(float(values[order[0]]), setting.maximum)
-    finding = _of_slice(point, (p, beyond), told[order[0]], (len(chosen), len(order)))
-    remarks = remarks_on(calibration, around)
-    finding = replace(finding, reason="; ".join([finding.reason, *remarks]), extrapolated=beyond or bool(remarks), radius_mm=around.radius_mm)
-    return finding, tuple(told[place] for place in chosen)
+    finding = _of_slice(point, (p, beyond), regions[order[0]], (len(chosen), len(order)))
+    finding = replace(finding, radius_mm=around.radius_mm, reason="; ".join([finding.reason, *remarks]), extrapolated=beyond or bool(remarks))
+    return finding, tuple(regions[place] for place in chosen)
 
 
 def _of_slice(point: Point, judged: tuple[float, bool], strongest: Suspicion, counts: tuple[int, int]) -> Finding:
@@ -126,20 +130,17 @@ def _of_slice(point: Point, judged: tuple[float, bool], strongest: Suspicion, co
     )
 
 
-def told_of_many(p_of_slices: Sequence[float]) -> str:
-    """One sentence on the p-values of several slices: how many are small, and how many would be if nothing was tampered with.
+def counts_of_many(p_of_slices: Sequence[float]) -> tuple[int, float, int]:
+    """Of several slices: how many p-values are at most ``UNUSUAL``, how many would be if nothing was tampered with, how many remain in a list.
 
+    The list holds at most ``FALSE_DISCOVERIES`` slices named without cause, on average, also where slices resemble each other.
     Source: Benjamini and Hochberg, Controlling the false discovery rate (JRSS B 1995), procedure (1).
     """
     count = len(p_of_slices)
     ranks = np.arange(1, count + 1)
     held = np.flatnonzero(np.sort(p_of_slices) <= FALSE_DISCOVERIES * ranks / count)
     remain = int(held[-1]) + 1 if held.size else 0
-    small = sum(p <= UNUSUAL for p in p_of_slices)
-    return (
-        f"of {count} screened slices {small} have p <= {UNUSUAL:g}; {UNUSUAL * count:.3g} are expected if nothing was tampered with; "
-        f"by Benjamini-Hochberg at {FALSE_DISCOVERIES:.0%} {remain} remain"
-    )
+    return sum(p <= UNUSUAL for p in p_of_slices), UNUSUAL * count, remain
 
 
 def _at(point: Point, region: Region) -> Point:

@@ -51,7 +51,7 @@ FLAGS: dict[str, Flag] = {
     "epochs": Flag({TRAIN: "epochs"}, flags.whole(1), "N", "at most so many", ignored=True),
     "batch_size": Flag({TRAIN: "batch_size"}, flags.whole(1), "N", "crops per step", ignored=True),
     "num_workers": Flag({TRAIN: "workers", TEST: "workers"}, flags.whole(0), "N", "processes that read slices"),
-    "points": Flag({TEST: "points"}, flags.path, "FILE", "CSV with filename, X, Y (default: test.csv, else the only *.csv)"),
+    "points": Flag({TEST: "points"}, flags.path, "FILE", "CSV with filename, X, Y (default: test.csv, else the only *.csv; none: screen)"),
     "output_dir": Flag({TEST: "output_dir"}, flags.path, "DIR", "where the results go"),
     "modality": Flag({TRAIN: "modality"}, _modality, "NAME", "default: read from the scans"),
     "max_hours": Flag({TRAIN: "max_hours"}, flags.hours, "H", "stop in good order after so many hours"),

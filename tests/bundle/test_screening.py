@@ -12,7 +12,7 @@ import torch
 
 from dfd import calibration as calibrating
 from dfd.bundle import calibration as fitting
-from dfd.bundle import screening
+from dfd.bundle import results, screening
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.items import Cohort, collect, slice_points
 from dfd.bundle.scoring import ScoreRegionsd
@@ -106,7 +106,7 @@ def test_without_a_calibration_for_screening_there_is_a_map_alone(calibration: C
 
 
 @pytest.mark.parametrize(
-    ("facts", "verdict", "words"), [({"modality": "MR"}, "unreadable", "slice is MR"), ({"lossy": True}, "not assessable", "loss")]
+    ("facts", "verdict", "words"), [({"modality": "MR"}, "unreadable", "slice is MR"), ({"lossy": True}, "not assessable", "with loss")]
 )
 def test_a_slice_that_the_model_was_not_made_for(calibration: Calibration, facts: dict[str, Any], verdict: str, words: str) -> None:
     found = screened(calibration, **facts)
@@ -158,13 +158,23 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
     (tmp_path / "p1" / "notes.txt").write_text("no scan")
     (tmp_path / "p1" / "cut.dcm").write_bytes((tmp_path / "p1" / "a.dcm").read_bytes()[:200])
     points = slice_points(tmp_path)
-    assert [(point.row, point.filename, point.frame, point.is_screening) for point in points] == [
-        (1, "p1/a.dcm", None, True),
-        (2, "p2/b.dcm", None, True),
-    ]
+    assert [(point.row, point.filename, point.frame) for point in points] == [(1, "p1/a.dcm", None), (2, "p2/b.dcm", None)]
+    assert all(point.is_screening for point in points)
     assert points[0].path == tmp_path / "p1" / "a.dcm"
     assert dict(points[0].cells) == {"filename": "p1/a.dcm", "X": "", "Y": ""}
     assert "cut.dcm left out" in caplog.text
-    (tmp_path / "p3").mkdir()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(PointsError, match="no points file and no slice that can be read"):
-        slice_points(tmp_path / "p3")
+        slice_points(tmp_path / "empty")
+
+
+def test_what_is_screened_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level("INFO")
+    make_slice(tmp_path / "a.dcm", make_pixels())
+    monkeypatch.setattr(results, "MANY_SLICES", 0)
+    assert len(results.points_of(str(tmp_path), None)) == 1
+    assert "there is no points file: all 1 slices of the folder are screened as a whole" in caplog.text
+    assert "1 slices are to be screened, which takes about 5 s each" in caplog.text
+    (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
+    assert [point.is_screening for point in results.points_of(str(tmp_path), None)] == [False, True]
+    assert "1 of 2 rows name a slice and no place in it: these slices are screened as a whole" in caplog.text
