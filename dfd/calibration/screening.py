@@ -26,8 +26,8 @@ FALSE_DISCOVERIES = 0.1
 MERGED_RADII = 2.0
 """Places nearer than this to a stranger one share pixels with it and are no region of their own."""
 STEEPEST = 1.0
-"""Largest Pareto exponent that the few maxima of a calibration may be extended by: one over a share lies beyond r in 1 / r of all places, and a rarity
-in no fewer."""
+"""Largest Pareto exponent that the few maxima of a calibration may be extended by: one over a share lies beyond r in 1 / r of all places, and a
+rarity in no fewer."""
 NOT_CALIBRATED = "the calibration was not made for screening; run `dfd calibrate`"
 NO_PLACE = "no place of the slice holds enough measured pixels to say anything"
 

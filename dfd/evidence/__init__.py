@@ -28,8 +28,6 @@ OFFERED: dict[str, Any] = {
 
 THREADS = 8
 """More would only wait for the interpreter."""
-GRID_FAMILIES = tuple(family for family, module in OFFERED.items() if hasattr(module, "score_grid"))
-"""Families that measure all windows of a slice at once."""
 
 
 class SliceEvidence:

@@ -166,12 +166,6 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
     return best
 
 
-def grid_of(tables: SliceTables, statistic: Statistic) -> tuple[NDArray[np.int64], FloatArray]:
-    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
-    scale = tables.scales[-1]
-    return scale.table.centres, statistic(scale.own) / scale.ordinary(statistic)
-
-
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:
     """Name of the tissue class that most measured pixels of the region belong to; empty where none does. ``labels`` as of ``tissue_map``."""
     height, width = labels.shape
