@@ -62,6 +62,10 @@ class SliceTables:
     """``[19, H, W]``, what windows are summed from."""
     labels: NDArray[np.int8]
     """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+    measure: Callable[[FloatArray, NDArray[np.int64], float], WindowTable] = measure_windows
+    """What windows (planes, centres, radius) are measured by."""
+    names: tuple[str, ...] = MEASURES
+    """Of its measures."""
 
     @property
     def table(self) -> WindowTable:
@@ -102,7 +106,7 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
     tissue = dominant_tissue(region, tables.labels, tables.modality)
     best = Standing(float("nan"), {}, tissue, NO_REFERENCE)
     for number, scale in enumerate(reversed(tables.scales)):
-        asked = measure_windows(tables.planes, centre, region.radius_px if number == 0 else scale.table.radius)
+        asked = tables.measure(tables.planes, centre, region.radius_px if number == 0 else scale.table.radius)
         if not np.isfinite(asked.measures).all():
             if number == 0:  # the region itself
                 return Standing(float("nan"), {}, tissue, NO_SUPPORT)
@@ -112,7 +116,7 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
         if number == 0 and not np.isfinite(value):
             return best
         if np.isfinite(value) and not value <= best.statistic:
-            best = Standing(value, dict(zip(MEASURES, (float(each) for each in deviation[0]), strict=True)), tissue)
+            best = Standing(value, dict(zip(tables.names, (float(each) for each in deviation[0]), strict=True)), tissue)
     return best
 
 

@@ -191,3 +191,8 @@ def _similar(asked: WindowTable, reference: WindowTable, rows: NDArray[np.int64]
     apart = np.hypot(steps[..., 0], steps[..., 1]) >= clear
     first = np.argsort(~apart, axis=1, kind="stable")[:, :number]
     return np.take_along_axis(found, first, axis=1), np.take_along_axis(apart, first, axis=1)
+
+
+def sums_in(planes: FloatArray, centres: NDArray[np.int64], radius: float) -> FloatArray:
+    """Sums of ``[F, H, W]`` planes over the disks of ``radius`` around ``centres`` ``[n, 2]`` (x, y): ``[n, F]``."""
+    return _gather(planes, centres, disk_offsets(radius))
