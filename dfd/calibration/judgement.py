@@ -44,6 +44,8 @@ class Circumstances:
     """Sentences on why the scan is outside the population."""
     setting: str = SLICE
     """How it was measured."""
+    notes: tuple[str, ...] = ()
+    """Sentences that are told beside and leave the p-value as it is."""
 
 
 def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
@@ -70,7 +72,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(leading) if alarm else "",
-        reason="; ".join([leading.reason if alarm else ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family), *remarks]),
+        reason="; ".join([leading.reason if alarm else ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,
