@@ -16,7 +16,7 @@ from benchmarks.holes import predict_hole
 from benchmarks.scans import Scan
 from benchmarks.tampering import Canvas
 from benchmarks.tampering.families import Family
-from benchmarks.volumes import Volume
+from benchmarks.volumes import Volume, beside
 from dfd.evidence import SliceEvidence
 from dfd.evidence.tables import SliceTables
 from dfd.masking import disk
@@ -75,11 +75,15 @@ def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
 def trials_of(
     scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
 ) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it."""
+    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it.
+
+    Where the stack goes on to either side, its untouched neighbours are the context of the edited slice too.
+    """
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    examined = SliceEvidence(prediction, modality)
+    context = None if volume is None else beside(*volume, scan.slice.facts.thickness_mm)
+    examined = SliceEvidence(prediction, modality, context)
     places = places_of(examined.windows(radius), rng)
     if not len(places.edited):
         return []
@@ -100,7 +104,7 @@ def trials_of(
         edited = scan.pixels
         for changed in edits:
             edited = np.where(changed != canvas.pixels, changed, edited)
-        after = SliceEvidence(predict_slice(edited, network, modality), modality)
+        after = SliceEvidence(predict_slice(edited, network, modality), modality, context)
         rows += _measured(scan, edited, kind, after, (centres, radius))
     return rows
 

@@ -25,6 +25,7 @@ class ScoreOptions(TypedDict, total=False):
     seed: int
     images: bool
     anonymous: bool
+    context: bool
     strict: bool
 
 

@@ -145,6 +145,17 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The two slices beside a slice, of the same series and matrix, in the unit of the slice."""
+
+    below: FloatImage
+    """``[H, W]``, NaN where there is no measurement. The neighbour at the lower position."""
+    above: FloatImage
+    distances_mm: tuple[float, float] | None = None
+    """Of (below, above) from the slice; None where the file names no positions, and both count alike."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What one family measured in one region. Numbers, no opinions."""
 
@@ -210,4 +221,4 @@ class Screening:
 
 
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
-FAMILIES = ("noise", "copy_move", "synthesis")
+FAMILIES = ("noise", "copy_move", "synthesis", "neighbours")

@@ -27,6 +27,8 @@ class ScoreSettings:
     """Write an overlay per point, and a map per slice that is screened."""
     anonymous: bool = False
     """Replace paths and file names in every output by run-local numbers."""
+    context: bool = True
+    """Compare with the neighbouring slices that lie in the same folder; False: every slice counts as alone."""
     strict: bool = False
     """Exit status 3 where a row could not be scored."""
 

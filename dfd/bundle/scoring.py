@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ from monai.transforms import MapTransform
 
 from dfd import calibration
 from dfd.bundle import screening
+from dfd.bundle.context import setting_of
 from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
-from dfd.records import Finding, Point, Prediction, Region, Slice
+from dfd.records import Context, Finding, Point, Prediction, Region, Slice
 from dfd.regions import region_of
 from dfd.suitability import objections
 
@@ -38,6 +40,7 @@ class ScoreRegionsd(MapTransform):
 
     With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
     ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
+    Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
     Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
     """
 
@@ -58,9 +61,10 @@ class ScoreRegionsd(MapTransform):
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = as_prediction(planes[0])
+        beside = (data.get("context"), data.get("context_note", ""))
         whole = [point for point in data["points"] if point.is_screening]
         screened = screening.screen(data["scan"], whole, prediction, self.modality, self.calibration) if whole else {}
-        findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction)
+        findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction, beside)
         pairs = {finding.point.row: (finding, region) for finding, region in zip(findings, regions, strict=True)}
         pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
         ordered = [pairs[point.row] for point in data["points"]]
@@ -68,8 +72,10 @@ class ScoreRegionsd(MapTransform):
         answered.update(prediction=prediction, screenings=screened)
         return answered
 
-    def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
-        """One finding and one region (None where the point has none) per point."""
+    def findings(
+        self, scan: Slice, points: Sequence[Point], prediction: Prediction, beside: tuple[Context | None, str] = (None, "")
+    ) -> tuple[list[Finding], list[Region | None]]:
+        """One finding and one region (None where the point has none) per point. ``beside``: the slice's context, and what is to be said of it."""
         against = objections(scan, self.modality)
         if against.refusal:
             return [Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}") for point in points], [None] * len(points)
@@ -78,11 +84,17 @@ class ScoreRegionsd(MapTransform):
         covariates = covariates_of(prediction, scan.facts, self.modality)
         placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
         regions = [region if isinstance(region, Region) else None for region in placed]
-        evidence = iter(SliceEvidence(prediction, self.modality).measure_all([region for region in regions if region is not None]))
+        context, note = beside
+        examined = SliceEvidence(prediction, self.modality, context)
+        measured = iter(examined.measure_all([region for region in regions if region is not None]))
+        around = Circumstances(None, covariates, against.remarks, notes=(note,) if note else ())
+
+        def judged(point: Point, region: Region) -> Finding:
+            found = next(measured)
+            return calibration.judge(point, found, self.calibration, replace(around, radius_mm=region.radius_mm, setting=setting_of(found)))
+
         findings = [
-            Finding(point, "unreadable", error=str(region))
-            if isinstance(region, PointsError)
-            else calibration.judge(point, next(evidence), self.calibration, Circumstances(region.radius_mm, covariates, against.remarks))
+            Finding(point, "unreadable", error=str(region)) if isinstance(region, PointsError) else judged(point, region)
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions

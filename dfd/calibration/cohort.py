@@ -62,7 +62,7 @@ class Calibration:
     @property
     def patients(self) -> int:
         """How many patients the p-values stand on."""
-        return min((len(table.patients) for table in self.tables.values()), default=0)
+        return _patients(self.tables)
 
     @property
     def smallest_p(self) -> float:
@@ -72,6 +72,10 @@ class Calibration:
     def of(self, setting: str) -> Tables:
         """The tables for one way of measuring; those of a lone slice where it was not calibrated for itself."""
         return self.settings.get(setting, self)
+
+
+def _patients(tables: Mapping[str, Table]) -> int:
+    return min((len(table.patients) for table in tables.values()), default=0)
 
 
 def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[str]:
@@ -125,7 +129,9 @@ def without(number: int, calibration: Calibration) -> Calibration:
         CalibrationError: the families do not stand on the same patients.
     """
     lone = _setting_without(number, Setting(calibration.tables, calibration.combined))
-    others = {name: _setting_without(number, setting) for name, setting in calibration.settings.items()}
+    # A setting that fewer patients stand behind has other places: nobody knows whose row is whose, and the tables of a lone slice stand in.
+    whole = [(name, setting) for name, setting in calibration.settings.items() if _patients(setting.tables) == calibration.patients]
+    others = {name: _setting_without(number, setting) for name, setting in whole}
     return replace(calibration, tables=lone.tables, combined=lone.combined, settings=others)
 
 

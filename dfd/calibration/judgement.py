@@ -13,8 +13,9 @@ from dfd.records import Evidence, Finding, Point
 
 NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": "copy-move", "synthesis": "AI edit"}
+FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit"}
 """Form that a family speaks for; noise speaks for two, see ``form_of``."""
+ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
 ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
 
 
@@ -44,6 +45,8 @@ class Circumstances:
     """Sentences on why the scan is outside the population."""
     setting: str = SLICE
     """How it was measured."""
+    notes: tuple[str, ...] = ()
+    """Sentences that are told beside and leave the p-value as it is."""
 
 
 def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
@@ -70,7 +73,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(leading) if alarm else "",
-        reason="; ".join([leading.reason if alarm else ORDINARY, *remarks]),
+        reason="; ".join([leading.reason if alarm else ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,

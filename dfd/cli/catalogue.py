@@ -59,8 +59,13 @@ FLAGS: dict[str, Flag] = {
     "seed": Flag({TRAIN: "seed", TEST: "seed"}, flags.seed, "N", "the one seed of all randomness"),
     "no_images": Flag({TEST: "images"}, None, "", "write no overlay pictures"),
     "anonymous": Flag({TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"),
+    "lone": Flag({TEST: "context"}, None, "", "leave neighbouring slices aside"),
     "strict": Flag({TEST: "strict"}, None, "", "exit status 3 where a point could not be scored"),
 }
+
+
+OFF = frozenset({"no_images", "lone"})
+"""Switches that turn something off."""
 
 
 def is_catalogue_form(words: Sequence[str]) -> bool:
@@ -103,7 +108,7 @@ def parse(words: Sequence[str]) -> Request:
     for name, value in given.items():
         flag = FLAGS[name]
         if mode in flag.fields:
-            values[flag.fields[mode]] = value if flag.type else name != "no_images"
+            values[flag.fields[mode]] = value if flag.type else name not in OFF
         elif flag.ignored:
             LOG.info("-%s has no meaning in -mode %s and is not used", name, mode.capitalize())
         else:
