@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from dfd import calibration
 from dfd.bundle.context import LoadContextd
 from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
-from dfd.bundle.screening import screening_setting
+from dfd.bundle.screening import whole_slices
 from dfd.calibration import SCREENING, SERIES, Calibration, Setting
 from dfd.evidence import NEIGHBOURED, OFFERED, SliceEvidence, noise
 from dfd.modalities import MODALITIES
@@ -69,12 +69,20 @@ def genuine_regions(
     return rows, covariates_of(prediction, scan.facts, modality)
 
 
-def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
-    """The calibration of ``network`` on genuine scans of ``cohort``.
+@dataclass(frozen=True)
+class Genuine:
+    """What genuine scans of some patients gave, before any table is fitted."""
 
-    Raises:
-        CalibrationError: not one region of them can be measured.
-    """
+    by_patient: list[list[Row]]
+    """Regions of each patient."""
+    slices: list[list[Sequence[Row]]]
+    """Of each patient, slices that were looked at all over: every place of them."""
+    population: Mapping[str, Sequence[float]]
+    """Covariate -> its value in each slice."""
+
+
+def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
+    """Genuine regions of ``cohort``, whom ``network`` has not seen."""
     network.eval()
     by_patient: list[list[Row]] = []
     population: dict[str, list[float]] = defaultdict(list)
@@ -91,12 +99,32 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
                     population[name].append(value)
         by_patient.append(rows)
         logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
+    return Genuine(by_patient, whole_slices(network, cohort), population)
+
+
+def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) -> Calibration:
+    """The calibration that ``parts`` give together: several where each patient was measured by a network that did not see him (cross-fitting).
+
+    Raises:
+        CalibrationError: not one region of them could be measured.
+    """
+    by_patient = [rows for part in parts for rows in part.by_patient]
     tables, combined = calibration.fit([[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient])
-    modality = MODALITIES[cohort.collection.modality]
-    bounds = {name: (min(values), max(values)) for name, values in population.items()}
-    whole = screening_setting(network, cohort)
+    values = {name: [value for part in parts for value in part.population.get(name, ())] for part in parts for name in part.population}
+    bounds = {name: (min(each), max(each)) for name, each in values.items()}
+    whole = calibration.fit_screening([slices for part in parts for slices in part.slices])
     settings = with_neighbours(by_patient) | ({} if whole is None else {SCREENING: whole})
+    modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings)
+
+
+def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
+    """The calibration of ``network`` on genuine scans of ``cohort``.
+
+    Raises:
+        CalibrationError: not one region of them can be measured.
+    """
+    return fitted([measured_on(network, cohort)], cohort.collection.modality, weights_sha256)
 
 
 def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:

@@ -12,7 +12,7 @@ import numpy as np
 from dfd import calibration
 from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
-from dfd.calibration import Calibration, Circumstances, Places, Setting
+from dfd.calibration import Calibration, Circumstances, Places
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, grid
 from dfd.modalities import MODALITIES, Modality
@@ -75,17 +75,17 @@ def _anywhere(point: Point, scan: Slice, modality: Modality) -> Region:
     return region_of(replace(point, x=0.0, y=0.0), scan, modality)
 
 
-def screening_setting(network: Any, cohort: Cohort) -> Setting | None:
-    """Tables of whole slices, from a handful of genuine ones of each patient; None where none of them can be used."""
+def whole_slices(network: Any, cohort: Cohort) -> list[list[Sequence[Mapping[str, float]]]]:
+    """Of each patient a handful of genuine slices, every place of them; those that cannot be used are left out."""
     modality = MODALITIES[cohort.collection.modality]
-    by_patient = []
+    by_patient: list[list[Sequence[Mapping[str, float]]]] = []
     for number, patient in enumerate(cohort.patients, start=1):
         items = cohort.collection.of([patient])
         chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT + 2)[1:-1].round())]
         by_patient.append([rows for item in chosen if (rows := genuine_places(item, network, modality))])
         told = "calibration: patient %d of %d, %d genuine slices looked at all over"
         logger.info(told, number, len(cohort.patients), len(by_patient[-1]))
-    return calibration.fit_screening(by_patient)
+    return by_patient
 
 
 def genuine_places(item: Mapping[str, Any], network: Any, modality: Modality) -> list[Mapping[str, float]]:

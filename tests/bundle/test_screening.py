@@ -143,13 +143,13 @@ def test_calibration_looks_all_over_some_slices_of_each_patient(tmp_path: Path) 
     whole = fitting.calibrate_network(network, cohort, "ab").settings[SCREENING]
     assert [len(values) for values in whole.maximum.patients] == [1, screening.SLICES_PER_PATIENT]
     assert len(whole.combined.patients[1]) > 4 * 12
-    again = screening.screening_setting(network, cohort)
+    again = calibrating.fit_screening(screening.whole_slices(network, cohort))
     np.testing.assert_array_equal(again.maximum.patients[1], whole.maximum.patients[1])
 
 
 def test_slices_that_cannot_be_used_calibrate_no_screening(tmp_path: Path) -> None:
     write_patient(tmp_path, "p1", BodyPartExamined="HEAD")
-    assert screening.screening_setting(small_network(), Cohort(collect(tmp_path), ["p1"], 7)) is None
+    assert calibrating.fit_screening(screening.whole_slices(small_network(), Cohort(collect(tmp_path), ["p1"], 7))) is None
 
 
 def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
