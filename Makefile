@@ -1,6 +1,7 @@
 # make demo    a phantom study is made, tampered with and scored (about two minutes after installation)
 # make test    lint, types and tests; with DFD_DATA=FOLDER also those on real scans
 # make bench   speed and memory
+# make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; benchmarks/benchmark.py --quick takes minutes)
 # make bundles the two bundles as zip files under dist/, as committed
 # make clean   what was built goes; .venv stays
 #
@@ -14,7 +15,7 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test bench bundles clean
+.PHONY: demo test bench benchmark bundles clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -29,6 +30,10 @@ test: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"
 	$(BIN)/python -m benchmarks.bench
+
+benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.benchmark --modality ct_lung
+	$(BIN)/python -m benchmarks.benchmark --modality mri_chest
 
 bundles: $(STAMP)
 	@mkdir -p dist

@@ -76,7 +76,10 @@ class Gathered:
 
 def families_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
     """Names of what is tried."""
-    wanted = {**UNTOUCHED, **(FAMILIES if not quick else {name: family for name, family in FAMILIES.items() if name in (*REPRESENTATIVES, *STRENGTHS.values())})}
+    wanted = {
+        **UNTOUCHED,
+        **(FAMILIES if not quick else {name: family for name, family in FAMILIES.items() if name in (*REPRESENTATIVES, *STRENGTHS.values())}),
+    }
     return tuple(name for name, family in wanted.items() if modality in family.modalities and (held_out or not family.held_out))
 
 

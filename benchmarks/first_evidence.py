@@ -29,14 +29,16 @@ from benchmarks.tampering import FORGERS
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED, Family
 from benchmarks.trials import CONTENT, GENUINE
 from benchmarks.volumes import holding, volumes
-from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, combined_p, rarity, without
-from dfd.evidence import OFFERED
+from dfd.calibration import SERIES, STRONGLY_UNUSUAL, UNUSUAL, Calibration, combined_p, rarity, without
+from dfd.evidence import NEIGHBOURED, OFFERED
 from dfd.modalities import MODALITIES
 
 logger = logging.getLogger(__name__)
 
 SLICES, SLICES_OF_ALL = 4, 2
 """Per patient, spread over all series; fewer where every forger is tried, which takes some minutes a slice."""
+MEASURED = (*OFFERED, *NEIGHBOURED)
+HEAD = ("edit", "regions", "AUC", "found at 5 %", "found at 1 %")
 
 
 def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]]:
@@ -47,7 +49,7 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
     if arguments.quick:
         series = [scans.Listed(one.patient, one.series, one.scanner, one.kernel, one.refs[:1]) for one in series[:2]]
     families = families_of(arguments)
-    stacks = list(volumes(modality.name, sides.LEFT_OUT)) if any(family.needs_stack for family in families.values()) else []
+    stacks = list(volumes(modality.name, sides.LEFT_OUT))
     kept = _store(arguments, loaded)
     rows = []
     for scan in scans.load(series, modality.name):
@@ -111,14 +113,26 @@ def summarise(rows: Sequence[Mapping[str, Any]], kind: str, patients: Sequence[s
         "high": high,
     }
     told |= {f"found at {alarms:g}": found_at(pooled[0], pooled[1], alarms) for alarms in (0.05, 0.01)}
-    told |= {f"auc by {family}": auc(*(_of_family(side, family) for side in (edited, genuine))) for family in OFFERED}
+    told["auc with neighbours"] = auc(*(_finite([row.get("beside", np.nan) for row in side]) for side in (edited, genuine)))
+    told |= {f"auc by {family}": auc(*(_of_family(side, family) for side in (edited, genuine))) for family in MEASURED}
     told |= {f"auc of {name}": auc(*(np.asarray([row[name] for row in side], dtype=np.float64) for side in (edited, genuine))) for name in CONTENT}
     return told
 
 
 def _of_family(rows: Sequence[Mapping[str, Any]], family: str) -> FloatArray:
-    values = np.asarray([row["statistics"].get(family, np.nan) for row in rows], dtype=np.float64)
-    return values[np.isfinite(values)]
+    return _finite([row["statistics"].get(family, np.nan) for row in rows])
+
+
+def _finite(values: Sequence[float]) -> FloatArray:
+    told = np.asarray(values, dtype=np.float64)
+    return told[np.isfinite(told)]
+
+
+def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) -> float:
+    """The combination of all families where the slices above and below were at hand; NaN where they were not, or are not calibrated."""
+    setting = calibration.settings.get(SERIES) if calibration else None
+    compared = any(np.isfinite(statistics.get(family, np.nan)) for family in NEIGHBOURED)
+    return rarity(statistics, setting.tables) if setting is not None and compared else float("nan")
 
 
 def by_tissue(rows: Sequence[Mapping[str, Any]], kind: str) -> dict[str, float]:
@@ -141,7 +155,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     patients = sides.patients(arguments.modality, sides.LEFT_OUT)
     calibration, others = loaded.calibration, calibrations_of(loaded, patients)
     tables = calibration.tables if calibration else {}
-    rows = [{**row, "statistic": rarity(row["statistics"], tables)} for row in gather(arguments, loaded)]
+    rows = [
+        {**row, "statistic": rarity(row["statistics"], tables), "beside": beside_of(row["statistics"], calibration)}
+        for row in gather(arguments, loaded)
+    ]
     seen = [patient for patient in patients if any(row["patient"] == patient for row in rows)]
     kinds = []
     for kind in families_of(arguments):
@@ -168,7 +185,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     names = list(content["false alarms"])
     rows = [_cells(kind, names) for kind in content["kinds"]]
     alarms = [f"{content['false alarms'][name]:.2f}" for name in names]
-    rows.append(["genuine controls (realised false alarms)", str(content["controls"]), "", "", "", *alarms, "", ""])
+    rows.append(["genuine controls (realised false alarms)", str(content["controls"]), "", "", "", *alarms, "", "", ""])
     tissues = [[kind["kind"], ", ".join(f"{name} {value:.2f}" for name, value in kind["tissues"].items()) or "-"] for kind in content["kinds"]]
     parts = [
         f"# Evidence on manipulations: {content['modality']}",
@@ -178,9 +195,10 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"which of four places alike in mean and edge strength is edited is drawn, the other {trials.CONTROLS} are controls. "
         "AUC with a 95 % interval over patients; found at 5 % and 1 % false alarms of these controls; share at or below the p-value thresholds "
         f"with the shipped calibration ({content['calibration patients']} patients) and with the patient left out of it. "
-        "The combination is the largest over the families of how rare each is; then the AUC of each family by itself. "
+        "The combination is the length of the vector of the families' -log10 rarities, for the lone slice and once more with the untouched slices "
+        "above and below (where there are any, and the calibration has tables for them); then the AUC of each family by itself. "
         "Last column: AUC of content alone (mean / deviation / edge share); 0.5 says nothing, far below says as much as far above.",
-        command.table(["edit", "regions", "AUC", "found at 5 %", "found at 1 %", *names, " / ".join(OFFERED), "content alone"], rows),
+        command.table([*HEAD, *names, "AUC with neighbours", " / ".join(MEASURED), "content alone"], rows),
         "AUC within each tissue that holds at least ten regions of either side:",
         command.table(["edit", "tissue"], tissues),
         f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, {content['seconds']:.0f} s.",
@@ -196,7 +214,8 @@ def _cells(kind: Mapping[str, Any], names: Sequence[str]) -> list[str]:
         f"{kind['found at 0.05']:.2f}",
         f"{kind['found at 0.01']:.2f}",
         *(f"{kind[name]:.2f}" for name in names),
-        " / ".join(f"{kind[f'auc by {family}']:.2f}" for family in OFFERED),
+        f"{kind['auc with neighbours']:.2f}",
+        " / ".join(f"{kind[f'auc by {family}']:.2f}" for family in MEASURED),
         " / ".join(f"{kind[f'auc of {name}']:.2f}" for name in CONTENT),
     ]
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.folds --modality ct_lung                # all folds but that of the shipped weights; hours, resumable
     python -m benchmarks.folds --modality ct_lung --fold fold0
+    python -m benchmarks.folds --modality ct_lung --calibrate       # the shipped weights, by all of their patients
 
 Every development patient is thus scored by a network that did not see him. The training is that of `dfd train`, as long as that of the shipped
 weights; the network of fold1 is the shipped one. Results: runs/folds/<ct|mr>_<fold>.ckpt.
@@ -9,11 +10,19 @@ weights; the network of fold1 is the shipped one. Results: runs/folds/<ct|mr>_<f
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from benchmarks import command, sides
+from benchmarks import command, models, sides
 from benchmarks.development import default_output, link
+from dfd import calibration
+from dfd.bundle import model_file
+from dfd.bundle.calibration import fitted, measured_on
+from dfd.bundle.items import Cohort, collect
+from dfd.calibration import Calibration
+from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
+from dfd.outputs.files import write_atomically
 from dfd.places import bundle_dir
 from dfd.workflow import run_config
 
@@ -41,10 +50,43 @@ def train(modality: str, fold: str, epochs: int) -> Path:
     return target
 
 
+def in_order(modality: str) -> list[str]:
+    """Names of the patients behind ``cross_fitted``, as they stand in its tables."""
+    return [name for fold in FOLDS for name in sides.patients(modality, (fold,))]
+
+
+def cross_fitted(modality: str) -> Calibration:
+    """The calibration of the shipped weights by all development patients, each measured by the network of the fold that left him out.
+
+    Raises:
+        UsageError: a fold's network is not there yet.
+    """
+    missing = [fold for fold in FOLDS if not model_of(modality, fold).exists()]
+    if missing:
+        raise UsageError(
+            f"the network of {missing[0]} is not there; run `python -m benchmarks.folds --modality {modality} --fold {missing[0]}` first."
+        )
+    links = default_output(modality)
+    link(modality, links)
+    collection = collect(links, modality)
+    parts = []
+    for fold in FOLDS:
+        network = models.load(str(model_of(modality, fold)), modality).network
+        parts.append(measured_on(network, Cohort(collection, sides.patients(modality, (fold,)), sides.SEED)))
+    return fitted(parts, modality, models.load(None, modality).model.sha256)
+
+
 def main() -> None:
     parser = command.parser(__doc__, model=False)
+    parser.add_argument("--calibrate", action="store_true", help="put the cross-fitted calibration into the bundle, and train nothing")
     parser.add_argument("--fold", choices=sides.LEARNED, action="append", help="only this one (default: each that is not shipped)")
     arguments = parser.parse_args()
+    if arguments.calibrate:
+        target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
+        found = cross_fitted(arguments.modality)
+        write_atomically(target, (json.dumps(calibration.to_json(found)) + "\n").encode())
+        print(f"{target} stands on {found.patients} patients")
+        return
     for fold in arguments.fold or sides.LEARNED:
         print(f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not know the patients of {fold}")
 

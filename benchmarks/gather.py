@@ -53,7 +53,7 @@ def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
 
 def ledger_of(cohort: Cohort, weights_sha256: str) -> Ledger:
     """What is done already of ``cohort``, with these weights, this code and these baselines: a change of any begins anew."""
-    marks = [weights_sha256[:DIGITS], code_digest(CODE), rows.baselines_mark(cohort.modality)[:DIGITS]]
+    marks = [weights_sha256[:DIGITS], code_digest(CODE), rows.baselines_mark(cohort.modality, next(iter(cohort.folders), ""))[:DIGITS]]
     if cohort.name == OWN:
         marks.append(f"{zlib.crc32(str(sorted(map(str, cohort.folders.values()))).encode()):08x}")
     return Ledger(sides.ROOT / "runs" / "benchmark" / "_".join([cohort.modality, cohort.name.replace(" ", "_"), *marks, ".jsonl"]).replace("_.", "."))

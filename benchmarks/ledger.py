@@ -14,6 +14,7 @@ CODE = (
     "benchmarks/trials.py",
     "benchmarks/matching.py",
     "benchmarks/holes.py",
+    "benchmarks/volumes.py",
     "benchmarks/tampering/*.py",
     "dfd/evidence/*.py",
     "dfd/predict.py",

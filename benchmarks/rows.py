@@ -117,10 +117,10 @@ def baselines_of(modality: str, patient: str = "") -> list[str]:
     return [name for name in ready if patient not in _taught(name, modality)]
 
 
-def baselines_mark(modality: str) -> str:
-    """Digest of which baselines there are and of what they learned."""
+def baselines_mark(modality: str, patient: str = "") -> str:
+    """Digest of which baselines can be measured on ``patient`` and of what they learned."""
     mark = hashlib.sha256()
-    for name in baselines_of(modality):
+    for name in baselines_of(modality, patient):
         mark.update(name.encode())
         state = getattr(_rivals().BASELINES[name], "state", "")
         mark.update(_rivals().state.place(state, modality).read_bytes() if state else b"")

@@ -16,13 +16,13 @@ from benchmarks.holes import predict_hole
 from benchmarks.scans import Scan
 from benchmarks.tampering import Canvas
 from benchmarks.tampering.families import NOTHING, Family
-from benchmarks.volumes import Volume
+from benchmarks.volumes import Volume, beside
 from dfd.evidence import SliceEvidence
 from dfd.evidence.tables import SliceTables
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.predict import predict_slice
-from dfd.records import BoolImage, FloatImage, Point, Region
+from dfd.records import BoolImage, Context, FloatImage, Point, Region
 from dfd.regions import region_of
 
 SITES = 4
@@ -85,6 +85,8 @@ class Ground:
     examined: SliceEvidence
     """Of the slice as it is."""
     seed: int
+    context: Context | None = None
+    """The untouched slices above and below, where the stack goes on to either side."""
 
     def generator(self, words: str) -> np.random.Generator:
         """What is drawn for ``words``, whatever else is tried."""
@@ -106,14 +108,15 @@ def ground_of(scan: Scan, network: torch.nn.Module, rng: np.random.Generator, vo
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    examined = SliceEvidence(prediction, modality)
+    context = None if volume is None else beside(*volume, scan.slice.facts.thickness_mm)
+    examined = SliceEvidence(prediction, modality, context)
     places = places_of(examined.windows(radius), rng)
     if not len(places.edited):
         return None
     masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
     canvas = _canvas(scan, prediction.mean, hole, volume)
-    return Ground(scan, network, canvas, places, examined, int(rng.integers(2**31)))
+    return Ground(scan, network, canvas, places, examined, int(rng.integers(2**31)), context)
 
 
 def genuine(ground: Ground) -> Version:
@@ -139,13 +142,16 @@ def version_of(ground: Ground, kind: str, family: Family, places: Places | None 
     for changed in edits:
         edited = np.where(changed != canvas.pixels, changed, edited)
     modality = MODALITIES[ground.scan.modality]
-    return Version(kind, edited, centres, SliceEvidence(predict_slice(edited, ground.network, modality), modality))
+    return Version(kind, edited, centres, SliceEvidence(predict_slice(edited, ground.network, modality), modality, ground.context))
 
 
 def trials_of(
     scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
 ) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it."""
+    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it.
+
+    Where the stack goes on to either side, its untouched neighbours are the context of the edited slice too.
+    """
     ground = ground_of(scan, network, rng, volume)
     if ground is None:
         return []

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from benchmarks import scans
 from benchmarks.scans import Scan
-from dfd.records import SliceRef
+from dfd.bundle.context import WIDEST
+from dfd.records import Context, SliceRef
 
 EVERY = 10_000
 """Slices per series: all of them."""
@@ -40,6 +41,14 @@ def volumes(modality: str, folds: Sequence[str]) -> Iterator[Volume]:
 def holding(made: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
     """The stack that holds a slice, and its place there: what a canvas needs beside the slice; None where the slice stands in no stack."""
     return next(((volume, volume.refs.index(ref)) for volume in made if ref in volume.refs), None)
+
+
+def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
+    """What scoring would find above and below a slice of a stack; None at its ends, and where slices lie too far apart."""
+    step = volume.spacing_mm[0]
+    if not 0 < place < len(volume.refs) - 1 or (thickness_mm and step > WIDEST * thickness_mm):
+        return None
+    return Context(volume.pixels[place - 1], volume.pixels[place + 1], (step, step))
 
 
 def stacked(series: Sequence[Scan]) -> Iterator[Volume]:

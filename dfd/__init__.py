@@ -25,6 +25,7 @@ class ScoreOptions(TypedDict, total=False):
     seed: int
     images: bool
     anonymous: bool
+    context: bool
     strict: bool
 
 
@@ -59,7 +60,8 @@ def score(
 
     Args:
         data: Folder with DICOM (or NIfTI) files, searched at any depth.
-        points: CSV with ``filename, X, Y``; None takes ``test.csv``, else the only ``*.csv`` of ``data``.
+        points: CSV with ``filename, X, Y`` (rows without both: the slice as a whole); None takes ``test.csv``, else the only ``*.csv`` of ``data``,
+            else every slice.
         model: Name of a shipped bundle, a bundle folder, or a file written by training.
         output_dir: Where the results go; None: ``dfd_results/<time>``.
         **options: Fields of ``dfd.settings.ScoreSettings``.

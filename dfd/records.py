@@ -5,6 +5,7 @@ Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,7 @@ class Point:
     """Line of the file, 1-based, as a text editor counts."""
     filename: str
     x: float = float("nan")
-    """Column, zero-based pixels of the stored matrix."""
+    """Column, zero-based pixels of the stored matrix; NaN in both where the slice is asked about as a whole."""
     y: float = float("nan")
     """Row, downwards, zero-based pixels."""
     frame: int | None = None
@@ -108,6 +109,11 @@ class Point:
     path: Path | None = None
     """The file that was found."""
     error: str = ""
+
+    @property
+    def is_screening(self) -> bool:
+        """True where the row names a slice and no place in it: the whole slice is looked at."""
+        return not self.error and math.isnan(self.x) and math.isnan(self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,17 @@ class Prediction:
     """Robust noise level of the slice, in its unit."""
     log_odds: FloatImage | None = None
     """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None where the network has no head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The two slices beside a slice, of the same series and matrix, in the unit of the slice."""
+
+    below: FloatImage
+    """``[H, W]``, NaN where there is no measurement. The neighbour at the lower position."""
+    above: FloatImage
+    distances_mm: tuple[float, float] | None = None
+    """Of (below, above) from the slice; None where the file names no positions, and both count alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +196,29 @@ class Finding:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A region that stands out in a slice that was screened."""
+
+    finding: Finding
+    """As for a point in its middle; ``finding.point`` is the row, with that place filled in."""
+    expected_false_alarms: float
+    """How many regions as strange as this one a genuine slice shows by chance, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The answer for a whole slice without a point."""
+
+    finding: Finding
+    """Of the slice as a whole."""
+    map: FloatImage
+    """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be said."""
+    radius_px: float
+    """Of the regions that were looked at."""
+    suspicions: tuple[Suspicion, ...] = ()
+    """From the fewest expected false alarms on."""
+
+
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
-FAMILIES = ("noise", "copy_move", "synthesis")
+FAMILIES = ("noise", "copy_move", "synthesis", "neighbours")

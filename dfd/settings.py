@@ -13,7 +13,7 @@ class ScoreSettings:
     data: Path
     """Folder with the scans, searched at any depth."""
     points: Path | None = None
-    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``."""
+    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``, else every slice is screened as a whole."""
     model: str = "ct_lung_inpainting"
     """Name of a shipped bundle, a bundle folder, or a file written by training."""
     output_dir: Path | None = None
@@ -24,9 +24,11 @@ class ScoreSettings:
     """Processes that read and decode slices."""
     seed: int = 20261122
     images: bool = True
-    """Write an overlay per point."""
+    """Write an overlay per point, and a map per slice that is screened."""
     anonymous: bool = False
     """Replace paths and file names in every output by run-local numbers."""
+    context: bool = True
+    """Compare with the neighbouring slices that lie in the same folder; False: every slice counts as alone."""
     strict: bool = False
     """Exit status 3 where a row could not be scored."""
 

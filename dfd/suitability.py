@@ -38,7 +38,6 @@ BODY_GRID = 256
 """Pixels of the longer side at which the body is sought: an area share needs no more, and 512 takes four times as long."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Objections:
     """What speaks against scoring a slice with a model."""

@@ -16,7 +16,7 @@ from monai.bundle import ConfigWorkflow
 from dfd.bundle import model_file
 from dfd.bundle.items import collect
 from dfd.bundle.results import calibration_of
-from dfd.calibration import true_rate_bound
+from dfd.calibration import SERIES, Calibration, true_rate_bound
 from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
 from dfd.places import bundle_dir, bundle_names, resolve_model
@@ -115,6 +115,7 @@ def score(settings: ScoreSettings) -> list[Finding]:
         "output_dir": None if settings.output_dir is None else str(settings.output_dir),
         "images": settings.images,
         "anonymous": settings.anonymous,
+        "context": settings.context,
         "num_workers": settings.workers,
         "seed": settings.seed,
         "device_name": settings.device,
@@ -161,6 +162,12 @@ def calibrate(settings: CalibrateSettings) -> Path:
     return cast("Path", run_config(bundle_of(model), "evaluate", overrides))
 
 
+def with_context(calibration: Calibration) -> int:
+    """On how many patients the tables of slices with neighbours stand."""
+    setting = calibration.settings.get(SERIES)
+    return 0 if setting is None else min(len(table.patients) for table in setting.tables.values())
+
+
 def describe(model: str) -> dict[str, object]:
     """What a model is: path, bundle, version, digest of its weights, and what its p-values stand on."""
     path = resolve_model(model)
@@ -174,6 +181,7 @@ def describe(model: str) -> dict[str, object]:
         "version": metadata["version"],
         "weights sha256": loaded.sha256,
         "calibration patients": calibration.patients if calibration else 0,
+        "of them with neighbouring slices": with_context(calibration) if calibration else 0,
     }
     if calibration:
         bound = true_rate_bound(calibration.patients, 0.05)

@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from dfd.calibration import (
     COVARIATES,
     QUANTILES,
+    SCREENING,
+    SERIES,
+    SLICE,
     SMALLEST_P,
     Calibration,
     Circumstances,
+    Setting,
     Table,
     combined_p,
     fit,
@@ -244,7 +248,7 @@ def test_a_stored_table_gives_the_same_p_value(by_patient: list[list[float]], st
 
 
 def test_a_table_of_another_format_is_refused(calibration: Calibration) -> None:
-    with pytest.raises(CalibrationError, match="has format 99, this version reads 2; refit"):
+    with pytest.raises(CalibrationError, match="has format 99, this version reads 3; refit"):
         from_json({**to_json(calibration), "format": 99})
     with pytest.raises(CalibrationError, match="has format None"):
         from_json({})
@@ -334,8 +338,10 @@ def test_evidence_of_any_family_lowers_the_combined_p_value(of_families: Calibra
 
 def test_rarity_by_hand(of_families: Calibration) -> None:
     shares = {name: share_beyond(2.0, table) for name, table in of_families.tables.items()}
-    assert rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables) == pytest.approx(1 / min(shares["noise"], shares["synthesis"]))
+    both = math.sqrt(math.log10(shares["noise"]) ** 2 + math.log10(shares["synthesis"]) ** 2)
+    assert math.log10(rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables)) == pytest.approx(both)
     assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(1 / shares["noise"])
+    assert rarity({"noise": 0.0, "synthesis": 0.0}, of_families.tables) == 1.0
     assert math.isnan(rarity({"noise": math.nan, "unknown": 3.0}, of_families.tables))
 
 
@@ -380,3 +386,25 @@ def test_a_family_that_could_not_be_measured_is_left_out(of_families: Calibratio
     finding = judge(POINT, [noise, Evidence("copy_move", math.nan, obstacle="too few places")], of_families, Circumstances(10.0))
     assert finding.verdict == "no anomaly found"
     assert set(finding.p_by_family) == {"noise"}
+
+
+def test_each_way_of_measuring_is_judged_by_its_own_tables(of_families: Calibration) -> None:
+    doubled = {name: fit_table([2.0 * values for values in table.patients]) for name, table in of_families.tables.items()}
+    richer = replace(of_families, settings={SERIES: Setting(doubled, of_families.combined)})
+    evidence = [Evidence("noise", 2.0), Evidence("copy_move", 1.0), Evidence("synthesis", 1.0)]
+    lone, series = (judge(POINT, evidence, richer, Circumstances(10.0, setting=name)) for name in (SLICE, SERIES))
+    assert lone.p_by_family["noise"] < series.p_by_family["noise"]
+    # What was not calibrated for itself is judged as a lone slice.
+    assert judge(POINT, evidence, of_families, Circumstances(10.0, setting=SERIES)) == lone
+
+
+def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibration) -> None:
+    assert of_families.combined is not None
+    searched = Setting(of_families.tables, of_families.combined, maximum=of_families.combined)
+    richer = replace(of_families, settings={SCREENING: searched})
+    again = from_json(json.loads(json.dumps(to_json(richer))))
+    assert to_json(again) == to_json(richer)
+    rest = without(0, again).settings[SCREENING]
+    assert rest.maximum is not None
+    assert len(rest.maximum.patients) == len(searched.tables["noise"].patients) - 1
+    np.testing.assert_array_equal(rest.maximum.patients[0], of_families.combined.patients[1])

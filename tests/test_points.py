@@ -169,6 +169,43 @@ def test_duplicate_rows_stay(points_of):
     assert [point.row for point in points_of("filename,X,Y\ntop,1,2\ntop,1,2\n")] == [2, 3]
 
 
+# --- slices without a point
+
+
+def test_a_file_of_names_asks_about_whole_slices(points_of, data):
+    first, second = points_of("filename,note\np1/file011,a\ntop,b\n")
+    assert first.is_screening
+    assert second.is_screening
+    assert [point.path for point in (first, second)] == [data / "p1/file011.dcm", data / "top.dcm"]
+    assert dict(first.cells) == {"filename": "p1/file011", "note": "a"}
+
+
+@pytest.mark.parametrize(
+    "text", ["filename\ntop", "| filename |\n|---|\n| top |", "frame;filename\n2;top", "filename,X,Y\ntop,,", "filename,X,Y\ntop"]
+)
+def test_a_row_without_a_place_asks_about_the_whole_slice(points_of, text):
+    (point,) = points_of(text + "\n")
+    assert point.is_screening
+    assert math.isnan(point.x)
+    assert math.isnan(point.y)
+
+
+def test_points_and_whole_slices_may_be_mixed(points_of):
+    assert [point.is_screening for point in points_of("filename,X,Y\ntop,1,2\ntop,,\ntop,0,0\n")] == [False, True, False]
+
+
+@pytest.mark.parametrize("cells", ["absent,,", "top,1,", ",1,2", "top,,,4"])
+def test_a_row_with_a_mistake_asks_about_nothing(row_of, cells):
+    point = row_of(cells)
+    assert point.error
+    assert not point.is_screening
+
+
+def test_one_column_of_places_is_not_enough(points_of):
+    with pytest.raises(PointsError, match=r"has no column X \(found 'filename', 'Y'\)"):
+        points_of("filename,Y\ntop,2\n")
+
+
 # --- the file as a whole
 
 

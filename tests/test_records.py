@@ -24,7 +24,7 @@ def test_records_are_frozen_and_only_hold(noun: type) -> None:
 
 
 def test_all_the_nouns_are_there() -> None:
-    expected = {"ScanFacts", "SliceRef", "Slice", "Series", "Skipped", "Point", "Region", "Prediction", "Evidence", "Finding"}
+    expected = {"ScanFacts", "SliceRef", "Slice", "Series", "Skipped", "Point", "Region", "Prediction", "Context", "Evidence", "Finding"}
     assert expected <= {noun.__name__ for noun in NOUNS}
 
 
@@ -66,4 +66,4 @@ def test_verdicts_are_the_ones_that_are_given() -> None:
 
 
 def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.OFFERED) <= set(FAMILIES)
+    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(FAMILIES)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from dfd import calibration
+from dfd.bundle.context import LoadContextd
 from dfd.bundle.items import Cohort
 from dfd.bundle.reader import LoadSliced
-from dfd.calibration import Calibration
-from dfd.evidence import SliceEvidence, noise
+from dfd.bundle.screening import whole_slices
+from dfd.calibration import SCREENING, SERIES, Calibration, Setting
+from dfd.evidence import NEIGHBOURED, OFFERED, SliceEvidence, noise
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.predict import predict_slice
@@ -33,11 +35,17 @@ Row = Mapping[str, float]
 """Statistic of each family in one region; NaN where it could not be measured."""
 
 
-def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int) -> tuple[list[Row], dict[str, float]]:
-    """Statistics of random genuine regions of one slice, by family, and the slice's covariates; both empty where it cannot be used."""
+def genuine_regions(
+    item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int, beside: LoadContextd | None = None
+) -> tuple[list[Row], dict[str, float]]:
+    """Statistics of random genuine regions of one slice, by family, and the slice's covariates; both empty where it cannot be used.
+
+    ``beside`` finds the slices above and below; None: the slice counts as alone.
+    """
     modality = MODALITIES[modality_name]
     entry: dict[Hashable, Any] = dict(item.items())
     loaded = LoadSliced("image")(entry)
+    loaded = loaded if beside is None else beside(loaded)
     if "scan" not in loaded:
         logger.warning("left out of calibration: %s", loaded.get("error"))
         return [], {}
@@ -48,7 +56,7 @@ def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_
         return [], {}
     prediction = predict_slice(loaded["image"][0], network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    examined = SliceEvidence(prediction, modality)
+    examined = SliceEvidence(prediction, modality, loaded.get("context"))
     centres = examined.windows(region.radius_px).table.centres
     rows: list[Row] = []
     # The same way as a click: any place of the body whose window has support.
@@ -61,28 +69,67 @@ def genuine_regions(item: Mapping[str, Any], network: torch.nn.Module, modality_
     return rows, covariates_of(prediction, scan.facts, modality)
 
 
-def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
-    """The calibration of ``network`` on genuine scans of ``cohort``.
+@dataclass(frozen=True)
+class Genuine:
+    """What genuine scans of some patients gave, before any table is fitted."""
 
-    Raises:
-        CalibrationError: not one region of them can be measured.
-    """
+    by_patient: list[list[Row]]
+    """Regions of each patient."""
+    slices: list[list[Sequence[Row]]]
+    """Of each patient, slices that were looked at all over: every place of them."""
+    population: Mapping[str, Sequence[float]]
+    """Covariate -> its value in each slice."""
+
+
+def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
+    """Genuine regions of ``cohort``, whom ``network`` has not seen."""
     network.eval()
     by_patient: list[list[Row]] = []
     population: dict[str, list[float]] = defaultdict(list)
+    beside = LoadContextd()
     for number, patient in enumerate(cohort.patients):
         items = cohort.collection.of([patient])
         chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
         rows: list[Row] = []
         for place, item in enumerate(chosen):
-            measured, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place)
+            measured, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place, beside)
             rows += measured
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
         by_patient.append(rows)
         logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
-    tables, combined = calibration.fit(by_patient)
-    modality = MODALITIES[cohort.collection.modality]
-    bounds = {name: (min(values), max(values)) for name, values in population.items()}
-    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined)
+    return Genuine(by_patient, whole_slices(network, cohort), population)
+
+
+def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) -> Calibration:
+    """The calibration that ``parts`` give together: several where each patient was measured by a network that did not see him (cross-fitting).
+
+    Raises:
+        CalibrationError: not one region of them could be measured.
+    """
+    by_patient = [rows for part in parts for rows in part.by_patient]
+    tables, combined = calibration.fit([[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient])
+    values = {name: [value for part in parts for value in part.population.get(name, ())] for part in parts for name in part.population}
+    bounds = {name: (min(each), max(each)) for name, each in values.items()}
+    whole = calibration.fit_screening([slices for part in parts for slices in part.slices])
+    settings = with_neighbours(by_patient) | ({} if whole is None else {SCREENING: whole})
+    modality = MODALITIES[modality_name]
+    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings)
+
+
+def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:
+    """The calibration of ``network`` on genuine scans of ``cohort``.
+
+    Raises:
+        CalibrationError: not one region of them can be measured.
+    """
+    return fitted([measured_on(network, cohort)], cohort.collection.modality, weights_sha256)
+
+
+def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:
+    """Tables of the regions that could be compared with the slices above and below, by setting; empty where there are none."""
+    chosen = [[row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)] for rows in by_patient]
+    patients = sum(map(bool, chosen))
+    logger.info("calibration: %d of %d patients have neighbouring slices", patients, len(by_patient))
+    return {SERIES: Setting(*calibration.fit(chosen))} if patients else {}

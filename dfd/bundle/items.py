@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfd.bundle.reader import patients_of
-from dfd.errors import SeriesError
+from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
 from dfd.records import Point, Series
@@ -164,6 +164,33 @@ def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
         if point.path is not None and not point.error:
             grouped[point.path, point.frame].append(point)
     return [{"image": str(path), "frame": None if frame is None else frame - 1, "points": group} for (path, frame), group in grouped.items()]
+
+
+def slice_points(folder: Path) -> list[Point]:
+    """Every slice below ``folder`` that can be read, as a row that names no place in it: numbered from 1, in the order of their files.
+
+    Raises:
+        PointsError: there is none.
+    """
+    try:
+        series, skipped = read_series(folder)
+    except SeriesError as error:
+        raise PointsError(str(error)) from error
+    for left_out in skipped:
+        logger.warning("%s left out: %s", left_out.path, left_out.reason)
+    refs = sorted((ref for one in series for ref in one.slices), key=lambda ref: (ref.path, ref.frame))
+    if not refs:
+        raise PointsError(
+            f"{folder} holds no points file and no slice that can be read; put scans there, and a CSV with the columns filename,X,Y or name one."
+        )
+    frames = Counter(ref.path for ref in refs)
+    points = []
+    for row, ref in enumerate(refs, start=1):
+        name = ref.path.relative_to(folder).as_posix()
+        frame = ref.frame + 1 if frames[ref.path] > 1 else None
+        cells = {"filename": name, "X": "", "Y": ""} | ({} if frame is None else {"frame": str(frame)})
+        points.append(Point(row, name, frame=frame, cells=cells, path=ref.path))
+    return points
 
 
 def training_items(collection: Collection, left_out: Sequence[str]) -> list[dict[str, Any]]:

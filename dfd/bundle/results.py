@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -14,37 +15,50 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
 from dfd.bundle import model_file
+from dfd.bundle.items import slice_points
 from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration, from_json
+from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
-from dfd.outputs import overlay, run_log, run_record, scores
+from dfd.outputs import overlay, run_log, run_record, scores, screening_map, suspicious
 from dfd.outputs.files import choose_output_dir
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
-from dfd.records import Finding, Point, Prediction, Region, Slice
+from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
 
 logger = logging.getLogger(__name__)
 
 
+MANY_SLICES, SECONDS_EACH = 500, 5.0
+"""From so many screened slices on it is said how long that takes; seconds of one on two cores, prediction and all places of a 512 x 512 slice."""
+
+
 def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[Point]:
-    """The points of a run; what is said of folders left out on the way goes into ``log``.
+    """The points of a run, every slice as a whole where there is no points file; what is said on the way goes into ``log``.
 
     Raises:
-        PointsError: there is no points file, or it cannot be used.
+        PointsError: the points file cannot be used, or there is neither one nor a slice.
     """
     folder = Path(data)
     if not folder.is_dir():
         raise PointsError(f"the data folder {folder} does not exist; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
-    if file is None:
-        raise PointsError(f"{folder} holds no points file; put a CSV with the columns filename,X,Y there or name one.")
     with log.listening() if log is not None else nullcontext():
-        return read_points(file, folder)
+        found = slice_points(folder) if file is None else read_points(file, folder)
+        whole = sum(point.is_screening for point in found)
+        if file is None:
+            logger.info("there is no points file: all %d slices of the folder are screened as a whole", whole)
+        elif whole:
+            logger.info("%d of %d rows name a slice and no place in it: these slices are screened as a whole", whole, len(found))
+        if whole > MANY_SLICES:
+            told = "%d slices are to be screened, which takes about %.0f s each on a processor, %.1f hours in all"
+            logger.warning(told, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
+        return found
 
 
 def calibration_of(model: Model) -> Calibration | None:
@@ -66,7 +80,7 @@ class Choices:
     """What a run writes beside the scores."""
 
     images: bool = True
-    """Write overlays."""
+    """Write overlays, and maps of slices that are screened."""
     anonymous: bool = False
     """Replace names in every output."""
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -80,7 +94,9 @@ NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
 
 
 class ResultsWriter:
-    """Ignite handler: overlays as they come, ``scores.csv`` and ``run.json`` at the end; ``run`` adds ``run.log``.
+    """Ignite handler: overlays and maps as they come, ``scores.csv`` and ``run.json`` at the end; ``run`` adds ``run.log``.
+
+    Where slices were screened, ``suspicious_regions.csv`` as well.
 
     Args:
         points: all rows of the points file, the bad ones too.
@@ -96,6 +112,7 @@ class ResultsWriter:
         # By row: points that went through a reader process come back as copies.
         self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
         self.found: dict[int, Finding] = {point.row: Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
+        self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
         self.started = time.monotonic()
         self.device = ""
 
@@ -114,13 +131,20 @@ class ResultsWriter:
                 drawn.append((self.numbers[finding.point.row], region, finding))
         if drawn:
             self.draw(engine.state.batch["scan"], output["prediction"], drawn)
+        for row, answer in output.get("screenings", {}).items():
+            self.suspicions[row] = answer.suspicions
+            if self.choices.images and np.isfinite(answer.map).any():
+                screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
 
     def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> None:
-        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core."""
+        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
+
+        One worker more than cores, since each waits for the disk in its turn.
+        """
         images = overlay.render_slice(scan, prediction, self.modality)
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
             list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
 
     def findings(self) -> list[Finding]:
@@ -129,9 +153,18 @@ class ResultsWriter:
         return [self.found.get(point.row) or Finding(point, "unreadable", error=missing) for point in self.points]
 
     def write(self) -> list[Finding]:
-        """Writes ``scores.csv`` and ``run.json``."""
+        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, and ``run.json``."""
         findings = self.findings()
         scores.write(self.folder, findings, anonymous=self.choices.anonymous)
+        whole = [finding for finding in findings if finding.point.is_screening]
+        if whole:
+            suspicions = [self.suspicions.get(finding.point.row, ()) for finding in whole]
+            suspicious.write(self.folder, suspicions, findings, anonymous=self.choices.anonymous)
+            p_of_slices = [finding.p_value for finding in whole if math.isfinite(finding.p_value)]
+            if len(p_of_slices) > 1:
+                small, expected, remain = counts_of_many(p_of_slices)
+                told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
+                logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
         run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 from monai.transforms import MapTransform
 
 from dfd import calibration
+from dfd.bundle import screening
+from dfd.bundle.context import setting_of
 from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
-from dfd.evidence import GRID_FAMILIES, OFFERED, SliceEvidence
+from dfd.evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
-from dfd.records import Finding, Point, Prediction, Region, Slice
+from dfd.records import Context, Finding, Point, Prediction, Region, Slice
 from dfd.regions import region_of
 from dfd.suitability import objections
 
@@ -35,7 +38,9 @@ def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, 
 class ScoreRegionsd(MapTransform):
     """``pred`` of ``LatticeInferer`` -> what is said of it.
 
-    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None) and ``prediction``.
+    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
+    ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
+    Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
     Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
     """
 
@@ -56,12 +61,21 @@ class ScoreRegionsd(MapTransform):
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = as_prediction(planes[0])
-        findings, regions = self.findings(data["scan"], data["points"], prediction)
-        answered.update(findings=findings, regions=regions, prediction=prediction)
+        beside = (data.get("context"), data.get("context_note", ""))
+        whole = [point for point in data["points"] if point.is_screening]
+        screened = screening.screen(data["scan"], whole, prediction, self.modality, self.calibration) if whole else {}
+        findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction, beside)
+        pairs = {finding.point.row: (finding, region) for finding, region in zip(findings, regions, strict=True)}
+        pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
+        ordered = [pairs[point.row] for point in data["points"]]
+        answered.update(findings=[finding for finding, _ in ordered], regions=[region for _, region in ordered])
+        answered.update(prediction=prediction, screenings=screened)
         return answered
 
-    def findings(self, scan: Slice, points: Sequence[Point], prediction: Prediction) -> tuple[list[Finding], list[Region | None]]:
-        """One finding and one region (None where the point has none) per point."""
+    def findings(
+        self, scan: Slice, points: Sequence[Point], prediction: Prediction, beside: tuple[Context | None, str] = (None, "")
+    ) -> tuple[list[Finding], list[Region | None]]:
+        """One finding and one region (None where the point has none) per point. ``beside``: the slice's context, and what is to be said of it."""
         against = objections(scan, self.modality)
         if against.refusal:
             return [Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}") for point in points], [None] * len(points)
@@ -70,11 +84,17 @@ class ScoreRegionsd(MapTransform):
         covariates = covariates_of(prediction, scan.facts, self.modality)
         placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
         regions = [region if isinstance(region, Region) else None for region in placed]
-        evidence = iter(SliceEvidence(prediction, self.modality).measure_all([region for region in regions if region is not None]))
+        context, note = beside
+        examined = SliceEvidence(prediction, self.modality, context)
+        measured = iter(examined.measure_all([region for region in regions if region is not None]))
+        around = Circumstances(None, covariates, against.remarks, notes=(note,) if note else ())
+
+        def judged(point: Point, region: Region) -> Finding:
+            found = next(measured)
+            return calibration.judge(point, found, self.calibration, replace(around, radius_mm=region.radius_mm, setting=setting_of(found)))
+
         findings = [
-            Finding(point, "unreadable", error=str(region))
-            if isinstance(region, PointsError)
-            else calibration.judge(point, next(evidence), self.calibration, Circumstances(region.radius_mm, covariates, against.remarks))
+            Finding(point, "unreadable", error=str(region)) if isinstance(region, PointsError) else judged(point, region)
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions
@@ -86,23 +106,8 @@ class ScoreRegionsd(MapTransform):
             return error
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
-        """``[H, W]`` float32 map of -log10 p for windows of the modality's own radius in pixels.
-
-        By the families that are measured over a whole slice at once; against the tables of regions, which take the largest over several scales, the
-        single scale of a window errs on the cautious side.
-        """
-        result = np.zeros(prediction.z.shape, dtype=np.float32)
-        families = [family for family in GRID_FAMILIES if self.calibration and family in self.calibration.tables]
-        if self.calibration is None or not families:
-            return result
-        radius = self.modality.radius_px
-        windows = SliceEvidence(prediction, self.modality).windows(radius)
-        grids = {family: OFFERED[family].score_grid(windows) for family in families}
-        centres = grids[families[0]][0]
-        step = max(4, round(radius / 2))
-        for number, (x, y) in enumerate(centres):
-            statistics = {family: float(values[number]) for family, (_, values) in grids.items()}
-            if any(map(np.isfinite, statistics.values())):
-                block = (slice(max(0, y - step // 2), y - step // 2 + step), slice(max(0, x - step // 2), x - step // 2 + step))
-                result[block] = -np.log10(calibration.combined_p(statistics, self.calibration)[0])
-        return np.where(prediction.assessed, result, 0.0).astype(np.float32)
+        """``[H, W]`` float32 map of -log10 p for regions of the modality's own radius in pixels, as of a slice that is screened."""
+        if self.calibration is None:
+            return np.zeros(prediction.z.shape, dtype=np.float32)
+        places = screening.places_of(prediction, self.modality, Region(0.0, 0.0, self.modality.radius_px))
+        return np.nan_to_num(screening.map_of(places, prediction, self.calibration), nan=0.0)

@@ -51,7 +51,7 @@ FLAGS: dict[str, Flag] = {
     "epochs": Flag({TRAIN: "epochs"}, flags.whole(1), "N", "at most so many", ignored=True),
     "batch_size": Flag({TRAIN: "batch_size"}, flags.whole(1), "N", "crops per step", ignored=True),
     "num_workers": Flag({TRAIN: "workers", TEST: "workers"}, flags.whole(0), "N", "processes that read slices"),
-    "points": Flag({TEST: "points"}, flags.path, "FILE", "CSV with filename, X, Y (default: test.csv, else the only *.csv)"),
+    "points": Flag({TEST: "points"}, flags.path, "FILE", "CSV with filename, X, Y (default: test.csv, else the only *.csv; none: screen)"),
     "output_dir": Flag({TEST: "output_dir"}, flags.path, "DIR", "where the results go"),
     "modality": Flag({TRAIN: "modality"}, _modality, "NAME", "default: read from the scans"),
     "max_hours": Flag({TRAIN: "max_hours"}, flags.hours, "H", "stop in good order after so many hours"),
@@ -59,8 +59,13 @@ FLAGS: dict[str, Flag] = {
     "seed": Flag({TRAIN: "seed", TEST: "seed"}, flags.seed, "N", "the one seed of all randomness"),
     "no_images": Flag({TEST: "images"}, None, "", "write no overlay pictures"),
     "anonymous": Flag({TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"),
+    "lone": Flag({TEST: "context"}, None, "", "leave neighbouring slices aside"),
     "strict": Flag({TEST: "strict"}, None, "", "exit status 3 where a point could not be scored"),
 }
+
+
+OFF = frozenset({"no_images", "lone"})
+"""Switches that turn something off."""
 
 
 def is_catalogue_form(words: Sequence[str]) -> bool:
@@ -103,7 +108,7 @@ def parse(words: Sequence[str]) -> Request:
     for name, value in given.items():
         flag = FLAGS[name]
         if mode in flag.fields:
-            values[flag.fields[mode]] = value if flag.type else name != "no_images"
+            values[flag.fields[mode]] = value if flag.type else name not in OFF
         elif flag.ignored:
             LOG.info("-%s has no meaning in -mode %s and is not used", name, mode.capitalize())
         else:

@@ -48,7 +48,9 @@ def _score(settings: ScoreSettings) -> int:
     findings = workflow.score(settings)
     say("\n".join(table([_HEAD, *(_cells(finding, anonymous=settings.anonymous) for finding in findings)])))
     counts = Counter(finding.verdict for finding in findings)
-    say(f"{len(findings)} points: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+    screened = sum(finding.point.is_screening for finding in findings)
+    named = f"{len(findings)} {'slices' if findings and screened == len(findings) else 'rows' if screened else 'points'}"
+    say(f"{named}: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
     if any(finding.extrapolated for finding in findings):
         say("* beyond what the calibration patients support, or the scan is unlike them")
     if findings and counts["unreadable"] == len(findings):

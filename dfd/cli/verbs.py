@@ -44,12 +44,14 @@ def _machine_flags(parser: StrictParser) -> None:
 
 def _score_flags(parser: StrictParser) -> None:
     parser.add_argument("--data", type=flags.path, required=True, metavar="DIR", help="folder with the scans, searched at any depth")
-    parser.add_argument("--points", type=flags.path, metavar="FILE", help="CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR)")
+    told = "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every slice is screened)"
+    parser.add_argument("--points", type=flags.path, metavar="FILE", help=told)
     _model_flag(parser)
     parser.add_argument("--output", dest="output_dir", type=flags.path, metavar="DIR", help="where the results go (default: dfd_results/<time>)")
     _machine_flags(parser)
     parser.add_argument("--no-images", dest="images", action="store_false", help="write no overlay pictures")
     parser.add_argument("--anonymous", action="store_true", help="numbers instead of paths and file names in every output")
+    parser.add_argument("--lone", dest="context", action="store_false", help="leave neighbouring slices aside: every slice counts as alone")
     parser.add_argument("--strict", action="store_true", help="exit status 3 where a point could not be scored")
 
 

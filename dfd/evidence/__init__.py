@@ -1,7 +1,7 @@
-"""The table of evidence families. A new one is one file beside this one and one line here; families without an entry are not offered to users.
+"""The tables of evidence families. A new one is one file beside this one and one line here; families without an entry are not offered to users.
 
 Each is a module with ``FAMILY``, ``DIRECTION``, ``SOURCE``, ``prepare(prediction, radius, modality)`` (once per slice and radius; families may
-share it) and ``measure(region, prepared)``.
+share it) and ``measure(region, prepared)``. Those of ``NEIGHBOURED`` are prepared with the slice's ``Context`` as well.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
-from dfd.evidence import copy_move, noise, synthesis, tables
+from dfd.evidence import copy_move, grid, neighbours, noise, synthesis, tables
+from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Transform
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
-from dfd.records import Evidence, Prediction, Region
+from dfd.records import Context, Evidence, Prediction, Region
 
 _Prepared = TypeVar("_Prepared")
 
@@ -23,18 +26,24 @@ OFFERED: dict[str, Any] = {
     copy_move.FAMILY: copy_move,
     synthesis.FAMILY: synthesis,
 }
+NEIGHBOURED: dict[str, Any] = {neighbours.FAMILY: neighbours}
+"""Families that are offered beside those where the slices above and below are at hand."""
 
 THREADS = 8
 """More would only wait for the interpreter."""
-GRID_FAMILIES = tuple(family for family, module in OFFERED.items() if hasattr(module, "score_grid"))
-"""Families that measure all windows of a slice at once."""
 
 
 class SliceEvidence:
-    """Measures regions of one slice by every family that is offered; what families share is prepared once for each radius."""
+    """Measures regions of one slice by every family that is offered; what families share is prepared once for each radius.
 
-    def __init__(self, prediction: Prediction, modality: Modality) -> None:
+    ``context``: the slices above and below, where they are at hand.
+    """
+
+    def __init__(self, prediction: Prediction, modality: Modality, context: Context | None = None) -> None:
         self.prediction, self.modality = prediction, modality
+        # Made once, since what is prepared is kept by who prepares it.
+        beside = {} if context is None else {each: partial(each.prepare, context=context) for each in NEIGHBOURED.values()}
+        self._families: list[tuple[Any, Callable[..., Any]]] = [*((each, each.prepare) for each in OFFERED.values()), *beside.items()]
         self._prepared: dict[tuple[Callable[..., Any], float], Any] = {}
 
     def windows(self, radius: float) -> SliceTables:
@@ -43,16 +52,37 @@ class SliceEvidence:
         return prepared
 
     def measure(self, region: Region) -> Sequence[Evidence]:
-        """One piece of evidence per family, in the order of the table."""
-        return [module.measure(region, self._of(module.prepare, region.radius_px)) for module in OFFERED.values()]
+        """One piece of evidence per family, in the order of the tables."""
+        return [module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]
 
-    def measure_all(self, regions: Sequence[Region]) -> list[Sequence[Evidence]]:
-        """The same for many regions, on every core: the search for copies, most of the work, leaves the interpreter free."""
+    def measure_all(self, regions: Sequence[Region], *, quick: bool = False) -> list[Sequence[Evidence]]:
+        """The same for many regions, windows at once and the search for copies, most of the work, on every core.
+
+        ``quick``: copies are looked for as they are and mirrored only, for searches of a whole slice; they are calibrated for themselves.
+        """
+        if not regions:
+            return []
         for radius in {region.radius_px for region in regions}:
-            for module in OFFERED.values():
-                self._of(module.prepare, radius)
-        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1, len(regions)))) as pool:
-            return list(pool.map(self.measure, regions))
+            for _, prepare in self._families:
+                prepared = self._of(prepare, radius)
+                if isinstance(prepared, SliceTables):
+                    tables.look([region for region in regions if region.radius_px == radius], prepared)
+        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1))) as pool:
+            copies = list(pool.map(lambda region: self._copies(region, QUICK_TRANSFORMS if quick else TRANSFORMS), regions))
+        return [
+            [copied if module is copy_move else module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]
+            for region, copied in zip(regions, copies, strict=True)
+        ]
+
+    def _copies(self, region: Region, transforms: Sequence[Transform]) -> Evidence:
+        reference: copy_move.CopyMoveReference = self._of(copy_move.prepare, region.radius_px)
+        return copy_move.measure(region, reference, transforms=transforms)
+
+    def everywhere(self, like: Region) -> tuple[list[Region], list[Sequence[Evidence]]]:
+        """Regions as large as ``like`` all over the slice, and the evidence of each; what the first family cannot measure is left out."""
+        places = [replace(like, x=float(x), y=float(y)) for x, y in grid.centres(self.prediction.z.shape, like.radius_px)]
+        measured = [(region, found) for region, found in zip(places, self.measure_all(places, quick=True), strict=True) if not found[0].obstacle]
+        return [region for region, _ in measured], [found for _, found in measured]
 
     def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:
         if (prepare, radius) not in self._prepared:

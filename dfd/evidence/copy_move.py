@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence.correlation import TRANSFORMS, Ground, Match, Planes, cut, ground_of, search
+from dfd.evidence.correlation import TRANSFORMS, Ground, Match, Planes, Transform, cut, ground_of, search
 from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
@@ -33,8 +33,6 @@ LEAST_SCALE = 0.1
 """No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas is not noise."""
 APART = 2.1
 """Radii of a piece within which a match is no finding: the two share pixels, and interpolated noise is tied to what lies near."""
-NEIGHBOURS = 9
-"""Shifts by up to a pixel at which the planes may agree, for the number of trials that agreement has."""
 SHIFT_PX = 1.0
 """Shorter distances are not spelled out."""
 TURN_DEGREES = 1.5
@@ -92,7 +90,9 @@ def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> Float
     return np.asarray(np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32)
 
 
-def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = ()) -> Evidence:
+def measure(
+    region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = (), transforms: Sequence[Transform] = TRANSFORMS
+) -> Evidence:
     """Best match of the middle of ``region`` with other places of its slice and of ``others``, against what such a search finds by chance.
 
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
@@ -106,20 +106,19 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
     piece = cut(reference.ground, (region.y, region.x), region.radius_px)
     if _share(region, piece.radius, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
-    matches, places = [], 0
     slices = [reference, *(other for other in others if other is not reference)]
-    for number, one in enumerate(slices):
-        found, looked_at = search(piece, one.ground, APART * piece.radius, number) if one.ground is not None else ([], 0)
-        matches += found[:1]
-        places += looked_at
+    searches = [search(piece, one.ground, APART * piece.radius, number, transforms) for number, one in enumerate(slices) if one.ground is not None]
+    matches = [found[0] for found, _ in searches if found]
     if not matches:
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if places else NO_PLACE)
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for _, ordinary in searches) else NO_PLACE)
     # The first of equals: the region's own slice comes before a duplicate of it.
     best = max(matches, key=lambda match: match.score)
+    # The best of many slices: their chances add up under the root.
+    ordinary = float(np.sqrt(max(ordinary for _, ordinary in searches) ** 2 + np.log(len(searches))))
     source = slices[best.ground]
     return Evidence(
         FAMILY,
-        best.score / ordinary_score(places, len(slices)),
+        best.score / ordinary,
         measures_of(best, region),
         tissue,
         reason_for(best, region, source),
@@ -127,15 +126,6 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
         source_y=best.row,
         source_file=source.file,
     )
-
-
-def ordinary_score(places: int, slices: int) -> float:
-    """What ``Match.score`` comes to by chance: one plane is the best of all places and transforms, the other the best of all candidates.
-
-    The largest of n independent normal numbers is about sqrt(2 ln n) (Leadbetter, Lindgren, Rootzen, Extremes, 1983, theorem 1.5.3).
-    """
-    candidates = NEIGHBOURS * len(TRANSFORMS) * slices
-    return float((4.0 * np.log(max(places, 2) * len(TRANSFORMS)) * np.log(candidates)) ** 0.25)
 
 
 def measures_of(match: Match, region: Region) -> dict[str, float]:

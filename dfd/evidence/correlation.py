@@ -7,7 +7,8 @@ zero elsewhere; the transforms and the refinement are ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,14 @@ ROOM_PX = 20
 """Half side of the square that turned and resized pieces are sampled from: the largest reach, and what cubic splines lean on."""
 LEAST_ENERGY = 0.25
 """Places whose mean square lies below this (planes have about 1) are flat, and no better match than their few values support."""
-THINNED = 3
-"""The spread of a correlation map is told from every third row and column."""
+SAMPLED = 480
+"""Places, evenly spread, that tell the spread of correlations."""
 FEWEST_PLACES = 400
 """Fewer places than this tell no spread."""
-KEPT = 3
+KEPT = 2
 """Candidates that are refined."""
+THREADS = 2
+"""For the transforms of one piece."""
 FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
 """(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
 
@@ -70,6 +73,9 @@ TRANSFORMS = tuple(
 )
 """At the rim of a piece, steps of 5 degrees and 5 % are under half a pixel from the next: white noise keeps most of its correlation."""
 
+QUICK_TRANSFORMS = (Transform(), Transform(True))
+"""For a search of every place of a slice."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -87,6 +93,24 @@ class Ground:
     """Spectra of the squares of ``planes`` and of ``known``, ``[3, ...]``."""
     size: tuple[int, int]
     """Of the transforms."""
+    held: dict[float, Held] = field(default_factory=dict)
+    """What disks of one radius hold, made when first asked for."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What disks of one radius hold all over a ground."""
+
+    allowed: NDArray[np.bool_]
+    """``[H, W]`` places with support."""
+    inverse: Planes
+    """``[2, H, W]`` one over the norm of the planes there, 0 where not allowed."""
+    weight: Planes
+    """``[H, W]`` geometric mean of both: for proposing places by both planes at once."""
+    sample: Offsets
+    """``[s, 2]`` (row, column) of ``SAMPLED`` allowed places."""
+    patches: Planes
+    """``[2, n, s]`` what stands there, every column of norm 1."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,7 @@ class Match:
     correlations: tuple[float, float]
     """Of both planes."""
     spreads: tuple[float, float]
-    """Robust deviation of the correlations over all places: the median of all transforms, so that turns can be compared."""
+    """Robust deviation of the correlations over places and transforms."""
     ground: int = 0
     """Number of the ground searched."""
 
@@ -171,55 +195,106 @@ def sampled(piece: Piece, transforms: Sequence[Transform], shifts: FloatArray | 
     return np.asarray(np.divide(values, norms, out=np.zeros_like(values), where=norms > 1e-6))
 
 
-def allowed_places(ground: Ground, piece: Piece, apart: float) -> tuple[NDArray[np.bool_], Planes]:
-    """``[H, W]`` places with support, at least ``apart`` pixels from the piece, and ``[2, H, W]`` one over the norm of the planes there."""
+def held_by(ground: Ground, radius: float) -> Held:
+    """What disks of ``radius`` hold; made once for each radius."""
+    if radius not in ground.held:
+        ground.held[radius] = _held(ground, disk_offsets(radius))
+    return ground.held[radius]
+
+
+def _held(ground: Ground, offsets: Offsets) -> Held:
     full = np.zeros((2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
-    full[piece.offsets[:, 0] + REACH_PX, piece.offsets[:, 1] + REACH_PX] = 1.0
+    full[offsets[:, 0] + REACH_PX, offsets[:, 1] + REACH_PX] = 1.0
     sums = _correlated(ground, ground.weights, full[None])
-    number = len(piece.offsets)
-    height, width = ground.known.shape
-    near = disk(height, width, (piece.place[1] - ground.origin[1], piece.place[0] - ground.origin[0]), apart)
-    allowed = (sums[2] >= SUPPORT * number) & ground.known & ~near
-    return allowed, np.where(allowed, 1.0 / np.sqrt(np.maximum(sums[:2], LEAST_ENERGY * number)), 0.0).astype(np.float32)
+    allowed = (sums[2] >= SUPPORT * len(offsets)) & ground.known
+    inverse = np.where(allowed, 1.0 / np.sqrt(np.maximum(sums[:2], LEAST_ENERGY * len(offsets))), 0.0).astype(np.float32)
+    places = np.argwhere(allowed)
+    sample = places[np.linspace(0, len(places) - 1, SAMPLED).astype(np.int64)] if len(places) else places
+    index = sample[:, None] + offsets[None] + REACH_PX
+    patches = ground.planes[:, index[..., 0], index[..., 1]] * inverse[:, sample[:, 0], sample[:, 1]][..., None]
+    return Held(allowed, inverse, np.sqrt(inverse[0] * inverse[1]), sample, np.ascontiguousarray(patches.swapaxes(1, 2)))
+
+
+def _spectra_of(templates: Planes, size: tuple[int, int]) -> NDArray[np.complex64]:
+    """Of small ``templates`` ``[k, 21, 21]``. Most rows of the padded template are empty: it is transformed along its few rows first."""
+    return np.asarray(fft.fft(fft.rfft(templates, n=size[1], axis=2), n=size[0], axis=1))
 
 
 def _correlated(ground: Ground, spectra: NDArray[np.complex64], templates: Planes) -> Planes:
     """``[k, H, W]`` sums of products of planes, given by their spectra, with small ``templates`` ``[1 or k, 21, 21]`` at every place."""
     height, width = ground.known.shape
-    # Most rows of the padded template are empty: it is transformed along its few rows first.
-    across = fft.rfft(templates, n=ground.size[1], axis=2)
-    whole = fft.fft(across, n=ground.size[0], axis=1)
-    return np.asarray(fft.irfft2(spectra * np.conj(whole), ground.size)[:, :height, :width], dtype=np.float32)
+    products = spectra * np.conj(_spectra_of(templates, ground.size))
+    return np.asarray(fft.irfft2(products, ground.size)[:, :height, :width], dtype=np.float32)
 
 
-def search(piece: Piece, ground: Ground, apart: float, number: int = 0) -> tuple[list[Match], int]:
-    """Candidates over all ``TRANSFORMS``, the best refined and first, and how many places were looked at; none where there are too few.
+def search(piece: Piece, ground: Ground, apart: float, number: int = 0, transforms: Sequence[Transform] = TRANSFORMS) -> tuple[list[Match], float]:
+    """Candidates over ``transforms``, the best refined and first, and the score that such a search reaches by chance; none where places are few.
 
-    Of each transform the best places of either plane and of both together are candidates: structure may propose one, but ``Match.score`` asks both.
+    Under each transform both planes together propose one place at least ``apart`` pixels from the piece; then ``Match.score`` asks each for itself.
     """
-    allowed, inverse = allowed_places(ground, piece, apart)
-    thin = allowed[::THINNED, ::THINNED]
-    if allowed.sum() < FEWEST_PLACES or not thin.any():
-        return [], 0
-    found = []
-    for transform, values in zip(TRANSFORMS, sampled(piece, TRANSFORMS), strict=True):
-        template = np.zeros((2, 2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
-        template[:, piece.offsets[:, 0] + REACH_PX, piece.offsets[:, 1] + REACH_PX] = values
-        maps = _correlated(ground, ground.spectra, template) * inverse
-        spreads = 1.4826 * np.median(np.abs(maps[:, ::THINNED, ::THINNED][:, thin]), axis=1)
-        if spreads.min() <= 0:
-            continue
-        both = maps[0] / np.float32(spreads[0]) + maps[1] / np.float32(spreads[1])
-        for place in {int(values.argmax()) for values in (maps[0], maps[1], both)}:
-            row, column = divmod(place, allowed.shape[1])
-            first, second = (float(value) for value in maps[:, row, column])
-            where = (row + ground.origin[0], column + ground.origin[1])
-            found.append(Match(transform, *where, (first, second), (float(spreads[0]), float(spreads[1])), number))
-    if found:
-        pooled = np.median([match.spreads for match in found], axis=0)
-        found = [replace(match, spreads=(float(pooled[0]), float(pooled[1]))) for match in found]
+    held = held_by(ground, piece.radius)
+    height, width = ground.known.shape
+    near = disk(height, width, (piece.place[1] - ground.origin[1], piece.place[0] - ground.origin[0]), apart)
+    weight = np.where(near, np.float32(0.0), held.weight)
+    places = int(np.count_nonzero(weight))
+    clear = ~near[held.sample[:, 0], held.sample[:, 1]] if len(held.sample) else np.zeros(0, dtype=bool)
+    if places < FEWEST_PLACES or not clear.any():
+        return [], 0.0
+    values = sampled(piece, transforms)
+    chance = values.swapaxes(0, 1).astype(np.float32) @ held.patches[:, :, clear]
+    spreads = 1.4826 * np.median(np.abs(chance), axis=(1, 2))
+    if spreads.min() <= 0:
+        return [], 1.0
+    proposed = _proposed(values / spreads[:, None], piece.offsets, ground, weight)
+    offered = [
+        Match(transform, row + ground.origin[0], column + ground.origin[1], (0.0, 0.0), (float(spreads[0]), float(spreads[1])), number)
+        for transform, (row, column) in zip(transforms, proposed, strict=True)
+    ]
+    found = [replace(match, correlations=pair) for match, pair in zip(offered, _at(offered, values, piece, ground), strict=True)]
     best = sorted(found, key=lambda match: -match.score)[:KEPT]
-    return sorted((refined(match, piece, ground) for match in best), key=lambda match: -match.score), int(allowed.sum())
+    tied = float(np.clip(np.mean(chance[0] * chance[1]) / (spreads[0] * spreads[1]), 0.0, 1.0))
+    ordinary = ordinary_score(places * len(transforms), tied)
+    return sorted((refined(match, piece, ground) for match in best), key=lambda match: -match.score), ordinary
+
+
+def ordinary_score(trials: int, tied: float) -> float:
+    """What ``Match.score`` comes to by chance: where the sum of both planes is the largest of so many, each holds about half of it.
+
+    The largest of n independent normal numbers is about sqrt(2 ln n) (Leadbetter, Lindgren, Rootzen, Extremes, 1983, theorem 1.5.3); the sum of two
+    that are correlated by ``tied`` has the variance 2 (1 + tied).
+    """
+    return float(np.sqrt(np.log(max(trials, 2)) * (1.0 + tied)))
+
+
+def _proposed(values: FloatArray, offsets: Offsets, ground: Ground, weight: Planes) -> list[tuple[int, int]]:
+    """The place (row, column) of the ground where both planes together resemble each of ``values`` ``[t, 2, n]`` most."""
+    height, width = ground.known.shape
+
+    def best(one: FloatArray) -> tuple[int, int]:
+        template = np.zeros((2, 2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
+        template[:, offsets[:, 0] + REACH_PX, offsets[:, 1] + REACH_PX] = one
+        product = _spectra_of(template, ground.size)
+        np.conjugate(product, out=product)
+        product *= ground.spectra
+        product[0] += product[1]
+        row, column = divmod(int((fft.irfft2(product[0], ground.size)[:height, :width] * weight).argmax()), width)
+        return row, column
+
+    if len(values) <= THREADS:
+        return [best(one) for one in values]
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        return list(pool.map(best, values))
+
+
+def _at(matches: Sequence[Match], values: FloatArray, piece: Piece, ground: Ground) -> list[tuple[float, float]]:
+    """Correlations of both planes at the whole pixels nearest to ``matches``, given what should stand there (``sampled``)."""
+    height, width = ground.known.shape
+    rows = np.clip(np.rint([match.row - ground.origin[0] for match in matches]), 0, height - 1)
+    columns = np.clip(np.rint([match.column - ground.origin[1] for match in matches]), 0, width - 1)
+    index = np.stack([rows, columns], axis=1).astype(np.int64)[:, :, None] + piece.offsets.T[None] + REACH_PX
+    there = ground.planes[:, index[:, 0], index[:, 1]].swapaxes(0, 1)
+    norms = np.sqrt(np.maximum((there**2).sum(axis=2), LEAST_ENERGY * len(piece.offsets)))
+    return [(float(first), float(second)) for first, second in (values * there).sum(axis=2) / norms]
 
 
 def refined(match: Match, piece: Piece, ground: Ground) -> Match:
@@ -237,20 +312,11 @@ def refined(match: Match, piece: Piece, ground: Ground) -> Match:
 
 
 def _best_of(match: Match, tried: list[tuple[Transform, float, float]], piece: Piece, ground: Ground) -> Match:
-    rows = np.array([match.row + down for _, down, _ in tried]) - ground.origin[0]
-    columns = np.array([match.column + right for _, _, right in tried]) - ground.origin[1]
-    height, width = ground.known.shape
-    nearest = np.stack([np.clip(np.rint(rows), 0, height - 1), np.clip(np.rint(columns), 0, width - 1)], axis=1).astype(np.int64)
-    shifts = nearest - np.stack([rows, columns], axis=1)
-    values = sampled(piece, [transform for transform, _, _ in tried], shifts)
-    index = nearest[:, :, None] + piece.offsets.T[None] + REACH_PX
-    there = ground.planes[:, index[:, 0], index[:, 1]].swapaxes(0, 1)
-    norms = np.sqrt(np.maximum((there**2).sum(axis=2), LEAST_ENERGY * len(piece.offsets)))
-    correlations = (values * there).sum(axis=2) / norms
-    options = [
-        replace(match, transform=transform, row=match.row + down, column=match.column + right, correlations=(float(pair[0]), float(pair[1])))
-        for (transform, down, right), pair in zip(tried, correlations, strict=True)
-    ]
+    options = [replace(match, transform=transform, row=match.row + down, column=match.column + right) for transform, down, right in tried]
+    inner = np.array([[option.row - ground.origin[0], option.column - ground.origin[1]] for option in options])
+    nearest = np.clip(np.rint(inner), 0, np.array(ground.known.shape) - 1)
+    values = sampled(piece, [option.transform for option in options], nearest - inner)
+    options = [replace(option, correlations=pair) for option, pair in zip(options, _at(options, values, piece, ground), strict=True)]
     # A refinement that gains nothing must not move a place that is exact.
     best = max(options, key=lambda option: option.score)
     return best if best.score > GAIN * match.score else match

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dfd.evidence.tables import SliceTables, grid_of, prepare, standing
+from dfd.evidence.tables import SliceTables, prepare, standing
 from dfd.evidence.windows import ADDED, GRAIN, FloatArray
 from dfd.records import Evidence, Region
 
@@ -53,9 +52,4 @@ def reason_for(measures: dict[str, float]) -> str:
     return f"the grain here is {likeness} alike from pixel to pixel ({direction}) than in the same tissue of this slice, {times}"
 
 
-def score_grid(reference: SliceTables) -> tuple[NDArray[np.int64], FloatArray]:
-    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
-    return grid_of(reference, statistic)
-
-
-__all__ = ["DIRECTION", "FAMILY", "SOURCE", "grain_deviation", "measure", "prepare", "reason_for", "score_grid", "statistic"]
+__all__ = ["DIRECTION", "FAMILY", "SOURCE", "grain_deviation", "measure", "prepare", "reason_for", "statistic"]

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.evidence.windows import FEWEST_NEIGHBOURS, MEASURES, FloatArray, WindowTable, deviations, grid_centres, measure_windows, planes_of, supported
+from dfd.evidence.windows import (
+    FEWEST_NEIGHBOURS,
+    MEASURES,
+    FloatArray,
+    RunningSums,
+    WindowTable,
+    deviations,
+    grid_centres,
+    measure_windows,
+    planes_of,
+    running_sums,
+    supported,
+)
 from dfd.intensity import brightness_scale, tissue_map
 from dfd.masking import disk
 from dfd.modalities import Modality
@@ -27,6 +40,8 @@ NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordi
 
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
 """Deviations ``[n, 9]`` (see ``MEASURES``) -> ``[n]``, >= 0, higher = more suspicious."""
+Measure: TypeAlias = Callable[[RunningSums, NDArray[np.int64], float, float], WindowTable]
+"""(sums, centres, radius, radius of the region) -> windows."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class Scale:
     """Windows of the slice that have support."""
     sample: FloatArray
     """``[m, 9]`` deviations of ``ORDINARY_WINDOWS`` of them from windows alike."""
+    usual: dict[Statistic, float] = field(default_factory=dict)
+    """Ordinary values asked for before."""
 
     @cached_property
     def own(self) -> FloatArray:
@@ -45,9 +62,11 @@ class Scale:
 
     def ordinary(self, statistic: Statistic) -> float:
         """Median statistic: what an ordinary window of this slice deviates by. NaN where there are too few windows."""
-        values = statistic(self.sample)
-        usable = values[np.isfinite(values)]
-        return float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
+        if statistic not in self.usual:
+            values = statistic(self.sample)
+            usable = values[np.isfinite(values)]
+            self.usual[statistic] = float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
+        return self.usual[statistic]
 
 
 @dataclass(frozen=True)
@@ -58,10 +77,18 @@ class SliceTables:
     modality: Modality
     scales: tuple[Scale, ...]
     """From the smallest to that of the region itself."""
-    planes: FloatArray
-    """``[19, H, W]``, what windows are summed from."""
+    sums: RunningSums
+    """What windows are measured from."""
     labels: NDArray[np.int8]
     """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+    around: float
+    """Radius of the regions that it was prepared for."""
+    measure: Measure = measure_windows
+    """What measures windows."""
+    names: tuple[str, ...] = MEASURES
+    """Of what is measured."""
+    seen: dict[Region, tuple[FloatArray | None, ...]] = field(default_factory=dict)
+    """Regions measured already: deviations ``[m]`` at each scale, the largest first; None where a window has no support."""
 
     @property
     def table(self) -> WindowTable:
@@ -83,43 +110,60 @@ class Standing:
 
 def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceTables:
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
-    planes = planes_of(prediction, modality)
-    scales = []
-    for share in SCALES:
-        size = max(SMALLEST_PX, share * radius) if share < 1 else radius
-        table = supported(measure_windows(planes, grid_centres(prediction, size), size))
-        sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
-        scales.append(Scale(table, deviations(sample, table)))
+    sums = running_sums(planes_of(prediction, modality))
+    scales = scales_of(prediction, radius, SCALES, lambda centres, size: measure_windows(sums, centres, size, radius))
     brightness = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
-    return SliceTables(prediction, modality, tuple(scales), planes, tissue_map(prediction.mean, prediction.assessed, modality, brightness))
+    return SliceTables(prediction, modality, scales, sums, tissue_map(prediction.mean, prediction.assessed, modality, brightness), radius)
+
+
+def scales_of(
+    prediction: Prediction, radius: float, shares: Sequence[float], measured: Callable[[NDArray[np.int64], float], WindowTable]
+) -> tuple[Scale, ...]:
+    """Windows all over the slice at each of ``shares`` of ``radius``."""
+
+    def scale(share: float) -> Scale:
+        size = max(SMALLEST_PX, share * radius) if share < 1 else radius
+        table = supported(measured(grid_centres(prediction, size), size))
+        sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
+        return Scale(table, deviations(sample, table))
+
+    with ThreadPoolExecutor(max_workers=len(shares)) as pool:
+        return tuple(pool.map(scale, shares))
+
+
+def look(regions: Sequence[Region], tables: SliceTables) -> None:
+    """Measures many regions at once, for ``standing`` to find."""
+    new = [region for region in dict.fromkeys(regions) if region not in tables.seen]
+    height, width = tables.prediction.z.shape
+    for radius in {region.radius_px for region in new}:
+        alike = [region for region in new if region.radius_px == radius]
+        # A click on the outer half of a border pixel would round to a pixel that is not there.
+        places = [(np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)) for region in alike]
+        centres = np.array(places, dtype=np.int64)
+        found: list[list[FloatArray | None]] = []
+        for number, scale in enumerate(reversed(tables.scales)):
+            asked = tables.measure(tables.sums, centres, radius if number == 0 else scale.table.radius, tables.around)
+            held = [bool(np.isfinite(row).all()) for row in asked.measures]
+            found.append([row if known else None for row, known in zip(deviations(asked, scale.table), held, strict=True)])
+        tables.seen.update(zip(alike, zip(*found, strict=True), strict=True))
 
 
 def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Standing:
     """The highest statistic over the scales, each in units of its own ordinary value. Calibration goes through the same maximum."""
-    height, width = tables.prediction.z.shape
-    # A click on the outer half of a border pixel would round to a pixel that is not there.
-    centre = np.array([[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]], dtype=np.int64)
+    look([region], tables)
     tissue = dominant_tissue(region, tables.labels, tables.modality)
     best = Standing(float("nan"), {}, tissue, NO_REFERENCE)
-    for number, scale in enumerate(reversed(tables.scales)):
-        asked = measure_windows(tables.planes, centre, region.radius_px if number == 0 else scale.table.radius)
-        if not np.isfinite(asked.measures).all():
+    for number, (scale, deviation) in enumerate(zip(reversed(tables.scales), tables.seen[region], strict=True)):
+        if deviation is None:
             if number == 0:  # the region itself
                 return Standing(float("nan"), {}, tissue, NO_SUPPORT)
             continue
-        deviation, ordinary = deviations(asked, scale.table), scale.ordinary(statistic)
-        value = float(statistic(deviation)[0] / ordinary)
+        value = float(statistic(deviation[None])[0] / scale.ordinary(statistic))
         if number == 0 and not np.isfinite(value):
             return best
         if np.isfinite(value) and not value <= best.statistic:
-            best = Standing(value, dict(zip(MEASURES, (float(each) for each in deviation[0]), strict=True)), tissue)
+            best = Standing(value, dict(zip(tables.names, (float(each) for each in deviation), strict=True)), tissue)
     return best
-
-
-def grid_of(tables: SliceTables, statistic: Statistic) -> tuple[NDArray[np.int64], FloatArray]:
-    """Centres ``[n, 2]`` (x, y) and statistics ``[n]`` of all windows of the slice as large as the region: the map without a point."""
-    scale = tables.scales[-1]
-    return scale.table.centres, statistic(scale.own) / scale.ordinary(statistic)
 
 
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:

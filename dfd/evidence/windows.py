@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,19 @@ GRAIN, ADDED, REPLACED = slice(0, 1 + len(LAGS)), 1 + len(LAGS), 2 + len(LAGS)
 """Columns of the measures: the residual itself, and both answers of the head."""
 LARGEST_Z = 6.0
 """Residuals are cut here: one pixel on a metal edge must not outweigh a window."""
+LEAST_STEP = 6
+"""Pixels between windows of a slice at least: more of them would say the same again."""
 SUPPORT = 0.6
 """Share of a window's pixels that must be measured."""
 NEIGHBOURS = 40
 """Genuine windows of the same slice that a window is compared with."""
 FEWEST_NEIGHBOURS = 12
 """Below this many no robust spread can be told, and the region is not assessable."""
+BESIDE, BESIDE_RADIUS, BESIDE_NUMBER = 1.7, 0.55, 8
+"""The surroundings of a region are disks: their distance and radius in radii of the region, and how many. Their median counts, so that an edit
+which the click missed by a little does not excuse itself."""
+BESIDE_SUPPORT = 0.3
+"""Share of such a disk that must be measured."""
 APART = 2.2
 """Reference windows begin this many radii away, so that a click a little off does not put the edit into its own reference."""
 
@@ -35,7 +43,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WindowTable:
-    """Numbers of windows: ``centres`` ``[n, 2]`` (x, y), ``measures`` ``[n, 9]``, ``covariates`` ``[n, 3]``; rows without support are NaN."""
+    """Numbers of windows: ``centres`` ``[n, 2]`` (x, y), ``measures`` ``[n, 9]``, ``covariates`` ``[n, c]``; rows without support are NaN."""
 
     radius: float
     centres: NDArray[np.int64]
@@ -67,32 +75,49 @@ def _shifted_product(z: FloatArray, known: NDArray[np.bool_], lag: tuple[int, in
     return np.where(both, z * moved, 0.0), both.astype(np.float64)
 
 
-def _gather(planes: FloatArray, centres: NDArray[np.int64], offsets: NDArray[np.int64]) -> FloatArray:
-    """Sums of ``[F, H, W]`` planes over the disks at ``centres``: ``[n, F]``. Outside the slice there is nothing.
+@dataclass(frozen=True)
+class RunningSums:
+    """Planes of a slice summed along each row, cut to the part that holds anything: sums over any disks cost two values per row of a disk.
 
-    The rows of a disk have no gaps, so each is the difference of two running sums (summed-area tables, Crow 1984, in one dimension).
+    (Summed-area tables, Crow 1984, in one dimension: the rows of a disk have no gaps.)
     """
-    if not len(centres) or not len(offsets):
-        return np.zeros((len(centres), len(planes)))
-    reach = int(np.abs(offsets).max())
-    # Only the part that the disks touch is summed: a single click must not pay for the whole slice.
-    low, high = centres.min(axis=0) - reach, centres.max(axis=0) + reach + 1
-    cut = planes[:, max(0, low[1]) : max(0, high[1]), max(0, low[0]) : max(0, high[0])]
-    before = [max(0, -int(low[axis])) for axis in (1, 0)]
-    after = [max(0, int(high[axis]) - planes.shape[2 - axis]) for axis in (1, 0)]
-    running = np.zeros((len(planes), cut.shape[1] + before[0] + after[0], cut.shape[2] + before[1] + after[1] + 1))
-    inner = running[:, before[0] : before[0] + cut.shape[1]]
-    np.cumsum(cut, axis=2, out=inner[:, :, before[1] + 1 : before[1] + 1 + cut.shape[2]])
-    inner[:, :, before[1] + 1 + cut.shape[2] :] = inner[:, :, before[1] + cut.shape[2], None]
-    sums = np.zeros((len(planes), len(centres)))
-    width = running.shape[2]
-    flat = running.reshape(len(planes), -1)
-    places = (centres[:, 1] - low[1]) * width + centres[:, 0] - low[0]
-    for row in np.unique(offsets[:, 0]):
-        steps = offsets[offsets[:, 0] == row, 1]
-        start = places + row * width
-        sums += flat.take(start + steps.max() + 1, axis=1) - flat.take(start + steps.min(), axis=1)
-    return np.ascontiguousarray(sums.T)
+
+    running: FloatArray
+    """``[H + 1, W + 1, F]`` of that part: sums of what lies left; the last row is empty."""
+    corner: tuple[int, int]
+    """(row, column) of that part in the slice."""
+
+    @cached_property
+    def energies(self) -> RunningSums:
+        """Of the first two planes alone: known pixels and the squares of z."""
+        return RunningSums(np.ascontiguousarray(self.running[..., :2]), self.corner)
+
+    def over(self, centres: NDArray[np.int64], radius: float) -> FloatArray:
+        """Sums over the disks of ``radius`` around ``centres`` ``[n, 2]`` (x, y): ``[n, F]``. Outside the slice there is nothing."""
+        height, width = self.running.shape[0] - 1, self.running.shape[1] - 1
+        flat = self.running.reshape(-1, self.running.shape[2])
+        sums = np.zeros((len(centres), flat.shape[1]))
+        offsets = disk_offsets(radius)
+        rows, columns = centres[:, 1] - self.corner[0], centres[:, 0] - self.corner[1]
+        for step in np.unique(offsets[:, 0]):
+            reach = int(offsets[offsets[:, 0] == step, 1].max())
+            row = rows + step
+            start = np.where((row >= 0) & (row < height), row, height) * (width + 1)
+            sums += flat.take(start + np.clip(columns + reach + 1, 0, width), axis=0)
+            sums -= flat.take(start + np.clip(columns - reach, 0, width), axis=0)
+        return sums
+
+
+def running_sums(planes: FloatArray) -> RunningSums:
+    """Of ``[F, H, W]`` planes, all of which are 0 where the first is."""
+    held = planes[0] != 0
+    rows, columns = np.flatnonzero(held.any(axis=1)), np.flatnonzero(held.any(axis=0))
+    if not len(rows):
+        return RunningSums(np.zeros((1, 1, len(planes))), (0, 0))
+    part = planes[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    running = np.zeros((part.shape[1] + 1, part.shape[2] + 1, len(planes)))
+    np.cumsum(part.transpose(1, 2, 0), axis=1, out=running[:-1, 1:])
+    return RunningSums(running, (int(rows[0]), int(columns[0])))
 
 
 def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
@@ -117,31 +142,49 @@ def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
     )
 
 
-def measure_windows(planes: FloatArray, centres: NDArray[np.int64], radius: float) -> WindowTable:
+def measure_windows(sums: RunningSums, centres: NDArray[np.int64], radius: float, around: float) -> WindowTable:
     """Log energy of z, its correlation (Fisher's z) at ``LAGS`` and mean log-odds in the disks around ``centres``, and what windows are matched by.
 
-    ``planes`` come from ``planes_of``. Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR), log of
-    its edge strength and of the predicted spread, both in units of the noise scale.
+    ``sums`` are those of ``planes_of``. Covariates: mean of the predicted slice (hundreds of HU for CT, shares of the brightness scale for MR); log
+    of its edge strength and of the predicted spread, both in units of the noise scale; log energy of z beside a region of radius
+    ``around`` (see ``BESIDE``); column and row. Noise changes over a slice (dose, coil sensitivity), so like is compared with like nearby.
     """
-    offsets = disk_offsets(radius)
-    sums = _gather(planes, centres, offsets)
-    count = sums[:, 0]
-    enough = count >= SUPPORT * len(offsets)
+    lags, found = len(LAGS), sums.over(centres, radius)
+    count = found[:, 0]
+    enough = count >= SUPPORT * len(disk_offsets(radius))
     with np.errstate(divide="ignore", invalid="ignore"):
-        energy = sums[:, 1] / count
-        lags = len(LAGS)
-        correlation = sums[:, 2 : 2 + lags] / sums[:, 2 + lags : 2 + 2 * lags] / energy[:, None]
-        rest = sums[:, 2 + 2 * lags :] / count[:, None]
+        energy = found[:, 1] / count
+        correlation = found[:, 2 : 2 + lags] / found[:, 2 + lags : 2 + 2 * lags] / energy[:, None]
+        rest = found[:, 2 + 2 * lags :] / count[:, None]
         measures = np.column_stack([np.log(np.maximum(energy, 1e-6)), np.arctanh(np.clip(correlation, -0.98, 0.98)), rest[:, 3:]])
-        covariates = np.column_stack([rest[:, 0], np.log(np.maximum(rest[:, 1], 1e-3)), rest[:, 2]])
+        beside = surroundings(sums, centres, around)
+        logs = [np.log(np.maximum(rest[:, 1], 1e-3)), rest[:, 2], np.where(np.isfinite(beside), beside, measures[:, 0])]
+        covariates = np.column_stack([rest[:, 0], *logs, centres])
     measures[~enough] = np.nan
     covariates[~enough] = np.nan
     return WindowTable(radius, centres, measures, covariates)
 
 
+def surroundings(sums: RunningSums, centres: NDArray[np.int64], around: float) -> FloatArray:
+    """``[n]`` median log energy of z in the disks beside regions of radius ``around``; NaN where none of them has support."""
+    radius = BESIDE_RADIUS * around
+    least = BESIDE_SUPPORT * len(disk_offsets(radius))
+    energies = np.full((BESIDE_NUMBER, len(centres)), np.nan)
+    for number, turn in enumerate(np.arange(BESIDE_NUMBER) * 2 * np.pi / BESIDE_NUMBER):
+        step = np.rint([BESIDE * around * np.cos(turn), BESIDE * around * np.sin(turn)]).astype(np.int64)
+        found = sums.energies.over(centres + step, radius)
+        held = found[:, 0] >= least
+        energies[number, held] = np.log(np.maximum(found[held, 1] / found[held, 0], 1e-3))
+    # np.nanmedian warns of windows with nothing beside them.
+    count = np.isfinite(energies).sum(axis=0)
+    ordered = np.sort(energies, axis=0)  # NaN last
+    low, high = (np.take_along_axis(ordered, np.maximum(index, 0)[None], axis=0)[0] for index in ((count - 1) // 2, count // 2))
+    return np.asarray(np.where(count > 0, (low + np.where(count > 1, high, low)) / 2.0, np.nan))
+
+
 def grid_centres(prediction: Prediction, radius: float) -> NDArray[np.int64]:
     """``[n, 2]`` (x, y) centres half a radius apart wherever the middle pixel is measured."""
-    step = max(4, round(radius / 2))
+    step = max(LEAST_STEP, round(radius / 2))
     rows, columns = np.mgrid[step // 2 : prediction.z.shape[0] : step, step // 2 : prediction.z.shape[1] : step]
     inside = prediction.assessed[rows, columns]
     return np.stack([columns[inside], rows[inside]], axis=1).astype(np.int64)

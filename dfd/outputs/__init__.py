@@ -14,6 +14,8 @@ from typing import cast
 WRITERS: dict[str, str] = {
     "scores": "dfd.outputs.scores",
     "overlay": "dfd.outputs.overlay",
+    "screening_map": "dfd.outputs.screening_map",
+    "suspicious": "dfd.outputs.suspicious",
     "run_record": "dfd.outputs.run_record",
     "run_log": "dfd.outputs.run_log",
 }

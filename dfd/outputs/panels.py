@@ -1,8 +1,8 @@
-"""Pixels of the pictures: the windowed slice, the residual map and its colours, outlines and crops. Images are ``[H, W, 3]`` uint8."""
+"""Pixels of the pictures: windowed slice, residual map and its colours, outlines and crops. Images are uint8, ``[H, W, 3]`` or grey ``[H, W]``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage, Prediction, Region, Slice
 
 RgbImage = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
+Box = tuple[slice, slice]
+"""Rows and columns of a slice."""
 
 BOX_PX = 5
 """Side of the box that averages residual energy, applied twice: as wide (variance) as one box of 7 pixels, without its square marks. Ours."""
@@ -27,6 +30,9 @@ OUTLINE = (255, 225, 40)
 SOURCE = (86, 180, 233)
 """Outline of the place where the noise of the region stands again (sky blue of Okabe and Ito 2008)."""
 _HALO = (0, 0, 0)
+_HALO_STRENGTH = 0.65
+_HALO_WIDTH, _LINE_WIDTH = 1.9, 0.7
+"""Half widths in picture pixels."""
 
 # Blue - white - orange: told apart with any colour vision, even lightness steps to both sides of white.
 _STOPS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
@@ -52,6 +58,17 @@ class View:
     def scale(self) -> float:
         """Picture pixels per slice pixel."""
         return self.size / self.side
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The pixels of a panel that an outline touches, ``[N]``, and how far its dark edge and its line cover each of them, ``[N, 1]`` in 0 to 1."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    halo: NDArray[np.float64]
+    line: NDArray[np.float64]
+    colour: tuple[int, int, int]
 
 
 def whole_view(shape: tuple[int, int], size: int) -> View:
@@ -82,12 +99,11 @@ def display_window(scan: Slice, modality: Modality, within: BoolImage | None = N
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
-def grey_image(scan: Slice, window: tuple[float, float]) -> RgbImage:
+def grey_image(scan: Slice, window: tuple[float, float]) -> GreyImage:
     """The slice in a window; what is no measurement is black."""
     low, high = window
     level = np.clip((np.nan_to_num(scan.pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0)
-    grey = np.where(scan.valid, np.round(level * 255.0), 0.0).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.where(scan.valid, np.round(level * 255.0), 0.0).astype(np.uint8)
 
 
 def residual_octaves(prediction: Prediction) -> FloatImage:
@@ -123,46 +139,83 @@ def lookup_table() -> RgbImage:
 
 def show(image: RgbImage, view: View, region: Region, source: Region | None = None) -> RgbImage:
     """The part of ``image`` that ``view`` asks for, at its size, with the region outlined and, in another colour, where its noise stands again."""
+    return mark(cut(image, view), outlines(view, region, source))
+
+
+def box_of(view: View, shape: tuple[int, ...]) -> Box:
+    """The pixels of an image of ``shape`` that a view shows; empty where it lies beside the image."""
     side = round(view.side)
-    left, top = int(np.floor(view.left)), int(np.floor(view.top))
-    part = np.empty((side, side, 3), dtype=np.uint8)
-    part[:] = OUTSIDE
-    rows, columns = image.shape[:2]
-    from_row, to_row = max(top, 0), min(top + side, rows)
-    from_column, to_column = max(left, 0), min(left + side, columns)
-    if from_row < to_row and from_column < to_column:
-        part[from_row - top : to_row - top, from_column - left : to_column - left] = image[from_row:to_row, from_column:to_column]
-    if view.size != side:
-        part = np.asarray(Image.fromarray(part).resize((view.size, view.size), Image.Resampling.BICUBIC)).copy()
-    placed = View(left, top, side, view.size)
-    for outlined, colour in ((source, SOURCE), (region, OUTLINE)):
-        if outlined is not None:
-            _outline(part, placed.place(outlined.x, outlined.y), outlined.radius_px * placed.scale, colour)
-    return part
+    top, left = int(np.floor(view.top)), int(np.floor(view.left))
+    (from_row, to_row), (from_column, to_column) = (np.clip((at, at + side), 0, size).tolist() for at, size in zip((top, left), shape, strict=True))
+    return slice(from_row, to_row), slice(from_column, to_column)
 
 
-def disk(shape: tuple[int, int], region: Region, factor: float) -> BoolImage:
-    """``[H, W]``, True within ``factor`` radii of the centre of the region."""
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
+def near(scan: Slice, view: View) -> tuple[Slice, View, Box]:
+    """The part of a slice that ``view`` shows, the same view of that part, and where it lies: what is asked of it costs no more than the panel."""
+    box = box_of(view, scan.pixels.shape)
+    part = replace(scan, pixels=scan.pixels[box], valid=scan.valid[box])
+    return part, replace(view, left=view.left - box[1].start, top=view.top - box[0].start), box
+
+
+def cut(image: GreyImage | RgbImage, view: View) -> RgbImage:
+    """The part of ``image`` that ``view`` asks for, at its size."""
+    box = box_of(view, image.shape[:2])
+    side, part = round(view.side), image[box]
+    if part.shape[:2] != (side, side):
+        top, left = box[0].start - int(np.floor(view.top)), box[1].start - int(np.floor(view.left))
+        inside, part = part, np.tile(np.array(OUTSIDE, dtype=np.uint8), (side, side, 1))
+        part[top : top + inside.shape[0], left : left + inside.shape[1]] = inside if inside.ndim == 3 else inside[:, :, None]
+    shown = Image.fromarray(np.ascontiguousarray(part))
+    # Resized before it gets its three equal colours: the same pixels in a third of the time.
+    return np.asarray(shown.resize((view.size, view.size), Image.Resampling.BICUBIC).convert("RGB"))
+
+
+def outlines(view: View, region: Region, source: Region | None = None) -> list[Outline]:
+    """The region's outline in a panel, after that of the place where its noise stands again; for all panels of that view."""
+    placed = View(int(np.floor(view.left)), int(np.floor(view.top)), round(view.side), view.size)
+    asked = ((source, SOURCE), (region, OUTLINE))
+    return [_outline(view.size, placed.place(at.x, at.y), at.radius_px * placed.scale, colour) for at, colour in asked if at is not None]
+
+
+def frame(drawn: list[Outline]) -> Box:
+    """The part of a panel that holds all pixels of outlines, its first pixel where there are none."""
+    rows, columns = (np.concatenate([np.zeros(0, np.intp), *places]) for places in ([one.rows for one in drawn], [one.columns for one in drawn]))
+    return (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)) if rows.size else (slice(0, 1), slice(0, 1))
+
+
+def mark(panel: RgbImage, drawn: list[Outline], box: Box | None = None) -> RgbImage:
+    """A copy of a panel with outlines drawn, or of the part of it that holds them."""
+    box = box or (slice(0, panel.shape[0]), slice(0, panel.shape[1]))
+    marked = panel[box].copy()
+    for outline in drawn:
+        at = outline.rows - box[0].start, outline.columns - box[1].start
+        pixels = marked[at].astype(np.float64)
+        for colour, cover in ((_HALO, outline.halo), (outline.colour, outline.line)):
+            pixels = pixels * (1.0 - cover) + np.array(colour) * cover
+        marked[at] = np.round(pixels).astype(np.uint8)
+    return marked
+
+
+def disk(box: Box, region: Region, factor: float) -> BoolImage:
+    """``[H, W]`` of the box, True within ``factor`` radii of the centre of the region."""
+    rows, columns = np.ogrid[box]
     distance = (columns - region.x) ** 2 + (rows - region.y) ** 2
     return np.asarray(distance <= (factor * region.radius_px) ** 2)
 
 
-def _outline(image: RgbImage, centre: tuple[float, float], radius: float, line: tuple[int, int, int]) -> None:
-    """Draw a circle and a small open cross into ``image``: one bright line with a dark edge, seen on any ground."""
+def _outline(size: int, centre: tuple[float, float], radius: float, line: tuple[int, int, int]) -> Outline:
+    """A circle and a small open cross in a panel of ``size``: one bright line with a dark edge, seen on any ground."""
     reach = radius + 4.0
-    top, bottom = (int(np.clip(centre[1] + sign * reach, 0, image.shape[0])) for sign in (-1, 1))
-    left, right = (int(np.clip(centre[0] + sign * reach, 0, image.shape[1])) for sign in (-1, 1))
+    top, bottom = (int(np.clip(centre[1] + sign * reach, 0, size)) for sign in (-1, 1))
+    left, right = (int(np.clip(centre[0] + sign * reach, 0, size)) for sign in (-1, 1))
     rows, columns = np.ogrid[top:bottom, left:right]
     across, down = columns - centre[0], rows - centre[1]
     arm = min(max(0.22 * radius, 3.0), 9.0)
     circle = np.abs(np.hypot(across, down) - radius)
     distance = np.minimum(circle, np.minimum(_arms(across, down, arm), _arms(down, across, arm)))
-    patch = image[top:bottom, left:right].astype(np.float64)
-    for colour, half_width, strength in ((_HALO, 1.9, 0.65), (line, 0.7, 1.0)):
-        cover = (np.clip(half_width + 0.5 - distance, 0.0, 1.0) * strength)[:, :, None]
-        patch = patch * (1.0 - cover) + np.array(colour) * cover
-    image[top:bottom, left:right] = np.round(patch).astype(np.uint8)
+    touched = np.nonzero(distance < _HALO_WIDTH + 0.5)
+    halo, bright = (np.clip(width + 0.5 - distance[touched], 0.0, 1.0)[:, None] for width in (_HALO_WIDTH, _LINE_WIDTH))
+    return Outline(touched[0] + top, touched[1] + left, halo * _HALO_STRENGTH, bright, line)
 
 
 def _arms(along: NDArray[np.float64], aside: NDArray[np.float64], arm: float) -> NDArray[np.float64]:

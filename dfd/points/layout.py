@@ -98,7 +98,7 @@ def parse(text: str, source: Path) -> Table:
     """Text -> table.
 
     Raises:
-        PointsError: no rows, a missing column, or a column that is there twice.
+        PointsError: no rows, a missing column, or a column that is there twice. X and Y may be missing, but not one of them.
     """
     # Not str.splitlines: that also breaks at form feeds and other characters a text editor does not count as line ends.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -163,7 +163,9 @@ def _looks_like_data(cells: Sequence[str]) -> bool:
 def _check_columns(columns: Sequence[Column], source: Path) -> None:
     counts = Counter(column.role for column in columns)
     found = ", ".join(shown(column.name) for column in columns[:SHOWN_NAMES]) + (", ..." if len(columns) > SHOWN_NAMES else "")
-    for name in HEADERLESS:
+    # Without a column of places every row is a slice to be screened as a whole.
+    needed = HEADERLESS if counts["x"] or counts["y"] else HEADERLESS[:1]
+    for name in needed:
         if not counts[name.casefold()]:
             raise PointsError(f"{source} has no column {name} (found {found}); name the columns filename, X, Y in any order")
     for role in REQUIRED + OPTIONAL:

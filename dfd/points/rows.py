@@ -32,7 +32,8 @@ def read_points(csv: Path, data: Path) -> list[Point]:
     """Read a points file and find the scan of each row below ``data``.
 
     ``X`` is the column to the right and ``Y`` the row downwards, zero-based pixels of the stored matrix. A decimal comma is
-    understood where the separator is not a comma. Whether a point lies within its image is not known here.
+    understood where the separator is not a comma. Whether a point lies within its image is not known here. Where both are empty, or the file has
+    neither column, the row asks about the slice as a whole (``Point.is_screening``).
 
     Args:
         csv: The points file.
@@ -70,7 +71,8 @@ def _point(row: Row, table: Table, files: ScanFiles) -> Point:
     if problem:
         return Point(row=row.line, filename=by_role["filename"], cells=cells, error=f"row {row.line}: {problem}")
     path = reader.file(files)
-    x, y = reader.pixel("x"), reader.pixel("y")
+    whole = not by_role.get("x") and not by_role.get("y")
+    x, y = (math.nan, math.nan) if whole else (reader.pixel("x"), reader.pixel("y"))
     return Point(
         row=row.line,
         filename=by_role["filename"],

@@ -49,9 +49,7 @@ def test_the_seed_decides(alteration):
 @pytest.mark.parametrize("alteration", ADDED, ids=lambda each: each.__name__)
 def test_added_noise_has_a_strength_in_shares_of_the_grain(alteration):
     given, share = material(), share_in_the_middle()
-    strengths = [
-        (alteration(given, share, np.random.default_rng(seed)) - given.pixels).std() / grain(given.pixels, share) for seed in range(20)
-    ]
+    strengths = [(alteration(given, share, np.random.default_rng(seed)) - given.pixels).std() / grain(given.pixels, share) for seed in range(20)]
     assert 0.25 < min(strengths) < max(strengths) < 2.6
 
 

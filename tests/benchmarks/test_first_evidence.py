@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from benchmarks import first_evidence
 from benchmarks.models import Loaded
 from benchmarks.trials import GENUINE
 from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration, fit_table
+from dfd.calibration import SERIES, Calibration, Setting, fit_table
 
 PATIENTS = ["a", "b", "c"]
 
@@ -63,6 +65,17 @@ def test_summary_of_one_kind(rng):
     assert told["not assessable"] == 1
     assert told["found at 0.05"] == 1.0
     assert told["auc of mean"] == 0.5
+
+
+def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
+    alone, beside = {"noise": 1.0}, {"noise": 1.0, "neighbours": 30.0}
+    assert np.isnan(first_evidence.beside_of(beside, loaded.calibration))
+    setting = Setting({**loaded.calibration.tables, "neighbours": fit_table([np.linspace(1, 2, 50)] * 3)})
+    calibration = replace(loaded.calibration, settings={SERIES: setting})
+    assert np.isnan(first_evidence.beside_of(alone, calibration))
+    assert first_evidence.beside_of(beside, calibration) > 10.0
+    rows = [row("a", kind, 1.0) | {"beside": first_evidence.beside_of(of, calibration)} for kind, of in ((GENUINE, beside), ("edit", alone))]
+    assert np.isnan(first_evidence.summarise(rows, "edit", PATIENTS)["auc with neighbours"])
 
 
 def test_tissues_with_few_regions_are_not_told(rng):

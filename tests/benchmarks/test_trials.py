@@ -15,6 +15,7 @@ from benchmarks.holes import predict_hole
 from benchmarks.scans import Listed, Scan, spread
 from benchmarks.tampering import FORGERS
 from benchmarks.tampering.families import Family
+from benchmarks.volumes import Volume, beside
 from dfd.bundle.network import MaskedPredictor
 from dfd.masking import disk
 from dfd.records import ScanFacts, Slice, SliceRef
@@ -47,6 +48,18 @@ def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
     assert kinds.count(trials.GENUINE) == edited * trials.CONTROLS
     assert all(row["patient"] == "p" and row["slice"] == "p/s/1.dcm#0" for row in rows)
     assert np.isfinite([row["statistics"]["noise"] for row in rows]).mean() > 0.9
+
+
+def test_untouched_neighbours_are_the_context_of_the_edited_slice(scan, network, rng):
+    refs = tuple(SliceRef(Path(f"p/{number}.dcm"), position_mm=2.0 * number) for number in range(3))
+    pixels = np.stack([np.roll(scan.pixels, 40 * number, axis=0) for number in (2, 0, 1)])
+    volume = Volume("p", "s", refs, pixels, (2.0, 1.7, 1.7))
+    families = {"white noise 1.0 x residual": FAMILIES["white noise 1.0 x residual"]}
+    rows = trials.trials_of(scan, network, rng, families, (volume, 1))
+    assert np.isfinite([row["statistics"]["neighbours"] for row in rows]).mean() > 0.9
+    assert all("neighbours" not in row["statistics"] for row in trials.trials_of(scan, network, rng, families, (volume, 0)))
+    assert beside(volume, 1, 0.9) is None
+    assert beside(volume, 1, 2.0).distances_mm == (2.0, 2.0)
 
 
 def test_a_slice_without_a_body_gives_no_rows(scan, network, rng):

@@ -260,8 +260,8 @@ def test_points_of_a_folder(tmp_path: Path) -> None:
     assert points_of(str(tmp_path), str(other))[0].x == 5.0
 
 
-def test_a_folder_without_points_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PointsError, match="holds no points file; put a CSV with the columns filename,X,Y there or name one"):
+def test_a_folder_without_points_and_slices_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PointsError, match="holds no points file and no slice that can be read; put scans there, and a CSV with the columns"):
         points_of(str(tmp_path), None)
     with pytest.raises(PointsError, match=r"the data folder .*gone does not exist; check the path"):
         points_of(str(tmp_path / "gone"), None)

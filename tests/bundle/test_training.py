@@ -29,7 +29,6 @@ class KilledError(Exception):
     """Stands for kill -9."""
 
 
-
 def small_network(channels: tuple[int, ...] = (2, 3)) -> MaskedPredictor:
     torch.manual_seed(11)
     return MaskedPredictor(channels=channels, filters=2, filter_size=3, num_res_units=0)

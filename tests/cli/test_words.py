@@ -15,9 +15,9 @@ from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
 
 def test_score_takes_every_flag() -> None:
-    words = "score --data d --points p.csv --model m.ckpt --output o --device cuda:1 --workers 3 --seed 7 --no-images --anonymous --strict"
+    words = "score --data d --points p.csv --model m.ckpt --output o --device cuda:1 --workers 3 --seed 7 --no-images --anonymous --lone --strict"
     assert parse(words.split()) == ScoreSettings(
-        Path("d"), Path("p.csv"), "m.ckpt", Path("o"), "cuda:1", workers=3, seed=7, images=False, anonymous=True, strict=True
+        Path("d"), Path("p.csv"), "m.ckpt", Path("o"), "cuda:1", workers=3, seed=7, images=False, anonymous=True, context=False, strict=True
     )
 
 
@@ -47,8 +47,8 @@ def test_the_catalogue_means_the_same_records() -> None:
     words = "-mode Train -model_path m -data_path d -epochs 5 -batch_size 8 -num_workers 2 -modality ct_lung -max_hours 0.5 -device cpu -seed 0"
     verb = "train --model m --data d --epochs 5 --batch-size 8 --workers 2 --modality ct_lung --max-hours 0.5 --device cpu --seed 0"
     assert parse(words.split()) == parse(verb.split())
-    words = "-mode Test -model_path m -data_path d -num_workers 2 -points p -output_dir o -device cpu -seed 0 -no_images -anonymous -strict"
-    verb = "score --model m --data d --workers 2 --points p --output o --device cpu --seed 0 --no-images --anonymous --strict"
+    words = "-mode Test -model_path m -data_path d -num_workers 2 -points p -output_dir o -device cpu -seed 0 -no_images -anonymous -lone -strict"
+    verb = "score --model m --data d --workers 2 --points p --output o --device cpu --seed 0 --no-images --anonymous --lone --strict"
     assert parse(words.split()) == parse(verb.split())
 
 

@@ -61,7 +61,7 @@ def assert_found(evidence: Evidence, least: float = 1.8, within: float = 1.5) ->
 @pytest.mark.parametrize("smooth", [0.0, 0.7, 1.2])
 def test_an_exact_copy_is_found_at_its_exact_place(smooth: float) -> None:
     evidence = measured(planted(noise_of(1, smooth=smooth)))
-    assert_found(evidence, least=1.8, within=0.01)
+    assert_found(evidence, least=1.7, within=0.01)  # in units of chance, which is larger where both planes hold the same noise
     assert evidence.measures["dx"] == pytest.approx(53.0)
     assert evidence.measures["dy"] == pytest.approx(34.0)
     assert evidence.measures["mirrored"] == 0.0

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from dfd.evidence import OFFERED
+from dfd.evidence import NEIGHBOURED, OFFERED
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import FAMILIES, Evidence, Prediction, Region
+from dfd.records import FAMILIES, Context, Evidence, Prediction, Region
 
-EACH = pytest.mark.parametrize("family", OFFERED)
+ALL = {**OFFERED, **NEIGHBOURED}
+EACH = pytest.mark.parametrize("family", ALL)
 BOTH = pytest.mark.parametrize("modality", MODALITIES.values(), ids=MODALITIES)
 REGION = Region(80.0, 70.0, 12.0)
 
@@ -21,14 +22,20 @@ def prediction(modality: Modality) -> Prediction:
     shape = (160, 160)
     level = 400.0 if modality.relative else 40.0
     z = rng.normal(0, 1, shape)
-    return Prediction(
-        np.full(shape, level, np.float32), np.full(shape, 9.0, np.float32), z.astype(np.float32), np.ones(shape, bool), noise_scale=9.0
-    )
+    return Prediction(np.full(shape, level, np.float32), np.full(shape, 9.0, np.float32), z.astype(np.float32), np.ones(shape, bool), noise_scale=9.0)
 
 
 def measured(family: str, modality: Modality, of: Prediction | None = None) -> Evidence:
-    module = OFFERED[family]
-    return module.measure(REGION, module.prepare(of or prediction(modality), REGION.radius_px, modality))
+    module = ALL[family]
+    given = of or prediction(modality)
+    beside = {"context": context(given)} if family in NEIGHBOURED else {}
+    return module.measure(REGION, module.prepare(given, REGION.radius_px, modality, **beside))
+
+
+def context(of: Prediction) -> Context:
+    rng = np.random.default_rng(9)
+    below, above = ((of.mean + rng.normal(0, 9.0, of.mean.shape)).astype(np.float32) for _ in range(2))
+    return Context(below, above, (2.0, 2.0))
 
 
 def test_something_is_offered() -> None:
@@ -37,7 +44,7 @@ def test_something_is_offered() -> None:
 
 @EACH
 def test_a_family_says_what_it_is(family: str) -> None:
-    module = OFFERED[family]
+    module = ALL[family]
     assert family == module.FAMILY
     assert family in FAMILIES
     assert module.DIRECTION.startswith("higher = ")

@@ -54,8 +54,9 @@ def test_white_noise_is_ordinary() -> None:
 
 
 def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
-    centres, statistics = noise.score_grid(noise.prepare(white(), RADIUS, CT))
-    assert len(centres) == len(statistics) > 200
+    scale = noise.prepare(white(), RADIUS, CT).scales[-1]
+    statistics = noise.statistic(scale.own) / scale.ordinary(noise.statistic)
+    assert len(statistics) == len(scale.table.centres) > 200
     assert np.nanmedian(statistics) == pytest.approx(1.0, abs=0.05)
 
 
@@ -141,7 +142,7 @@ def test_a_prediction_without_any_assessed_pixel() -> None:
     nothing = replace(white(), assessed=np.zeros(SHAPE, bool), z=np.zeros(SHAPE, np.float32), noise_scale=float("nan"))
     evidence = measured(nothing)
     assert evidence.obstacle
-    assert noise.score_grid(noise.prepare(nothing, RADIUS, CT))[0].shape == (0, 2)
+    assert noise.prepare(nothing, RADIUS, CT).table.centres.shape == (0, 2)
 
 
 def test_residuals_of_exactly_zero_are_no_finding() -> None:

@@ -38,7 +38,7 @@ def test_each_answer_of_the_head_reaches_its_family(channel: int, family: str, o
 def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
     small = with_head(1, 0.4 * RADIUS, 2.0)
     prepared = synthesis.prepare(small, RADIUS, CT)
-    whole = replace(prepared, scales=prepared.scales[-1:])
+    whole = replace(prepared, scales=prepared.scales[-1:], seen={})
     assert synthesis.measure(CLICK, prepared).statistic > 1.5 * synthesis.measure(CLICK, whole).statistic
 
 

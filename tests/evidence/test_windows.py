@@ -6,24 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dfd.evidence.windows import (
     APART,
+    BESIDE,
+    BESIDE_RADIUS,
     FEWEST_NEIGHBOURS,
     LAGS,
     LARGEST_Z,
     MEASURES,
     WindowTable,
-    _gather,
     _shifted_product,
     deviations,
     disk_offsets,
     grid_centres,
     measure_windows,
     planes_of,
+    running_sums,
     supported,
+    surroundings,
 )
-from dfd.modalities import MODALITIES
+from dfd.modalities import MODALITIES, Modality
 from dfd.records import Prediction
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -40,6 +44,10 @@ def prediction(shape: tuple[int, int] = (96, 112), seed: int = 0, mean: float = 
     )
 
 
+def windows_of(given: Prediction, centres: NDArray[np.int64], modality: Modality = CT) -> WindowTable:
+    return measure_windows(running_sums(planes_of(given, modality)), centres, 8.0, 8.0)
+
+
 @pytest.mark.parametrize("lag", LAGS)
 def test_shifted_product_is_that_of_real_neighbours(lag: tuple[int, int]) -> None:
     given = prediction((7, 9))
@@ -53,22 +61,20 @@ def test_shifted_product_is_that_of_real_neighbours(lag: tuple[int, int]) -> Non
             assert product[row, column] == (z[row, column] * z[r, c] if pair else 0.0)
 
 
-@pytest.mark.parametrize("radius", [2.0, 3.7, 6.0])
-def test_gather_sums_the_disk_and_nothing_beyond_the_slice(rng: np.random.Generator, radius: float) -> None:
-    planes = rng.normal(size=(3, 12, 15))
-    centres = np.array([(x, y) for y in range(12) for x in range(15)], dtype=np.int64)
-    sums = _gather(planes, centres, disk_offsets(radius))
-    rows, columns = np.mgrid[:12, :15]
+@pytest.mark.parametrize("radius", [0.0, 2.0, 3.7, 6.0])
+def test_sums_hold_the_disk_and_nothing_beyond_the_slice(rng: np.random.Generator, radius: float) -> None:
+    planes = np.zeros((3, 14, 18))
+    planes[:, 1:13, 2:17] = rng.normal(size=(3, 12, 15))  # the rest is cut off
+    centres = np.array([(x, y) for y in range(14) for x in range(18)], dtype=np.int64)
+    sums = running_sums(planes).over(centres, radius)
+    rows, columns = np.mgrid[:14, :18]
     for (x, y), got in zip(centres, sums, strict=True):
         inside = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
         np.testing.assert_allclose(got, planes[:, inside].sum(axis=1), atol=1e-9)
 
 
-def test_gather_of_many_windows(rng: np.random.Generator) -> None:
-    planes = rng.normal(size=(1, 20, 20))
-    centres = rng.integers(0, 20, (700, 2))
-    sums = _gather(planes, centres, np.zeros((1, 2), dtype=np.int64))
-    np.testing.assert_allclose(sums[:, 0], planes[0, centres[:, 1], centres[:, 0]], atol=1e-12)  # differences of running sums
+def test_a_slice_that_holds_nothing_sums_to_nothing() -> None:
+    assert not running_sums(np.zeros((2, 9, 9))).over(np.array([[4, 4]]), 3.0).any()
 
 
 def test_disk_offsets_are_symmetric_and_round() -> None:
@@ -81,7 +87,7 @@ def test_disk_offsets_are_symmetric_and_round() -> None:
 
 def test_measures_of_one_window_by_hand() -> None:
     given = prediction()
-    table = measure_windows(planes_of(given, CT), np.array([[40, 30]]), 8.0)
+    table = windows_of(given, np.array([[40, 30]]))
     z = np.clip(given.z, -LARGEST_Z, LARGEST_Z).astype(np.float64)
     rows, columns = np.mgrid[:96, :112]
     inside = ((rows - 30) ** 2 + (columns - 40) ** 2 <= 64) & given.assessed
@@ -92,7 +98,7 @@ def test_measures_of_one_window_by_hand() -> None:
         wanted.append(np.arctanh(np.mean(pairs) / energy))
     np.testing.assert_allclose(table.measures[0], [*wanted, 0.0, 0.0], atol=1e-9)  # the prediction has no log-odds
     with_head = replace(given, log_odds=np.stack([given.z, 2 * given.z]))
-    added, replaced = measure_windows(planes_of(with_head, CT), np.array([[40, 30]]), 8.0).measures[0, -2:]
+    added, replaced = windows_of(with_head, np.array([[40, 30]])).measures[0, -2:]
     assert added == pytest.approx(given.z[inside].mean(), abs=1e-6)
     assert replaced == pytest.approx(2 * added)
     assert table.measures.shape[1] == len(MEASURES)
@@ -108,24 +114,49 @@ def test_an_edit_outside_a_window_changes_nothing_in_its_measures() -> None:
     edited.z[beyond] *= 3.0
     edited.mean[beyond] += 50.0
     centre = np.array([[40, 30]])
-    before, after = (measure_windows(planes_of(each, CT), centre, 8.0) for each in (given, edited))
-    np.testing.assert_array_equal(before.measures, after.measures)
+    before, after = (windows_of(each, centre) for each in (given, edited))
+    np.testing.assert_allclose(before.measures, after.measures, rtol=1e-9)  # running sums pass the edit
     edited.z[30, 40] += 2.0
-    assert (measure_windows(planes_of(edited, CT), centre, 8.0).measures != before.measures).any()
+    assert (windows_of(edited, centre).measures != before.measures).any()
 
 
 def test_measures_do_not_depend_on_the_other_windows_asked_for() -> None:
     given = prediction()
-    together = measure_windows(planes_of(given, CT), np.array([[20, 20], [40, 30], [90, 80]]), 8.0)
-    alone = measure_windows(planes_of(given, CT), np.array([[40, 30]]), 8.0)
-    # Running sums begin at the first window, so the last digits may differ.
-    np.testing.assert_allclose(together.measures[1:2], alone.measures, rtol=1e-10)
+    together = windows_of(given, np.array([[20, 20], [40, 30], [90, 80]]))
+    alone = windows_of(given, np.array([[40, 30]]))
+    np.testing.assert_array_equal(together.measures[1:2], alone.measures)
+
+
+def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
+    given = prediction()
+    rows, columns = np.mgrid[:96, :112]
+    away = np.hypot(rows - 30, columns - 40)
+    z = np.clip(given.z, -LARGEST_Z, LARGEST_Z).astype(np.float64)
+    energies = []
+    for turn in np.arange(8) * np.pi / 4:
+        row, column = (round(middle + BESIDE * 8 * part) for middle, part in ((30, np.sin(turn)), (40, np.cos(turn))))
+        disk = (np.hypot(rows - row, columns - column) <= BESIDE_RADIUS * 8) & given.assessed
+        energies.append(np.log((z[disk] ** 2).mean()))
+    covariates = windows_of(given, np.array([[40, 30]])).covariates[0]
+    assert covariates[3] == pytest.approx(np.median(energies))
+    assert covariates[4:].tolist() == [40.0, 30.0]
+    alone = prediction()
+    alone.assessed[away > 8] = False
+    energy = (z[alone.assessed] ** 2).mean()
+    assert windows_of(alone, np.array([[40, 30]])).covariates[0, 3] == pytest.approx(np.log(energy))
+
+
+def test_what_lies_on_one_side_does_not_move_the_surroundings() -> None:
+    given, edited = prediction(), prediction()
+    edited.z[:, 46:] *= 3.0
+    before, after = (surroundings(running_sums(planes_of(each, CT)), np.array([[40, 30]]), 8.0)[0] for each in (given, edited))
+    assert abs(after - before) < 0.5 < np.log(9.0)
 
 
 def test_windows_without_support_are_nan_and_dropped() -> None:
     given = prediction()
     given.assessed[:, :30] = False
-    table = measure_windows(planes_of(given, CT), np.array([[10, 40], [30, 40], [60, 40]]), 8.0)
+    table = windows_of(given, np.array([[10, 40], [30, 40], [60, 40]]))
     assert np.isnan(table.measures[:2]).all()
     assert np.isfinite(table.measures[2]).all()
     assert supported(table).centres.tolist() == [[60, 40]]
@@ -135,7 +166,7 @@ def test_wild_residuals_are_cut() -> None:
     given = prediction()
     wild = prediction()
     wild.z[30, 40] = 1e5
-    before, after = (measure_windows(planes_of(each, CT), np.array([[40, 30]]), 8.0).measures[0, 0] for each in (given, wild))
+    before, after = (windows_of(each, np.array([[40, 30]])).measures[0, 0] for each in (given, wild))
     assert 0 < after - before < 0.3
 
 
@@ -143,7 +174,7 @@ def test_covariates_of_mr_do_not_depend_on_the_unit() -> None:
     given = prediction(mean=400.0)
     louder = Prediction(given.mean * 9, given.spread * 9, given.z, given.assessed, given.noise_scale * 9)
     centre = np.array([[40, 30]])
-    one, two = (measure_windows(planes_of(each, MR), centre, 8.0).covariates for each in (given, louder))
+    one, two = (windows_of(each, centre, MR).covariates for each in (given, louder))
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 

@@ -147,6 +147,31 @@ def test_pixels_are_shown_where_they_are(x, y):
     assert (column, row) == pytest.approx(view.place(x, y), abs=0.5 * view.scale)
 
 
+@pytest.mark.parametrize("region", [Region(30.4, 20, 5), Region(1, 62.7, 9), Region(-50, 900, 3)])
+def test_grey_is_shown_as_its_three_colours_would_be(region):
+    grey = np.random.default_rng(3).integers(0, 256, (64, 80), dtype=np.uint8)
+    for view in (panels.whole_view(grey.shape, 128), panels.region_view(region, 4.0, grey.shape, 336)):
+        np.testing.assert_array_equal(panels.cut(grey, view), panels.cut(np.repeat(grey[:, :, None], 3, axis=2), view))
+
+
+@pytest.mark.parametrize(("region", "source"), [(Region(30, 20, 5), None), (Region(2, 60, 9), Region(75, 8, 9)), (Region(-50, 900, 3), None)])
+def test_a_part_is_marked_as_the_whole_panel_is(region, source):
+    panel = np.random.default_rng(4).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    drawn = panels.outlines(panels.whole_view((64, 80), 128), region, source)
+    box = panels.frame(drawn)
+    pasted = panel.copy()
+    pasted[box] = panels.mark(panel, drawn, box)
+    np.testing.assert_array_equal(pasted, panels.mark(panel, drawn))
+
+
+@pytest.mark.parametrize("region", [Region(40, 30, 5), Region(0, 63, 14.3), Region(79, 1, 200)])
+def test_the_narrow_window_of_a_crop_is_that_of_the_slice(region):
+    scan, _ = make((64, 80))
+    part, _, box = panels.near(scan, panels.region_view(region, overlay.ZOOM, (64, 80), 336))
+    whole = panels.disk((slice(0, 64), slice(0, 80)), region, overlay.NARROW)
+    assert panels.display_window(part, CT, panels.disk(box, region, overlay.NARROW)) == panels.display_window(scan, CT, whole)
+
+
 # --- the picture
 
 

@@ -1,0 +1,101 @@
+"""Makes what the baselines must have learned, from the patients that the shipped weights learned from: fold1 and the test can be measured with it.
+
+    python -m benchmarks.baselines.train --modality ct_lung                          # all of the modality
+    python -m benchmarks.baselines.train --modality ct_lung --name btd_unclipped
+
+What is made is kept in runs/baselines, with the names of its patients, and not made again; what was interrupted goes on, at most a minute of work
+is lost. A diffusion is trained for --cpu-minutes of CPU time over all parts, as long as our own network.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import command, models, sides
+from benchmarks.baselines import BASELINES, feature_memory, offered, state
+from benchmarks.baselines.lessons import Denoising, Material
+from benchmarks.scans import spread
+from benchmarks.teaching import teach
+from dfd.errors import UsageError
+from dfd.modalities import MODALITIES
+
+logger = logging.getLogger(__name__)
+
+CPU_MINUTES = 60.0
+"""What our own network got."""
+REMEMBERED_SLICES = 120
+"""Genuine slices that the memory of features is made from, spread over all: about a minute."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is put into a training, and where it goes."""
+
+    cpu_minutes: float = CPU_MINUTES
+    """Of a diffusion."""
+    most_steps: int | None = None
+    slices: int = REMEMBERED_SLICES
+    """Of a memory."""
+    model: str | None = None
+    """Whose features a memory is made of; None: the shipped model."""
+    folder: Path | None = None
+    """None: runs/baselines."""
+
+
+def names_of(modality: str) -> list[str]:
+    """Names of what the baselines of a modality must have learned."""
+    return sorted({BASELINES[name].state for name in offered(MODALITIES[modality])} - {""})
+
+
+def train(name: str, material: Material, effort: Effort) -> Path:
+    """Makes one file unless it is there, and gives it."""
+    path = state.place(name, material.modality, effort.folder)
+    if path.exists():
+        logger.info("%s is there already", path)
+        return path
+    if name == feature_memory.STATE:
+        network = models.load(effort.model, material.modality).network
+        chosen = (material.scans[index].pixels for index in spread(len(material.scans), effort.slices))
+        content = feature_memory.fit(chosen, network, MODALITIES[material.modality], np.random.default_rng(sides.SEED))
+    else:
+        torch.manual_seed(sides.SEED)
+        lesson = Denoising(material, name)
+        logger.info("%s: %.0f CPU minutes", name, effort.cpu_minutes)
+        content = teach(lesson, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps)
+    return state.save(name, material.modality, material.patients, content, effort.folder)
+
+
+def chosen(names: list[str], modality: str) -> list[str]:
+    """What to make: all of the modality where nothing is named.
+
+    Raises:
+        UsageError: a name is not among them.
+    """
+    known = names_of(modality)
+    strange = sorted(set(names) - set(known))
+    if strange:
+        raise UsageError(f"{strange[0]!r} is learned by no baseline for {modality}; choose from {', '.join(known)}.")
+    return names or known
+
+
+def main() -> None:
+    parser = command.parser(__doc__)
+    parser.add_argument("--name", action="append", metavar="NAME", help="what to make (default: all of the modality)")
+    parser.add_argument("--cpu-minutes", type=float, default=CPU_MINUTES, help="for each diffusion, over all parts (default: %(default)s)")
+    arguments = parser.parse_args()
+    names = chosen(arguments.name or [], arguments.modality)
+    effort = Effort(arguments.cpu_minutes, model=arguments.model)
+    if arguments.quick:
+        effort = Effort(most_steps=2, slices=2, model=arguments.model, folder=command.QUICK_RESULTS / "baselines")
+    material = Material(arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED)))
+    for name in names:
+        train(name, material, effort)
+
+
+if __name__ == "__main__":
+    command.end(main)

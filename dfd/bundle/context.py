@@ -1,0 +1,122 @@
+"""The slices above and below a slice, found in its own folder: what a region can be compared with beyond its slice."""
+
+from __future__ import annotations
+
+import statistics
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from dfd.bundle.reader import pixels_of
+from dfd.calibration import SERIES, SLICE
+from dfd.errors import DfdError
+from dfd.evidence import NEIGHBOURED
+from dfd.reading import read_series, read_slice
+from dfd.reading.content import is_nifti
+from dfd.reading.nifti import read_nifti_series
+from dfd.records import Context, Evidence, Series, Slice, SliceRef
+
+FOLDERS_KEPT = 8
+"""Folders whose headers are remembered: points of one series mostly follow each other."""
+GAP = 1.5
+"""A neighbour farther away than this many usual distances of its series, or nearer than its inverse, is none: a slice is missing or doubled."""
+WIDEST = 2.0
+"""Thicknesses beyond which slices are too far apart to share tissue or noise, as in thinned series and localizers."""
+IDENTICAL = "a slice beside this one holds the very same pixels, so the neighbours say nothing and were not used"
+
+
+class LoadContextd(MapTransform):
+    """Adds ``context``, a ``Context``, to a slice that ``LoadSliced`` has read and that has a neighbour on either side; else adds nothing.
+
+    Neighbours: the same series, orientation, matrix and phase, one usual distance away. They are sought by their headers in the slice's own folder,
+    or among the frames of its file, and only those two are decoded. Where one repeats the slice itself, ``context_note`` says so in a sentence.
+    A bare image has no folder and passes.
+    """
+
+    def __init__(self, keys: KeysCollection = "image") -> None:
+        super().__init__(keys)
+        self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        loaded = dict(data)
+        if "scan" not in loaded:
+            return loaded
+        try:
+            found = self.beside(loaded["scan"])
+        except DfdError:  # a neighbour that cannot be read costs the context, not the slice
+            found = None
+        if isinstance(found, Context):
+            loaded["context"] = found
+        elif found:
+            loaded["context_note"] = found
+        return loaded
+
+    def beside(self, scan: Slice) -> Context | str | None:
+        """The context of a slice; a sentence where its neighbours repeat it; None where it has none.
+
+        Raises:
+            SeriesError: the folder or a neighbour cannot be read.
+        """
+        found = neighbours_of(scan, self.series_of(scan.ref.path))
+        if found is None:
+            return None
+        places, distances = found
+        own = pixels_of(scan)
+        around = [read_slice(ref.path, ref.frame) for ref in places]
+        if any(one.pixels.shape != own.shape or one.facts.unit != scan.facts.unit for one in around):
+            return None
+        below, above = (pixels_of(one) for one in around)
+        if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
+            return IDENTICAL
+        return Context(below, above, distances)
+
+    def series_of(self, path: Path) -> tuple[Series, ...]:
+        """The series of a file's own folder, or of a NIfTI file itself; the last ``FOLDERS_KEPT`` are remembered.
+
+        Raises:
+            SeriesError: it cannot be read.
+        """
+        place = path if is_nifti(path) else path.parent
+        if place not in self._known:
+            self._known[place] = (read_nifti_series(place),) if place is path else tuple(read_series(place)[0])
+            if len(self._known) > FOLDERS_KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(place)
+        return self._known[place]
+
+
+def neighbours_of(scan: Slice, series: Sequence[Series]) -> tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None] | None:
+    """The slices below and above ``scan`` in its series, without a gap, and their distances in mm; None where either is missing."""
+    whole = next((one for one in series if any(_same(ref, scan.ref) for ref in one.slices)), None)
+    if whole is None:
+        return None
+    own = next(ref for ref in whole.slices if _same(ref, scan.ref))
+    alike = [ref for ref in whole.slices if ref.phase == own.phase]
+    place = alike.index(own)
+    if not 0 < place < len(alike) - 1:
+        return None
+    below, above = alike[place - 1], alike[place + 1]
+    positions = [ref.position_mm for ref in alike if ref.position_mm is not None]
+    if len(positions) < len(alike):
+        # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as well be moments.
+        return ((below, above), None) if is_nifti(own.path) else None
+    usual = statistics.median_low([after - before for before, after in pairwise(positions)])
+    thickness = scan.facts.thickness_mm
+    steps = (positions[place] - positions[place - 1], positions[place + 1] - positions[place])
+    near = all(usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness) for step in steps)
+    return ((below, above), steps) if near else None
+
+
+def _same(ref: SliceRef, other: SliceRef) -> bool:
+    return (ref.path, ref.frame) == (other.path, other.frame)
+
+
+def setting_of(found: Sequence[Evidence]) -> str:
+    """By which tables a region is judged: those of slices with neighbours where it could be compared with them."""
+    return SERIES if any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in found) else SLICE

@@ -1,0 +1,101 @@
+"""Slices without a point: every place of them, for an answer and for the calibration behind it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dfd import calibration
+from dfd.bundle.items import Cohort
+from dfd.bundle.reader import LoadSliced
+from dfd.calibration import Calibration, Circumstances, Places
+from dfd.errors import PointsError
+from dfd.evidence import SliceEvidence, grid
+from dfd.modalities import MODALITIES, Modality
+from dfd.population import covariates_of
+from dfd.predict import predict_slice
+from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice
+from dfd.regions import region_of
+from dfd.suitability import objections
+
+logger = logging.getLogger(__name__)
+
+SLICES_PER_PATIENT = 4
+"""Slices of a calibration patient that are looked at all over: each costs as much as its prediction, and gives one maximum."""
+
+
+def places_of(prediction: Prediction, modality: Modality, like: Region) -> Places:
+    """What is measured all over a slice, in regions as large as ``like``."""
+    return Places(*SliceEvidence(prediction, modality).everywhere(like))
+
+
+def map_of(places: Places, prediction: Prediction, found: Calibration) -> FloatImage:
+    """``[H, W]``: -log10 of the p-value of a region around each pixel, NaN where nothing can be said."""
+    if not places.regions:
+        return np.full(prediction.z.shape, np.nan, dtype=np.float32)
+    centres = np.array([(region.x, region.y) for region in places.regions], dtype=np.int64)
+    values = -np.log10(calibration.p_of_places(places, found)) + 0.0
+    return grid.painted(centres, values, prediction.assessed, grid.step_of(places.regions[0].radius_px))
+
+
+def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modality: Modality, found: Calibration | None) -> dict[int, Screening]:
+    """Row -> answer, for each of ``points`` that asks about the slice as a whole; each radius is looked at once."""
+    against = objections(scan, modality)
+    around = Circumstances(covariates=covariates_of(prediction, scan.facts, modality), remarks=against.remarks)
+    nothing = np.full(prediction.z.shape, np.nan, dtype=np.float32)
+    measured: dict[float, tuple[Places, FloatImage]] = {}
+    answers = {}
+    for point in points:
+        try:
+            like = _anywhere(point, scan, modality)
+        except PointsError as error:
+            answers[point.row] = Screening(Finding(point, "unreadable", error=str(error)), nothing, 0.0)
+            continue
+        if against.refusal:
+            answers[point.row] = Screening(Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}"), nothing, like.radius_px)
+            continue
+        if against.not_assessable:
+            answers[point.row] = Screening(Finding(point, "not assessable", reason=against.not_assessable), nothing, like.radius_px)
+            continue
+        if like.radius_px not in measured:
+            places = places_of(prediction, modality, like)
+            measured[like.radius_px] = places, nothing if found is None else map_of(places, prediction, found)
+        places, painted = measured[like.radius_px]
+        finding, suspicions = calibration.judge_slice(point, places, found, replace(around, radius_mm=like.radius_mm))
+        answers[point.row] = Screening(finding, painted, like.radius_px, suspicions)
+    return answers
+
+
+def _anywhere(point: Point, scan: Slice, modality: Modality) -> Region:
+    """A region as large as those that ``point`` asks about."""
+    return region_of(replace(point, x=0.0, y=0.0), scan, modality)
+
+
+def whole_slices(network: Any, cohort: Cohort) -> list[list[Sequence[Mapping[str, float]]]]:
+    """Of each patient a handful of genuine slices, every place of them; those that cannot be used are left out."""
+    modality = MODALITIES[cohort.collection.modality]
+    by_patient: list[list[Sequence[Mapping[str, float]]]] = []
+    for number, patient in enumerate(cohort.patients, start=1):
+        items = cohort.collection.of([patient])
+        chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT + 2)[1:-1].round())]
+        by_patient.append([rows for item in chosen if (rows := genuine_places(item, network, modality))])
+        told = "calibration: patient %d of %d, %d genuine slices looked at all over"
+        logger.info(told, number, len(cohort.patients), len(by_patient[-1]))
+    return by_patient
+
+
+def genuine_places(item: Mapping[str, Any], network: Any, modality: Modality) -> list[Mapping[str, float]]:
+    """Statistics of every place of one genuine slice, by family; none where it cannot be used (the calibration of points has said why)."""
+    entry: dict[Hashable, Any] = dict(item.items())
+    loaded = LoadSliced("image")(entry)
+    if "scan" not in loaded:
+        return []
+    against = objections(loaded["scan"], modality)
+    if against.refusal or against.not_assessable:
+        return []
+    prediction = predict_slice(loaded["image"][0], network, modality)
+    return places_of(prediction, modality, _anywhere(Point(0, str(item["image"])), loaded["scan"], modality)).rows

@@ -1,0 +1,95 @@
+"""Evidence + calibration -> the answer for one point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from dfd.calibration.cohort import SLICE, Calibration, combined_p, unlike
+from dfd.calibration.tables import p_value
+from dfd.records import Evidence, Finding, Point
+
+NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
+UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
+FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit"}
+"""Form that a family speaks for; noise speaks for two, see ``form_of``."""
+ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
+ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
+
+
+def verdict_of(p: float) -> str:
+    """The word for a p-value."""
+    if p <= STRONGLY_UNUSUAL:
+        return "strongly unusual"
+    return "unusual" if p <= UNUSUAL else "no anomaly found"
+
+
+def form_of(evidence: Evidence) -> str:
+    """Which form of tampering this evidence speaks for."""
+    if evidence.family in FORMS:
+        return FORMS[evidence.family]
+    energy = evidence.measures.get("energy", 0.0)
+    largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
+    return "adversarial noise" if energy > 0 and energy >= 0.5 * largest else "AI edit"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a region beside its evidence."""
+
+    radius_mm: float | None = None
+    covariates: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """Sentences on why the scan is outside the population."""
+    setting: str = SLICE
+    """How it was measured."""
+    notes: tuple[str, ...] = ()
+    """Sentences that are told beside and leave the p-value as it is."""
+
+
+def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
+    """The answer for one point, from one piece of evidence per family. The first family stands for all: where it has an obstacle, nothing is said."""
+    first = found[0]
+    refused = partial(Finding, point, "not assessable", tissue=first.tissue, radius_mm=around.radius_mm)
+    if first.obstacle or not math.isfinite(first.statistic):
+        return refused(reason=first.obstacle)
+    tables = calibration.of(around.setting) if calibration else None
+    usable = [each for each in found if tables and each.family in tables.tables and math.isfinite(each.statistic)]
+    if calibration is None or tables is None or not usable:
+        return refused(reason=NO_CALIBRATION)
+    p, beyond = combined_p({each.family: each.statistic for each in usable}, tables)
+    by_family = {each.family: p_value(each.statistic, tables.tables[each.family])[0] for each in usable}
+    leading = min(usable, key=lambda each: by_family[each.family])
+    remarks = remarks_on(calibration, around)
+    verdict = verdict_of(p)
+    alarm = verdict != "no anomaly found"
+    copied = alarm and by_family.get("copy_move", 1.0) <= UNUSUAL
+    source = next((each for each in usable if each.family == "copy_move" and copied), Evidence("", math.nan))
+    return Finding(
+        point,
+        verdict,
+        score=-math.log10(p) + 0.0,
+        p_value=p,
+        form=form_of(leading) if alarm else "",
+        reason="; ".join([leading.reason if alarm else ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family), *around.notes, *remarks]),
+        p_by_family=by_family,
+        source_x=source.source_x,
+        source_y=source.source_y,
+        source_file=source.source_file,
+        radius_mm=around.radius_mm,
+        tissue=first.tissue,
+        extrapolated=beyond or bool(remarks),
+    )
+
+
+def remarks_on(calibration: Calibration, around: Circumstances) -> list[str]:
+    """Sentences on why the scan or the region is unlike those that the calibration stands on."""
+    remarks = list(around.remarks)
+    strange = unlike(around.covariates, calibration)
+    if strange:
+        remarks.append(f"the scan is unlike every calibration scan in {', '.join(strange)}")
+    if around.radius_mm is not None and not 0.7 <= around.radius_mm / calibration.radius_mm <= 1.43:
+        remarks.append(f"the calibration was made for a radius of {calibration.radius_mm:g} mm")
+    return remarks

@@ -1,0 +1,174 @@
+"""The benchmark as a whole: who is judged by whom, what is above what, and what is not done twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import benchmark, cohorts, crossfit, gather, plots, report, rows, sides, summary
+from benchmarks.ledger import Ledger
+from benchmarks.scans import Listed
+from benchmarks.tampering.families import FAMILIES, UNTOUCHED
+from benchmarks.trials import GENUINE
+from dfd.calibration import Calibration, fit
+from dfd.errors import CalibrationError, UsageError
+
+KIND = "white noise 0.6 x residual"
+
+
+def calibration_of(*levels: float) -> Calibration:
+    rng = np.random.default_rng(3)
+    drawn = [[{"noise": level * each, "copy_move": 1.0, "synthesis": each} for each in rng.gamma(9.0, 0.11, 40)] for level in levels]
+    tables, combined = fit(drawn)
+    return Calibration("ct_lung_inpainting", "ab", 10.0, tables, {}, combined)
+
+
+def row(patient: str, kind: str, value: float, rival: float = math.nan, **more: Any) -> dict[str, Any]:
+    known = {"statistics": {"noise": value, "copy_move": 1.0, "synthesis": 1.0}, "tissue": "lung", "mean": 0.0, "deviation": 1.0, "edges": 0.1}
+    scan = {"slice": f"{patient}/a", "scanner": "GE X", "maker": "GE", "kernel": "STD", "radius": 10.0}
+    return {"patient": patient, "kind": kind, "curve": "", "at": 0.0, "baselines": {"rival": rival}, "statistic": value, **known, **scan, **more}
+
+
+def judged_rows(better: float = 2.0) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(5)
+    told = []
+    for patient in ("a", "b", "c"):
+        told += [row(patient, GENUINE, value, other, p=0.5, **{"p maker": 0.6}) for value, other in rng.gamma(9.0, 0.11, (30, 2))]
+        told += [row(patient, KIND, value + better, other + 1, p=0.02, **{"p maker": 0.03}) for value, other in rng.gamma(9.0, 0.11, (12, 2))]
+    return told
+
+
+def test_a_patient_is_judged_by_the_others_alone() -> None:
+    pool = crossfit.named(calibration_of(1.0, 1.0, 5.0), ["a", "b", "c"], "fold1")
+    everybody, others = pool.judge(), pool.judge({"c"})
+    assert everybody is not None
+    assert others is not None
+    assert others.patients == 2
+    strange = {"noise": 4.0, "copy_move": 1.0, "synthesis": 1.0}
+    assert others.p(strange) < everybody.p(strange)
+    assert pool.judge({"a", "b", "c"}) is None
+
+
+def test_folds_are_pooled_and_nobody_twice() -> None:
+    one, two = crossfit.named(calibration_of(1.0, 1.0), ["a", "b"], "fold0"), crossfit.named(calibration_of(1.0), ["c"], "fold1")
+    pool = crossfit.pooled([one, two])
+    assert pool.names == ("a", "b", "c")
+    np.testing.assert_array_equal(pool.calibration.tables["noise"].patients[2], two.calibration.tables["noise"].patients[0])
+    with pytest.raises(CalibrationError, match="a patient stands in two calibrations"):
+        crossfit.pooled([one, one])
+    with pytest.raises(CalibrationError, match="stands on 2 patients, not on its 3"):
+        crossfit.named(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
+
+
+def test_who_shares_the_manufacturer_is_left_out_too() -> None:
+    pool = crossfit.named(calibration_of(1.0, 1.0, 1.0, 1.0), ["a", "b", "c", "d"], "fold1")
+    makers = {"a": frozenset({"GE"}), "b": frozenset({"GE"}), "c": frozenset({"SIEMENS"}), "d": frozenset({"SIEMENS"})}
+    (told,) = benchmark.judged([row("a", KIND, 9.0)], pool, makers)
+    by = {name: pool.judge(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
+    assert all(told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None)
+    assert told["p"] < told["p maker"]
+
+
+def test_a_row_is_above_a_baseline_only_where_it_is() -> None:
+    higher = summary.family_row(judged_rows(2.0), KIND, ["rival"], draws=20)
+    assert higher["above every"] is True
+    assert higher["best baseline"] == "rival"
+    assert higher["auc"] - higher["baselines"]["rival"] == pytest.approx(higher["above best"])
+    assert higher["patient left out, p <= 0.05"] == 1.0
+    assert higher["manufacturer left out, p <= 0.01"] == 0.0
+    lower = summary.family_row(judged_rows(0.0), KIND, ["rival"], draws=20)
+    assert lower["above every"] is False
+    assert lower["auc"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_false_alarms_are_a_mean_over_patients() -> None:
+    told = [row("a", GENUINE, 1.0, p=0.01, **{"p maker": math.nan})] * 4 + [row("b", GENUINE, 1.0, p=0.5, **{"p maker": math.nan})]
+    found = summary.false_alarms(told)
+    assert found["all"]["patient left out, p <= 0.05"] == 0.5
+    assert math.isnan(found["all"]["manufacturer left out, p <= 0.05"])
+    assert found["controls"] == 5
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def measure(task: rows.Task) -> dict[str, Any]:
+        asked.append((task.name, tuple(part.kind for part in task.parts)))
+        return {part.key("ct_lung"): [row("a", part.kind, 1.0)] for part in task.parts}
+
+    monkeypatch.setattr(rows, "measure", measure)
+    ref = SimpleNamespace(path=Path("1.dcm"), frame=0)
+    listed: Any = Listed("a", "s", "GE X", "STD", (ref,))  # type: ignore[arg-type]
+    tasks = [rows.Task(listed, tmp_path, "ct_lung", "m", (rows.Part(GENUINE), rows.Part(KIND)))]
+    place = tmp_path / "kept.jsonl"
+    assert len(gather.gather(tasks, Ledger(place), 1)) == 2
+    place.write_text(place.read_text(encoding="utf-8").splitlines()[0] + '\n{"slice": "cut o', encoding="utf-8")
+    again = gather.gather(tasks, Ledger(place), 1)
+    assert [kinds for _, kinds in asked] == [(GENUINE, KIND), (KIND,)]
+    assert {each["maker"] for each in again} == {"GE"}
+    gather.gather(tasks, Ledger(place), 1)
+    assert len(asked) == 2
+
+
+def test_held_out_families_are_tried_only_when_asked_for() -> None:
+    plain = benchmark.families_of("ct_lung", held_out=False, quick=False)
+    assert not any(FAMILIES[name].held_out for name in plain if name in FAMILIES)
+    assert set(UNTOUCHED) <= set(plain)
+    assert set(benchmark.families_of("ct_lung", held_out=True, quick=False)) - set(plain) == {n for n, f in FAMILIES.items() if f.held_out}
+    assert len(benchmark.families_of("ct_lung", held_out=False, quick=True)) < 12
+
+
+def test_test_patients_are_not_named_unless_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="opened once"):
+        sides.opened("ct_lung", "ab", asked=False, record=tmp_path / "opened.json")
+    assert not (tmp_path / "opened.json").exists()
+
+
+def test_the_opening_is_written_down_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = tmp_path / "split.json"
+    split.write_text(json.dumps({"ct": {"x": {"side": "test"}, "y": {"side": "fold0"}}}), encoding="utf-8")
+    monkeypatch.setattr(sides, "frozen_commit", lambda: "c0ffee")
+    for _ in range(2):
+        assert sides.opened("ct_lung", "ab", asked=True, record=tmp_path / "opened.json", split=split) == ["x"]
+    (entry,) = json.loads((tmp_path / "opened.json").read_text(encoding="utf-8"))
+    assert (entry["commit"], entry["weights_sha256"], entry["modality"]) == ("c0ffee", "ab", "ct_lung")
+
+
+def test_folds_without_a_model_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "fold1").touch()
+    monkeypatch.setattr(cohorts, "model_of", lambda modality, fold: tmp_path / fold)
+    monkeypatch.setenv("DFD_DATA", str(tmp_path))
+    made, missing = cohorts.of_folds("ct_lung", ["fold0", "fold1", "fold2"])
+    assert [cohort.name for cohort in made] == ["fold1"]
+    assert missing == ["fold0", "fold2"]
+    with pytest.raises(UsageError, match="has a model; train it"):
+        cohorts.of_folds("ct_lung", ["fold0"])
+
+
+def test_a_folder_of_ones_own_needs_a_folder_for_each_patient(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no sub-folders"):
+        cohorts.of_folder("ct_lung", tmp_path)
+    (tmp_path / "p1").mkdir()
+    assert list(cohorts.of_folder("ct_lung", tmp_path).folders) == ["p1"]
+
+
+def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "baselines_of", lambda modality, patient="": ["rival"])
+    rng = np.random.default_rng(1)
+    told = judged_rows()
+    told += [row(p, KIND, 1.0 + rng.random(), curve=rows.OFFSET, at=at, p=0.1, **{"p maker": 0.1}) for p in ("a", "b") for at in (0.0, 8.0)]
+    pool = crossfit.named(calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1")
+    gathered = benchmark.Gathered(told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool)
+    arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
+    content = benchmark.summed_up(arguments, gathered) | {"seconds": 1.0}
+    text = report.markdown(content)
+    for words in (KIND, "fold0", "false alarms", "adversarial noise"):
+        assert words in text
+    for name, figure in benchmark.figures(content, gathered).items():
+        assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000

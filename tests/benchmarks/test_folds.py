@@ -1,0 +1,51 @@
+"""Cross-fitting: who is measured by whose network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks import folds, sides
+from dfd.bundle.calibration import Genuine
+from dfd.calibration import SCREENING
+from dfd.errors import UsageError
+from dfd.places import bundle_dir
+
+
+def test_the_network_of_the_shipped_fold_is_the_shipped_one() -> None:
+    assert folds.model_of("ct_lung", "fold1") == bundle_dir("ct_lung_inpainting")
+    assert folds.model_of("mri_chest", "fold2").name == "mr_fold2.ckpt"
+
+
+def test_every_development_patient_stands_in_the_tables_once() -> None:
+    names = folds.in_order("ct_lung")
+    assert sorted(names) == sides.patients("ct_lung")
+    assert names != sorted(names)
+
+
+def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def measured(network: Any, cohort: Any) -> Genuine:
+        asked.append((network, tuple(cohort.patients)))
+        rows = [{"noise": 1.0 + 0.1 * number, "copy_move": 1.0, "synthesis": 1.0} for number in range(5)]
+        return Genuine([rows for _ in cohort.patients], [[rows] for _ in cohort.patients], {"grain": [float(len(asked))]})
+
+    monkeypatch.setattr(folds, "model_of", lambda modality, fold: tmp_path / fold)
+    monkeypatch.setattr(folds.models, "load", lambda name, modality: SimpleNamespace(network=name, model=SimpleNamespace(sha256="ab")))
+    monkeypatch.setattr(folds, "link", lambda modality, output: [])
+    monkeypatch.setattr(folds, "collect", lambda folder, modality: None)
+    monkeypatch.setattr(folds, "measured_on", measured)
+    with pytest.raises(UsageError, match="the network of fold0 is not there; train it first"):
+        folds.cross_fitted("ct_lung")
+    for fold in folds.FOLDS:
+        (tmp_path / fold).touch()
+    found = folds.cross_fitted("ct_lung")
+    assert asked == [(str(tmp_path / fold), tuple(sides.patients("ct_lung", (fold,)))) for fold in folds.FOLDS]
+    assert found.patients == len(folds.in_order("ct_lung"))
+    assert found.weights_sha256 == "ab"
+    assert found.population["grain"] == (1.0, 3.0)
+    assert len(found.settings[SCREENING].tables["noise"].patients) == found.patients
