@@ -31,6 +31,9 @@ SLICES_PER_PATIENT = 12
 """Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
 REGIONS_PER_SLICE = 12
 
+LEAST_SHARE = 0.5
+"""Of the calibration patients that must have neighbouring slices, for tables of their own."""
+
 Row = Mapping[str, float]
 """Statistic of each family in one region; NaN where it could not be measured."""
 
@@ -128,8 +131,13 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
 
 
 def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:
-    """Tables of the regions that could be compared with the slices above and below, by setting; empty where there are none."""
+    """Tables of the regions that could be compared with the slices above and below, by setting.
+
+    Empty where fewer than ``LEAST_SHARE`` of the patients have such regions: tables of a few would judge worse than those of a lone slice.
+    """
     chosen = [[row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)] for rows in by_patient]
     patients = sum(map(bool, chosen))
-    logger.info("calibration: %d of %d patients have neighbouring slices", patients, len(by_patient))
-    return {SERIES: Setting(*calibration.fit(chosen))} if patients else {}
+    enough = patients > 0 and patients >= LEAST_SHARE * len(by_patient)
+    told = "calibration: %d of %d patients have neighbouring slices" + ("" if enough else ", too few for tables of their own: slices are judged as alone")
+    logger.info(told, patients, len(by_patient))
+    return {SERIES: Setting(*calibration.fit(chosen))} if enough else {}

@@ -158,6 +158,8 @@ def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
     assert all(np.isfinite(row["neighbours"]) for row in beside)
     assert covariates == same
     assert with_neighbours([alone]) == {}
+    assert SERIES in with_neighbours([beside, alone])
+    assert with_neighbours([beside, alone, alone]) == {}
 
 
 def test_a_region_with_neighbours_is_judged_by_their_tables(tmp_path: Path) -> None:
