@@ -138,6 +138,6 @@ def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:
     chosen = [[row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)] for rows in by_patient]
     patients = sum(map(bool, chosen))
     enough = patients > 0 and patients >= LEAST_SHARE * len(by_patient)
-    told = "calibration: %d of %d patients have neighbouring slices" + ("" if enough else ", too few for tables of their own: slices are judged as alone")
+    told = "calibration: %d of %d patients have neighbouring slices" + ("" if enough else ": too few for tables of their own")
     logger.info(told, patients, len(by_patient))
     return {SERIES: Setting(*calibration.fit(chosen))} if enough else {}
