@@ -63,9 +63,7 @@ def cross_fitted(modality: str) -> Calibration:
     """
     missing = [fold for fold in FOLDS if not model_of(modality, fold).exists()]
     if missing:
-        raise UsageError(
-            f"the network of {missing[0]} is not there; run `python -m benchmarks.folds --modality {modality} --fold {missing[0]}` first."
-        )
+        raise UsageError(f"the network of {missing[0]} is not there; train it first with --modality {modality} --fold {missing[0]}.")
     links = default_output(modality)
     link(modality, links)
     collection = collect(links, modality)

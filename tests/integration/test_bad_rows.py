@@ -201,7 +201,9 @@ def test_a_nifti_volume_scores_as_the_slices_it_was_made_of(data: Path, model: P
     (tmp_path / "test.csv").write_text("\n".join(["filename,X,Y,frame", *lines]) + "\n")
     frame = dfd.score(tmp_path, model=model, output_dir=tmp_path / "out", images=False)
     np.testing.assert_allclose(frame["score"][[1, 3]], frame["score"][[0, 2]], rtol=1e-3)
-    assert frame["score"][0] != frame["score"][2]
+    by_family = frame[["p_noise", "p_copy_move", "p_synthesis"]].to_numpy()
+    np.testing.assert_allclose(by_family[[1, 3]], by_family[[0, 2]], rtol=1e-3)
+    assert (by_family[0] != by_family[2]).any()  # the score, of a model calibrated on a few phantoms, may be the same by chance
     assert "frame" in frame["error"][4]
     assert "frame" in frame["error"][5]
 
