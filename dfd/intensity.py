@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, binary_opening, label, median_filter
+from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, binary_opening, label
 
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage
@@ -88,7 +88,7 @@ def noise_scale(pixels: FloatImage, measured: BoolImage, modality: Modality) -> 
     It is a yardstick rather than a standard deviation: it is proportional to it within one kernel, and never zero.
     """
     filled = np.where(np.isfinite(pixels), pixels, 0.0).astype(np.float32)
-    rough = np.abs(filled - median_filter(filled, size=3))
+    rough = np.abs(filled - _median_of_nine(filled))
     deviation = np.median(_tiles(rough), axis=1) * MAD_TO_SD
     # A median over integers comes in steps; the mean over the same tile is finer and equally proportional.
     deviation = np.where(deviation > 0, 0.5 * deviation + 0.5 * _tiles(rough).mean(axis=1) * 1.2533, 0.0)
@@ -104,6 +104,25 @@ def noise_scale(pixels: FloatImage, measured: BoolImage, modality: Modality) -> 
         spread = rough[measured]
         return max(float(spread.mean()) if spread.size else 1.0, 1e-3)
     return max(float(np.percentile(deviation[chosen], NOISE_PERCENTILE)), 1e-3)
+
+
+def _median_of_nine(image: FloatImage) -> FloatImage:
+    """3 x 3 median of ``[H, W]``, mirrored at the border: that of ``scipy.ndimage.median_filter``, several times as fast.
+
+    Columns of three are sorted once and shared by three places (Smith, Implementing median filters, Xcell 1996).
+    """
+    padded = np.pad(image, 1, mode="symmetric")
+    low, middle, high = _in_order(padded[:-2], padded[1:-1], padded[2:])
+    lows, middles, highs = ((plane[:, :-2], plane[:, 1:-1], plane[:, 2:]) for plane in (low, middle, high))
+    largest = np.maximum(np.maximum(lows[0], lows[1]), lows[2])
+    smallest = np.minimum(np.minimum(highs[0], highs[1]), highs[2])
+    return _in_order(largest, _in_order(*middles)[1], smallest)[1]
+
+
+def _in_order(one: FloatImage, two: FloatImage, three: FloatImage) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """Smallest, middle and largest of three, pixel by pixel."""
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    return np.minimum(low, three), np.maximum(low, np.minimum(high, three)), np.maximum(high, three)
 
 
 def tissue_map(mean: FloatImage, measured: BoolImage, modality: Modality, scale: float | None = None) -> NDArray[np.int8]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import median_filter
 
-from dfd.intensity import body_mask, brightness_scale, measured_pixels, noise_scale, tissue_map
+from dfd.intensity import _median_of_nine, body_mask, brightness_scale, measured_pixels, noise_scale, tissue_map
 from dfd.modalities import MODALITIES, Modality
 from dfd.records import FloatImage
 
@@ -167,3 +168,9 @@ def test_tissues_of_mr_do_not_change_with_the_unit() -> None:
     assert set(labels.ravel()) == {-1, 0, 1, 2}
     np.testing.assert_array_equal(labels, tissue_map(image * 7.0, everything, MR))
     np.testing.assert_array_equal(labels, tissue_map(image, everything, MR, scale=brightness_scale(image, everything)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (9, 4), (40, 37)])
+def test_the_median_of_nine_is_that_of_scipy(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(4).integers(-9, 9, shape).astype(np.float32)
+    np.testing.assert_array_equal(_median_of_nine(image), median_filter(image, size=3))
