@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dfd.evidence import copy_move, grid, neighbours, noise, synthesis, tables
-from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Transform
+from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
 from dfd.records import Context, Evidence, Prediction, Region
@@ -67,16 +67,18 @@ class SliceEvidence:
                 prepared = self._of(prepare, radius)
                 if isinstance(prepared, SliceTables):
                     tables.look([region for region in regions if region.radius_px == radius], prepared)
-        with ThreadPoolExecutor(max_workers=max(1, min(THREADS, os.cpu_count() or 1))) as pool:
-            copies = list(pool.map(lambda region: self._copies(region, QUICK_TRANSFORMS if quick else TRANSFORMS), regions))
+        cores = max(1, min(THREADS, os.cpu_count() or 1))
+        effort = Effort(QUICK_TRANSFORMS if quick else TRANSFORMS, threads=cores if len(regions) == 1 else 1)
+        with ThreadPoolExecutor(max_workers=cores) as pool:
+            copies = list(pool.map(lambda region: self._copies(region, effort), regions))
         return [
             [copied if module is copy_move else module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]
             for region, copied in zip(regions, copies, strict=True)
         ]
 
-    def _copies(self, region: Region, transforms: Sequence[Transform]) -> Evidence:
+    def _copies(self, region: Region, effort: Effort) -> Evidence:
         reference: copy_move.CopyMoveReference = self._of(copy_move.prepare, region.radius_px)
-        return copy_move.measure(region, reference, transforms=transforms)
+        return copy_move.measure(region, reference, effort=effort)
 
     def everywhere(self, like: Region) -> tuple[list[Region], list[Sequence[Evidence]]]:
         """Regions as large as ``like`` all over the slice, and the evidence of each; what the first family cannot measure is left out."""

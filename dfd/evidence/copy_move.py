@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence.correlation import TRANSFORMS, Ground, Match, Planes, Transform, cut, ground_of, search
+from dfd.evidence.correlation import THOROUGH, Effort, Ground, Match, Planes, cut, ground_of, search
 from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
@@ -90,9 +90,7 @@ def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> Float
     return np.asarray(np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32)
 
 
-def measure(
-    region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = (), transforms: Sequence[Transform] = TRANSFORMS
-) -> Evidence:
+def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = (), effort: Effort = THOROUGH) -> Evidence:
     """Best match of the middle of ``region`` with other places of its slice and of ``others``, against what such a search finds by chance.
 
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
@@ -107,7 +105,7 @@ def measure(
     if _share(region, piece.radius, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
     slices = [reference, *(other for other in others if other is not reference)]
-    searches = [search(piece, one.ground, APART * piece.radius, number, transforms) for number, one in enumerate(slices) if one.ground is not None]
+    searches = [search(piece, one.ground, APART * piece.radius, number, effort) for number, one in enumerate(slices) if one.ground is not None]
     matches = [found[0] for found, _ in searches if found]
     if not matches:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for _, ordinary in searches) else NO_PLACE)

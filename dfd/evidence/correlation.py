@@ -31,8 +31,6 @@ FEWEST_PLACES = 400
 """Fewer places than this tell no spread."""
 KEPT = 2
 """Candidates that are refined."""
-THREADS = 2
-"""For the transforms of one piece."""
 FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
 """(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
 
@@ -75,6 +73,18 @@ TRANSFORMS = tuple(
 
 QUICK_TRANSFORMS = (Transform(), Transform(True))
 """For a search of every place of a slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How copies are searched for."""
+
+    transforms: tuple[Transform, ...] = TRANSFORMS
+    threads: int = 2
+    """For the transforms of one piece; 1 where many pieces are searched for at once."""
+
+
+THOROUGH = Effort()
 
 
 @dataclass(frozen=True)
@@ -227,8 +237,8 @@ def _correlated(ground: Ground, spectra: NDArray[np.complex64], templates: Plane
     return np.asarray(fft.irfft2(products, ground.size)[:, :height, :width], dtype=np.float32)
 
 
-def search(piece: Piece, ground: Ground, apart: float, number: int = 0, transforms: Sequence[Transform] = TRANSFORMS) -> tuple[list[Match], float]:
-    """Candidates over ``transforms``, the best refined and first, and the score that such a search reaches by chance; none where places are few.
+def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: Effort = THOROUGH) -> tuple[list[Match], float]:
+    """Candidates over all transforms, the best refined and first, and the score that such a search reaches by chance; none where places are few.
 
     Under each transform both planes together propose one place at least ``apart`` pixels from the piece; then ``Match.score`` asks each for itself.
     """
@@ -240,12 +250,13 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, transfor
     clear = ~near[held.sample[:, 0], held.sample[:, 1]] if len(held.sample) else np.zeros(0, dtype=bool)
     if places < FEWEST_PLACES or not clear.any():
         return [], 0.0
+    transforms = effort.transforms
     values = sampled(piece, transforms)
     chance = values.swapaxes(0, 1).astype(np.float32) @ held.patches[:, :, clear]
     spreads = 1.4826 * np.median(np.abs(chance), axis=(1, 2))
     if spreads.min() <= 0:
         return [], 1.0
-    proposed = _proposed(values / spreads[:, None], piece.offsets, ground, weight)
+    proposed = _proposed(values / spreads[:, None], piece.offsets, (ground, weight), effort.threads)
     offered = [
         Match(transform, row + ground.origin[0], column + ground.origin[1], (0.0, 0.0), (float(spreads[0]), float(spreads[1])), number)
         for transform, (row, column) in zip(transforms, proposed, strict=True)
@@ -266,8 +277,9 @@ def ordinary_score(trials: int, tied: float) -> float:
     return float(np.sqrt(np.log(max(trials, 2)) * (1.0 + tied)))
 
 
-def _proposed(values: FloatArray, offsets: Offsets, ground: Ground, weight: Planes) -> list[tuple[int, int]]:
-    """The place (row, column) of the ground where both planes together resemble each of ``values`` ``[t, 2, n]`` most."""
+def _proposed(values: FloatArray, offsets: Offsets, where: tuple[Ground, Planes], threads: int) -> list[tuple[int, int]]:
+    """The place (row, column) of a ground, weighted, where both planes together resemble each of ``values`` ``[t, 2, n]`` most."""
+    ground, weight = where
     height, width = ground.known.shape
 
     def best(one: FloatArray) -> tuple[int, int]:
@@ -280,9 +292,9 @@ def _proposed(values: FloatArray, offsets: Offsets, ground: Ground, weight: Plan
         row, column = divmod(int((fft.irfft2(product[0], ground.size)[:height, :width] * weight).argmax()), width)
         return row, column
 
-    if len(values) <= THREADS:
+    if threads == 1 or len(values) <= threads:
         return [best(one) for one in values]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         return list(pool.map(best, values))
 
 
