@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from dfd.calibration import (
     COVARIATES,
+    ORDINARY,
     QUANTILES,
     SCREENING,
     SERIES,
@@ -408,3 +410,18 @@ def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibra
     assert rest.maximum is not None
     assert len(rest.maximum.patients) == len(searched.tables["noise"].patients) - 1
     np.testing.assert_array_equal(rest.maximum.patients[0], of_families.combined.patients[1])
+
+
+def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(of_families: Calibration) -> None:
+    table = of_families.tables["synthesis"]
+    strange = next(value for value in np.linspace(1.0, 9.0, 400) if p_value(value, table)[0] <= 0.05)
+    assert of_families.combined is not None
+    cautious = replace(of_families, combined=fit_table([[2.0 * each for each in values] for values in of_families.combined.patients]))
+    found = [Evidence("noise", 0.5), Evidence("copy_move", 0.5), Evidence("synthesis", float(strange), reason="the grain looks smoothed")]
+    finding = judge(POINT, found, cautious, Circumstances(10.0))
+    assert finding.verdict == "no anomaly found"
+    assert finding.form == ""
+    assert re.fullmatch(
+        r"nothing unusual in all evidence together, though by itself one kind .* \(p = 0\.0\d+\): the grain looks smoothed", finding.reason
+    )
+    assert judge(POINT, [*found[:2], Evidence("synthesis", 0.5)], cautious, Circumstances(10.0)).reason == ORDINARY

@@ -16,6 +16,7 @@ UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
 FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit"}
 """Form that a family speaks for; noise speaks for two, see ``form_of``."""
 ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
+TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
 
 
@@ -73,7 +74,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(leading) if alarm else "",
-        reason="; ".join([leading.reason if alarm else ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family), *around.notes, *remarks]),
+        reason="; ".join([leading.reason if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,
@@ -82,6 +83,13 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         tissue=first.tissue,
         extrapolated=beyond or bool(remarks),
     )
+
+
+def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:
+    """What is said where the families together are ordinary; where one by itself is not, nothing else may be claimed of it."""
+    if by_family[leading.family] <= UNUSUAL:
+        return f"{TOGETHER}, though by itself one kind of evidence is (p = {by_family[leading.family]:.2g}): {leading.reason}"
+    return ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family)
 
 
 def remarks_on(calibration: Calibration, around: Circumstances) -> list[str]:
