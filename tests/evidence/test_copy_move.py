@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
-from dfd.evidence.correlation import TRANSFORMS, Transform, cut, ground_of, sampled
+from dfd.evidence.correlation import TRANSFORMS, Effort, Transform, cut, ground_of, sampled, search
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -270,3 +270,18 @@ def test_any_transform_within_the_limits_is_found(mirrored: bool, degrees: float
     evidence = measured(planted(noise_of(25, smooth=0.6), transform))
     assert_found(evidence)
     assert evidence.measures["mirrored"] == float(mirrored)
+
+
+def test_both_planes_propose_a_place_together() -> None:
+    """Each plane alone resembles another place more."""
+    first, second = noise_of(31), noise_of(32)
+    small = disk(*SHAPE, (CLICK.x, CLICK.y), 12.0)
+
+    def mixed(plane: FloatImage, decoy: tuple[int, int]) -> FloatImage:
+        source, other = (np.roll(plane, shift, axis=(0, 1)) for shift in ((-34, -53), decoy))
+        return np.where(small, 0.65 * source + 0.75 * other, plane).astype(np.float32)
+
+    planes = np.stack([mixed(first, (-60, 0)), mixed(second, (45, -30))])
+    ground = ground_of(planes, np.ones(SHAPE, bool))
+    found, _ = search(cut(ground, (CLICK.y, CLICK.x), 10.0), ground, 21.0, effort=Effort((AS_IS,), 1))
+    assert (found[0].column, found[0].row) == pytest.approx(SOURCE, abs=0.6)

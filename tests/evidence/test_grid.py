@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfd.evidence import SliceEvidence, grid
+from dfd.evidence import SliceEvidence, copy_move, grid
+from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
 from dfd.masking import disk
-from dfd.records import Region
+from dfd.records import Evidence, Region
 from tests.evidence.test_noise import CT, RADIUS, SHAPE, white
 
 LIKE = Region(0.0, 0.0, RADIUS, 10.0)
@@ -31,6 +32,22 @@ def test_places_stand_wherever_there_is_support_and_carry_the_evidence_of_a_poin
     assert not [found[0].obstacle for found in evidence if found[0].obstacle]
     (again,) = examined.measure_all([regions[7]])
     assert [each.statistic for each in again[::2]] == pytest.approx([each.statistic for each in evidence[7][::2]])
+
+
+def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Transform, ...]] = []
+
+    def measured(region: Region, reference: object, *, effort: Effort) -> Evidence:
+        asked.append(effort.transforms)
+        return Evidence("copy_move", 1.0)
+
+    monkeypatch.setattr(copy_move, "measure", measured)
+    examined = SliceEvidence(white(), CT)
+    examined.measure(replace(LIKE, x=80.0, y=80.0))
+    assert set(asked) == {TRANSFORMS}
+    asked.clear()
+    examined.everywhere(LIKE)
+    assert set(asked) == {QUICK_TRANSFORMS}
 
 
 def test_a_slice_without_a_measurement_has_no_place() -> None:
