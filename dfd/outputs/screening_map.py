@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dfd.calibration import count_in_words
 from dfd.errors import OutputError
 from dfd.modalities import Modality
 from dfd.outputs import panels
+from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL, PANEL_TOP, SOFT, VERDICT_COLOURS, WHITE, WIDTH, Pen, draw_ruler
 from dfd.outputs.files import write_atomically
-from dfd.outputs.overlay import FOOTER
 from dfd.outputs.panels import RgbImage, View
 from dfd.records import FloatImage, Screening, Slice
 
@@ -25,34 +24,14 @@ LARGEST = 4.0
 LISTED = 8
 """Regions that are told below the map; all of them stand in suspicious_regions.csv."""
 
-_GAP, _PANEL, _HEADER = 16, 512, 84
-_WIDTH = 3 * _GAP + 2 * _PANEL
-_PANEL_TOP = _HEADER + 26
-_BAR_TOP = _PANEL_TOP + _PANEL + 10
-_BAR_HEIGHT = 12
-_LIST_TOP = _BAR_TOP + 76
+_LIST_TOP = BAR_TOP + 76
 _LINE = 22
-_WHITE, _SOFT, _BLACK = (240, 240, 240), (176, 176, 180), (0, 0, 0)
-_VERDICT_COLOURS = {"unusual": (255, 225, 40), "strongly unusual": (255, 160, 60)}
+_BLACK = (0, 0, 0)
 _TICKS = ("1", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000")
 
 # Five colours of plasma (Smith and van der Walt 2015): lightness rises steadily, so that they are told apart with any colour vision.
 _STOPS = np.linspace(0.0, 1.0, 5)
 _COLOURS = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    """Where text goes and in which size; ``anchor`` as in Pillow."""
-
-    draw: ImageDraw.ImageDraw
-
-    def text(self, at: tuple[float, float], words: str, size: int = 14, *, colour: tuple[int, int, int] = _SOFT, anchor: str = "la") -> None:
-        self.draw.text(at, words, fill=colour, font=ImageFont.load_default(size=size), anchor=anchor)
-
-    def label(self, at: tuple[float, float], words: str, size: int, anchor: str) -> None:
-        """Text that is read on any ground."""
-        self.draw.text(at, words, fill=_WHITE, font=ImageFont.load_default(size=size), anchor=anchor, stroke_width=2, stroke_fill=_BLACK)
 
 
 def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modality: Modality) -> Path:
@@ -88,22 +67,22 @@ def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modal
 def draw(scan: Slice, screening: Screening, modality: Modality) -> Image.Image:
     """The picture: the slice, the map beside it, suspicious regions in both, and what is expected of them by chance."""
     lines = _lines(screening)
-    canvas = Image.new("RGB", (_WIDTH, _LIST_TOP + _LINE * len(lines) + 50), panels.BACKGROUND)
-    pen = _Pen(ImageDraw.Draw(canvas))
+    canvas = Image.new("RGB", (WIDTH, _LIST_TOP + _LINE * len(lines) + 50), panels.BACKGROUND)
+    pen = Pen(canvas)
     _draw_header(pen, screening)
     window = panels.display_window(scan, modality)
     titled = {"Slice": panels.grey_image(scan, window), "How rare the region around each pixel is among genuine regions": colours(screening.map)}
-    view = panels.whole_view(scan.pixels.shape, _PANEL)
+    view = panels.whole_view(scan.pixels.shape, PANEL)
     for index, (title, image) in enumerate(titled.items()):
-        left = _GAP + index * (_PANEL + _GAP)
-        pen.text((left, _HEADER), title, 16, colour=_WHITE)
-        canvas.paste(_panel(image, view, screening), (left, _PANEL_TOP))
-        _draw_ruler(pen, view, scan, left)
+        left = GAP + index * (PANEL + GAP)
+        pen.text((left, HEADER), title, 16, colour=WHITE)
+        canvas.paste(_panel(image, view, screening), (left, PANEL_TOP))
+        draw_ruler(pen, view, scan, (left, PANEL_TOP))
     _draw_window(pen, window, " HU" if scan.facts.unit == "HU" else "")
     _draw_scale(canvas, pen)
     for number, line in enumerate(lines):
-        pen.text((_GAP, _LIST_TOP + _LINE * number), line, 16, colour=_WHITE)
-    pen.text((_WIDTH / 2, canvas.height - 20), FOOTER, 16, colour=_WHITE, anchor="mm")
+        pen.text((GAP, _LIST_TOP + _LINE * number), line, 16, colour=WHITE)
+    pen.text((WIDTH / 2, canvas.height - 20), FOOTER, 16, colour=WHITE, anchor="mm")
     return canvas
 
 
@@ -134,17 +113,17 @@ def _lines(screening: Screening) -> list[str]:
     return [*told, *([f"and {more} more in suspicious_regions.csv"] if more > 0 else [])]
 
 
-def _draw_header(pen: _Pen, screening: Screening) -> None:
+def _draw_header(pen: Pen, screening: Screening) -> None:
     finding = screening.finding
-    colour = _VERDICT_COLOURS.get(finding.verdict, _WHITE)
+    colour = VERDICT_COLOURS.get(finding.verdict, WHITE)
     form = f" ({finding.form})" if finding.form else ""
-    pen.text((_GAP, 14), f"Whole slice: {finding.verdict}{form}", 27, colour=colour)
+    pen.text((GAP, 14), f"Whole slice: {finding.verdict}{form}", 27, colour=colour)
     if math.isfinite(finding.p_value):
-        pen.text((_WIDTH - _GAP, 14), f"p = {finding.p_value:.2g}   score {finding.score:.2f}", 27, colour=colour, anchor="ra")
+        pen.text((WIDTH - GAP, 14), f"p = {finding.p_value:.2g}   score {finding.score:.2f}", 27, colour=colour, anchor="ra")
     radius = f"{screening.radius_px:.1f} px" if finding.radius_mm is None else f"{finding.radius_mm:.1f} mm"
-    pen.text((_GAP, 54), f"no point was given: every region of radius {radius} was looked at; X (column) and Y (row) are counted from 0", 17)
+    pen.text((GAP, 54), f"no point was given: every region of radius {radius} was looked at; X (column) and Y (row) are counted from 0", 17)
     if finding.extrapolated:
-        pen.text((_WIDTH - _GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
+        pen.text((WIDTH - GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
 
 
 def _panel(image: RgbImage, view: View, screening: Screening) -> Image.Image:
@@ -154,47 +133,35 @@ def _panel(image: RgbImage, view: View, screening: Screening) -> Image.Image:
     square = Image.new("RGB", (side, side), panels.OUTSIDE)
     square.paste(Image.fromarray(image), (-left, -top))
     panel = square.resize((view.size, view.size), Image.Resampling.BICUBIC)
-    pen = _Pen(ImageDraw.Draw(panel))
     placed = View(left, top, side, view.size)
     for number, each in reversed(list(enumerate(screening.suspicions, start=1))):  # the strongest lies on top
         x, y = placed.place(each.finding.point.x, each.finding.point.y)
         radius = screening.radius_px * placed.scale
-        for colour, width, beyond in ((_BLACK, 4, 1.0), (_WHITE, 2, 0.0)):
+        for colour, width, beyond in ((_BLACK, 4, 1.0), (WHITE, 2, 0.0)):
             reach = radius + beyond
-            pen.draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
+            ImageDraw.Draw(panel).ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
         slant = radius * math.sqrt(0.5) + 2.0
         right = x + slant < view.size - 24
         at = (x + slant if right else x - slant, y - slant if y - slant > 16 else y + slant)
-        pen.label(at, str(number), 17, "lm" if right else "rm")
+        for colour, edge in ((_BLACK, 2), (WHITE, 0)):
+            Pen(panel, edge).text(at, str(number), 17, colour=colour, anchor="lm" if right else "rm")
     return panel
 
 
-def _draw_ruler(pen: _Pen, view: View, scan: Slice, left: int) -> None:
-    """A length of 1, 2 or 5 times a power of ten, about a fifth of the panel; in pixels where the header gives no spacing."""
-    spacing, unit = (scan.facts.spacing_mm[1], "mm") if scan.facts.spacing_mm else (1.0, "px")
-    fifth = view.side * spacing / 5.0
-    power = 10.0 ** math.floor(math.log10(fifth))
-    length = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= fifth)
-    begin, bottom = left + 10, _PANEL_TOP + view.size - 12
-    for colour, width in ((_BLACK, 4), (_WHITE, 2)):
-        pen.draw.line((begin, bottom, begin + length / spacing * view.scale, bottom), fill=colour, width=width)
-    pen.label((begin, bottom - 6), f"{length:g} {unit}", 14, "lb")
+def _draw_window(pen: Pen, window: tuple[float, float], unit: str) -> None:
+    for column in range(PANEL):
+        level = round(255 * column / (PANEL - 1))
+        pen.line((GAP + column, BAR_TOP, GAP + column, BAR_TOP + BAR_HEIGHT), (level, level, level))
+    pen.text((GAP + PANEL / 2, BAR_TOP + BAR_HEIGHT + 5), f"window {window[0]:.4g} to {window[1]:.4g}{unit}", 14, anchor="ma")
 
 
-def _draw_window(pen: _Pen, window: tuple[float, float], unit: str) -> None:
-    for column in range(_PANEL):
-        level = round(255 * column / (_PANEL - 1))
-        pen.draw.line((_GAP + column, _BAR_TOP, _GAP + column, _BAR_TOP + _BAR_HEIGHT), fill=(level, level, level))
-    pen.text((_GAP + _PANEL / 2, _BAR_TOP + _BAR_HEIGHT + 5), f"window {window[0]:.4g} to {window[1]:.4g}{unit}", anchor="ma")
-
-
-def _draw_scale(canvas: Image.Image, pen: _Pen) -> None:
-    left, below = 2 * _GAP + _PANEL, _BAR_TOP + _BAR_HEIGHT
-    table = np.broadcast_to(lookup_table(), (_BAR_HEIGHT, 256, 3))
-    canvas.paste(Image.fromarray(np.ascontiguousarray(table)).resize((_PANEL, _BAR_HEIGHT)), (left, _BAR_TOP))
+def _draw_scale(canvas: Image.Image, pen: Pen) -> None:
+    left, below = 2 * GAP + PANEL, BAR_TOP + BAR_HEIGHT
+    table = np.broadcast_to(lookup_table(), (BAR_HEIGHT, 256, 3))
+    canvas.paste(Image.fromarray(np.ascontiguousarray(table)).resize((PANEL, BAR_HEIGHT)), (left, BAR_TOP))
     for number, words in enumerate(_TICKS):
-        at = left + number / (len(_TICKS) - 1) * (_PANEL - 1)
-        pen.draw.line((at, below, at, below + 4), fill=_SOFT)
-        pen.text((at, below + 5), words, anchor="la" if number == 0 else "ra" if number == len(_TICKS) - 1 else "ma")
-    pen.draw.rectangle((left, below + 28, left + 14, below + 38), fill=panels.NOT_ASSESSED)
-    pen.text((left + 21, below + 25), "not assessed      (p-value of one region; the scale is the same in every picture)")
+        at = left + number / (len(_TICKS) - 1) * (PANEL - 1)
+        pen.line((at, below, at, below + 4), SOFT)
+        pen.text((at, below + 5), words, 14, anchor="la" if number == 0 else "ra" if number == len(_TICKS) - 1 else "ma")
+    ImageDraw.Draw(canvas).rectangle((left, below + 28, left + 14, below + 38), fill=panels.NOT_ASSESSED)
+    pen.text((left + 21, below + 25), "not assessed      (p-value of one region; the scale is the same in every picture)", 14)
