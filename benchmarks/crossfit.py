@@ -105,7 +105,7 @@ def _tables(calibration: Calibration) -> dict[str, Table]:
 
 
 def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables: of each family, and of the combination, one list of values per patient."""
+    """The same with other tables of a lone slice, and none of other ways of measuring: of each family and of the combination, a list per patient."""
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
-    return replace(calibration, tables=tables, combined=combined)
+    return replace(calibration, tables=tables, combined=combined, settings={})

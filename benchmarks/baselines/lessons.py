@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import scans, sides
 from benchmarks.baselines.back_in_time import VARIANTS, shown
 from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
-from benchmarks.scans import Scan
+from benchmarks.forgers import Material
 from dfd.bundle.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.records import BoolImage, FloatImage
 
-PER_SERIES = 12
-"""Slices of a series that are learned from."""
 BATCH = 8
 RATE = 1e-3
 """A hundred times that of BTD, since the time is that much shorter."""
 EMA_DECAY = 0.995
 """As BTD averages its weights."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """Genuine slices, read when they are asked for."""
-
-    modality: str
-    patients: tuple[str, ...]
-
-    @cached_property
-    def scans(self) -> list[Scan]:
-        """Up to ``PER_SERIES`` slices of each series of the patients of ``sides.LEARNED``."""
-        return list(scans.load(scans.listed(self.modality, sides.LEARNED, PER_SERIES), self.modality))
 
 
 class Denoising:

@@ -18,7 +18,8 @@ import torch
 
 from benchmarks import command, models, sides
 from benchmarks.baselines import BASELINES, feature_memory, offered, state
-from benchmarks.baselines.lessons import Denoising, Material
+from benchmarks.baselines.lessons import Denoising
+from benchmarks.forgers import Material
 from benchmarks.scans import spread
 from benchmarks.teaching import teach
 from dfd.errors import UsageError

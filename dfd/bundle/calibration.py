@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,8 @@ import torch
 
 from dfd import calibration
 from dfd.bundle.context import LoadContextd
+from dfd.bundle.genuine import usable_slice
 from dfd.bundle.items import Cohort
-from dfd.bundle.reader import LoadSliced
 from dfd.bundle.screening import whole_slices
 from dfd.calibration import SCREENING, SERIES, Calibration, Setting
 from dfd.evidence import NEIGHBOURED, OFFERED, SliceEvidence, noise
@@ -23,7 +23,6 @@ from dfd.population import covariates_of
 from dfd.predict import predict_slice
 from dfd.records import Point
 from dfd.regions import region_of
-from dfd.suitability import objections
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +45,10 @@ def genuine_regions(
     ``beside`` finds the slices above and below; None: the slice counts as alone.
     """
     modality = MODALITIES[modality_name]
-    entry: dict[Hashable, Any] = dict(item.items())
-    loaded = LoadSliced("image")(entry)
-    loaded = loaded if beside is None else beside(loaded)
-    if "scan" not in loaded:
-        logger.warning("left out of calibration: %s", loaded.get("error"))
+    loaded = usable_slice(item, modality, beside or dict)
+    if loaded is None:
         return [], {}
     scan = loaded["scan"]
-    against = objections(scan, modality)
-    if against.refusal or against.not_assessable:
-        logger.warning("left out of calibration: %s: %s", item["image"], against.refusal or against.not_assessable)
-        return [], {}
     prediction = predict_slice(loaded["image"][0], network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
     examined = SliceEvidence(prediction, modality, loaded.get("context"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dfd import calibration
+from dfd.bundle.genuine import usable_slice
 from dfd.bundle.items import Cohort
-from dfd.bundle.reader import LoadSliced
 from dfd.calibration import Calibration, Circumstances, Places
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, grid
@@ -89,13 +89,9 @@ def whole_slices(network: Any, cohort: Cohort) -> list[list[Sequence[Mapping[str
 
 
 def genuine_places(item: Mapping[str, Any], network: Any, modality: Modality) -> list[Mapping[str, float]]:
-    """Statistics of every place of one genuine slice, by family; none where it cannot be used (the calibration of points has said why)."""
-    entry: dict[Hashable, Any] = dict(item.items())
-    loaded = LoadSliced("image")(entry)
-    if "scan" not in loaded:
-        return []
-    against = objections(loaded["scan"], modality)
-    if against.refusal or against.not_assessable:
+    """Statistics of every place of one genuine slice, by family; none where it cannot be used."""
+    loaded = usable_slice(item, modality)
+    if loaded is None:
         return []
     prediction = predict_slice(loaded["image"][0], network, modality)
     return places_of(prediction, modality, _anywhere(Point(0, str(item["image"])), loaded["scan"], modality)).rows

@@ -53,7 +53,7 @@ class SliceEvidence:
 
     def measure(self, region: Region) -> Sequence[Evidence]:
         """One piece of evidence per family, in the order of the tables."""
-        return [module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]
+        return self.measure_all([region])[0]
 
     def measure_all(self, regions: Sequence[Region], *, quick: bool = False) -> list[Sequence[Evidence]]:
         """The same for many regions, windows at once and the search for copies, most of the work, on every core.

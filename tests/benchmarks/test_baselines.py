@@ -13,9 +13,10 @@ from scipy.ndimage import gaussian_filter
 from benchmarks import baselines, sides
 from benchmarks.baselines import BASELINES, SliceView, back_in_time, co_occurrence, cost, feature_memory, lessons, state, train
 from benchmarks.baselines.base import region_mask
-from benchmarks.baselines.lessons import Denoising, Material
+from benchmarks.baselines.lessons import Denoising
 from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
 from benchmarks.baselines.train import Effort
+from benchmarks.forgers import Material
 from benchmarks.scans import Listed, Scan
 from dfd.bundle.network import MaskedPredictor
 from dfd.errors import UsageError
