@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import command, sides
 from dfd.errors import InterruptedRunError
 
-PARTS = ("one_point", "hundred_points", "thousand_points", "training", "engines")
+PARTS = ("one_point", "hundred_points", "screening", "thousand_points", "training", "engines")
 NETWORKS = "networks"
 LIMITS = {
     "one point, whole way, seconds": 0.7,
@@ -106,8 +106,9 @@ def markdown(content: Mapping[str, Any]) -> str:
         [name, f"{value:.2f}", f"{'>=' if name == AT_LEAST else '<='} {LIMITS[name]:g}", "yes" if kept[name] else "**no**"]
         for name, value in measured.items()
     ]
-    seconds = [[part.replace("_", " "), name, f"{value:.3f}"] for part in PARTS[:3] for name, value in parts[part]["seconds"].items()]
+    seconds = [[part.replace("_", " "), name, f"{value:.3f}"] for part in PARTS[:4] for name, value in parts[part]["seconds"].items()]
     rates = [["training", f"{name}, crops per second", f"{value:.0f}"] for name, value in parts["training"]["crops per second"].items()]
+    places = [["screening", "regions per second, in all", f"{parts['screening']['regions per second']:.0f} ({parts['screening']['places']} places)"]]
     engines = [
         [name, *(f"{entry[key]:{form}}" for key, form in (("seconds", ".3f"), ("times as fast", ".2f"), ("nats lost", "+.4f")))]
         for name, entry in parts["engines"]["engines"].items()
@@ -118,7 +119,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
         f"Predicted window of the one-point slice: {' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
         command.table(["what", "measured", "wanted", "kept"], limits),
-        command.table(["part", "what", "seconds"], [*seconds, *rates]),
+        command.table(["part", "what", "seconds"], [*seconds, *places, *rates]),
         "Other ways to run the same weights (one slice):",
         command.table(["engine", "seconds", "times as fast", "nats per pixel lost"], engines),
     ]

@@ -25,12 +25,14 @@ from dfd.bundle.loss import MaskedLikelihoodLoss
 from dfd.bundle.network import MaskedPredictor
 from dfd.bundle.reader import LoadSliced
 from dfd.bundle.scoring import ScoreRegionsd
+from dfd.evidence import SliceEvidence
 from dfd.masking import LATTICE_PASSES, lattice
 from dfd.modalities import MODALITIES
 from dfd.places import bundle_dir
 from dfd.points import read_points
 from dfd.predict import predict_slice, window_of
-from dfd.records import FloatImage
+from dfd.records import FloatImage, Point
+from dfd.regions import region_of
 from dfd.settings import ScoreSettings
 
 MODALITY = "ct_lung"
@@ -123,6 +125,22 @@ def hundred_points(folder: Path, model: str | None, quick: bool) -> dict[str, An
             "score() without overlays": median_seconds(lambda: _score(root, model, folder / "out", images=False), runs),
         }
     }
+
+
+def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
+    """One slice without a point: its prediction, and the evidence of every place."""
+    root, runs = material.study(folder, 1, 1), 1 if quick else 3
+    loaded, modality = models.load(model, MODALITY), MODALITIES[MODALITY]
+    item = LoadSliced("image")({"image": str(root / "p1" / "file000.dcm")})
+    pixels = np.asarray(item["image"][0])
+    prediction = predict_slice(pixels, loaded.network, modality)
+    like = region_of(Point(0, "", 0.0, 0.0), item["scan"], modality)
+    places, _ = SliceEvidence(prediction, modality).everywhere(like)
+    told = {
+        "prediction": median_seconds(lambda: predict_slice(pixels, loaded.network, modality), runs),
+        "evidence": median_seconds(lambda: SliceEvidence(prediction, modality).everywhere(like), runs),
+    }
+    return {"seconds": told, "places": len(places), "regions per second": len(places) / sum(told.values())}
 
 
 def thousand_points(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:

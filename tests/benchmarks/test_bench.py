@@ -26,6 +26,7 @@ def parts():
         "one_point": {"seconds": {"whole way": 0.5}, "ratio to bare passes, less decoding": 1.5, "window": [300, 400], "machine": machine},
         "hundred_points": {"seconds": {"score() with overlays": 5.0}},
         "thousand_points": {"seconds": {"score() with overlays": 90.0}, "peak GB": 1.0},
+        "screening": {"seconds": {"prediction": 0.5, "evidence": 5.0}, "places": 800, "regions per second": 145.0},
         "training": {"crops per second": {"trainer": 95.0, "bare loop": 100.0}, "ratio": 0.95, "peak GB": 2.0},
         "engines": {"engines": {"torch float32": {"seconds": 0.4, "nll": 1.0, "nats lost": 0.0, "times as fast": 1.0}}},
     }
