@@ -81,7 +81,8 @@ class MaskedPredictor(nn.Module):
         ground = ground_value(pixels, seen)
         contrast = (pixels - ground) * seen
         features = torch.cat([torch.asinh(0.5 * contrast), 0.3 * torch.asinh(0.2 * ground), hidden], dim=1)
-        out = self.backbone(features)
+        # Convolutions on a CPU are a quarter faster with channels last; what comes out is the same.
+        out = self.backbone(features.contiguous(memory_format=torch.channels_last)).contiguous()
         weights = out[:, : self.filters]
         mean = ground + (weights * self.basis(contrast)).sum(1, keepdim=True) + out[:, self.filters : self.filters + 1]
         log_spread = out[:, self.filters + 1 :].clamp(self.lowest, self.highest)

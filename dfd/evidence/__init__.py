@@ -62,14 +62,13 @@ class SliceEvidence:
         """
         if not regions:
             return []
-        for radius in {region.radius_px for region in regions}:
-            for _, prepare in self._families:
-                prepared = self._of(prepare, radius)
-                if isinstance(prepared, SliceTables):
-                    tables.look([region for region in regions if region.radius_px == radius], prepared)
         cores = max(1, min(THREADS, os.cpu_count() or 1))
         effort = Effort(QUICK_TRANSFORMS if quick else TRANSFORMS, threads=cores if len(regions) == 1 else 1)
         with ThreadPoolExecutor(max_workers=cores) as pool:
+            for radius in {region.radius_px for region in regions}:
+                for prepared in pool.map(partial(self._of, radius=radius), dict.fromkeys(prepare for _, prepare in self._families)):
+                    if isinstance(prepared, SliceTables):
+                        tables.look([region for region in regions if region.radius_px == radius], prepared)
             copies = list(pool.map(lambda region: self._copies(region, effort), regions))
         return [
             [copied if module is copy_move else module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]

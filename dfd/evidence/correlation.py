@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class Ground:
     origin: tuple[int, int]
     """(row, column) of the window in the slice."""
     spectra: NDArray[np.complex64]
-    """Of ``planes``, ``[2, ...]``."""
+    """Of ``planes`` as they are and mirrored left to right, ``[2, 2, ...]``."""
     weights: NDArray[np.complex64]
     """Spectra of the squares of ``planes`` and of ``known``, ``[3, ...]``."""
     size: tuple[int, int]
@@ -169,7 +170,7 @@ def ground_of(planes: Planes, known: BoolImage) -> Ground:
     padded = np.pad(np.where(inside, planes[:, window[0], window[1]], 0.0).astype(np.float32), rim)
     support = np.pad(inside[None].astype(np.float32), rim)
     size = (fft.next_fast_len(padded.shape[1], real=True), fft.next_fast_len(padded.shape[2], real=True))
-    spectra = fft.rfft2(padded, size)
+    spectra = fft.rfft2(np.stack([padded, padded[:, :, ::-1]]), size)
     weights = fft.rfft2(np.concatenate([padded**2, support]), size)
     return Ground(padded, inside, (window[0].start, window[1].start), spectra, weights, size)
 
@@ -252,11 +253,12 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: 
         return [], 0.0
     transforms = effort.transforms
     values = sampled(piece, transforms)
-    chance = values.swapaxes(0, 1).astype(np.float32) @ held.patches[:, :, clear]
+    # A product of matrices would wake threads that then spin, and take the cores from other searches.
+    chance = np.einsum("tkn,kns->kts", values.astype(np.float32), held.patches[:, :, clear])
     spreads = 1.4826 * np.median(np.abs(chance), axis=(1, 2))
     if spreads.min() <= 0:
         return [], 1.0
-    proposed = _proposed(values / spreads[:, None], piece.offsets, (ground, weight), effort.threads)
+    proposed = _proposed(values / spreads[:, None], piece, (ground, weight), effort)
     offered = [
         Match(transform, row + ground.origin[0], column + ground.origin[1], (0.0, 0.0), (float(spreads[0]), float(spreads[1])), number)
         for transform, (row, column) in zip(transforms, proposed, strict=True)
@@ -277,25 +279,47 @@ def ordinary_score(trials: int, tied: float) -> float:
     return float(np.sqrt(np.log(max(trials, 2)) * (1.0 + tied)))
 
 
-def _proposed(values: FloatArray, offsets: Offsets, where: tuple[Ground, Planes], threads: int) -> list[tuple[int, int]]:
-    """The place (row, column) of a ground, weighted, where both planes together resemble each of ``values`` ``[t, 2, n]`` most."""
+def _proposed(values: FloatArray, piece: Piece, where: tuple[Ground, Planes], effort: Effort) -> list[tuple[int, int]]:
+    """The place (row, column) of a ground, weighted, where both planes together resemble each of ``values`` ``[t, 2, n]`` most.
+
+    A mirrored piece stands where the piece itself, turned the other way, stands in the mirrored ground: both share one spectrum.
+    """
     ground, weight = where
     height, width = ground.known.shape
 
-    def best(one: FloatArray) -> tuple[int, int]:
+    def best(numbers: list[int]) -> list[tuple[int, int]]:
         template = np.zeros((2, 2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
-        template[:, offsets[:, 0] + REACH_PX, offsets[:, 1] + REACH_PX] = one
-        product = _spectra_of(template, ground.size)
-        np.conjugate(product, out=product)
-        product *= ground.spectra
+        template[:, piece.offsets[:, 0] + REACH_PX, piece.offsets[:, 1] + REACH_PX] = values[numbers[0]]
+        if effort.transforms[numbers[0]].mirrored:
+            template = template[:, :, ::-1]
+        spectrum = np.conj(_spectra_of(template, ground.size))
+        return [peak(spectrum, effort.transforms[number].mirrored) for number in numbers]
+
+    def peak(spectrum: NDArray[np.complex64], mirrored: bool) -> tuple[int, int]:
+        product = spectrum * ground.spectra[int(mirrored)]
         product[0] += product[1]
-        row, column = divmod(int((fft.irfft2(product[0], ground.size)[:height, :width] * weight).argmax()), width)
+        found = fft.irfft2(product[0], ground.size)[:height, :width]
+        row, column = divmod(int(((found[:, ::-1] if mirrored else found) * weight).argmax()), width)
         return row, column
 
-    if threads == 1 or len(values) <= threads:
-        return [best(one) for one in values]
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        return list(pool.map(best, values))
+    pairs = paired(effort.transforms)
+    if effort.threads == 1 or len(pairs) <= effort.threads:
+        places = [best(numbers) for numbers in pairs]
+    else:
+        with ThreadPoolExecutor(max_workers=effort.threads) as pool:
+            places = list(pool.map(best, pairs))
+    told = {number: place for numbers, found in zip(pairs, places, strict=True) for number, place in zip(numbers, found, strict=True)}
+    return [told[number] for number in range(len(values))]
+
+
+@cache
+def paired(transforms: tuple[Transform, ...]) -> list[list[int]]:
+    """Numbers of ``transforms``, those together that differ by a mirror: one template serves both."""
+    together: dict[tuple[float, float], list[int]] = {}
+    for number, transform in enumerate(transforms):
+        turned = -transform.degrees if transform.mirrored else transform.degrees
+        together.setdefault((round(turned % 360.0, 6), transform.size), []).append(number)
+    return list(together.values())
 
 
 def _at(matches: Sequence[Match], values: FloatArray, piece: Piece, ground: Ground) -> list[tuple[float, float]]:

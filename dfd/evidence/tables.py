@@ -121,14 +121,14 @@ def scales_of(
 ) -> tuple[Scale, ...]:
     """Windows all over the slice at each of ``shares`` of ``radius``."""
 
-    def scale(share: float) -> Scale:
-        size = max(SMALLEST_PX, share * radius) if share < 1 else radius
-        table = supported(measured(grid_centres(prediction, size), size))
+    def scale(table: WindowTable) -> Scale:
         sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
         return Scale(table, deviations(sample, table))
 
+    sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
+    windows = [supported(measured(grid_centres(prediction, size), size)) for size in sizes]
     with ThreadPoolExecutor(max_workers=len(shares)) as pool:
-        return tuple(pool.map(scale, shares))
+        return tuple(pool.map(scale, windows))
 
 
 def look(regions: Sequence[Region], tables: SliceTables) -> None:

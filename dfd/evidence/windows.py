@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -50,9 +50,34 @@ class WindowTable:
     measures: FloatArray
     covariates: FloatArray
 
+    @cached_property
+    def width(self) -> FloatArray:
+        """``[c]`` robust spread of the covariates."""
+        return np.maximum(_robust_spread(self.covariates), 1e-3)
+
+    @cached_property
+    def floor(self) -> FloatArray:
+        """``[9]`` half the robust spread of the measures: the least that a handful of windows is believed to vary by."""
+        return np.maximum(0.5 * _robust_spread(self.measures), 1e-3)
+
+    @cached_property
+    def by_place(self) -> cKDTree:
+        """Over the centres."""
+        return cKDTree(self.centres)
+
+    @cached_property
+    def by_likeness(self) -> cKDTree:
+        """Over the covariates in units of ``width``."""
+        return cKDTree(self.covariates / self.width)
+
     def rows(self, chosen: NDArray[np.int64] | slice) -> WindowTable:
         """The table of some of its windows."""
         return WindowTable(self.radius, self.centres[chosen], self.measures[chosen], self.covariates[chosen])
+
+
+def _robust_spread(values: FloatArray) -> FloatArray:
+    spread: FloatArray = 1.4826 * np.median(np.abs(values - np.median(values, axis=0)), axis=0)
+    return spread
 
 
 def disk_offsets(radius: float) -> NDArray[np.int64]:
@@ -86,6 +111,8 @@ class RunningSums:
     """``[H + 1, W + 1, F]`` of that part: sums of what lies left; the last row is empty."""
     corner: tuple[int, int]
     """(row, column) of that part in the slice."""
+    beside: dict[tuple[float, bytes], FloatArray] = field(default_factory=dict)
+    """What ``surroundings`` found before: windows of several sizes stand at the same places."""
 
     @cached_property
     def energies(self) -> RunningSums:
@@ -167,6 +194,13 @@ def measure_windows(sums: RunningSums, centres: NDArray[np.int64], radius: float
 
 def surroundings(sums: RunningSums, centres: NDArray[np.int64], around: float) -> FloatArray:
     """``[n]`` median log energy of z in the disks beside regions of radius ``around``; NaN where none of them has support."""
+    key = (around, centres.tobytes())
+    if key not in sums.beside:
+        sums.beside[key] = _surroundings(sums, centres, around)
+    return sums.beside[key]
+
+
+def _surroundings(sums: RunningSums, centres: NDArray[np.int64], around: float) -> FloatArray:
     radius = BESIDE_RADIUS * around
     least = BESIDE_SUPPORT * len(disk_offsets(radius))
     energies = np.full((BESIDE_NUMBER, len(centres)), np.nan)
@@ -205,31 +239,28 @@ def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
     rows = np.flatnonzero(np.isfinite(asked.covariates).all(axis=1))
     if len(reference.centres) < FEWEST_NEIGHBOURS or not len(rows):
         return result
-    centre = np.median(reference.covariates, axis=0)
-    width = np.maximum(1.4826 * np.median(np.abs(reference.covariates - centre), axis=0), 1e-3)
-    floor = np.maximum(0.5 * 1.4826 * np.median(np.abs(reference.measures - np.median(reference.measures, axis=0)), axis=0), 1e-3)
-    nearest, usable = _similar(asked, reference, rows, width)
+    nearest, usable = _similar(asked, reference, rows)
     enough = usable.sum(axis=1) >= FEWEST_NEIGHBOURS
     values = np.where((usable | ~enough[:, None])[..., None], reference.measures[nearest], np.nan)
     # The plain median is several times as fast, and hardly ever is a neighbour missing.
     median = np.nanmedian if np.isnan(values).any() else np.median
     middle = median(values, axis=1)
     spread = 1.4826 * median(np.abs(values - middle[:, None]), axis=1)
-    # A handful of windows may agree by chance: half the spread over the whole slice is the least that is believed.
-    deviation = (asked.measures[rows] - middle) / np.maximum(spread, floor)
+    # A handful of windows may agree by chance.
+    deviation = (asked.measures[rows] - middle) / np.maximum(spread, reference.floor)
     deviation[~enough] = np.nan
     result[rows] = deviation
     return result
 
 
-def _similar(asked: WindowTable, reference: WindowTable, rows: NDArray[np.int64], width: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _similar(asked: WindowTable, reference: WindowTable, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Two arrays ``[rows, NEIGHBOURS]``: the reference windows most similar to each asked one, and whether each lies far enough away to be used."""
     clear = APART * asked.radius
-    too_near = cKDTree(reference.centres).query_ball_point(asked.centres[rows], clear, return_length=True)
+    too_near = reference.by_place.query_ball_point(asked.centres[rows], clear, return_length=True)
     number = min(NEIGHBOURS, len(reference.centres) - 1)
     # As many more as lie too near anywhere: then the wanted ones are among them.
     count = min(len(reference.centres), number + int(too_near.max()))
-    found = cKDTree(reference.covariates / width).query(asked.covariates[rows] / width, k=count)[1].reshape(len(rows), count)
+    found = reference.by_likeness.query(asked.covariates[rows] / reference.width, k=count)[1].reshape(len(rows), count)
     steps = reference.centres[found] - asked.centres[rows][:, None]
     apart = np.hypot(steps[..., 0], steps[..., 1]) >= clear
     first = np.argsort(~apart, axis=1, kind="stable")[:, :number]
