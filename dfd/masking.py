@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -30,9 +31,19 @@ def lattice(height: int, width: int, phase: int) -> BoolImage:
 
 def disk(height: int, width: int, centre: tuple[float, float], radius: float) -> BoolImage:
     """``[H, W]`` mask of the pixels whose centres lie within ``radius`` pixels of ``centre`` = (x, y)."""
-    rows, columns = np.ogrid[:height, :width]
-    mask: BoolImage = (columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= radius**2
+    mask = np.zeros((height, width), dtype=bool)
+    window, inside = disk_within(height, width, centre, radius)
+    mask[window] = inside
     return mask
+
+
+def disk_within(height: int, width: int, centre: tuple[float, float], radius: float) -> tuple[tuple[slice, slice], BoolImage]:
+    """The (rows, columns) of a slice that hold the disk, and its mask in them: for many disks in one slice. Empty where the disk lies outside."""
+    low = [min(max(math.floor(middle - radius), 0), size) for middle, size in ((centre[1], height), (centre[0], width))]
+    high = [min(max(math.ceil(middle + radius) + 1, 0), size) for middle, size in ((centre[1], height), (centre[0], width))]
+    rows, columns = np.ogrid[low[0] : high[0], low[1] : high[1]]
+    mask: BoolImage = (columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= radius**2
+    return (slice(low[0], high[0]), slice(low[1], high[1])), mask
 
 
 def scattered(size: int, rng: np.random.Generator) -> BoolImage:

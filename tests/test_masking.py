@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfd.masking import LATTICE_PASSES, disk, holes, lattice, random_mask, scattered
+from dfd.masking import LATTICE_PASSES, disk, disk_within, holes, lattice, random_mask, scattered
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -36,6 +36,17 @@ def test_the_twelve_nearest_pixels_of_a_hidden_one_are_visible(phase: int) -> No
 def test_a_phase_that_does_not_exist_is_refused(phase: int) -> None:
     with pytest.raises(ValueError, match=r"phase must be in \[0, 4\]"):
         lattice(4, 4, phase)
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=st.floats(-30, 60), y=st.floats(-30, 60), radius=st.floats(0, 25))
+def test_the_window_of_a_disk_holds_all_of_it_wherever_it_lies(x: float, y: float, radius: float) -> None:
+    rows, columns = np.mgrid[:24, :31]
+    wanted = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    np.testing.assert_array_equal(disk(24, 31, (x, y), radius), wanted)
+    window, inside = disk_within(24, 31, (x, y), radius)
+    assert inside.sum() == wanted.sum()
+    assert (wanted[window] == inside).all()
 
 
 def test_disk_takes_x_first_and_counts_its_border() -> None:

@@ -63,7 +63,8 @@ class SliceEvidence:
         if not regions:
             return []
         cores = max(1, min(THREADS, os.cpu_count() or 1))
-        effort = Effort(QUICK_TRANSFORMS if quick else TRANSFORMS, threads=cores if len(regions) == 1 else 1)
+        threads = cores if len(regions) == 1 else 1
+        effort = Effort(QUICK_TRANSFORMS, threads, refined=0) if quick else Effort(TRANSFORMS, threads)
         with ThreadPoolExecutor(max_workers=cores) as pool:
             for radius in {region.radius_px for region in regions}:
                 for prepared in pool.map(partial(self._of, radius=radius), dict.fromkeys(prepare for _, prepare in self._families)):

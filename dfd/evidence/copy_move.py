@@ -13,7 +13,7 @@ from dfd.evidence.correlation import THOROUGH, Effort, Ground, Match, Planes, cu
 from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
-from dfd.masking import disk
+from dfd.masking import disk_within
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
 
@@ -164,5 +164,5 @@ def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
 
 def _share(region: Region, radius: float, assessed: BoolImage) -> float:
     """Share of the disk that is assessed; what lies outside the slice is not."""
-    inside = disk(assessed.shape[0], assessed.shape[1], (region.x, region.y), radius)
-    return float((inside & assessed).sum() / max(np.pi * radius**2, 1.0))
+    window, inside = disk_within(assessed.shape[0], assessed.shape[1], (region.x, region.y), radius)
+    return float((inside & assessed[window]).sum() / max(np.pi * radius**2, 1.0))

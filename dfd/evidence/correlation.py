@@ -17,7 +17,7 @@ from scipy import fft
 from scipy.ndimage import map_coordinates, spline_filter
 
 from dfd.evidence.windows import SUPPORT, disk_offsets
-from dfd.masking import disk
+from dfd.masking import disk_within
 from dfd.records import BoolImage
 
 REACH_PX = 10
@@ -30,8 +30,6 @@ SAMPLED = 480
 """Places, evenly spread, that tell the spread of correlations."""
 FEWEST_PLACES = 400
 """Fewer places than this tell no spread."""
-KEPT = 2
-"""Candidates that are refined."""
 FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
 """(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
 
@@ -73,7 +71,7 @@ TRANSFORMS = tuple(
 """At the rim of a piece, steps of 5 degrees and 5 % are under half a pixel from the next: white noise keeps most of its correlation."""
 
 QUICK_TRANSFORMS = (Transform(), Transform(True))
-"""For a search of every place of a slice."""
+"""For a search of every place of a slice, which refines nothing: a copy of whole pixels is found as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +81,8 @@ class Effort:
     transforms: tuple[Transform, ...] = TRANSFORMS
     threads: int = 2
     """For the transforms of one piece; 1 where many pieces are searched for at once."""
+    refined: int = 2
+    """Candidates whose turn, size and fractions of a pixel are searched more finely."""
 
 
 THOROUGH = Effort()
@@ -118,6 +118,8 @@ class Held:
     """``[2, H, W]`` one over the norm of the planes there, 0 where not allowed."""
     weight: Planes
     """``[H, W]`` geometric mean of both: for proposing places by both planes at once."""
+    places: int
+    """How many have a weight."""
     sample: Offsets
     """``[s, 2]`` (row, column) of ``SAMPLED`` allowed places."""
     patches: Planes
@@ -223,7 +225,8 @@ def _held(ground: Ground, offsets: Offsets) -> Held:
     sample = places[np.linspace(0, len(places) - 1, SAMPLED).astype(np.int64)] if len(places) else places
     index = sample[:, None] + offsets[None] + REACH_PX
     patches = ground.planes[:, index[..., 0], index[..., 1]] * inverse[:, sample[:, 0], sample[:, 1]][..., None]
-    return Held(allowed, inverse, np.sqrt(inverse[0] * inverse[1]), sample, np.ascontiguousarray(patches.swapaxes(1, 2)))
+    weight = np.sqrt(inverse[0] * inverse[1])
+    return Held(allowed, inverse, weight, int(np.count_nonzero(weight)), sample, np.ascontiguousarray(patches.swapaxes(1, 2)))
 
 
 def _spectra_of(templates: Planes, size: tuple[int, int]) -> NDArray[np.complex64]:
@@ -245,16 +248,18 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: 
     """
     held = held_by(ground, piece.radius)
     height, width = ground.known.shape
-    near = disk(height, width, (piece.place[1] - ground.origin[1], piece.place[0] - ground.origin[0]), apart)
-    weight = np.where(near, np.float32(0.0), held.weight)
-    places = int(np.count_nonzero(weight))
-    clear = ~near[held.sample[:, 0], held.sample[:, 1]] if len(held.sample) else np.zeros(0, dtype=bool)
+    middle = (piece.place[1] - ground.origin[1], piece.place[0] - ground.origin[0])
+    window, near = disk_within(height, width, middle, apart)
+    weight = held.weight.copy()
+    weight[window][near] = 0.0
+    places = held.places - int(np.count_nonzero(held.weight[window][near]))
+    clear = (held.sample[:, 1] - middle[0]) ** 2 + (held.sample[:, 0] - middle[1]) ** 2 > apart**2
     if places < FEWEST_PLACES or not clear.any():
         return [], 0.0
     transforms = effort.transforms
     values = sampled(piece, transforms)
     # A product of matrices would wake threads that then spin, and take the cores from other searches.
-    chance = np.einsum("tkn,kns->kts", values.astype(np.float32), held.patches[:, :, clear])
+    chance = np.einsum("tkn,kns->kts", values.astype(np.float32), held.patches)[:, :, clear]
     spreads = 1.4826 * np.median(np.abs(chance), axis=(1, 2))
     if spreads.min() <= 0:
         return [], 1.0
@@ -264,10 +269,11 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: 
         for transform, (row, column) in zip(transforms, proposed, strict=True)
     ]
     found = [replace(match, correlations=pair) for match, pair in zip(offered, _at(offered, values, piece, ground), strict=True)]
-    best = sorted(found, key=lambda match: -match.score)[:KEPT]
+    found.sort(key=lambda match: -match.score)
     tied = float(np.clip(np.mean(chance[0] * chance[1]) / (spreads[0] * spreads[1]), 0.0, 1.0))
     ordinary = ordinary_score(places * len(transforms), tied)
-    return sorted((refined(match, piece, ground) for match in best), key=lambda match: -match.score), ordinary
+    best = [refined(match, piece, ground) for match in found[: effort.refined]] or found
+    return sorted(best, key=lambda match: -match.score), ordinary
 
 
 def ordinary_score(trials: int, tied: float) -> float:

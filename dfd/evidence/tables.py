@@ -25,7 +25,7 @@ from dfd.evidence.windows import (
     supported,
 )
 from dfd.intensity import brightness_scale, tissue_map
-from dfd.masking import disk
+from dfd.masking import disk_within
 from dfd.modalities import Modality
 from dfd.records import Prediction, Region
 
@@ -169,6 +169,7 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:
     """Name of the tissue class that most measured pixels of the region belong to; empty where none does. ``labels`` as of ``tissue_map``."""
     height, width = labels.shape
-    found = labels[disk(height, width, (region.x, region.y), region.radius_px)]
+    window, inside = disk_within(height, width, (region.x, region.y), region.radius_px)
+    found = labels[window][inside]
     found = found[found >= 0]
     return modality.tissues[int(np.bincount(found).argmax())].name if found.size else ""

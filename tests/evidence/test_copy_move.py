@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
-from dfd.evidence.correlation import TRANSFORMS, Effort, Transform, cut, ground_of, sampled, search
+from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform, cut, ground_of, paired, sampled, search
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -285,3 +285,31 @@ def test_both_planes_propose_a_place_together() -> None:
     ground = ground_of(planes, np.ones(SHAPE, bool))
     found, _ = search(cut(ground, (CLICK.y, CLICK.x), 10.0), ground, 21.0, effort=Effort((AS_IS,), 1))
     assert (found[0].column, found[0].row) == pytest.approx(SOURCE, abs=0.6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_shares_a_spectrum_is_found_as_if_it_was_searched_alone(mirrored: bool) -> None:
+    planes = np.stack([noise_of(33), noise_of(34)])
+    source = np.roll(planes, (-34, -53), axis=(1, 2))
+    if mirrored:  # about the column of the click
+        source = np.roll(planes[:, :, ::-1], (-34, 2 * round(CLICK.x) - SHAPE[1] + 1 + 53), axis=(1, 2))
+    copied = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), source, planes).astype(np.float32)
+    ground = ground_of(copied, np.ones(SHAPE, bool))
+    piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
+    together, _ = search(piece, ground, 21.0, effort=Effort(QUICK_TRANSFORMS, 1, refined=0))
+    alone, _ = search(piece, ground, 21.0, effort=Effort((Transform(mirrored),), 1, refined=0))
+    assert together[0].correlations == pytest.approx((1.0, 1.0), abs=1e-3)
+    assert together[0].transform == alone[0].transform == Transform(mirrored)
+    assert (together[0].row, together[0].column) == (alone[0].row, alone[0].column)
+
+
+def test_transforms_that_differ_by_a_mirror_go_in_pairs() -> None:
+    pairs = paired(TRANSFORMS)
+    assert sorted(number for numbers in pairs for number in numbers) == list(range(len(TRANSFORMS)))
+    assert {len(numbers) for numbers in pairs} == {2}
+    ground = ground_of(np.stack([noise_of(35), noise_of(36)]), np.ones(SHAPE, bool))
+    piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
+    for one, other in pairs:
+        templates = np.zeros((2, 2, 21, 21))
+        templates[:, :, piece.offsets[:, 0] + 10, piece.offsets[:, 1] + 10] = sampled(piece, [TRANSFORMS[one], TRANSFORMS[other]])
+        np.testing.assert_allclose(templates[0], templates[1][:, :, ::-1], atol=1e-9)
