@@ -30,6 +30,7 @@ SAMPLED = 480
 """Places, evenly spread, that tell the spread of correlations."""
 FEWEST_PLACES = 400
 """Fewer places than this tell no spread."""
+NORMAL_KURTOSIS = 3.0
 FINER = ((2.5, 0.025, 0.5), (1.25, 0.0125, 0.25), (0.6, 0.006, 0.25))
 """(degrees, size, pixels) that the refinement steps by, in turn: the first is half of the steps of ``TRANSFORMS``."""
 
@@ -271,7 +272,7 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: 
     found = [replace(match, correlations=pair) for match, pair in zip(offered, _at(offered, values, piece, ground), strict=True)]
     found.sort(key=lambda match: -match.score)
     tied = float(np.clip(np.mean(chance[0] * chance[1]) / (spreads[0] * spreads[1]), 0.0, 1.0))
-    ordinary = ordinary_score(places * len(transforms), tied)
+    ordinary = ordinary_score(places * len(transforms), tied) * heaviness(chance)
     best = [refined(match, piece, ground) for match in found[: effort.refined]] or found
     return sorted(best, key=lambda match: -match.score), ordinary
 
@@ -283,6 +284,17 @@ def ordinary_score(trials: int, tied: float) -> float:
     that are correlated by ``tied`` has the variance 2 (1 + tied).
     """
     return float(np.sqrt(np.log(max(trials, 2)) * (1.0 + tied)))
+
+
+def heaviness(chance: Planes) -> float:
+    """How much further than normal numbers the correlations ``chance`` ``[2, t, s]`` of a piece reach, in units of their robust spread; >= 1.
+
+    A piece with structure resembles most places as little as any, and the few with alike structure much: its correlations have heavy tails, and their
+    largest grows about as their kurtosis (measured on genuine slices, docs/explanation/method.md). The score holds the root of both planes.
+    """
+    squares = chance.astype(np.float64) ** 2
+    kurtosis = (squares**2).mean(axis=(1, 2)) / squares.mean(axis=(1, 2)) ** 2
+    return float(np.sqrt(np.prod(np.maximum(kurtosis / NORMAL_KURTOSIS, 1.0))))
 
 
 def _proposed(values: FloatArray, piece: Piece, where: tuple[Ground, Planes], effort: Effort) -> list[tuple[int, int]]:
