@@ -4,7 +4,7 @@
     python -m benchmarks.benchmark --modality ct_lung --quick    # minutes: two patients, a slice each, one family of each form
     python -m benchmarks.benchmark --data FOLDER                 # genuine DICOM of your own, one sub-folder per patient, scored by the shipped model
 
-Each development patient is scored by the network of his fold (`benchmarks.folds`), and his p-values stand on genuine regions of the other patients;
+Each development patient is scored by the network of his fold (`benchmarks.folds`), and his p-values stand on the shipped calibration without him;
 a second p-value leaves out everybody who was scanned by the same manufacturer. Beside our evidence every baseline that is there
 (`benchmarks.baselines`) measures the same regions. Forgers that learned from a patient (`benchmarks.forgers`) are not used on him. Rows are kept
 in runs/benchmark.
@@ -27,17 +27,15 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks import cohorts, command, crossfit, gather, models, plots, report, rows, scans, sides, summary
+from benchmarks import cohorts, command, crossfit, folds, gather, models, plots, report, rows, scans, sides, summary
 from benchmarks.cohorts import Cohort
 from benchmarks.crossfit import Pool
 from benchmarks.folds import FOLDS
 from benchmarks.gather import Wanted
-from benchmarks.models import Loaded
 from benchmarks.rows import OFFSET, REPRESENTATIVES, SIZE, STRENGTH, STRENGTHS, TABLE
 from benchmarks.summary import LEFT_OUT, Row, Sides
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
 from benchmarks.trials import GENUINE
-from dfd.calibration import Calibration
 from dfd.errors import UsageError
 
 SLICES = 2
@@ -95,20 +93,16 @@ def chosen(arguments: argparse.Namespace) -> tuple[list[Cohort], list[str]]:
     return cohorts.of_folds(arguments.modality, arguments.folds or (sides.LEFT_OUT if arguments.quick else FOLDS))
 
 
-def pool_of(scored: Sequence[Cohort], loaded: Mapping[str, Loaded]) -> Pool:
-    """Whose genuine regions p-values stand on: those of the folds, or the patients of the shipped calibration."""
-    if all(cohort.name in FOLDS for cohort in scored):
-        calibrated = {cohort.name: list(cohort.folders) for cohort in scored}
-    else:
-        calibrated = {cohort.name: sides.patients(cohort.modality, sides.LEFT_OUT) for cohort in scored}
-    parts: list[tuple[Calibration | None, list[str], str]] = [(loaded[name].calibration, names, name) for name, names in calibrated.items()]
-    return crossfit.pooled([crossfit.named(*part) for part in parts])
+def pool_of(modality: str) -> Pool:
+    """Whose genuine regions p-values stand on: the patients of the shipped calibration."""
+    found = models.load(None, modality).calibration
+    return crossfit.named(found, [] if found is None else folds.standing(modality, found), "the bundle")
 
 
 def collect(arguments: argparse.Namespace, scored: Sequence[Cohort], missing: Sequence[str]) -> Gathered:
     """Measures what is not measured yet, and judges everything."""
     loaded = {cohort.name: models.load(cohort.model, cohort.modality) for cohort in scored}
-    pool = pool_of(scored, loaded)
+    pool = pool_of(arguments.modality)
     families = families_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick)
     wanted = Wanted(families, 1 if arguments.quick else arguments.slices, QUICK_PATIENTS if arguments.quick else None)
     found: list[Row] = []

@@ -1,9 +1,8 @@
-"""Calibrations of several folds as one, and what it says without some of its patients.
+"""A calibration whose patients are known by name, and what it says without some of them.
 
-The model of each fold is calibrated on the patients of that fold, whom it did not learn from. Put together these are genuine regions of all
-patients, each measured by a network that does not know him; a patient is then judged by those of the others (left out one by one, or with all who
-were scanned by the same manufacturer). What a fold says of the combination was counted against its own families; as a share of genuine regions it
-has the same scale in every fold. All contact of the benchmark with the tables of ``dfd.calibration`` is here.
+Each patient of a cross-fitted calibration (`benchmarks.folds`) was measured by a network that does not know him. A patient is then judged by the
+others: left out one by one, or with all who were scanned by the same manufacturer. All contact of the benchmark with the tables of
+``dfd.calibration`` is here.
 """
 
 from __future__ import annotations
@@ -78,25 +77,6 @@ def named(calibration: Calibration | None, names: Sequence[str], what: str) -> P
         numbers = " and ".join(map(str, sorted(standing)))
         raise CalibrationError(f"the calibration of {what} stands on {numbers} patients, not on its {len(names)}; run `dfd calibrate` on these.")
     return Pool(tuple(names), calibration)
-
-
-def pooled(parts: Sequence[Pool]) -> Pool:
-    """All patients of ``parts`` in one pool. Families that not all of them know are left out.
-
-    Raises:
-        CalibrationError: a patient stands in two parts, or they have no family in common.
-    """
-    names = [name for part in parts for name in part.names]
-    if len(set(names)) != len(names):
-        raise CalibrationError("a patient stands in two calibrations, so leaving him out of one would not leave him out; check the folds.")
-    if len(parts) == 1:
-        return parts[0]
-    tables = [_tables(part.calibration) for part in parts]
-    shared = [name for name in tables[0] if all(name in one for one in tables)]
-    if set(shared) <= {COMBINED}:
-        raise CalibrationError("the calibrations of the folds have no family of evidence in common; calibrate them with one version.")
-    values = {name: [each.tolist() for one in tables for each in one[name].patients] for name in shared}
-    return Pool(tuple(names), _with(parts[0].calibration, values))
 
 
 def _tables(calibration: Calibration) -> dict[str, Table]:

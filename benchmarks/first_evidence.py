@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import command, models, scans, sides, trials
+from benchmarks import command, folds, models, scans, sides, trials
 from benchmarks.detection import FloatArray, auc, auc_interval, by_patient, found_at
 from benchmarks.ledger import Ledger, code_digest
 from benchmarks.models import Loaded
@@ -74,16 +74,14 @@ def _store(arguments: argparse.Namespace, loaded: Loaded) -> Ledger:
     return Ledger(sides.ROOT / "runs" / "first_evidence" / name)
 
 
-def calibrations_of(loaded: Loaded, patients: Sequence[str]) -> dict[str, Calibration] | None:
-    """Per patient the shipped calibration without that patient.
+def calibrations_of(calibration: Calibration | None, names: Sequence[str]) -> dict[str, Calibration] | None:
+    """Per patient of ``names``, who stand in the tables in this order, the calibration without him.
 
-    None where the calibration does not stand on exactly ``patients``: then nobody knows whose row is whose.
+    None where the calibration does not stand on exactly them: then nobody knows whose row is whose.
     """
-    calibration = loaded.calibration
-    if calibration is None or calibration.patients != len(patients) or len(patients) < 2:
+    if calibration is None or calibration.patients != len(names) or len(names) < 2:
         return None
-    # The shipped calibration lists its patients in order of their names, as `sides.patients` does.
-    return {patient: without(number, calibration) for number, patient in enumerate(patients)}
+    return {patient: without(number, calibration) for number, patient in enumerate(names)}
 
 
 def rates(rows: Sequence[Mapping[str, Any]], calibration: Calibration | None, others: Mapping[str, Calibration] | None) -> dict[str, float]:
@@ -152,8 +150,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All numbers."""
     started = time.monotonic()
     loaded = models.load(arguments.model, arguments.modality)
-    patients = sides.patients(arguments.modality, sides.LEFT_OUT)
-    calibration, others = loaded.calibration, calibrations_of(loaded, patients)
+    patients, calibration = sides.patients(arguments.modality, sides.LEFT_OUT), loaded.calibration
+    # A model of one's own was calibrated on whom its training left out.
+    behind = patients if arguments.model or calibration is None else folds.standing(arguments.modality, calibration)
+    others = calibrations_of(calibration, behind)
     tables = calibration.tables if calibration else {}
     rows = [
         {**row, "statistic": rarity(row["statistics"], tables), "beside": beside_of(row["statistics"], calibration)}

@@ -55,6 +55,20 @@ def in_order(modality: str) -> list[str]:
     return [name for fold in FOLDS for name in sides.patients(modality, (fold,))]
 
 
+def standing(modality: str, found: Calibration) -> list[str]:
+    """Names of the patients behind a shipped calibration, as they stand in its tables: all development patients, or those of its own fold.
+
+    Raises:
+        UsageError: it stands on others.
+    """
+    for names in (in_order(modality), sides.patients(modality, sides.LEFT_OUT)):
+        if found.patients == len(names):
+            return names
+    raise UsageError(
+        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it anew with --modality {modality} --calibrate."
+    )
+
+
 def cross_fitted(modality: str) -> Calibration:
     """The calibration of the shipped weights by all development patients, each measured by the network of the fold that left him out.
 

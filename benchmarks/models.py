@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from dfd.bundle import model_file
 from dfd.bundle.model_file import Model
@@ -20,7 +21,15 @@ class Loaded:
 
     model: Model
     network: MaskedPredictor
-    calibration: Calibration | None
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Read when first asked for: the network alone serves whatever version its calibration is of.
+
+        Raises:
+            CalibrationError: it is damaged, or of a version that cannot be read.
+        """
+        return calibration_of(self.model)
 
 
 def load(name: str | None, modality: str) -> Loaded:
@@ -35,4 +44,4 @@ def load(name: str | None, modality: str) -> Loaded:
     network = MaskedPredictor(**{key: value for key, value in definition.items() if not key.startswith("_")})
     model_file.put_into(network, model, bundle)
     network.eval()
-    return Loaded(model, network, calibration_of(model))
+    return Loaded(model, network)

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import sides
 from dfd.bundle.reader import pixels_of
 from dfd.modalities import MODALITIES
@@ -57,8 +55,9 @@ class Scan:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of ``count`` places, evenly spread from the first to the last."""
-    return [int(place) for place in np.unique(np.linspace(0, count - 1, min(count, wanted)).round())]
+    """At most ``wanted`` of ``count`` places, evenly spread: the middles of as many equal parts, since the ends of a series lack a neighbour."""
+    number = min(count, wanted)
+    return [int((place + 0.5) * count / number) for place in range(number)]
 
 
 def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]:

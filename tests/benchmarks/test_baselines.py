@@ -293,7 +293,7 @@ def test_a_diffusion_learns(monkeypatch):
 
 
 def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeypatch):
-    monkeypatch.setattr(train.models, "load", lambda model, modality: train.models.Loaded(None, network, None))
+    monkeypatch.setattr(train.models, "load", lambda model, modality: train.models.Loaded(None, network))
     train.train("patchcore", material_of("mri_chest"), Effort(slices=2))
     learned = state.load("patchcore", "mri_chest")
     assert learned["network"] == feature_memory.digest(network)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import benchmark, cohorts, crossfit, gather, plots, report, rows, sides, summary
+from benchmarks import benchmark, cohorts, crossfit, folds, gather, plots, report, rows, sides, summary
 from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
@@ -55,15 +55,18 @@ def test_a_patient_is_judged_by_the_others_alone() -> None:
     assert pool.judge({"a", "b", "c"}) is None
 
 
-def test_folds_are_pooled_and_nobody_twice() -> None:
-    one, two = crossfit.named(calibration_of(1.0, 1.0), ["a", "b"], "fold0"), crossfit.named(calibration_of(1.0), ["c"], "fold1")
-    pool = crossfit.pooled([one, two])
-    assert pool.names == ("a", "b", "c")
-    np.testing.assert_array_equal(pool.calibration.tables["noise"].patients[2], two.calibration.tables["noise"].patients[0])
-    with pytest.raises(CalibrationError, match="a patient stands in two calibrations"):
-        crossfit.pooled([one, one])
+def test_a_calibration_on_others_is_refused() -> None:
     with pytest.raises(CalibrationError, match="stands on 2 patients, not on its 3"):
         crossfit.named(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
+
+
+def test_p_values_stand_on_the_shipped_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = folds.in_order("ct_lung")
+    monkeypatch.setattr(benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))))
+    assert benchmark.pool_of("ct_lung").names == tuple(names)
+    monkeypatch.setattr(benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=None))
+    with pytest.raises(CalibrationError, match="has no calibration"):
+        benchmark.pool_of("ct_lung")
 
 
 def test_who_shares_the_manufacturer_is_left_out_too() -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import first_evidence
-from benchmarks.models import Loaded
 from benchmarks.trials import GENUINE
-from dfd.bundle.model_file import Model
 from dfd.calibration import SERIES, Calibration, Setting, fit_table
 
 PATIENTS = ["a", "b", "c"]
 
 
 @pytest.fixture
-def loaded(tmp_path):
+def loaded():
     table = fit_table([np.linspace(0, 1, 50), np.linspace(0, 1, 50), np.linspace(10, 11, 50)])
-    return Loaded(Model(tmp_path / "m", {}, "x"), None, Calibration("x", "", 10.0, {"noise": table}))
+    return SimpleNamespace(calibration=Calibration("x", "", 10.0, {"noise": table}))
 
 
 def row(patient, kind, statistic, tissue="lung"):
@@ -37,7 +36,7 @@ def row(patient, kind, statistic, tissue="lung"):
 
 
 def test_a_patient_is_judged_without_his_own_regions(loaded):
-    others = first_evidence.calibrations_of(loaded, PATIENTS)
+    others = first_evidence.calibrations_of(loaded.calibration, PATIENTS)
     rows = [row("c", GENUINE, 10.5)]
     assert first_evidence.rates(rows, loaded.calibration, others) == {
         "shipped p <= 0.05": 0.0,
@@ -48,7 +47,7 @@ def test_a_patient_is_judged_without_his_own_regions(loaded):
 
 
 def test_a_calibration_on_other_patients_leaves_nobody_out(loaded):
-    others = first_evidence.calibrations_of(loaded, ["a", "b"])
+    others = first_evidence.calibrations_of(loaded.calibration, ["a", "b"])
     assert others is None
     told = first_evidence.rates([row("a", GENUINE, 0.5)], loaded.calibration, others)
     assert np.isnan(told["patient left out p <= 0.05"])

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import folds, sides
 from dfd.bundle.calibration import Genuine
-from dfd.calibration import SCREENING
+from dfd.calibration import SCREENING, Calibration, fit_table
 from dfd.errors import UsageError
 from dfd.places import bundle_dir
 
@@ -49,3 +49,14 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypa
     assert found.weights_sha256 == "ab"
     assert found.population["grain"] == (1.0, 3.0)
     assert len(found.settings[SCREENING].tables["noise"].patients) == found.patients
+
+
+def test_who_stands_behind_a_calibration_is_told_by_their_number() -> None:
+    def standing_on(number: int) -> list[str]:
+        return folds.standing("ct_lung", Calibration("x", "", 10.0, {"noise": fit_table([[1.0, 2.0]] * number)}))
+
+    assert standing_on(len(folds.in_order("ct_lung"))) == folds.in_order("ct_lung")
+    own = sides.patients("ct_lung", sides.LEFT_OUT)
+    assert standing_on(len(own)) == own
+    with pytest.raises(UsageError, match="stands on 2 patients, and nobody knows which"):
+        standing_on(2)

@@ -77,6 +77,6 @@ def test_a_hole_is_filled_without_looking_into_it(scan, network):
     np.testing.assert_allclose(predict_hole(changed, mask, network, "ct_lung")[mask], filled[mask], rtol=0.02)
 
 
-@pytest.mark.parametrize(("count", "wanted", "places"), [(10, 3, [0, 4, 9]), (2, 6, [0, 1]), (1, 4, [0])])
+@pytest.mark.parametrize(("count", "wanted", "places"), [(10, 3, [1, 5, 8]), (2, 6, [0, 1]), (1, 4, [0]), (12, 2, [3, 9])])
 def test_slices_are_spread_over_a_series(count, wanted, places):
     assert spread(count, wanted) == places
