@@ -74,6 +74,8 @@ class Genuine:
     """Of each patient, slices that were looked at all over: every place of them."""
     population: Mapping[str, Sequence[float]]
     """Covariate -> its value in each slice."""
+    patients: Sequence[str] = ()
+    """Their names, in order."""
 
 
 def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
@@ -94,7 +96,7 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
                     population[name].append(value)
         by_patient.append(rows)
         logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
-    return Genuine(by_patient, whole_slices(network, cohort), population)
+    return Genuine(by_patient, whole_slices(network, cohort), population, cohort.patients)
 
 
 def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) -> Calibration:
@@ -103,14 +105,44 @@ def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) ->
     Raises:
         CalibrationError: not one region of them could be measured.
     """
-    by_patient = [rows for part in parts for rows in part.by_patient]
+    names = [name for part in parts for name in part.patients]
+    by_patient = genuine_alone([rows for part in parts for rows in part.by_patient], names)
     tables, combined = calibration.fit([[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient])
     values = {name: [value for part in parts for value in part.population.get(name, ())] for part in parts for name in part.population}
     bounds = {name: (min(each), max(each)) for name, each in values.items()}
-    whole = calibration.fit_screening([slices for part in parts for slices in part.slices])
+    whole = calibration.fit_screening(genuine_slices([slices for part in parts for slices in part.slices], names))
     settings = with_neighbours(by_patient) | ({} if whole is None else {SCREENING: whole})
     modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings)
+
+
+def genuine_alone(by_patient: Sequence[Sequence[Row]], names: Sequence[str]) -> list[list[Row]]:
+    """The regions that do not stand out far from those of all other patients; whose do is told, with ``names`` where there are any."""
+    strange = calibration.outstanding(by_patient)
+    for number, places in enumerate(strange):
+        if places:
+            _tell(f"{len(places)} of {len(by_patient[number])} regions", number, names)
+    return [[row for place, row in enumerate(rows) if place not in places] for rows, places in zip(by_patient, map(set, strange), strict=True)]
+
+
+def genuine_slices(by_patient: Sequence[Sequence[Sequence[Row]]], names: Sequence[str]) -> list[list[Sequence[Row]]]:
+    """The slices that hold no such region."""
+    strange = calibration.outstanding([[row for rows in slices for row in rows] for slices in by_patient])
+    kept: list[list[Sequence[Row]]] = []
+    for number, (slices, places) in enumerate(zip(by_patient, strange, strict=True)):
+        ends = np.cumsum([len(rows) for rows in slices])
+        held = {int(np.searchsorted(ends, place, side="right")) for place in places}
+        if held:
+            _tell(f"{len(held)} of {len(slices)} slices looked at all over", number, names)
+        kept.append([rows for place, rows in enumerate(slices) if place not in held])
+    return kept
+
+
+def _tell(what: str, number: int, names: Sequence[str]) -> None:
+    whose = f"patient {names[number]}" if number < len(names) else f"patient number {number + 1}"
+    logger.warning(
+        "calibration: %s of %s stand out far beyond all other patients and were left out; make sure that these scans are genuine", what, whose
+    )
 
 
 def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: str) -> Calibration:

@@ -14,6 +14,7 @@ from dfd.calibration.cohort import (
     without,
 )
 from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
+from dfd.calibration.outstanding import outstanding
 from dfd.calibration.screening import (
     FALSE_DISCOVERIES,
     MOST_FALSE_ALARMS,
@@ -57,6 +58,7 @@ __all__ = [
     "from_json",
     "judge",
     "judge_slice",
+    "outstanding",
     "p_of_places",
     "p_value",
     "p_values",
