@@ -37,6 +37,7 @@ from benchmarks.summary import LEFT_OUT, Row, Sides
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
 from benchmarks.trials import GENUINE
 from dfd.errors import UsageError
+from dfd.evidence import NEIGHBOURED
 
 SLICES = 2
 """Per patient: neighbouring slices say much the same, and one takes minutes."""
@@ -129,15 +130,23 @@ def makers_of(pool: Pool, scored: Sequence[Cohort]) -> dict[str, frozenset[str]]
 
 def judged(found: Sequence[Row], pool: Pool, makers: Mapping[str, frozenset[str]]) -> list[Row]:
     """Rows with our statistic and both p-values; that with the manufacturer left out is NaN where nobody remains or it is not known."""
-    known = all(name in makers for name in pool.names)
+    known, series = all(name in makers for name in pool.names), crossfit.beside(pool)
     told: list[Row] = []
     for row in found:
         patient, said = row["patient"], row["statistics"]
         alike = {name for name in pool.names if known and makers[name] & makers.get(patient, frozenset())} | {patient}
         alone, others = pool.judge({patient}), pool.judge(alike) if known else None
         p_of = {key: judge.p(said) if judge else math.nan for key, judge in zip(LEFT_OUT, (alone, others), strict=True)}
-        told.append({**row, "statistic": alone.statistic(said) if alone else math.nan, **p_of})
+        told.append({**row, "statistic": alone.statistic(said) if alone else math.nan, **p_of, **_with_neighbours(row, series)})
     return told
+
+
+def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
+    """Our statistic and p-value, patient left out, where the slices above and below were at hand; NaN elsewhere."""
+    compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+    judge = series.judge({row["patient"]}) if series and compared else None
+    said = row["statistics"]
+    return {"statistic beside": judge.statistic(said) if judge else math.nan, "p beside": judge.p(said) if judge else math.nan}
 
 
 def summed_up(arguments: argparse.Namespace, gathered: Gathered) -> dict[str, Any]:
@@ -158,6 +167,7 @@ def summed_up(arguments: argparse.Namespace, gathered: Gathered) -> dict[str, An
         "least": summary.LEAST,
         "forms": [summary.form_row(everything, form, kinds, baselines) for form, kinds in forms.items()],
         "families": [summary.family_row(everything, name, baselines) for name in names if name in FAMILIES],
+        "beside": [told for name in names if (told := summary.beside_row(everything, name))],
         "untouched": [summary.family_row(everything, name, ()) for name in names if name in UNTOUCHED],
         "false alarms": summary.false_alarms(everything),
         "curves": {curve: summary_of_curve(everything, curve) for curve in CURVE_LABELS},

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dfd.calibration import Calibration, Table, combined_p, fit_table, rarity
+from dfd.calibration import SERIES, Calibration, Table, combined_p, fit_table, rarity
 from dfd.errors import CalibrationError
 
 COMBINED = ""
@@ -77,6 +77,15 @@ def named(calibration: Calibration | None, names: Sequence[str], what: str) -> P
         numbers = " and ".join(map(str, sorted(standing)))
         raise CalibrationError(f"the calibration of {what} stands on {numbers} patients, not on its {len(names)}; run `dfd calibrate` on these.")
     return Pool(tuple(names), calibration)
+
+
+def beside(pool: Pool) -> Pool | None:
+    """The same patients judged by the tables of slices with neighbours; None where there are none, or not all of them had neighbours."""
+    setting = pool.calibration.settings.get(SERIES)
+    if setting is None:
+        return None
+    made = replace(pool.calibration, tables=setting.tables, combined=setting.combined, settings={})
+    return Pool(pool.names, made) if {len(table.patients) for table in _tables(made).values()} == {len(pool.names)} else None
 
 
 def _tables(calibration: Calibration) -> dict[str, Table]:

@@ -10,6 +10,7 @@ from benchmarks import trials
 from benchmarks.command import table
 from benchmarks.summary import ALARMS, LIMITS, shares
 from benchmarks.trials import CONTENT
+from dfd.evidence import NEIGHBOURED
 
 Told = Mapping[str, Any]
 FOUND = tuple(f"found at {alarms:g}" for alarms in ALARMS)
@@ -57,6 +58,7 @@ def markdown(content: Told) -> str:
         _families(content["families"], content["baselines"]),
         "## Places that must not be told from others",
         _families(content["untouched"], ()),
+        *_beside(content["beside"]),
         "## False alarms on clean controls",
         _alarms(content["false alarms"]),
         "## Scans and tissues",
@@ -106,6 +108,23 @@ def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
         return told
     each = [[one["kind"], number(one["auc"]), *(number(one["baselines"][name]) for name in baselines)] for one in families]
     return told + "\n\nAUC of every detector:\n\n" + table(["edit", "ours", *baselines], each)
+
+
+def _beside(families: Sequence[Told]) -> list[str]:
+    if not families:
+        return []
+    heads = ["edit", "patients", "regions", "AUC alone", "AUC with neighbours", *FOUND, " / ".join(SHORT), " / ".join(NEIGHBOURED)]
+    cells = [
+        [
+            *(one["kind"], str(one["patients"]), str(one["regions"]), number(one["alone"]), ranged(one, "auc")),
+            *(number(one[key]) for key in FOUND),
+            " / ".join(number(one[key]) for key in SHORT),
+            " / ".join(number(one[family]) for family in NEIGHBOURED),
+        ]
+        for one in families
+    ]
+    said = "The same regions as a lone slice and with the untouched slices of the series; share at the thresholds with the patient left out."
+    return ["## With the slices above and below", f"{said} Last: AUC of each family of evidence that needs them.", table(heads, cells)]
 
 
 def _alarms(alarms: Told) -> str:

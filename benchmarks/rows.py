@@ -144,8 +144,7 @@ def measure(task: Task) -> dict[str, Rows]:
     rows: dict[str, Rows] = {part.key(task.modality): [] for part in task.parts}
     for scan in scans.load([task.listed], task.modality):
         rng = np.random.default_rng([sides.SEED, zlib.crc32(scan.name.encode())])
-        needs_stack = any(part.kind in TABLE and TABLE[part.kind].needs_stack for part in task.parts)
-        ground = trials.ground_of(scan, loaded.network, rng, _volume(scan, task.folder) if needs_stack else None)
+        ground = trials.ground_of(scan, loaded.network, rng, _volume(scan, task.folder))
         if ground is not None:
             rows |= {part.key(task.modality): found for part, found in _measured(ground, task)}
     return rows

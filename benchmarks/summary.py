@@ -16,7 +16,7 @@ from benchmarks.detection import FloatArray, auc, by_patient, found_at
 from benchmarks.tampering.families import NOTHING, Family
 from benchmarks.trials import CONTENT, GENUINE
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
-from dfd.evidence import OFFERED
+from dfd.evidence import NEIGHBOURED, OFFERED
 
 Row: TypeAlias = Mapping[str, Any]
 Number: TypeAlias = Callable[[Row], float]
@@ -162,6 +162,23 @@ def family_row(rows: Sequence[Row], kind: str, baselines: Sequence[str], draws: 
     told["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
     told["tissues"] = grouped(of, lambda row: str(row["tissue"]))
     return told
+
+
+def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, Any]:
+    """What the slices above and below add to one kind of edit, on the regions that had them; empty where fewer than ``LEAST`` had."""
+    of = sides_of([row for row in rows if math.isfinite(row.get("statistic beside", math.nan))], kind)
+    if min(len(of.edited), len(of.genuine)) < LEAST:
+        return {}
+    told = detection(Sides(*([{**row, "statistic": row["statistic beside"]} for row in side] for side in (of.edited, of.genuine))), draws)
+    values = np.asarray([row["p beside"] for row in of.edited])
+    families = {family: auc(*of.pooled(of_evidence(family))) for family in NEIGHBOURED}
+    return {
+        "kind": kind,
+        **told,
+        "alone": auc(*of.pooled(ours)),
+        **{f"p <= {limit:g}": float((values <= limit).mean()) for limit in LIMITS},
+        **families,
+    }
 
 
 def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks import scans
 from benchmarks.scans import Scan
 from dfd.bundle.context import WIDEST
-from dfd.records import Context, SliceRef
+from dfd.records import Context, SeriesSlice, SliceRef
 
 EVERY = 10_000
 """Slices per series: all of them."""
@@ -48,7 +48,8 @@ def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | 
     step = volume.spacing_mm[0]
     if not 0 < place < len(volume.refs) - 1 or (thickness_mm and step > WIDEST * thickness_mm):
         return None
-    return Context(volume.pixels[place - 1], volume.pixels[place + 1], (step, step))
+    others = tuple(SeriesSlice(ref.path.name, pixels) for ref, pixels in zip(volume.refs, volume.pixels, strict=True) if ref != volume.refs[place])
+    return Context(volume.pixels[place - 1], volume.pixels[place + 1], (step, step), others=others)
 
 
 def stacked(series: Sequence[Scan]) -> Iterator[Volume]:

@@ -75,6 +75,12 @@ def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> Bo
     return whole
 
 
+def assessed_pixels(pixels: FloatImage, modality: Modality) -> BoolImage:
+    """``[H, W]``, True where ``pixels`` (``[H, W]``, NaN where there is no measurement) holds one inside the body: what is scored."""
+    measured = measured_pixels(pixels, modality)
+    return measured & body_mask(pixels, measured, modality) if measured.any() else measured
+
+
 def brightness_scale(pixels: FloatImage, measured: BoolImage) -> float:
     """95th percentile of the measured pixels, in their unit; 1 where nothing is measured. What MR intensities are divided by."""
     if not measured.any():

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dfd.alterations import FORMS
-from dfd.intensity import body_mask, measured_pixels, noise_scale
+from dfd.intensity import assessed_pixels, measured_pixels, noise_scale
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage, Prediction
 from dfd.residuals import Network, leave_one_out, residual_maps
@@ -40,7 +40,7 @@ def predict_slice(image: torch.Tensor | FloatImage, network: Network, modality: 
     pixels = np.asarray(torch.as_tensor(image).cpu(), dtype=np.float32)
     measured = measured_pixels(pixels, modality)
     mean, spread, z = (np.zeros_like(pixels) for _ in range(3))
-    assessed = measured & body_mask(pixels, measured, modality) if measured.any() else measured
+    assessed = assessed_pixels(pixels, modality)
     log_odds = None if getattr(network, "head", None) is None else np.zeros((len(FORMS), *pixels.shape), dtype=np.float32)
     if not assessed.any():
         return Prediction(mean=mean, spread=spread + 1.0, z=z, assessed=assessed, log_odds=log_odds)

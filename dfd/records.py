@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,18 @@ class Prediction:
     """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None where the network has no head."""
 
 
+@dataclass(frozen=True, eq=False)
+class SeriesSlice:
+    """Another slice of the same series and matrix, in the same unit."""
+
+    name: str
+    """Of its file, from the folder of the slice that is asked about, and of its frame where the file holds several."""
+    pixels: FloatImage
+    """``[H, W]``, NaN where there is no measurement."""
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What an evidence family made of it, by family: many slices of a series are asked about in turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The two slices beside a slice, of the same series and matrix, in the unit of the slice."""
@@ -153,6 +165,10 @@ class Context:
     above: FloatImage
     distances_mm: tuple[float, float] | None = None
     """Of (below, above) from the slice; None where the file names no positions, and both count alike."""
+    around: tuple[SliceRef, ...] = ()
+    """Where the slices of the series lie that something may have been copied from, those beside among them; never the slice itself."""
+    others: tuple[SeriesSlice, ...] = ()
+    """Those of them that have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,4 +237,4 @@ class Screening:
 
 
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
-FAMILIES = ("noise", "copy_move", "synthesis", "neighbours")
+FAMILIES = ("noise", "copy_move", "synthesis", "neighbours", "series_copy")

@@ -34,6 +34,17 @@ def copied(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, feather
     return blended(canvas.pixels, np.roll(canvas.pixels, (-shift[0], -shift[1]), axis=(0, 1)), mask, feather_px)
 
 
+def across(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
+    """A look-alike place of another slice of the stack, faded in; the slice as it is where there is none."""
+    if canvas.stack is None or len(canvas.stack) < 2:
+        return canvas.pixels.copy()
+    other = canvas.stack[int(rng.choice([number for number in range(len(canvas.stack)) if number != canvas.index]))]
+    shift = source_shift(other, mask, rng, canvas.pixels)
+    if shift is None:
+        return canvas.pixels.copy()
+    return blended(canvas.pixels, np.roll(other, (-shift[0], -shift[1]), axis=(0, 1)), mask, FEATHER_PX)
+
+
 def flipped(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """The same, mirrored left to right or upside down, faded in."""
     return _mapped(canvas, mask, rng, np.diag([1.0, -1.0] if rng.random() < 0.5 else [-1.0, 1.0]))
@@ -76,12 +87,15 @@ def poisson(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatI
     return paste(canvas.pixels, source + _membrane(canvas.pixels - source, mask), mask)
 
 
-def source_shift(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator) -> tuple[int, int] | None:
-    """(row, column) steps from the mask to the place it is covered with: wholly measured, inside the slice, apart from the mask."""
+def source_shift(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator, covered: FloatImage | None = None) -> tuple[int, int] | None:
+    """(row, column) steps from the mask to the place of ``pixels`` it is covered with: wholly measured, inside the slice, apart from the mask.
+
+    ``covered`` ``[H, W]`` holds what is covered; None: ``pixels`` themselves.
+    """
     rows, columns = np.nonzero(mask)
     height, width = pixels.shape
     extent = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
-    target = pixels[rows, columns]
+    target = (pixels if covered is None else covered)[rows, columns]
     best: tuple[float, tuple[int, int] | None] = (np.inf, None)
     for _ in range(TRIES):
         down = int(rng.integers(-rows.min(), height - rows.max()))
@@ -156,3 +170,4 @@ COPY_MOVES: dict[str, Forger] = {
     "copy-move, white noise 1.0 x residual": partial(renoised, strength=1.0),
 }
 """All kinds of copies within the slice, by name."""
+ACROSS = "copy-move from another slice, feathered 3 px"

@@ -84,6 +84,7 @@ FAMILIES: dict[str, Family] = {
     "PGD 1.0 x residual": _attack(partial(adversarial.pgd, strength=1.0)),
     "smooth attack 1.0 x residual, sigma 2 px": _attack(partial(adversarial.smooth, strength=1.0)),
     **{name: Family(COPY_MOVE, forge) for name, forge in copy_move.COPY_MOVES.items()},
+    copy_move.ACROSS: Family(COPY_MOVE, copy_move.across, needs_stack=True),
     "CT-GAN injection": _ct_gan("injection", copied_noise=False),
     "CT-GAN injection + copied noise": _ct_gan("injection", copied_noise=True),
     "CT-GAN removal": _ct_gan("removal", copied_noise=False),

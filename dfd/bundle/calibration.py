@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from dfd import calibration
-from dfd.bundle.context import LoadContextd
+from dfd.bundle.context import LoadContextd, LoadSeriesd
 from dfd.bundle.genuine import usable_slice
 from dfd.bundle.items import Cohort
 from dfd.bundle.screening import whole_slices
@@ -53,14 +53,15 @@ def genuine_regions(
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
     examined = SliceEvidence(prediction, modality, loaded.get("context"))
     centres = examined.windows(region.radius_px).table.centres
-    rows: list[Row] = []
     # The same way as a click: any place of the body whose window has support.
-    for x, y in np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]:
-        measured = {each.family: each.statistic for each in examined.measure(replace(region, x=float(x), y=float(y)))}
-        if np.isfinite(measured[noise.FAMILY]):
-            rows.append(measured)
-        if len(rows) == REGIONS_PER_SLICE:
-            break
+    drawn = np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]
+    rows: list[Row] = []
+    for places in (drawn[:REGIONS_PER_SLICE], drawn[REGIONS_PER_SLICE:]):
+        if len(rows) < REGIONS_PER_SLICE:
+            found = examined.measure_all([replace(region, x=float(x), y=float(y)) for x, y in places])
+            measured = [{each.family: each.statistic for each in one} for one in found]
+            rows += [row for row in measured if np.isfinite(row[noise.FAMILY])]
+    del rows[REGIONS_PER_SLICE:]
     return rows, covariates_of(prediction, scan.facts, modality)
 
 
@@ -83,7 +84,7 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
     network.eval()
     by_patient: list[list[Row]] = []
     population: dict[str, list[float]] = defaultdict(list)
-    beside = LoadContextd()
+    beside = LoadSeriesd()
     for number, patient in enumerate(cohort.patients):
         items = cohort.collection.of([patient])
         chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from monai.config import KeysCollection
@@ -20,7 +21,7 @@ from dfd.evidence import NEIGHBOURED
 from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
 from dfd.reading.nifti import read_nifti_series
-from dfd.records import Context, Evidence, Series, Slice, SliceRef
+from dfd.records import Context, Evidence, Series, SeriesSlice, Slice, SliceRef
 
 FOLDERS_KEPT = 8
 """Folders whose headers are remembered: points of one series mostly follow each other."""
@@ -28,6 +29,8 @@ GAP = 1.5
 """A neighbour farther away than this many usual distances of its series, or nearer than its inverse, is none: a slice is missing or doubled."""
 WIDEST = 2.0
 """Thicknesses beyond which slices are too far apart to share tissue or noise, as in thinned series and localizers."""
+MOST_OTHERS = 40
+"""Nearest slices of a series that are searched for what was copied."""
 IDENTICAL = "a slice beside this one holds the very same pixels, so the neighbours say nothing and were not used"
 
 
@@ -66,15 +69,15 @@ class LoadContextd(MapTransform):
         found = neighbours_of(scan, self.series_of(scan.ref.path))
         if found is None:
             return None
-        places, distances = found
+        places, distances, around = found
         own = pixels_of(scan)
-        around = [read_slice(ref.path, ref.frame) for ref in places]
-        if any(one.pixels.shape != own.shape or one.facts.unit != scan.facts.unit for one in around):
+        read = [read_slice(ref.path, ref.frame) for ref in places]
+        if any(one.pixels.shape != own.shape or one.facts.unit != scan.facts.unit for one in read):
             return None
-        below, above = (pixels_of(one) for one in around)
+        below, above = (pixels_of(one) for one in read)
         if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
             return IDENTICAL
-        return Context(below, above, distances)
+        return Context(below, above, distances, around)
 
     def series_of(self, path: Path) -> tuple[Series, ...]:
         """The series of a file's own folder, or of a NIfTI file itself; the last ``FOLDERS_KEPT`` are remembered.
@@ -91,8 +94,60 @@ class LoadContextd(MapTransform):
         return self._known[place]
 
 
-def neighbours_of(scan: Slice, series: Sequence[Series]) -> tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None] | None:
-    """The slices below and above ``scan`` in its series, without a gap, and their distances in mm; None where either is missing."""
+class SeriesSlices:
+    """Reads the slices ``around`` a slice; the last of them are kept, with what was made of them, since points of one series follow each other."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
+
+    def into(self, context: Context, scan: Slice) -> Context:
+        """``context`` of ``scan`` with ``others``. Those that cannot be read, or are of another shape or unit, are left out."""
+        read = [self._of(ref, scan) for ref in context.around]
+        shape = scan.pixels.shape
+        return replace(context, others=tuple(one for one in read if one is not None and one.pixels.shape == shape))
+
+    def _of(self, ref: SliceRef, scan: Slice) -> SeriesSlice | None:
+        place = (ref.path, ref.frame)
+        if place not in self._known:
+            self._known[place] = _read(ref, scan)
+            if len(self._known) > MOST_OTHERS + 2:
+                self._known.popitem(last=False)
+        self._known.move_to_end(place)
+        return self._known[place]
+
+
+class LoadSeriesd(LoadContextd):
+    """As ``LoadContextd``, with the other slices of the series read: for use without ``ScoreRegionsd``, which reads them itself."""
+
+    def __init__(self, keys: KeysCollection = "image") -> None:
+        super().__init__(keys)
+        self._slices = SeriesSlices()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        loaded = super().__call__(data)
+        if "context" in loaded:
+            loaded["context"] = self._slices.into(loaded["context"], loaded["scan"])
+        return loaded
+
+
+def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:
+    try:
+        read = read_slice(ref.path, ref.frame)
+    except DfdError:  # it costs this slice, not the one that is asked about
+        return None
+    if read.facts.unit != scan.facts.unit:
+        return None
+    folder = scan.ref.path.parent
+    name = str(ref.path.relative_to(folder)) if ref.path.is_relative_to(folder) else ref.path.name
+    return SeriesSlice(f"{name} (frame {ref.frame + 1})" if ref.path == scan.ref.path else name, pixels_of(read))
+
+
+Beside: TypeAlias = tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None, tuple[SliceRef, ...]]
+"""The slices below and above, their distances in mm, and all that are searched for what was copied."""
+
+
+def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
+    """What lies beside ``scan`` in its series, without a gap; None where either neighbour is missing."""
     whole = next((one for one in series if any(_same(ref, scan.ref) for ref in one.slices)), None)
     if whole is None:
         return None
@@ -102,15 +157,17 @@ def neighbours_of(scan: Slice, series: Sequence[Series]) -> tuple[tuple[SliceRef
     if not 0 < place < len(alike) - 1:
         return None
     below, above = alike[place - 1], alike[place + 1]
+    first = max(0, min(place - MOST_OTHERS // 2, len(alike) - 1 - MOST_OTHERS))
+    around = tuple(ref for ref in alike[first : first + MOST_OTHERS + 1] if ref is not own)
     positions = [ref.position_mm for ref in alike if ref.position_mm is not None]
     if len(positions) < len(alike):
         # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as well be moments.
-        return ((below, above), None) if is_nifti(own.path) else None
+        return ((below, above), None, around) if is_nifti(own.path) else None
     usual = statistics.median_low([after - before for before, after in pairwise(positions)])
     thickness = scan.facts.thickness_mm
     steps = (positions[place] - positions[place - 1], positions[place + 1] - positions[place])
     near = all(usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness) for step in steps)
-    return ((below, above), steps) if near else None
+    return ((below, above), steps, around) if near else None
 
 
 def _same(ref: SliceRef, other: SliceRef) -> bool:

@@ -12,11 +12,11 @@ from monai.transforms import MapTransform
 
 from dfd import calibration
 from dfd.bundle import screening
-from dfd.bundle.context import setting_of
+from dfd.bundle.context import SeriesSlices, setting_of
 from dfd.bundle.inferer import as_prediction
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
-from dfd.evidence import SliceEvidence
+from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Context, Finding, Point, Prediction, Region, Slice
@@ -47,6 +47,7 @@ class ScoreRegionsd(MapTransform):
     def __init__(self, keys: str = "pred", modality: str = "ct_lung", calibration: Calibration | None = None) -> None:
         super().__init__(keys)
         self.modality, self.calibration = MODALITIES[modality], calibration
+        self._slices = SeriesSlices()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         answered = dict(data)
@@ -85,6 +86,8 @@ class ScoreRegionsd(MapTransform):
         placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
         regions = [region if isinstance(region, Region) else None for region in placed]
         context, note = beside
+        if context is not None and series_copy.FAMILY in self._series_tables():
+            context = self._slices.into(context, scan)
         examined = SliceEvidence(prediction, self.modality, context)
         measured = iter(examined.measure_all([region for region in regions if region is not None]))
         around = Circumstances(None, covariates, against.remarks, notes=(note,) if note else ())
@@ -98,6 +101,11 @@ class ScoreRegionsd(MapTransform):
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions
+
+    def _series_tables(self) -> Mapping[str, Any]:
+        """Of slices with neighbours: what has no table is not worth its time."""
+        setting = self.calibration.settings.get(calibration.SERIES) if self.calibration else None
+        return {} if setting is None else setting.tables
 
     def _placed(self, point: Point, scan: Slice) -> Region | PointsError:
         try:

@@ -13,7 +13,7 @@ from dfd.records import Evidence, Finding, Point
 
 NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit"}
+FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit", "series_copy": "copy-move"}
 """Form that a family speaks for; noise speaks for two, see ``form_of``."""
 ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
 TOGETHER = "nothing unusual in all evidence together"
@@ -66,8 +66,8 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
     remarks = remarks_on(calibration, around)
     verdict = verdict_of(p)
     alarm = verdict != "no anomaly found"
-    copied = alarm and by_family.get("copy_move", 1.0) <= UNUSUAL
-    source = next((each for each in usable if each.family == "copy_move" and copied), Evidence("", math.nan))
+    copies = [each for each in usable if alarm and each.source_x is not None and by_family[each.family] <= UNUSUAL]
+    source = min(copies, key=lambda each: by_family[each.family], default=Evidence("", math.nan))
     return Finding(
         point,
         verdict,

@@ -76,10 +76,10 @@ def residual_planes(prediction: Prediction) -> Planes:
     pixels = np.where(known, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
     smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(gaussian_filter(support, HIGH_PASS_PX), 1e-6)
     near = np.maximum(gaussian_filter(support, LOCAL_PX), 1e-6)
-    return np.stack([_levelled(plane, known, near) for plane in (np.where(known, prediction.z, 0.0), np.where(known, pixels - smooth, 0.0))])
+    return np.stack([levelled(plane, known, near) for plane in (np.where(known, prediction.z, 0.0), np.where(known, pixels - smooth, 0.0))])
 
 
-def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
+def levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
     """``residual`` over its local root mean square, cut at ``LARGEST``. A share ``near`` of each neighbourhood is known."""
     if not residual.any():
         return np.zeros(residual.shape, dtype=np.float32)
@@ -90,8 +90,15 @@ def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> Float
     return np.asarray(np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32)
 
 
-def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyMoveReference] = (), effort: Effort = THOROUGH) -> Evidence:
-    """Best match of the middle of ``region`` with other places of its slice and of ``others``, against what such a search finds by chance.
+def measure(
+    region: Region,
+    reference: CopyMoveReference,
+    others: Sequence[CopyMoveReference] = (),
+    effort: Effort = THOROUGH,
+    *,
+    within: bool = True,
+) -> Evidence:
+    """Best match of the middle of ``region`` with other places of its slice (unless not ``within``) and of ``others``, against chance.
 
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
     and matrix; the same place in them is left out, since overlapping slices share noise there. The region may be the copy or what was copied.
@@ -105,14 +112,14 @@ def measure(region: Region, reference: CopyMoveReference, others: Sequence[CopyM
     if _share(region, piece.radius, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
     slices = [reference, *(other for other in others if other is not reference)]
-    searches = [search(piece, one.ground, APART * piece.radius, number, effort) for number, one in enumerate(slices) if one.ground is not None]
-    matches = [found[0] for found, _ in searches if found]
+    searched = [(number, one.ground) for number, one in enumerate(slices) if one.ground is not None and (within or number)]
+    searches = [search(piece, ground, APART * piece.radius, number, effort) for number, ground in searched]
+    # The best of many slices: their chances add up under the root.
+    matches = [(found[0], float(np.sqrt(ordinary**2 + np.log(len(searches))))) for found, ordinary in searches if found]
     if not matches:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for _, ordinary in searches) else NO_PLACE)
     # The first of equals: the region's own slice comes before a duplicate of it.
-    best = max(matches, key=lambda match: match.score)
-    # The best of many slices: their chances add up under the root.
-    ordinary = float(np.sqrt(max(ordinary for _, ordinary in searches) ** 2 + np.log(len(searches))))
+    best, ordinary = max(matches, key=lambda match: match[0].score / match[1])
     source = slices[best.ground]
     return Evidence(
         FAMILY,

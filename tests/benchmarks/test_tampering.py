@@ -112,6 +112,17 @@ def test_renoised_copies_add_what_they_are_named_after(canvas, mask):
     assert (noisy - plain)[core].std() == pytest.approx(residual_scale(canvas, mask), rel=0.2)
 
 
+def test_a_copy_from_another_slice_holds_a_place_of_it(canvas, mask):
+    whole = np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32)
+    stack = np.stack([whole, np.rint(whole[::-1] + 7.0)])
+    edited = copy_move.across(replace(canvas, pixels=whole, stack=stack, index=0), mask, np.random.default_rng(5))
+    np.testing.assert_array_equal(edited[~mask], whole[~mask])
+    core = edited[61:72, 65:76]
+    found = [(np.lib.stride_tricks.sliding_window_view(each, core.shape) == core).all(axis=(2, 3)).sum() for each in stack]
+    assert found == [0, 1]
+    np.testing.assert_array_equal(copy_move.across(replace(canvas, pixels=whole), mask, np.random.default_rng(5)), whole)
+
+
 @pytest.mark.parametrize("kind", copy_move.COPY_MOVES)
 def test_without_a_place_to_copy_from_the_slice_stays_as_it_is(kind):
     pixels = np.full((40, 40), np.nan, dtype=np.float32)

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from dfd.bundle.calibration import REGIONS_PER_SLICE, calibrate_network, genuine_regions, with_neighbours
-from dfd.bundle.context import FOLDERS_KEPT, IDENTICAL, LoadContextd, setting_of
+from dfd.bundle.context import FOLDERS_KEPT, IDENTICAL, MOST_OTHERS, LoadContextd, LoadSeriesd, SeriesSlices, setting_of
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.items import Cohort, collect
 from dfd.bundle.reader import LoadSliced
 from dfd.bundle.scoring import ScoreRegionsd
 from dfd.calibration import ORDINARY, SERIES, SLICE, Calibration, fit, from_json, to_json, without
+from dfd.evidence import NEIGHBOURED
 from dfd.modalities import MODALITIES
 from dfd.phantom import write_ct_series
 from dfd.predict import predict_slice
@@ -87,6 +88,41 @@ def test_frames_of_a_volume_are_neighbours(tmp_path: Path) -> None:
     assert "context" not in loaded(path, 3)
 
 
+def test_the_other_slices_are_named_and_read_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = make_series(tmp_path, [0.0, 2.0, 4.0, 6.0])
+    item = loaded(files[1])
+    assert not item["context"].others
+    assert [ref.path for ref in item["context"].around] == [files[0], files[2], files[3]]
+    reader = SeriesSlices()
+    found = reader.into(item["context"], item["scan"]).others
+    assert [one.name for one in found] == [files[0].name, files[2].name, files[3].name]
+    np.testing.assert_array_equal(found[2].pixels, read_slice(files[3]).pixels)
+    monkeypatch.setattr("dfd.bundle.context.read_slice", None)
+    assert reader.into(item["context"], item["scan"]).others == found
+
+
+def test_other_slices_of_another_shape_or_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    files = make_series(tmp_path, [0.0, 2.0, 4.0, 6.0, 8.0])
+    item = loaded(files[1])
+    files[3].write_bytes(files[3].read_bytes()[:-2000])
+    make_slice(files[4], make_pixels(seed=9, shape=(64, 64)), ImagePositionPatient=[0, 0, 8.0])
+    found = SeriesSlices().into(item["context"], item["scan"])
+    assert [one.name for one in found.others] == [files[0].name, files[2].name]
+
+
+def test_of_a_long_series_only_the_nearest_slices_are_searched(tmp_path: Path) -> None:
+    volume = np.random.default_rng(3).integers(900, 1150, (40, 48, 3 * MOST_OTHERS)).astype(np.int16)
+    path = tmp_path / "volume.nii"
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), path)
+    for frame in (1, 60, 3 * MOST_OTHERS - 2):
+        around = [ref.frame for ref in loaded(path, frame)["context"].around]
+        assert len(around) == MOST_OTHERS
+        assert frame not in around
+        assert min(around) <= frame - 1
+        assert max(around) >= frame + 1
+    assert SeriesSlices().into(loaded(path, 1)["context"], loaded(path, 1)["scan"]).others[0].name == "volume.nii (frame 1)"
+
+
 @pytest.mark.parametrize("twin", [0, 2])
 def test_an_identical_neighbour_is_no_context_and_that_is_said(tmp_path: Path, twin: int) -> None:
     files = make_series(tmp_path, [0.0, 2.0, 4.0])
@@ -142,7 +178,7 @@ def test_calibration_has_tables_of_slices_with_neighbours(study: Path, caplog: p
     assert "1 of 2 patients have neighbouring slices" in caplog.text
     assert set(fitted.tables) == {"noise", "copy_move", "synthesis"}
     beside = fitted.settings[SERIES]
-    assert set(beside.tables) == {"noise", "copy_move", "synthesis", "neighbours"}
+    assert set(beside.tables) == {"noise", "copy_move", "synthesis", "neighbours", "series_copy"}
     assert [len(values) for values in beside.tables["neighbours"].patients] == [REGIONS_PER_SLICE]
     assert beside.combined is not None
     assert to_json(from_json(to_json(fitted))) == to_json(fitted)
@@ -153,9 +189,9 @@ def test_calibration_has_tables_of_slices_with_neighbours(study: Path, caplog: p
 def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
     item = next(item for item in collect(study).items if item["image"].endswith("p1/1.dcm"))
     alone, covariates = genuine_regions(item, small_network(), "ct_lung", 3)
-    beside, same = genuine_regions(item, small_network(), "ct_lung", 3, LoadContextd())
-    assert [{name: value for name, value in row.items() if name != "neighbours"} for row in beside] == alone
-    assert all(np.isfinite(row["neighbours"]) for row in beside)
+    beside, same = genuine_regions(item, small_network(), "ct_lung", 3, LoadSeriesd())
+    assert [{name: value for name, value in row.items() if name not in NEIGHBOURED} for row in beside] == alone
+    assert all(np.isfinite(row[name]) for row in beside for name in NEIGHBOURED)
     assert covariates == same
     assert with_neighbours([alone]) == {}
     assert SERIES in with_neighbours([beside, alone])

@@ -9,7 +9,7 @@ import pytest
 
 from dfd.evidence import NEIGHBOURED, OFFERED
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import FAMILIES, Context, Evidence, Prediction, Region
+from dfd.records import FAMILIES, Context, Evidence, Prediction, Region, SeriesSlice
 
 ALL = {**OFFERED, **NEIGHBOURED}
 EACH = pytest.mark.parametrize("family", ALL)
@@ -35,7 +35,8 @@ def measured(family: str, modality: Modality, of: Prediction | None = None) -> E
 def context(of: Prediction) -> Context:
     rng = np.random.default_rng(9)
     below, above = ((of.mean + rng.normal(0, 9.0, of.mean.shape)).astype(np.float32) for _ in range(2))
-    return Context(below, above, (2.0, 2.0))
+    others = tuple(SeriesSlice(name, pixels) for name, pixels in (("1.dcm", below), ("3.dcm", above)))
+    return Context(below, above, (2.0, 2.0), others=others)
 
 
 def test_something_is_offered() -> None:

@@ -26,6 +26,7 @@ CONTRACT = [
     "p_copy_move",
     "p_synthesis",
     "p_neighbours",
+    "p_series_copy",
     "source_x",
     "source_y",
     "source_file",
@@ -248,4 +249,4 @@ def test_floats_read_back_as_the_same_floats(tmp_path, numbers, note):
             assert math.copysign(1, float(row[name])) == math.copysign(1, number)
     assert row["verdict"] == "unusual"
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
-        assert {len(cells) for cells in csv.reader(stream)} == {20}
+        assert {len(cells) for cells in csv.reader(stream)} == {21}

@@ -1,0 +1,77 @@
+"""Does the noise of a region stand in another slice of the series? As copy-move evidence, of the pixels alone: other slices are not predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import convolve, gaussian_filter
+
+from dfd.evidence import copy_move
+from dfd.evidence.copy_move import HIGH_PASS_PX, LOCAL_PX, NO_PLACE, SOURCE, CopyMoveReference, levelled
+from dfd.evidence.correlation import QUICK_TRANSFORMS, Effort, Planes, ground_of
+from dfd.intensity import assessed_pixels, brightness_scale, tissue_map
+from dfd.modalities import Modality
+from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
+from dfd.residuals import SECOND_DIFFERENCE
+
+FAMILY = "series_copy"
+DIRECTION = "higher = the noise of the region resembles a place in another slice more than chance allows"
+EFFORT = Effort(QUICK_TRANSFORMS, threads=1, refined=0)
+"""As they are and mirrored only, and in whole pixels, since there are many slices."""
+
+
+@dataclass(frozen=True)
+class SeriesReference:
+    """One slice and those that something may have been copied from."""
+
+    own: CopyMoveReference
+    others: tuple[CopyMoveReference, ...]
+
+
+def pixel_planes(pixels: FloatImage, known: BoolImage) -> Planes:
+    """``[2, H, W]``: a high-pass of the pixels and their mixed second difference, each over its local root mean square; 0 where not ``known``.
+
+    The second holds the finest grain and no straight edges along rows or columns; what the two share by chance is counted (``correlation.search``).
+    """
+    support = known.astype(np.float32)
+    filled = np.where(known, pixels, 0.0).astype(np.float32)
+    smooth = gaussian_filter(filled, HIGH_PASS_PX) / np.maximum(gaussian_filter(support, HIGH_PASS_PX), 1e-6)
+    kernel = np.asarray(SECOND_DIFFERENCE, dtype=np.float32)
+    # Where a neighbour is not known the difference would be that of the filling.
+    whole = convolve(support, np.ones((3, 3), dtype=np.float32)) > 8.5
+    near = np.maximum(gaussian_filter(support, LOCAL_PX), 1e-6)
+    planes = (np.where(known, filled - smooth, 0.0), np.where(whole & known, convolve(filled, kernel), 0.0))
+    return np.stack([levelled(plane, known, near) for plane in planes])
+
+
+def prepare(prediction: Prediction, radius: float, modality: Modality, context: Context) -> SeriesReference:
+    """Planes and spectra of the slice; those of the others are made once and kept with them."""
+    known = prediction.assessed
+    scale = brightness_scale(prediction.mean, known) if modality.relative else None
+    labels = tissue_map(prediction.mean, known, modality, scale)
+    pixels = np.where(known, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
+    ground = ground_of(pixel_planes(pixels, known), known) if known.any() else None
+    return SeriesReference(CopyMoveReference(known, labels, modality, ground), tuple(_reference_of(one, modality) for one in context.others))
+
+
+def _reference_of(other: SeriesSlice, modality: Modality) -> CopyMoveReference:
+    if FAMILY not in other.prepared:
+        known = assessed_pixels(other.pixels, modality)
+        ground = ground_of(pixel_planes(other.pixels, known), known) if known.any() else None
+        other.prepared[FAMILY] = CopyMoveReference(known, np.zeros((0, 0), dtype=np.int8), modality, ground, other.name)
+    reference: CopyMoveReference = other.prepared[FAMILY]
+    return reference
+
+
+def measure(region: Region, reference: SeriesReference) -> Evidence:
+    """Best match of the middle of ``region`` with places of the other slices, but for the same place, against what such a search finds by chance.
+
+    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. Source: see ``SOURCE``.
+    """
+    if not reference.others:
+        return Evidence(FAMILY, float("nan"), obstacle=NO_PLACE)
+    return replace(copy_move.measure(region, reference.own, reference.others, EFFORT, within=False), family=FAMILY)
+
+
+__all__ = ["DIRECTION", "FAMILY", "SOURCE", "SeriesReference", "measure", "pixel_planes", "prepare"]
