@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
+from pydicom.uid import generate_uid
 
 from benchmarks import sides
 from dfd.phantom import write_ct_series
@@ -15,6 +17,9 @@ from dfd.reading import read_slice
 
 SIDE = 512
 PHANTOM_SLICES = 3
+SLICES_MM = 2.0
+NOISE = 10.0
+"""In stored values: so that no slice of a series is the same as another."""
 BODY_HU = -950.0
 INWARDS = 0.25
 """Points lie in the middle of the picture, this share of its side away from the edge, where the body is."""
@@ -44,6 +49,28 @@ def study(folder: Path, slices: int, points: int) -> Path:
         share = points // slices + (number < points % slices)
         lines += [f"p1/{file.name},{x},{y}" for x, y in inner_points(file, share, rng)]
     (root / "test.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def series(folder: Path, slices: int) -> Path:
+    """A data folder with one series of ``slices`` slices, 2 mm apart, and a point in its middle one: one slice again and again, with other noise."""
+    root = folder / f"series_{slices}"
+    if (root / "test.csv").exists():
+        return root
+    source = next(file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE))
+    (root / "p1").mkdir(parents=True)
+    rng, dataset = np.random.default_rng(sides.SEED), pydicom.dcmread(source)
+    pixels = dataset.pixel_array.astype(np.int32)
+    dataset.decompress()
+    dataset.ImageOrientationPatient, dataset.SliceThickness, dataset.SeriesInstanceUID = [1, 0, 0, 0, 1, 0], SLICES_MM, generate_uid()
+    for number in range(slices):
+        noisy = np.clip(pixels + np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32), pixels.min(), pixels.max())
+        dataset.PixelData = noisy.astype(dataset.pixel_array.dtype).tobytes()
+        dataset.ImagePositionPatient = [0.0, 0.0, SLICES_MM * number]
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.save_as(root / "p1" / f"file{number:03d}.dcm")
+    ((x, y),) = inner_points(root / "p1" / f"file{slices // 2:03d}.dcm", 1, rng)
+    (root / "test.csv").write_text(f"filename,X,Y\np1/file{slices // 2:03d}.dcm,{x},{y}\n", encoding="utf-8")
     return root
 
 

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ import numpy as np
 import torch
 
 from benchmarks import material, models, sides
+from benchmarks.baselines.back_in_time import VARIANTS, reversed_once
+from benchmarks.baselines.noise_predictor import NoisePredictor
 from dfd import workflow
+from dfd.bundle.context import LoadContextd
 from dfd.bundle.crops import HideCropd, NormaliseNoised, normalised
 from dfd.bundle.inferer import AutocastInferer, LatticeInferer
 from dfd.bundle.items import collect
@@ -42,6 +45,7 @@ BATCHES = 40
 """Per measured epoch, so that what an epoch costs besides its steps (one validation batch, two checkpoints) weighs no more than in earnest."""
 
 
+SERIES_SLICES = 40
 BARE_SLICES = 20
 """Slices that the crops of the bare loop are cut from."""
 
@@ -140,7 +144,31 @@ def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         "prediction": median_seconds(lambda: predict_slice(pixels, loaded.network, modality), runs),
         "evidence": median_seconds(lambda: SliceEvidence(prediction, modality).everywhere(like), runs),
     }
-    return {"seconds": told, "places": len(places), "regions per second": len(places) / sum(told.values())}
+    rate = len(places) / sum(told.values())
+    told["one region of the BTD-like network"] = patch = btd_patch(runs)
+    return {"seconds": told, "places": len(places), "regions per second": rate, "times the BTD-like network": rate * patch}
+
+
+def btd_patch(runs: int) -> float:
+    """Seconds of the bare network of the BTD-like baseline for one region: what it weighs, whatever it learned."""
+    rival, patch = NoisePredictor().eval(), torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2)
+    return median_seconds(lambda: reversed_once(patch, rival), runs)
+
+
+def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
+    """One point in a slice of a series of 40, with all that its neighbours say; nothing of the series is read or kept beforehand."""
+    root, runs = material.series(folder, 6 if quick else SERIES_SLICES), 1 if quick else 3
+    points = read_points(root / "test.csv", root)
+    file, loaded = root / points[0].filename, models.load(model, MODALITY)
+
+    def way() -> dict[Hashable, Any]:
+        item = LoadContextd("image")(LoadSliced("image")({"image": str(file), "frame": None}))
+        judge = ScoreRegionsd("pred", MODALITY, loaded.calibration)
+        batch = {**item, "points": points, "image": item["image"][None]}
+        return judge({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
+
+    (finding,) = way()["findings"]
+    return {"seconds": {"whole way": median_seconds(way, runs)}, "families": sorted(finding.p_by_family)}
 
 
 def thousand_points(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:

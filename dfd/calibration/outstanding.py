@@ -15,8 +15,7 @@ from dfd.calibration.screening import Row
 from dfd.calibration.tables import FloatArray
 
 FAR = 1000.0
-"""How many times as rare as the rarest that half of the other patients hold. Among development patients the rarest of one is up to 60 times as rare
-as that of another."""
+"""How many times as rare as the rarest that half of the other patients hold: more than an order beyond what any genuine patient reached so far."""
 FEWEST_PATIENTS = 3
 """Of two that differ nobody knows which is the strange one."""
 
