@@ -112,11 +112,11 @@ def calibrated(network: torch.nn.Module, cohort: Cohort, target: Path, training:
 def report(patients: int) -> None:
     """Says what this many calibration patients are worth."""
     bound = true_rate_bound(patients, 0.05)
-    worth = "at 0.05 they bound nothing: 19 are needed for that"
+    worth = "at 0.05 that bounds nothing: 19 are needed"
     if bound < 1:
         worth = f"the true false-alarm rate at 0.05 lies below {bound:.1%} (95 % confidence)"
-    told = "calibrated on %d patients: the smallest p-value they support is %.3f, smaller ones are extrapolated and marked; %s"
-    logger.info(told, patients, 1 / (1 + patients), worth)
+    told = "calibrated on %d patient%s: the smallest p-value that supports is %.3f, smaller ones are extrapolated and marked; %s"
+    logger.info(told, patients, "s" * (patients != 1), 1 / (1 + patients), worth)
 
 
 def recalibrate(network: torch.nn.Module, model: Model, cohort: Cohort, target: str) -> Path:

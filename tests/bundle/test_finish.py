@@ -83,7 +83,7 @@ def test_without_patients_left_out_it_says_what_that_costs(tmp_path: Path, colle
     assert "this model gives no p-values; add scans of a second patient" in caplog.text
 
 
-@pytest.mark.parametrize(("patients", "words"), [(2, "they support is 0.333"), (18, "19 are needed"), (99, "lies below 9.0%")])
+@pytest.mark.parametrize(("patients", "words"), [(2, "that supports is 0.333"), (18, "19 are needed"), (99, "lies below 9.0%")])
 def test_what_calibration_patients_are_worth_is_told(caplog: pytest.LogCaptureFixture, patients: int, words: str) -> None:
     caplog.set_level(logging.INFO)
     finish.report(patients)
