@@ -61,7 +61,8 @@ def series(folder: Path, slices: int) -> Path:
     (root / "p1").mkdir(parents=True)
     rng, dataset = np.random.default_rng(sides.SEED), pydicom.dcmread(source)
     pixels = dataset.pixel_array.astype(np.int32)
-    dataset.decompress()
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset.decompress()
     dataset.ImageOrientationPatient, dataset.SliceThickness, dataset.SeriesInstanceUID = [1, 0, 0, 0, 1, 0], SLICES_MM, generate_uid()
     for number in range(slices):
         noisy = np.clip(pixels + np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32), pixels.min(), pixels.max())

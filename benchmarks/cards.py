@@ -1,0 +1,127 @@
+"""Puts committed numbers into the pages that people read: the model cards, and the page on what a score cannot do.
+
+    python -m benchmarks.cards
+
+What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/families_*.json; the words around stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import command
+from benchmarks.report import number
+from benchmarks.sides import ROOT
+from dfd.errors import UsageError
+from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.modalities import MODALITIES
+from dfd.outputs.files import write_atomically
+from dfd.places import bundle_dir
+
+Told = Mapping[str, Any]
+LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"
+BEGIN, END = "<!-- made by benchmarks.cards: {} -->", "<!-- end -->"
+RATES = ("patient left out p <= 0.05", "patient left out p <= 0.01")
+HARD = {
+    "fill by a GAN": "GAN inpainting",
+    "the same, and noise of the surrounding spectrum laid over it": "GAN inpainting + spectrum-matched noise",
+    "harmonic fill": "harmonic fill",
+    "harmonic fill, with matched noise": "harmonic fill + spectrum-matched noise",
+    "non-local means": "non-local means",
+    "non-local means, with matched noise": "non-local means + spectrum-matched noise",
+    "white noise, 0.3 x the residual": "white noise 0.3 x residual",
+    "white noise, 0.6 x": "white noise 0.6 x residual",
+    "PGD attack, 0.6 x": "PGD 0.6 x residual",
+    "smooth noise, 1.0 x, sigma 2 px": "smooth noise 1.0 x residual, sigma 2 px",
+    "smooth attack, 1.0 x": "smooth attack 1.0 x residual, sigma 2 px",
+    "copy from another slice of the series": "copy-move from another slice, feathered 3 px",
+    "resampling round trip 0.75": "resampling round trip 0.75",
+    "nothing at all (must be 0.5)": "null edit (must be 0.5)",
+    "lesion-like places, untouched (must be 0.5)": "lesion-like place, untouched (must be 0.5)",
+    "parenchyma, untouched (must be 0.5)": "parenchyma, untouched (must be 0.5)",
+}
+"""Words of the page -> name of the edit: what is hard, or must not be found."""
+
+
+def results_of(modality: str) -> Told:
+    """The committed numbers of a modality."""
+    told: Told = json.loads((command.RESULTS / f"families_{modality}.json").read_text(encoding="utf-8"))
+    return told
+
+
+def ranged(kind: Told, bold: str = "") -> str:
+    """AUC with its interval."""
+    return f"{bold}{number(kind['auc'])}{bold} ({number(kind['low'])} to {number(kind['high'])})"
+
+
+def card_table(told: Told) -> str:
+    """Every edit of one modality."""
+    families = (*OFFERED, *NEIGHBOURED)
+    heads = ["edit", "regions", "AUC", "found at 5 %", "found at 1 %", "p <= 0.05", "p <= 0.01", "AUC with neighbours", " / ".join(families)]
+    rows = [
+        [
+            *(kind["kind"], str(kind["regions"]), ranged(kind, "**"), number(kind["found at 0.05"]), number(kind["found at 0.01"])),
+            *(number(kind[rate]) for rate in RATES),
+            number(kind["auc with neighbours"]),
+            " / ".join(number(kind[f"auc by {family}"]) for family in families),
+        ]
+        for kind in told["kinds"]
+    ]
+    alarms = (number(told["false alarms"][rate]) for rate in RATES)
+    rows.append(["genuine controls (realised false alarms)", str(told["controls"]), "", "", "", *alarms, "", ""])
+    who = (
+        f"{told['patients']} patients, {told['slices']} slices; p-values stand on {told['calibration patients']} patients less the one who is judged."
+    )
+    return f"{who}\n\n{command.table(heads, rows)}"
+
+
+def limits_table(every: Mapping[str, Told]) -> str:
+    """What is hard, of both modalities side by side; with neighbours where there are any."""
+    kinds = {modality: {kind["kind"]: kind for kind in told["kinds"]} for modality, told in every.items()}
+    rows = [[words, *(cell for told in kinds.values() for cell in _cells(told.get(name)))] for words, name in HARD.items()]
+    heads = ["edit", *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours"))]
+    return command.table(heads, rows)
+
+
+def _cells(kind: Told | None) -> list[str]:
+    return ["-", "-"] if kind is None else [ranged(kind), number(kind["auc with neighbours"])]
+
+
+def filled(text: str, name: str, table: str, page: Path) -> str:
+    """``text`` with ``table`` between the marks of ``name``.
+
+    Raises:
+        UsageError: ``page`` has no such marks.
+    """
+    begin = BEGIN.format(name)
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(END)
+    if not found or not closed:
+        raise UsageError(f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs.")
+    return f"{head}{begin}\n{table}\n{END}{tail}"
+
+
+def pages() -> dict[Path, Callable[[str], str]]:
+    """Page -> how its text is brought up to date."""
+    every = {modality: results_of(modality) for modality in MODALITIES}
+    made: dict[Path, Callable[[str], str]] = {}
+    for modality, told in every.items():
+        card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
+        made[card] = partial(filled, name="families", table=card_table(told), page=card)
+    made[LIMITS_PAGE] = partial(filled, name="hard", table=limits_table(every), page=LIMITS_PAGE)
+    return made
+
+
+def main() -> None:
+    command.parser(__doc__, model=False).parse_args()
+    for page, fill in pages().items():
+        write_atomically(page, fill(page.read_text(encoding="utf-8")).encode())
+        print(f"brought up to date: {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    command.end(main)
