@@ -59,11 +59,15 @@ def prepare(
     prediction: Prediction, radius: float, modality: Modality, *, file: str = "", spacing_mm: tuple[float, float] | None = None
 ) -> CopyMoveReference:
     """Residual planes of a slice and their spectra, made once for all regions, whatever their radius."""
+    return replace(reference_of(prediction, residual_planes(prediction), modality), file=file, spacing_mm=spacing_mm)
+
+
+def reference_of(prediction: Prediction, planes: Planes, modality: Modality) -> CopyMoveReference:
+    """The slice with ``planes`` ``[2, H, W]`` to search."""
     known = prediction.assessed
     scale = brightness_scale(prediction.mean, known) if modality.relative else None
     labels = tissue_map(prediction.mean, known, modality, scale)
-    ground = ground_of(residual_planes(prediction), known) if known.any() else None
-    return CopyMoveReference(known, labels, modality, ground, file, spacing_mm)
+    return CopyMoveReference(known, labels, modality, ground_of(planes, known) if known.any() else None)
 
 
 def residual_planes(prediction: Prediction) -> Planes:
@@ -72,14 +76,27 @@ def residual_planes(prediction: Prediction) -> Planes:
     z holds no structure but only what the neighbours did not foretell; the high-pass holds all of the noise, and edges.
     """
     known = prediction.assessed
-    support = known.astype(np.float32)
-    pixels = np.where(known, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
-    smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(gaussian_filter(support, HIGH_PASS_PX), 1e-6)
-    near = np.maximum(gaussian_filter(support, LOCAL_PX), 1e-6)
-    return np.stack([levelled(plane, known, near) for plane in (np.where(known, prediction.z, 0.0), np.where(known, pixels - smooth, 0.0))])
+    return levelled((np.where(known, prediction.z, 0.0), high_pass(pixels_of(prediction), known)), known)
 
 
-def levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
+def pixels_of(prediction: Prediction) -> FloatImage:
+    """``[H, W]``: the slice itself, 0 where nothing is assessed."""
+    return np.where(prediction.assessed, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
+
+
+def high_pass(pixels: FloatImage, known: BoolImage) -> FloatImage:
+    """``[H, W]``: ``pixels`` (0 where not ``known``) less their Gaussian mean over the known ones; 0 elsewhere."""
+    smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(gaussian_filter(known.astype(np.float32), HIGH_PASS_PX), 1e-6)
+    return np.asarray(np.where(known, pixels - smooth, 0.0), dtype=np.float32)
+
+
+def levelled(planes: Sequence[FloatImage], known: BoolImage) -> Planes:
+    """``[2, H, W]``: ``planes`` (0 where not ``known``) over their local root mean square, cut at ``LARGEST``."""
+    near = np.maximum(gaussian_filter(known.astype(np.float32), LOCAL_PX), 1e-6)
+    return np.stack([_levelled(plane, known, near) for plane in planes])
+
+
+def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
     """``residual`` over its local root mean square, cut at ``LARGEST``. A share ``near`` of each neighbourhood is known."""
     if not residual.any():
         return np.zeros(residual.shape, dtype=np.float32)

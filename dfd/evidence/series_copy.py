@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import convolve, gaussian_filter
+from scipy.ndimage import convolve
 
 from dfd.evidence import copy_move
-from dfd.evidence.copy_move import HIGH_PASS_PX, LOCAL_PX, NO_PLACE, SOURCE, CopyMoveReference, levelled
+from dfd.evidence.copy_move import NO_PLACE, SOURCE, CopyMoveReference, high_pass, levelled, pixels_of, reference_of
 from dfd.evidence.correlation import QUICK_TRANSFORMS, Effort, Planes, ground_of
-from dfd.intensity import assessed_pixels, brightness_scale, tissue_map
+from dfd.intensity import assessed_pixels
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
 from dfd.residuals import SECOND_DIFFERENCE
@@ -34,25 +34,17 @@ def pixel_planes(pixels: FloatImage, known: BoolImage) -> Planes:
 
     The second holds the finest grain and no straight edges along rows or columns; what the two share by chance is counted (``correlation.search``).
     """
-    support = known.astype(np.float32)
     filled = np.where(known, pixels, 0.0).astype(np.float32)
-    smooth = gaussian_filter(filled, HIGH_PASS_PX) / np.maximum(gaussian_filter(support, HIGH_PASS_PX), 1e-6)
-    kernel = np.asarray(SECOND_DIFFERENCE, dtype=np.float32)
     # Where a neighbour is not known the difference would be that of the filling.
-    whole = convolve(support, np.ones((3, 3), dtype=np.float32)) > 8.5
-    near = np.maximum(gaussian_filter(support, LOCAL_PX), 1e-6)
-    planes = (np.where(known, filled - smooth, 0.0), np.where(whole & known, convolve(filled, kernel), 0.0))
-    return np.stack([levelled(plane, known, near) for plane in planes])
+    whole = convolve(known.astype(np.float32), np.ones((3, 3), dtype=np.float32)) > 8.5
+    second = convolve(filled, np.asarray(SECOND_DIFFERENCE, dtype=np.float32))
+    return levelled((high_pass(filled, known), np.where(whole & known, second, 0.0)), known)
 
 
 def prepare(prediction: Prediction, radius: float, modality: Modality, context: Context) -> SeriesReference:
     """Planes and spectra of the slice; those of the others are made once and kept with them."""
-    known = prediction.assessed
-    scale = brightness_scale(prediction.mean, known) if modality.relative else None
-    labels = tissue_map(prediction.mean, known, modality, scale)
-    pixels = np.where(known, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
-    ground = ground_of(pixel_planes(pixels, known), known) if known.any() else None
-    return SeriesReference(CopyMoveReference(known, labels, modality, ground), tuple(_reference_of(one, modality) for one in context.others))
+    own = reference_of(prediction, pixel_planes(pixels_of(prediction), prediction.assessed), modality)
+    return SeriesReference(own, tuple(_reference_of(one, modality) for one in context.others))
 
 
 def _reference_of(other: SeriesSlice, modality: Modality) -> CopyMoveReference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
 from benchmarks.trials import GENUINE
-from dfd.calibration import Calibration, fit
+from dfd.calibration import SERIES, Calibration, Setting, fit
 from dfd.errors import CalibrationError, UsageError
 
 KIND = "white noise 0.6 x residual"
@@ -30,7 +31,13 @@ def calibration_of(*levels: float) -> Calibration:
 
 
 def row(patient: str, kind: str, value: float, rival: float = math.nan, **more: Any) -> dict[str, Any]:
-    known = {"statistics": {"noise": value, "copy_move": 1.0, "synthesis": 1.0}, "tissue": "lung", "mean": 0.0, "deviation": 1.0, "edges": 0.1}
+    known: dict[str, Any] = {
+        "statistics": {"noise": value, "copy_move": 1.0, "synthesis": 1.0},
+        "tissue": "lung",
+        "mean": 0.0,
+        "deviation": 1.0,
+        "edges": 0.1,
+    }
     scan = {"slice": f"{patient}/a", "scanner": "GE X", "maker": "GE", "kernel": "STD", "radius": 10.0}
     return {"patient": patient, "kind": kind, "curve": "", "at": 0.0, "baselines": {"rival": rival}, "statistic": value, **known, **scan, **more}
 
@@ -76,6 +83,23 @@ def test_who_shares_the_manufacturer_is_left_out_too() -> None:
     by = {name: pool.judge(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
     assert all(told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None)
     assert told["p"] < told["p maker"]
+
+
+def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
+    plain = calibration_of(1.0, 1.0, 5.0)
+    rng = np.random.default_rng(3)
+    drawn = [[{"noise": level * each, "neighbours": level * each} for each in rng.gamma(9.0, 0.11, 40)] for level in (1.0, 1.0, 5.0)]
+    pool = crossfit.named(replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1")
+    series = crossfit.beside(pool)
+    assert series is not None
+    strange = {"noise": 4.0, "neighbours": 4.0}
+    alone, told = benchmark.judged([row("c", KIND, 4.0), row("c", KIND, 4.0, statistics=strange)], pool, {})
+    assert math.isnan(alone["p beside"])
+    others, everybody = series.judge({"c"}), series.judge()
+    assert others is not None
+    assert everybody is not None
+    assert told["p beside"] == others.p(strange) < everybody.p(strange)
+    assert crossfit.beside(crossfit.named(plain, ["a", "b", "c"], "fold1")) is None
 
 
 def test_a_row_is_above_a_baseline_only_where_it_is() -> None:

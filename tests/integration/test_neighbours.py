@@ -46,7 +46,9 @@ def test_neighbours_are_used_where_they_are_and_only_there(calibrated: Path, sca
     alone = scored(scans, calibrated, tmp_path / "alone", context=False)
     assert beside["p_neighbours"].notna().tolist() == [False, True, False]
     assert beside["p_value"].notna().all()
+    assert beside["p_series_copy"].notna().tolist() == [False, True, False]
     assert alone["p_neighbours"].isna().all()
+    assert alone["p_series_copy"].isna().all()
     ends = [0, 2]
     pd.testing.assert_frame_equal(beside.iloc[ends], alone.iloc[ends])
     kept = [json.loads((tmp_path / name / "run.json").read_text())["configuration"]["context"] for name in ("beside", "alone")]
