@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks import cohorts, command, crossfit, folds, gather, models, plots, report, rows, scans, sides, summary
+from benchmarks import ablation, cohorts, command, crossfit, folds, gather, models, plots, report, rows, scans, sides, summary, targets
 from benchmarks.cohorts import Cohort
 from benchmarks.crossfit import Pool
 from benchmarks.folds import FOLDS
@@ -170,6 +170,8 @@ def summed_up(arguments: argparse.Namespace, gathered: Gathered) -> dict[str, An
         "beside": [told for name in names if (told := summary.beside_row(everything, name))],
         "untouched": [summary.family_row(everything, name, ()) for name in names if name in UNTOUCHED],
         "false alarms": summary.false_alarms(everything),
+        "ablation": ablation.lines(everything, forms),
+        "targets": targets.lines(arguments.modality, everything, forms, baselines),
         "curves": {curve: summary_of_curve(everything, curve) for curve in CURVE_LABELS},
         "families left out": left_out(arguments, gathered.patients),
     }
@@ -193,6 +195,12 @@ def left_out(arguments: argparse.Namespace, patients: Sequence[str]) -> dict[str
         if any(reason for reason in reasons):
             told[name] = {reason: count for reason, count in reasons.items() if reason}
     return told
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """All numbers as read by people."""
+    parts = (report.markdown(content), ablation.markdown(content["ablation"]), targets.markdown(content["targets"]))
+    return "\n\n".join(part for part in parts if part)
 
 
 def figures(content: Mapping[str, Any], gathered: Gathered) -> dict[str, Figure]:
@@ -240,7 +248,7 @@ def main() -> None:
         raise UsageError("Not one slice could be assessed, so there is nothing to tell; give axial slices of the modality.")
     content = summed_up(arguments, gathered) | {"seconds": time.monotonic() - started}
     name = f"benchmark_{arguments.modality}" + ("_test" if arguments.test else "")
-    folder = command.publish(name, content, report.markdown(content), quick=arguments.quick, folder=OWN_RESULTS if arguments.data else None)
+    folder = command.publish(name, content, markdown(content), quick=arguments.quick, folder=OWN_RESULTS if arguments.data else None)
     for which, figure in figures(content, gathered).items():
         print(f"drawn: {plots.save(figure, folder / f'{name}_{which}.png')}")
 

@@ -98,3 +98,13 @@ def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
     return replace(calibration, tables=tables, combined=combined, settings={})
+
+
+def scores(asked: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]) -> list[float]:
+    """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``, a list for each patient: see ``rarity``.
+
+    A family that was measured on none of them plays no part; NaN where that holds for all.
+    """
+    families = sorted({family for rows in genuine for row in rows for family, value in row.items() if math.isfinite(value)})
+    tables = {family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine]) for family in families}
+    return [float(rarity(row, tables)) for row in asked]

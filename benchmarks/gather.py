@@ -20,7 +20,7 @@ from benchmarks.rows import Task
 
 logger = logging.getLogger(__name__)
 
-CODE = ("benchmarks/rows.py", "benchmarks/baselines/*.py")
+CODE = ("benchmarks/rows.py", "benchmarks/variants.py", "benchmarks/baselines/*.py")
 """What rows follow from beside ``ledger.CODE``."""
 CURVE_SLICES = 1
 """Slices per patient on which the curves are measured: a curve asks for as many forgeries again as half the table."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import matching, models, scans, sides, trials, volumes
+from benchmarks import matching, models, scans, sides, trials, variants, volumes
 from benchmarks.ledger import Rows
 from benchmarks.models import Loaded
 from benchmarks.scans import Listed, Scan
@@ -178,7 +178,8 @@ def _measured(ground: Ground, task: Task) -> Iterator[tuple[Part, Rows]]:
             yield part, _missed(ground, version)
         else:
             plain = _marked(trials.measured(ground, version), ground, part.curve, [part.at] * len(version.centres))
-            yield part, _compared(ground, version, plain, task.baselines) if not part.curve else plain
+            whole = plain if part.curve else variants.added(plain, version, ground.places.radius)
+            yield part, whole if part.curve else _compared(ground, version, whole, task.baselines)
 
 
 def _marked(rows: Rows, ground: Ground, curve: str, at: Sequence[float]) -> Rows:

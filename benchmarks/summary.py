@@ -24,6 +24,7 @@ Number: TypeAlias = Callable[[Row], float]
 
 ALARMS = (0.05, 0.01)
 LIMITS = (UNUSUAL, STRONGLY_UNUSUAL)
+STRONG = f"p <= {STRONGLY_UNUSUAL:g}"
 LEFT_OUT = {"p": "patient left out", "p maker": "manufacturer left out"}
 """Key of a row -> what its p-value stands on."""
 LEAST = 10
@@ -192,23 +193,36 @@ def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:
     return told
 
 
+def means(every: Sequence[Sides], number: Number = ours, p: Number | None = None, draws: int = DRAWS) -> dict[str, Any]:
+    """The mean over several edits of AUC and detection by ``number``, with intervals, and on how many patients they stand.
+
+    ``p``: also of the share of edited regions whose ``p`` is at most ``STRONGLY_UNUSUAL``.
+    """
+    patients = sorted({name for of in every for name in of.patients})
+    parts = [of.parts(number, patients) for of in every]
+    p_values = [of.parts(p, patients)[0] for of in every] if p else []
+
+    def numbers(drawn: Drawn) -> dict[str, float]:
+        pooled = [_pooled(part, drawn) for part in parts]
+        told = {"auc": _mean([auc(*pair) for pair in pooled])}
+        told |= {f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled]) for alarms in ALARMS}
+        if p:
+            said = [np.concatenate([side[i] for i in drawn]) if len(side) else np.empty(0) for side in p_values]
+            told[STRONG] = _mean([float((values <= STRONGLY_UNUSUAL).mean()) if len(values) else math.nan for values in said])
+        return told
+
+    between = intervals(numbers, len(patients), _generator(), draws)
+    return {"patients": len(patients), **numbers(range(len(patients))), **{f"{name} interval": bounds for name, bounds in between.items()}}
+
+
 def form_row(rows: Sequence[Row], form: str, kinds: Sequence[str], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
     """The mean over the families of a form: AUC, detection, and how far above the best baseline; and all its edits within groups of scans."""
     every = [sides_of(rows, kind) for kind in kinds]
-    patients = sorted({name for of in every for name in of.patients})
-    parts = [of.parts(ours, patients) for of in every]
-
-    def means(drawn: Drawn) -> dict[str, float]:
-        pooled = [_pooled(part, drawn) for part in parts]
-        told = {"auc": _mean([auc(*pair) for pair in pooled])}
-        return told | {f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled]) for alarms in ALARMS}
-
-    between = intervals(means, len(patients), _generator(), draws)
     together = Sides([row for of in every for row in of.edited], [row for row in rows if row["kind"] == GENUINE])
     return {
-        **{"form": form, "families": len(kinds), "patients": len(patients), "regions": len(together.edited)},
-        **means(range(len(patients))),
-        **{f"{name} interval": bounds for name, bounds in between.items()},
+        **{"form": form, "families": len(kinds)},
+        **means(every, draws=draws),
+        "regions": len(together.edited),
         **shares(together.edited),
         **against(every, baselines, draws),
         "groups": {name: grouped(together, group) for name, group in GROUPS.items()},

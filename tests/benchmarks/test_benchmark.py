@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import benchmark, cohorts, crossfit, folds, gather, plots, report, rows, sides, summary
+from benchmarks import benchmark, cohorts, crossfit, folds, gather, plots, rows, sides, summary
 from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
@@ -194,8 +194,8 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     gathered = benchmark.Gathered(told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool)
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
     content = benchmark.summed_up(arguments, gathered) | {"seconds": 1.0}
-    text = report.markdown(content)
-    for words in (KIND, "fold0", "false alarms", "adversarial noise"):
+    text = benchmark.markdown(content)
+    for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     for name, figure in benchmark.figures(content, gathered).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000
