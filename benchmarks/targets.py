@@ -104,7 +104,8 @@ def told_of(target: Target, rows: Sequence[Row], baselines: Sequence[str], draws
     told = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
     met = {name: told[name] >= least if math.isfinite(told[name]) else None for name, least in target.wanted.items()}
     rivals = summary.against(every, baselines, draws) if baselines else {}
-    return {"target": target.name, "edits": [of.edited[0]["kind"] for of in every], "wanted": dict(target.wanted), "met": met, **told, **rivals}
+    tried = {"edits": [of.edited[0]["kind"] for of in every], "of": len(target.kinds)}
+    return {"target": target.name, **tried, "wanted": dict(target.wanted), "met": met, **told, **rivals}
 
 
 def source_of(row: Row) -> str:
@@ -142,7 +143,7 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
     heads = ["", "edits", "patients", *COLUMNS.values(), *(["above every baseline"] if rivals else [])]
     cells = [
         [
-            *(one["target"], str(len(one["edits"])), str(one["patients"])),
+            *(one["target"], f"{len(one['edits'])} of {one['of']}", str(one["patients"])),
             *(_cell(one, name) for name in COLUMNS),
             *([lead(one)] if rivals else []),
         ]

@@ -69,6 +69,7 @@ def test_soft_and_sharp_kernels_stand_in_their_own_rows() -> None:
     assert soft["auc"] > 0.97 > 0.7 > sharp["auc"]
     assert sharp["met"] == {}
     assert len(found) == 2
+    assert "| 1 of 6 | 2 |" in targets.markdown([soft])
 
 
 def test_neighbours_are_judged_on_the_regions_that_had_them() -> None:
