@@ -54,6 +54,10 @@ class SliceRef:
     """Along the normal of the series; None where the header has no position."""
     phase: int = 0
     """Which of several slices at one position (cine, dynamic contrast); 0 where there is one."""
+    corner_mm: tuple[float, ...] = ()
+    """Centre of the first pixel (LPS); empty where the header has none."""
+    acquired: str = ""
+    """When and with which tube voltage: what all reconstructions of one acquisition share. To be compared, never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class Series:
     facts: ScanFacts
     remarks: tuple[str, ...] = ()
     """Plain sentences on gaps, phases, duplicates."""
+    study_uid: str = ""
+    """StudyInstanceUID, to be compared and never shown; so is the next."""
+    space_uid: str = ""
+    """FrameOfReferenceUID: positions of two series with the same are comparable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,16 @@ class SeriesSlice:
     """``[H, W]``, NaN where there is no measurement."""
     prepared: dict[str, Any] = field(default_factory=dict, repr=False)
     """What an evidence family made of it, by family: many slices of a series are asked about in turn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """A slice at the same place in another series of the same study and acquisition: another reconstruction of it."""
+
+    name: str
+    """Of its file, from the data folder, and of its frame where the file holds several."""
+    pixels: FloatImage
+    """``[H, W]`` in the unit of the slice, NaN where there is no measurement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ FLOORS = (
     {"__init__"},
     {"workflow"},
     {"bundle", "outputs"},
-    {"predict", "regions", "evidence", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
+    {"predict", "regions", "evidence", "agreement", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"residuals"},
     {"intensity", "masking", "alterations"},
     {"modalities", "settings", "endings"},

@@ -34,17 +34,45 @@ MOST_OTHERS = 40
 IDENTICAL = "a slice beside this one holds the very same pixels, so the neighbours say nothing and were not used"
 
 
+class SeriesFolders:
+    """The series of folders, from headers alone; those of the last ``FOLDERS_KEPT`` are remembered."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
+
+    def beside(self, path: Path) -> tuple[Series, ...]:
+        """The series of a file's own folder, or of a NIfTI file itself.
+
+        Raises:
+            SeriesError: it cannot be read.
+        """
+        return self.of(path if is_nifti(path) else path.parent)
+
+    def of(self, place: Path) -> tuple[Series, ...]:
+        """The series below a folder, or of a NIfTI file.
+
+        Raises:
+            SeriesError: it cannot be read.
+        """
+        if place not in self._known:
+            self._known[place] = (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+            if len(self._known) > FOLDERS_KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(place)
+        return self._known[place]
+
+
 class LoadContextd(MapTransform):
     """Adds ``context``, a ``Context``, to a slice that ``LoadSliced`` has read and that has a neighbour on either side; else adds nothing.
 
     Neighbours: the same series, orientation, matrix and phase, one usual distance away. They are sought by their headers in the slice's own folder,
     or among the frames of its file, and only those two are decoded. Where one repeats the slice itself, ``context_note`` says so in a sentence.
-    A bare image has no folder and passes.
+    A bare image has no folder and passes. ``folders`` may be shared with other transforms, so that headers are read once.
     """
 
-    def __init__(self, keys: KeysCollection = "image") -> None:
+    def __init__(self, keys: KeysCollection = "image", folders: SeriesFolders | None = None) -> None:
         super().__init__(keys)
-        self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
+        self.folders = folders or SeriesFolders()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
@@ -66,7 +94,7 @@ class LoadContextd(MapTransform):
         Raises:
             SeriesError: the folder or a neighbour cannot be read.
         """
-        found = neighbours_of(scan, self.series_of(scan.ref.path))
+        found = neighbours_of(scan, self.folders.beside(scan.ref.path))
         if found is None:
             return None
         places, distances, around = found
@@ -78,20 +106,6 @@ class LoadContextd(MapTransform):
         if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
             return IDENTICAL
         return Context(below, above, distances, around)
-
-    def series_of(self, path: Path) -> tuple[Series, ...]:
-        """The series of a file's own folder, or of a NIfTI file itself; the last ``FOLDERS_KEPT`` are remembered.
-
-        Raises:
-            SeriesError: it cannot be read.
-        """
-        place = path if is_nifti(path) else path.parent
-        if place not in self._known:
-            self._known[place] = (read_nifti_series(place),) if place is path else tuple(read_series(place)[0])
-            if len(self._known) > FOLDERS_KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(place)
-        return self._known[place]
 
 
 class SeriesSlices:
@@ -148,10 +162,10 @@ Beside: TypeAlias = tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None,
 
 def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
     """What lies beside ``scan`` in its series, without a gap; None where either neighbour is missing."""
-    whole = next((one for one in series if any(_same(ref, scan.ref) for ref in one.slices)), None)
+    whole = series_holding(scan.ref, series)
     if whole is None:
         return None
-    own = next(ref for ref in whole.slices if _same(ref, scan.ref))
+    own = next(ref for ref in whole.slices if same_place(ref, scan.ref))
     alike = [ref for ref in whole.slices if ref.phase == own.phase]
     place = alike.index(own)
     if not 0 < place < len(alike) - 1:
@@ -170,7 +184,13 @@ def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
     return ((below, above), steps, around) if near else None
 
 
-def _same(ref: SliceRef, other: SliceRef) -> bool:
+def series_holding(ref: SliceRef, series: Sequence[Series]) -> Series | None:
+    """Which of ``series`` holds the slice that lies at ``ref``."""
+    return next((one for one in series if any(same_place(each, ref) for each in one.slices)), None)
+
+
+def same_place(ref: SliceRef, other: SliceRef) -> bool:
+    """Whether both name one frame of one file."""
     return (ref.path, ref.frame) == (other.path, other.frame)
 
 

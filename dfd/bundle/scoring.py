@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ from dfd import calibration
 from dfd.bundle import screening
 from dfd.bundle.context import SeriesSlices, setting_of
 from dfd.bundle.inferer import as_prediction
+from dfd.bundle.twins import TwinNotes
 from dfd.calibration import Calibration, Circumstances
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
-from dfd.records import Context, Finding, Point, Prediction, Region, Slice
+from dfd.records import Context, Finding, Point, Prediction, Region, Slice, Twin
 from dfd.regions import region_of
 from dfd.suitability import objections
 
@@ -35,12 +36,26 @@ def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, 
     return batch["image"].to(device, non_blocking=non_blocking), None
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is known of a slice from others."""
+
+    context: Context | None = None
+    notes: tuple[str, ...] = ()
+    """What is to be said of its neighbours."""
+    twins: tuple[Twin, ...] = ()
+
+
+ALONE = Beside()
+
+
 class ScoreRegionsd(MapTransform):
     """``pred`` of ``LatticeInferer`` -> what is said of it.
 
     With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
     ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
     Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
+    So is what ``twins`` show in its region, other reconstructions of the slice; score and verdict stay as they are.
     Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
     """
 
@@ -62,7 +77,8 @@ class ScoreRegionsd(MapTransform):
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = as_prediction(planes[0])
-        beside = (data.get("context"), data.get("context_note", ""))
+        note = data.get("context_note", "")
+        beside = Beside(data.get("context"), (note,) if note else (), data.get("twins", ()))
         whole = [point for point in data["points"] if point.is_screening]
         screened = screening.screen(data["scan"], whole, prediction, self.modality, self.calibration) if whole else {}
         findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction, beside)
@@ -74,9 +90,9 @@ class ScoreRegionsd(MapTransform):
         return answered
 
     def findings(
-        self, scan: Slice, points: Sequence[Point], prediction: Prediction, beside: tuple[Context | None, str] = (None, "")
+        self, scan: Slice, points: Sequence[Point], prediction: Prediction, beside: Beside = ALONE
     ) -> tuple[list[Finding], list[Region | None]]:
-        """One finding and one region (None where the point has none) per point. ``beside``: the slice's context, and what is to be said of it."""
+        """One finding and one region (None where the point has none) per point."""
         against = objections(scan, self.modality)
         if against.refusal:
             return [Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}") for point in points], [None] * len(points)
@@ -85,16 +101,18 @@ class ScoreRegionsd(MapTransform):
         covariates = covariates_of(prediction, scan.facts, self.modality)
         placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
         regions = [region if isinstance(region, Region) else None for region in placed]
-        context, note = beside
+        context = beside.context
         if context is not None and series_copy.FAMILY in self._series_tables():
             context = self._slices.into(context, scan)
         examined = SliceEvidence(prediction, self.modality, context)
         measured = iter(examined.measure_all([region for region in regions if region is not None]))
-        around = Circumstances(None, covariates, against.remarks, notes=(note,) if note else ())
+        around = Circumstances(None, covariates, against.remarks)
+        told = TwinNotes(scan, beside.twins, self.modality)
 
         def judged(point: Point, region: Region) -> Finding:
             found = next(measured)
-            return calibration.judge(point, found, self.calibration, replace(around, radius_mm=region.radius_mm, setting=setting_of(found)))
+            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*beside.notes, *told.of(region)))
+            return calibration.judge(point, found, self.calibration, here)
 
         findings = [
             Finding(point, "unreadable", error=str(region)) if isinstance(region, PointsError) else judged(point, region)

@@ -1,7 +1,7 @@
 """From files to slices: the only room (beside the phantoms and the DICOM outputs) that knows pydicom and nibabel."""
 
 from dfd.reading.files import find_files
-from dfd.reading.series import read_series
+from dfd.reading.series import read_series, study_of
 from dfd.reading.slices import read_facts, read_slice
 
-__all__ = ["find_files", "read_facts", "read_series", "read_slice"]
+__all__ = ["find_files", "read_facts", "read_series", "read_slice", "study_of"]

@@ -28,15 +28,18 @@ _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.
 
 _KEYWORDS = (
     "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID AcquisitionDate AcquisitionTime AcquisitionDateTime Modality Manufacturer "
-    "ManufacturerModelName PatientID BodyPartExamined ScanningSequence SequenceVariant SequenceName PulseSequenceName SliceThickness TriggerTime "
-    "ConvolutionKernel SeriesInstanceUID InstanceNumber TemporalPositionIdentifier ImagePositionPatient ImageOrientationPatient SamplesPerPixel "
-    "PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing BitsAllocated BitsStored PixelRepresentation PixelPaddingValue "
-    "PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit "
-    "RescaleIntercept RescaleSlope RescaleType LossyImageCompression ModalityLUTSequence SharedFunctionalGroupsSequence "
-    "PerFrameFunctionalGroupsSequence"
+    "ManufacturerModelName PatientID StudyInstanceUID FrameOfReferenceUID KVP BodyPartExamined ScanningSequence SequenceVariant SequenceName "
+    "PulseSequenceName SliceThickness TriggerTime ConvolutionKernel SeriesInstanceUID InstanceNumber TemporalPositionIdentifier "
+    "ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing "
+    "BitsAllocated BitsStored PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
+    "DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit RescaleIntercept RescaleSlope RescaleType LossyImageCompression "
+    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
 )
 HEADER_TAGS: tuple[int, ...] = tuple(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None)
 """The elements that are read; the patient's name is not among them."""
+
+STUDY_TAGS = tuple(tag for word in ("SpecificCharacterSet", "StudyInstanceUID") if (tag := tag_for_keyword(word)) is not None)
+"""Those that tell to which study a file belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +239,10 @@ def _is_lossy(header: Dataset, syntax: str) -> bool:
     """True where the pixels went through lossy compression, now or before."""
     stated = text_of(value_of(header, "LossyImageCompression"))
     return stated == "01" or (stated != "00" and syntax in _LOSSY_SYNTAXES)
+
+
+def moment_of(header: Dataset, frame: int = 0) -> str:
+    """When a frame (zero-based) was acquired, as the header writes it; empty where it does not say."""
+    own = text_of(frame_value(header, frame, "FrameContentSequence", "FrameAcquisitionDateTime"))
+    moment = own or text_of(value_of(header, "AcquisitionDateTime"))
+    return moment or text_of(value_of(header, "AcquisitionDate")) + text_of(value_of(header, "AcquisitionTime"))

@@ -12,15 +12,17 @@ from typing import TypeAlias
 from pydicom import Dataset
 
 from dfd.errors import SeriesError
-from dfd.reading.content import is_nifti
+from dfd.reading.content import is_dicom, is_nifti
 from dfd.reading.files import find_files
 from dfd.reading.guard import read_header, reading
 from dfd.reading.header import (
     HEADER_TAGS,
+    STUDY_TAGS,
     Placement,
     facts_of,
     frame_value,
     image_shape,
+    moment_of,
     normal_of,
     number_of,
     placement_of,
@@ -43,6 +45,9 @@ GAP_FACTOR = 1.5
 AXIAL_COSINE = 0.8
 """A CT plane whose normal is farther from the patient's long axis (37 degrees; gantries tilt up to 30) was not scanned axially."""
 
+FILES_TRIED = 8
+"""Names of a folder among which its first DICOM file is sought."""
+
 _OrderKey: TypeAlias = tuple[tuple[bool, float | str], ...]
 _GroupKey: TypeAlias = tuple[str, str, int, int]
 """SeriesInstanceUID, the folder where there is no UID, rows, columns."""
@@ -60,6 +65,9 @@ class _Entry:
     order: _OrderKey
     """What tells phases at one place apart, in order of trust; the last part makes it unique."""
     facts: ScanFacts
+    acquired: str
+    study: tuple[str, str]
+    """StudyInstanceUID and FrameOfReferenceUID."""
 
 
 def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
@@ -91,6 +99,16 @@ def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
     return found, skipped
 
 
+def study_of(folder: Path) -> str:
+    """StudyInstanceUID of the first DICOM file that lies in ``folder`` itself; empty where there is none, or it cannot be read or does not say."""
+    try:
+        files = (path for path in sorted(folder.iterdir())[:FILES_TRIED] if path.is_file() and is_dicom(path))
+        first = next(files, None)
+        return "" if first is None else text_of(value_of(read_header(first, STUDY_TAGS), "StudyInstanceUID"))
+    except (OSError, SeriesError):
+        return ""
+
+
 def _entries(path: Path) -> list[_Entry]:
     """The frames of one DICOM file."""
     header = read_header(path, HEADER_TAGS)
@@ -100,8 +118,12 @@ def _entries(path: Path) -> list[_Entry]:
         group = (uid, "" if uid else str(path.parent), shape.rows, shape.columns)
         sop_uid = text_of(value_of(header, "SOPInstanceUID"))
         facts = facts_of(header, path)
+        study = (text_of(value_of(header, "StudyInstanceUID")), text_of(value_of(header, "FrameOfReferenceUID")))
+        # The exposure of a frame of an enhanced file has a group of its own, which is not read: such frames are told apart by time alone.
+        voltage = number_of(value_of(header, "KVP"))
+        acquired = [f"{moment_of(header, frame)} {voltage}" for frame in range(shape.frames)]
         return [
-            _Entry(path, frame, sop_uid, group, placement_of(header, frame), _order_key(header, frame, sop_uid), facts)
+            _Entry(path, frame, sop_uid, group, placement_of(header, frame), _order_key(header, frame, sop_uid), facts, acquired[frame], study)
             for frame in range(shape.frames)
         ]
 
@@ -110,8 +132,7 @@ def _order_key(header: Dataset, frame: int, sop_uid: str) -> _OrderKey:
     """What orders slices at one position: (missing, value) pairs, so that slices which say more come first."""
     content = "FrameContentSequence"
     temporal = number_of(frame_value(header, frame, content, "TemporalPositionIndex")) or number_of(value_of(header, "TemporalPositionIdentifier"))
-    moment = text_of(frame_value(header, frame, content, "FrameAcquisitionDateTime")) or text_of(value_of(header, "AcquisitionDateTime"))
-    moment = moment or text_of(value_of(header, "AcquisitionDate")) + text_of(value_of(header, "AcquisitionTime"))
+    moment = moment_of(header, frame)
     trigger = number_of(frame_value(header, frame, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"))
     trigger = number_of(value_of(header, "TriggerTime")) if trigger is None else trigger
     instance = number_of(value_of(header, "InstanceNumber"))
@@ -151,14 +172,14 @@ def _series_of(entries: list[_Entry], remarks: tuple[str, ...]) -> Series:
         ordered = sorted(entries, key=lambda entry: entry.order)
         remarks += ("no slice says where it lies: the order is that of InstanceNumber, and gaps cannot be told",) if len(entries) > 1 else ()
         refs = [SliceRef(entry.path, entry.frame, entry.sop_uid) for entry in ordered]
-        return Series(uid, (), tuple(refs), ordered[0].facts, remarks)
+        return Series(uid, (), tuple(refs), ordered[0].facts, remarks, *ordered[0].study)
     places = _places(entries, orientation)
     placed = [(phase, place, mm, entry) for place, members in enumerate(places) for phase, (mm, entry) in enumerate(members)]
     placed.sort(key=lambda item: item[:2])
-    refs = [SliceRef(entry.path, entry.frame, entry.sop_uid, mm, phase) for phase, _, mm, entry in placed]
+    refs = [SliceRef(entry.path, entry.frame, entry.sop_uid, mm, phase, entry.placement.corner_mm, entry.acquired) for phase, _, mm, entry in placed]
     remarks += _phase_remarks(places) + _gap_remarks([members[0][0] for members in places])
     facts = placed[0][3].facts
-    return Series(uid, orientation, tuple(refs), facts, remarks + _plane_remarks(orientation, facts))
+    return Series(uid, orientation, tuple(refs), facts, remarks + _plane_remarks(orientation, facts), *entries[0].study)
 
 
 def _places(entries: list[_Entry], orientation: tuple[float, ...]) -> list[list[tuple[float, _Entry]]]:

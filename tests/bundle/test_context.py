@@ -151,9 +151,9 @@ def test_headers_of_a_few_folders_are_remembered(tmp_path: Path, monkeypatch: py
 
     asked: list[Path] = []
     monkeypatch.setattr(context, "read_series", lambda folder: (asked.append(folder), ([], []))[1])
-    loader = LoadContextd()
+    folders = context.SeriesFolders()
     for number in (*range(FOLDERS_KEPT + 1), FOLDERS_KEPT, 0):
-        loader.series_of(tmp_path / str(number) / "a.dcm")
+        folders.beside(tmp_path / str(number) / "a.dcm")
     assert [int(folder.name) for folder in asked] == [*range(FOLDERS_KEPT + 1), 0]
 
 
