@@ -108,7 +108,7 @@ VARIANTS = (
 SAID = (
     "Mean over the edits of each form: AUC, then what is found at 1 % false alarms. Every line is judged by the genuine regions of the other "
     "patients of this run. Without self-reference windows are compared with those of the other patients in place of those of their own slice "
-    "(the search for copies is left as it is). Without the head noise and synthesis are both the deviation of the grain. Without the network each "
+    "(the search for copies is left as it is). Without the head noise and synthesis are read from the grain alone. Without the network each "
     f"pixel is foretold by its smoothed neighbours; measured on {', '.join(NETWORK_FREE[1:])}."
 )
 

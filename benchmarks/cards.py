@@ -2,7 +2,8 @@
 
     python -m benchmarks.cards
 
-What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/families_*.json; the words around stay.
+What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/families_*.json and, once the whole benchmark was
+run, benchmark_*.json; the words around stay.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command
+from benchmarks import command, report, targets
+from benchmarks.first_evidence import ranged_beside
 from benchmarks.report import number
 from benchmarks.sides import ROOT
 from dfd.errors import UsageError
@@ -53,6 +55,39 @@ def results_of(modality: str) -> Told:
     return told
 
 
+def benchmark_of(modality: str) -> Told | None:
+    """The committed numbers of the whole benchmark; None where it was not run yet."""
+    path = command.RESULTS / f"benchmark_{modality}.json"
+    return restored(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
+    """The same with NaN where ``command.rounded`` put None, but for what has three answers."""
+    if isinstance(content, dict):
+        return {key: value if key in ("above every", "met") else restored(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [restored(value) for value in content]
+    return float("nan") if content is None else content
+
+
+def benchmark_section(told: Told) -> str:
+    """What a card says of the whole benchmark: what was to be reached, forms, false alarms, and groups of scans."""
+    who = (
+        f"{told['patients']} patients, each scored by a network that did not learn from him; p-values stand on {told['calibration patients']} others."
+    )
+    parts = [
+        who,
+        targets.markdown(told["targets"]),
+        "### Forms",
+        report.forms(told["forms"]),
+        "### False alarms on clean controls",
+        report.alarms(told["false alarms"]),
+        "### Scanners, kernels and tissues (AUC)",
+        report.groups(told["forms"]),
+    ]
+    return "\n\n".join(part.replace("## Targets", "### Targets") for part in parts if part)
+
+
 def ranged(kind: Told, bold: str = "") -> str:
     """AUC with its interval."""
     return f"{bold}{number(kind['auc'])}{bold} ({number(kind['low'])} to {number(kind['high'])})"
@@ -66,7 +101,7 @@ def card_table(told: Told) -> str:
         [
             *(kind["kind"], str(kind["regions"]), ranged(kind, "**"), number(kind["found at 0.05"]), number(kind["found at 0.01"])),
             *(number(kind[rate]) for rate in RATES),
-            number(kind["auc with neighbours"]),
+            ranged_beside(kind),
             " / ".join(number(kind[f"auc by {family}"]) for family in families),
         ]
         for kind in told["kinds"]
@@ -88,7 +123,7 @@ def limits_table(every: Mapping[str, Told]) -> str:
 
 
 def _cells(kind: Told | None) -> list[str]:
-    return ["-", "-"] if kind is None else [ranged(kind), number(kind["auc with neighbours"])]
+    return ["-", "-"] if kind is None else [ranged(kind), ranged_beside(kind)]
 
 
 def filled(text: str, name: str, table: str, page: Path) -> str:
@@ -105,13 +140,23 @@ def filled(text: str, name: str, table: str, page: Path) -> str:
     return f"{head}{begin}\n{table}\n{END}{tail}"
 
 
+def all_filled(text: str, tables: Mapping[str, str], page: Path) -> str:
+    """``filled`` with each of ``tables``, by name."""
+    for name, table in tables.items():
+        text = filled(text, name, table, page)
+    return text
+
+
 def pages() -> dict[Path, Callable[[str], str]]:
     """Page -> how its text is brought up to date."""
     every = {modality: results_of(modality) for modality in MODALITIES}
     made: dict[Path, Callable[[str], str]] = {}
     for modality, told in every.items():
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
-        made[card] = partial(filled, name="families", table=card_table(told), page=card)
+        tables = {"families": card_table(told)}
+        if whole := benchmark_of(modality):
+            tables["benchmark"] = benchmark_section(whole)
+        made[card] = partial(all_filled, tables=tables, page=card)
     made[LIMITS_PAGE] = partial(filled, name="hard", table=limits_table(every), page=LIMITS_PAGE)
     return made
 

@@ -99,8 +99,11 @@ def rates(rows: Sequence[Mapping[str, Any]], calibration: Calibration | None, ot
 def summarise(rows: Sequence[Mapping[str, Any]], kind: str, patients: Sequence[str]) -> dict[str, Any]:
     """AUC with interval, detection, and what content alone says, for one kind of edit against all controls."""
     edited, genuine = ([row for row in rows if row["kind"] == wanted] for wanted in (kind, GENUINE))
-    parts = [by_patient([row["statistic"] for row in side], [row["patient"] for row in side], patients) for side in (edited, genuine)]
-    pooled = [np.concatenate(side) for side in parts]
+    parts, beside = (
+        [by_patient([row.get(key, np.nan) for row in side], [row["patient"] for row in side], patients) for side in (edited, genuine)]
+        for key in ("statistic", "beside")
+    )
+    pooled, with_neighbours = ([np.concatenate(side) for side in both] for both in (parts, beside))
     low, high = auc_interval(parts[0], parts[1], np.random.default_rng(sides.SEED))
     told = {
         "kind": kind,
@@ -111,7 +114,8 @@ def summarise(rows: Sequence[Mapping[str, Any]], kind: str, patients: Sequence[s
         "high": high,
     }
     told |= {f"found at {alarms:g}": found_at(pooled[0], pooled[1], alarms) for alarms in (0.05, 0.01)}
-    told["auc with neighbours"] = auc(*(_finite([row.get("beside", np.nan) for row in side]) for side in (edited, genuine)))
+    told["auc with neighbours"] = auc(*with_neighbours)
+    told["low with neighbours"], told["high with neighbours"] = auc_interval(beside[0], beside[1], np.random.default_rng(sides.SEED))
     told |= {f"auc by {family}": auc(*(_of_family(side, family) for side in (edited, genuine))) for family in MEASURED}
     told |= {f"auc of {name}": auc(*(np.asarray([row[name] for row in side], dtype=np.float64) for side in (edited, genuine))) for name in CONTENT}
     return told
@@ -206,6 +210,13 @@ def markdown(content: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def ranged_beside(kind: Mapping[str, Any]) -> str:
+    """AUC with neighbours and its interval; a dash where there were none."""
+    if not np.isfinite(kind["auc with neighbours"] if kind["auc with neighbours"] is not None else np.nan):
+        return "-"
+    return f"{kind['auc with neighbours']:.2f} ({kind['low with neighbours']:.2f} to {kind['high with neighbours']:.2f})"
+
+
 def _cells(kind: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     return [
         kind["kind"],
@@ -214,7 +225,7 @@ def _cells(kind: Mapping[str, Any], names: Sequence[str]) -> list[str]:
         f"{kind['found at 0.05']:.2f}",
         f"{kind['found at 0.01']:.2f}",
         *(f"{kind[name]:.2f}" for name in names),
-        f"{kind['auc with neighbours']:.2f}",
+        ranged_beside(kind),
         " / ".join(f"{kind[f'auc by {family}']:.2f}" for family in MEASURED),
         " / ".join(f"{kind[f'auc of {name}']:.2f}" for name in CONTENT),
     ]

@@ -53,17 +53,17 @@ def markdown(content: Told) -> str:
         _introduction(content),
         "## Forms",
         "Means over the families of each form.",
-        _forms(content["forms"]),
+        forms(content["forms"]),
         "## Families",
         _families(content["families"], content["baselines"]),
         "## Places that must not be told from others",
         _families(content["untouched"], ()),
         *_beside(content["beside"]),
         "## False alarms on clean controls",
-        _alarms(content["false alarms"]),
+        alarms(content["false alarms"]),
         "## Scans and tissues",
         f"AUC of all edits of a form within each group of at least {content['least']} edited and as many genuine regions.",
-        _groups(content["forms"]),
+        groups(content["forms"]),
         *_curves(content["curves"]),
         _left_out(content),
     ]
@@ -83,10 +83,11 @@ def _introduction(content: Told) -> str:
     )
 
 
-def _forms(forms: Sequence[Told]) -> str:
+def forms(every: Sequence[Told]) -> str:
+    """Means over the families of each form."""
     heads = ["form", "families", "patients", "AUC", "found at 5 %", "found at 1 %", *RATE_HEADS, "above every baseline"]
     keys = ("auc", *FOUND)
-    cells = [[one["form"], str(one["families"]), str(one["patients"]), *(ranged(one, key) for key in keys), *rates(one), lead(one)] for one in forms]
+    cells = [[one["form"], str(one["families"]), str(one["patients"]), *(ranged(one, key) for key in keys), *rates(one), lead(one)] for one in every]
     return table(heads, cells)
 
 
@@ -127,19 +128,21 @@ def _beside(families: Sequence[Told]) -> list[str]:
     return ["## With the slices above and below", f"{said} Last: AUC of each family of evidence that needs them.", table(heads, cells)]
 
 
-def _alarms(alarms: Told) -> str:
-    cells = [[name, number(alarms["all"][name]), " to ".join(map(number, alarms["intervals"][name]))] for name in RATES]
-    makers = [[maker, str(one["patients"]), *rates(one)] for maker, one in alarms["manufacturers"].items()]
-    told = table(["p-value", f"share of controls, mean over {alarms['patients']} patients", "95 % interval"], cells)
+def alarms(told_of: Told) -> str:
+    """Realised false alarms: all patients, then each manufacturer."""
+    cells = [[name, number(told_of["all"][name]), " to ".join(map(number, told_of["intervals"][name]))] for name in RATES]
+    makers = [[maker, str(one["patients"]), *rates(one)] for maker, one in told_of["manufacturers"].items()]
+    told = table(["p-value", f"share of controls, mean over {told_of['patients']} patients", "95 % interval"], cells)
     return told + "\n\n" + table(["manufacturer", "patients", *RATE_HEADS], makers)
 
 
-def _groups(forms: Sequence[Told]) -> str:
+def groups(every: Sequence[Told]) -> str:
+    """AUC of each form within scanners, kernels and tissues."""
     cells = []
-    for kind in forms[0]["groups"] if forms else ():
-        for name in sorted({group for one in forms for group in one["groups"][kind]}):
-            cells.append([kind, name, *(number(one["groups"][kind].get(name)) for one in forms)])
-    return table(["", "group", *(one["form"] for one in forms)], cells)
+    for kind in every[0]["groups"] if every else ():
+        for name in sorted({group for one in every for group in one["groups"][kind]}):
+            cells.append([kind, name, *(number(one["groups"][kind].get(name)) for one in every)])
+    return table(["", "group", *(one["form"] for one in every)], cells)
 
 
 def _curves(curves: Told) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.ledger import Rows
 from benchmarks.trials import GENUINE, Version
 from dfd.evidence import SliceEvidence, noise, synthesis
-from dfd.evidence.noise import grain_deviation
-from dfd.evidence.tables import SliceTables, standing
+from dfd.evidence.tables import SliceTables, Statistic, standing
+from dfd.evidence.windows import ADDED, REPLACED, FloatArray
 from dfd.records import BoolImage, FloatImage, Prediction, Region
 
 KEY = "variants"
@@ -55,9 +56,15 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
 
 
 def headless(region: Region, tables: SliceTables) -> dict[str, float]:
-    """Statistics of noise and synthesis with a head that says nothing: both are the deviation of the grain then."""
-    value = standing(region, tables, grain_deviation).statistic
-    return {noise.FAMILY: value, synthesis.FAMILY: value}
+    """Statistics of noise and synthesis with a head that says nothing."""
+    return {each.FAMILY: standing(region, tables, partial(_silenced, each.statistic)).statistic for each in (noise, synthesis)}
+
+
+def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
+    """The same of a window about which the head says what it says of an ordinary one."""
+    deviation = deviation.copy()
+    deviation[:, [ADDED, REPLACED]] = 0.0
+    return statistic(deviation)
 
 
 def windows(region: Region, tables: SliceTables) -> list[list[float]]:

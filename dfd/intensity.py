@@ -21,6 +21,10 @@ CLOSED_CELLS = 2
 """Gaps of the chest wall up to twice this many cells wide are closed: emphysema at a thin wall, dark muscle in MR."""
 SMALLEST_OBJECT = 0.1
 """Objects smaller than this share of the largest are not the body (an arm beside the chest is larger)."""
+COUCH_GRID = 256
+"""Pixels of the longer side at which a couch is told from the body."""
+COUCH_WALL = 2
+"""Such pixels that are taken off and put on again: walls of couches and blankets up to twice this many wide are lost (about 6 mm), a body is not."""
 MAD_TO_SD = 1.4826
 PLATEAU_SHARE = 0.005
 """Share of a slice's pixels that must sit at its very lowest or highest value before that value counts as clipped."""
@@ -54,8 +58,8 @@ def _tiles(image: NDArray[_Scalar]) -> NDArray[_Scalar]:
 def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> BoolImage:
     """``[H, W]``, True inside the body, its lungs included: what is scored, and what a region is compared with.
 
-    The objects above the modality's body level on a grid of ``BODY_CELL_PX``, holes filled; those much smaller than the largest (couch, blanket)
-    are left out.
+    The objects above the modality's body level on a grid of ``BODY_CELL_PX``, holes filled; those much smaller than the largest (blanket) are left
+    out. Where intensities are absolute, so is what lies beyond the soft tissue of the body along rows and columns both: the couch under it.
     """
     cell = BODY_CELL_PX
     rows, columns = (-(-size // cell) for size in pixels.shape)
@@ -72,7 +76,36 @@ def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> Bo
     sizes = np.bincount(labels.ravel())[1:]
     kept = np.isin(labels, 1 + np.flatnonzero(sizes >= SMALLEST_OBJECT * sizes.max()))
     whole: BoolImage = np.kron(binary_dilation(kept), np.ones((cell, cell), dtype=bool))[: pixels.shape[0], : pixels.shape[1]]
+    return whole if modality.relative else whole & _within_tissue(pixels, modality)
+
+
+def _within_tissue(pixels: FloatImage, modality: Modality) -> BoolImage:
+    """``[H, W]``, True where soft tissue of the body lies on either side, along the row or along the column; everywhere where there is none.
+
+    A couch is as large as the body and its foam as dense as lung, so only its thin walls tell it apart. Lungs that the field of view cuts stay in.
+    """
+    step = -(-max(pixels.shape) // COUCH_GRID)
+    wall = round(COUCH_WALL * max(pixels.shape) / step / COUCH_GRID)
+    if wall < 1:  # pixels too large to tell walls by
+        return np.ones(pixels.shape, dtype=bool)
+    dense = np.nan_to_num(pixels[::step, ::step], nan=-np.inf) > modality.tissues[0].high
+    # Padded by what lies at the border, or tissue that the field of view cuts would be taken off there.
+    opened = binary_opening(np.pad(dense, 2 * wall, mode="edge"), iterations=wall)
+    margin = slice(2 * wall, -2 * wall)
+    labels, number = label(opened[margin, margin])
+    if number == 0:
+        return np.ones(pixels.shape, dtype=bool)
+    sizes = np.bincount(labels.ravel())[1:]
+    tissue = np.isin(labels, 1 + np.flatnonzero(sizes >= SMALLEST_OBJECT * sizes.max()))
+    between = [_between(tissue), _between(tissue.T).T]
+    inside = binary_dilation(between[0] | between[1], iterations=wall + 1)
+    whole: BoolImage = np.kron(inside, np.ones((step, step), dtype=bool))[: pixels.shape[0], : pixels.shape[1]]
     return whole
+
+
+def _between(mask: BoolImage) -> BoolImage:
+    """``[H, W]``, True from the first to the last True of each row."""
+    return np.logical_or.accumulate(mask, axis=1) & np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
 
 
 def assessed_pixels(pixels: FloatImage, modality: Modality) -> BoolImage:

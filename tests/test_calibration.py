@@ -158,11 +158,25 @@ def test_verdict_thresholds(p: float, word: str) -> None:
         ({"energy": 6.0, "correlation 0,1": 1.0}, "adversarial noise"),
         ({"energy": -6.0, "correlation 0,1": 1.0}, "AI edit"),
         ({"energy": 1.0, "correlation 0,1": -5.0}, "AI edit"),
+        ({"energy": 2.0, "added noise": 6.0}, "adversarial noise"),
+        ({"energy": -2.0, "added noise": 6.0}, "AI edit"),
         ({}, "AI edit"),
     ],
 )
 def test_form_follows_the_direction_of_the_energy(measures: dict[str, float], form: str) -> None:
     assert form_of(Evidence("noise", 3.0, measures)) == form
+
+
+@pytest.mark.parametrize(
+    ("measures", "form"),
+    [
+        ({"energy": -3.0, "replaced content": 6.0}, "AI edit"),
+        ({"energy": 2.0, "replaced content": 6.0}, "AI edit"),
+        ({"energy": 6.0, "replaced content": 1.0}, "adversarial noise"),
+    ],
+)
+def test_synthesis_that_stands_out_by_more_noise_speaks_of_added_noise(measures: dict[str, float], form: str) -> None:
+    assert form_of(Evidence("synthesis", 3.0, measures)) == form
 
 
 def judged(statistic: float, calibration: Calibration | None, **around: Any) -> Finding:

@@ -130,6 +130,32 @@ def test_body_holds_its_lungs_and_neither_air_nor_couch(modality: Modality) -> N
     assert body.shape == image.shape
 
 
+def foam_couch(image: FloatImage, top: int) -> FloatImage:
+    """A slab of foam as dense as lung and 60 px thick in walls of 4 px, from row ``top`` on."""
+    with_couch = image.copy()
+    with_couch[top : top + 60, 20:236] = -300.0
+    with_couch[top + 4 : top + 56, 24:232] = -920.0
+    return with_couch
+
+
+@pytest.mark.parametrize("gap", [0, 6])
+def test_a_thick_couch_of_foam_that_touches_the_body_is_no_part_of_it(gap: int) -> None:
+    image, places = chest(CT)
+    image = foam_couch(image, 190 + gap)
+    body = body_mask(image, measured_pixels(image, CT), CT)
+    assert not body[230, 60:200].any()
+    assert all(body[places[name]] for name in ("tissue", "lung"))
+    assert body[40:180, 128].all()
+
+
+def test_a_lung_that_the_field_of_view_cuts_is_still_in_the_body() -> None:
+    image, _ = chest(CT)
+    image[(image < -900.0) & (image > -960.0)] = -850.0
+    cut = np.ascontiguousarray(image[:, 92:])  # through the middle of the lung
+    body = body_mask(cut, measured_pixels(cut, CT), CT)
+    assert body[105:115, :20].all()
+
+
 @BOTH
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (17, 23), (64, 64)])
 def test_body_of_a_slice_without_air_or_of_tiny_size(modality: Modality, shape: tuple[int, int]) -> None:

@@ -54,7 +54,8 @@ def calibration() -> Calibration:
 def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
     """The rows as places of a grid ten wide."""
     regions = [Region(STEP * (number % 10), STEP * (number // 10), radius, 10.0) for number in range(len(rows))]
-    evidence = [[Evidence(family, value, {"energy": 5.0}, "lung", f"the {family} is strange") for family, value in row.items()] for row in rows]
+    measures = {"noise": {"energy": 5.0}, "synthesis": {"energy": -1.0, "replaced content": 5.0}}
+    evidence = [[Evidence(family, value, measures[family], "lung", f"the {family} is strange") for family, value in row.items()] for row in rows]
     return Places(regions, evidence)
 
 

@@ -52,9 +52,11 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
         found = slice_points(folder) if file is None else read_points(file, folder)
         whole = sum(point.is_screening for point in found)
         if file is None:
-            logger.info("there is no points file: all %d slices of the folder are screened as a whole", whole)
+            which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"
+            logger.info("there is no points file: %s screened as a whole", which)
         elif whole:
-            logger.info("%d of %d rows name a slice and no place in it: these slices are screened as a whole", whole, len(found))
+            told = "%d of %d rows name a slice and no place in it: there the whole slice is screened"
+            logger.info(told, whole, len(found))
         if whole > MANY_SLICES:
             told = "%d slices are to be screened, which takes about %.0f s each on a processor, %.1f hours in all"
             logger.warning(told, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)

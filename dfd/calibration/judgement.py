@@ -13,8 +13,8 @@ from dfd.records import Evidence, Finding, Point
 
 NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": "copy-move", "synthesis": "AI edit", "neighbours": "AI edit", "series_copy": "copy-move"}
-"""Form that a family speaks for; noise speaks for two, see ``form_of``."""
+FORMS = {"copy_move": "copy-move", "neighbours": "AI edit", "series_copy": "copy-move"}
+"""Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
 ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
 TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
@@ -28,12 +28,13 @@ def verdict_of(p: float) -> str:
 
 
 def form_of(evidence: Evidence) -> str:
-    """Which form of tampering this evidence speaks for."""
+    """Which form of tampering this evidence speaks for: what stands out by more noise, and not by what the head sees replaced, had noise added."""
     if evidence.family in FORMS:
         return FORMS[evidence.family]
     energy = evidence.measures.get("energy", 0.0)
     largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
-    return "adversarial noise" if energy > 0 and energy >= 0.5 * largest else "AI edit"
+    added = max(energy, evidence.measures.get("added noise", 0.0))
+    return "adversarial noise" if energy > 0 and added >= 0.5 * largest else "AI edit"
 
 
 @dataclass(frozen=True)

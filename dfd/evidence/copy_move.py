@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence.correlation import THOROUGH, Effort, Ground, Match, Planes, cut, ground_of, search
+from dfd.evidence.correlation import QUICK_TRANSFORMS, THOROUGH, Effort, Ground, Match, Piece, Planes, cut, ground_of, search
 from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
@@ -33,6 +33,10 @@ LEAST_SCALE = 0.1
 """No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas is not noise."""
 APART = 2.1
 """Radii of a piece within which a match is no finding: the two share pixels, and interpolated noise is tied to what lies near."""
+BESIDE = 0.65
+"""Radii of the region by which more pieces lie beside its middle: a click is not a contour, and may lie near the rim of what was copied."""
+BESIDE_EFFORT = Effort(QUICK_TRANSFORMS, refined=0)
+"""They are sought as they are and mirrored only, or they would cost four times what the middle does."""
 SHIFT_PX = 1.0
 """Shorter distances are not spelled out."""
 TURN_DEGREES = 1.5
@@ -125,29 +129,47 @@ def measure(
     tissue = dominant_tissue(region, reference.labels, reference.modality)
     if reference.ground is None or _share(region, region.radius_px, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
-    piece = cut(reference.ground, (region.y, region.x), region.radius_px)
-    if _share(region, piece.radius, reference.assessed) < SUPPORT:
+    middle = cut(reference.ground, (region.y, region.x), region.radius_px)
+    if _share(region, middle.radius, reference.assessed) < SUPPORT:
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
+    pieces = [(region, middle, effort)]
+    if effort.refined:
+        pieces += [(place, piece, replace(BESIDE_EFFORT, threads=effort.threads)) for place, piece in _beside(region, middle.radius, reference)]
     slices = [reference, *(other for other in others if other is not reference)]
     searched = [(number, one.ground) for number, one in enumerate(slices) if one.ground is not None and (within or number)]
-    searches = [search(piece, ground, APART * piece.radius, number, effort) for number, ground in searched]
-    # The best of many slices: their chances add up under the root.
-    matches = [(found[0], float(np.sqrt(ordinary**2 + np.log(len(searches))))) for found, ordinary in searches if found]
+    searches = [(place, *search(piece, ground, APART * piece.radius, number, how)) for place, piece, how in pieces for number, ground in searched]
+    # The best of many slices: their chances add up under the root. That of several pieces is paid for in calibration.
+    matches = [(place, found[0], float(np.sqrt(ordinary**2 + np.log(len(searched))))) for place, found, ordinary in searches if found]
     if not matches:
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for _, ordinary in searches) else NO_PLACE)
-    # The first of equals: the region's own slice comes before a duplicate of it.
-    best, ordinary = max(matches, key=lambda match: match[0].score / match[1])
-    source = slices[best.ground]
+        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for *_, ordinary in searches) else NO_PLACE)
+    # The first of equals: the region's own slice comes before a duplicate of it, and its middle before what lies beside.
+    place, best, ordinary = max(matches, key=lambda match: match[1].score / match[2])
+    source, (row, column) = slices[best.ground], _counterpart(best, place, region, reference.assessed.shape)
     return Evidence(
         FAMILY,
         best.score / ordinary,
-        measures_of(best, region),
+        measures_of(best, place),
         tissue,
-        reason_for(best, region, source),
-        source_x=best.column,
-        source_y=best.row,
+        reason_for(best, place, source),
+        source_x=column,
+        source_y=row,
         source_file=source.file,
     )
+
+
+def _beside(region: Region, radius: float, reference: CopyMoveReference) -> list[tuple[Region, Piece]]:
+    """Places beside the middle of ``region``, in whole pixels, whose disk of ``radius`` is measured, and their pieces."""
+    step = round(BESIDE * region.radius_px)
+    places = [replace(region, x=region.x + right * step, y=region.y + down * step) for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    usable = [place for place in places if _share(place, radius, reference.assessed) >= SUPPORT]
+    return [(place, cut(reference.ground, (place.y, place.x), radius)) for place in usable if reference.ground is not None]
+
+
+def _counterpart(match: Match, place: Region, region: Region, shape: tuple[int, ...]) -> tuple[float, float]:
+    """(row, column) of what the middle of ``region`` is where the piece at ``place`` stands again; never outside a slice of ``shape``."""
+    steps = np.linalg.solve(match.transform.back, np.array([region.y - place.y, region.x - place.x]))
+    row, column = (float(np.clip(start + step, 0.0, size - 1.0)) for start, step, size in zip((match.row, match.column), steps, shape, strict=True))
+    return row, column
 
 
 def measures_of(match: Match, region: Region) -> dict[str, float]:

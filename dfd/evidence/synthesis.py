@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dfd.evidence.noise import LARGEST, grain_deviation
+from dfd.evidence.noise import ANY, LARGEST, grain_deviation
 from dfd.evidence.tables import SliceTables, prepare, standing
 from dfd.evidence.windows import REPLACED, FloatArray
 from dfd.records import Evidence, Region
@@ -16,7 +16,7 @@ SOURCE = "head trained on aligned pseudo-forgeries of genuine crops (idea: Rajan
 
 def statistic(deviation: FloatArray) -> FloatArray:
     """``[n]``: deviation of the grain, and what the head sees of replaced content on top. Higher = more suspicious."""
-    result: FloatArray = grain_deviation(deviation) + np.clip(deviation[:, REPLACED], 0.0, LARGEST)
+    result: FloatArray = ANY * grain_deviation(deviation) + np.clip(deviation[:, REPLACED], 0.0, LARGEST)
     return result
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import benchmark, cohorts, crossfit, folds, gather, plots, rows, sides, summary
+from benchmarks import benchmark, cards, cohorts, crossfit, folds, gather, plots, rows, sides, summary
+from benchmarks.command import rounded
 from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
 from benchmarks.tampering.families import FAMILIES, UNTOUCHED
@@ -197,5 +198,9 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     text = benchmark.markdown(content)
     for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
+    card = cards.benchmark_section(cards.restored(json.loads(json.dumps(rounded(content)))))
+    for words in ("### Targets", "| adversarial noise |", "patient left out", "| manufacturer | GE |"):
+        assert words in card
+    assert "nan" not in card
     for name, figure in benchmark.figures(content, gathered).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000

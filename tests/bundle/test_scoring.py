@@ -16,7 +16,7 @@ from dfd.calibration import Calibration, fit_table
 from dfd.evidence import noise, synthesis, tables
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
-from dfd.records import Point, Prediction, ScanFacts, Slice, SliceRef
+from dfd.records import Point, Prediction, Region, ScanFacts, Slice, SliceRef
 
 CT = MODALITIES["ct_lung"]
 SHAPE = (160, 160)
@@ -41,8 +41,14 @@ def prediction(edit: tuple[float, float] | None = None) -> Prediction:
 
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
-    rng = np.random.default_rng(0)
-    return Calibration(CT.bundle, "ab", 10.0, {"noise": fit_table([rng.gamma(9.0, 0.12, 80).tolist() for _ in range(30)])})
+    """Noise evidence of thirty untouched slices."""
+
+    def genuine(seed: int) -> list[float]:
+        rng = np.random.default_rng(100 + seed)
+        reference = noise.prepare(replace(prediction(), z=rng.normal(0, 1, SHAPE).astype(np.float32)), 12.5, CT)
+        return [noise.measure(Region(float(x), float(y), 12.5, 10.0), reference).statistic for x, y in rng.uniform(20, 140, (20, 2))]
+
+    return Calibration(CT.bundle, "ab", 10.0, {"noise": fit_table([genuine(seed) for seed in range(30)])})
 
 
 def scored(points: list[Point], calibration: Calibration | None, of: Prediction | None = None, **facts: Any) -> dict[str, Any]:

@@ -173,8 +173,8 @@ def test_what_is_screened_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     make_slice(tmp_path / "a.dcm", make_pixels())
     monkeypatch.setattr(results, "MANY_SLICES", 0)
     assert len(results.points_of(str(tmp_path), None)) == 1
-    assert "there is no points file: all 1 slices of the folder are screened as a whole" in caplog.text
+    assert "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
     assert "1 slices are to be screened, which takes about 5 s each" in caplog.text
     (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
     assert [point.is_screening for point in results.points_of(str(tmp_path), None)] == [False, True]
-    assert "1 of 2 rows name a slice and no place in it: these slices are screened as a whole" in caplog.text
+    assert "1 of 2 rows name a slice and no place in it: there the whole slice is screened" in caplog.text

@@ -104,6 +104,18 @@ def test_a_copy_is_found_however_it_was_turned(transform: Transform, words: str)
     assert re.search(words, evidence.reason)
 
 
+@pytest.mark.parametrize(("right", "down"), [(12.0, 0.0), (-12.0, 0.0), (0.0, 12.0), (8.0, -9.0)])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_click_near_the_rim_of_a_copy_still_finds_it(right: float, down: float, mirrored: bool) -> None:
+    """A piece in the middle of the region then holds less of the copy than of its surroundings."""
+    off = replace(CLICK, x=CLICK.x + right, y=CLICK.y + down)
+    evidence = measured(planted(noise_of(1), Transform(mirrored)), off)
+    assert evidence.statistic > 1.4
+    assert evidence.source_x == pytest.approx(SOURCE[0] + (-right if mirrored else right), abs=0.01)
+    assert evidence.source_y == pytest.approx(SOURCE[1] + down, abs=0.01)
+    assert evidence.reason.startswith("the noise here also stands")
+
+
 @pytest.mark.parametrize("added", [0.5, 1.0])
 def test_added_noise_does_not_hide_a_copy(added: float) -> None:
     assert_found(measured(planted(noise_of(3), added=added)), least=1.8 if added < 1 else 1.4)

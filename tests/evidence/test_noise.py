@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.command import RESULTS
 from dfd.evidence import noise, tables
-from dfd.evidence.windows import MEASURES
+from dfd.evidence.windows import GRAIN, MEASURES
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -90,6 +92,22 @@ def test_sharpening_is_seen_as_well() -> None:
     assert "less alike" in after.reason
 
 
+def test_white_noise_is_told_by_its_direction() -> None:
+    """Noise that is added to a whole neighbourhood, as a network that sees its neighbours leaves it."""
+    added, away = np.zeros((1, len(MEASURES))), np.zeros((1, len(MEASURES)))
+    added[0, GRAIN] = 2.0 * np.asarray(noise.WHITE) / np.linalg.norm(noise.WHITE)
+    away[0, GRAIN] = -added[0, GRAIN]
+    assert noise.grain_deviation(added) == pytest.approx(noise.grain_deviation(away))
+    assert noise.statistic(added) > 2.0 * noise.statistic(away)
+    assert noise.whiteness(away) == pytest.approx(-noise.whiteness(added))
+
+
+def test_the_direction_is_the_one_that_was_measured() -> None:
+    told = json.loads((RESULTS / "noise_direction.json").read_text(encoding="utf-8"))
+    assert told["measures"] == list(MEASURES[GRAIN])
+    assert told["weights"] == list(noise.WHITE), "run python -m benchmarks.noise_direction and copy its weights"
+
+
 def test_an_edit_far_from_the_region_hardly_moves_its_statistic() -> None:
     genuine = white()
     far = Region(30.0, 130.0, RADIUS)
@@ -120,7 +138,7 @@ def test_air_is_not_assessable() -> None:
     genuine = white()
     genuine.assessed[40:100, 50:110] = False
     evidence = measured(genuine)
-    assert "air, padding or outside the body" in evidence.obstacle
+    assert "air, padding or outside the body, as a couch is" in evidence.obstacle
     assert evidence.measures == {}
     assert evidence.tissue == ""
 

@@ -72,8 +72,8 @@ def test_a_series_of_identical_slices_does_not_fire_and_is_told(calibrated: Path
     assert told["form"].isna().all() or not told["form"].str.contains("copy-move").any()
 
 
-@pytest.mark.parametrize(("x", "y"), [(2, 2), (125, 2), (0, 127)])
-def test_a_region_of_air_is_not_assessable(calibrated: Path, tmp_path: Path, x: int, y: int) -> None:
+@pytest.mark.parametrize(("x", "y"), [(2, 2), (125, 2), (0, 127), (64, 108), (100, 106)])
+def test_a_region_of_air_or_of_the_couch_is_not_assessable(calibrated: Path, tmp_path: Path, x: int, y: int) -> None:
     (path,) = write_ct_series(tmp_path, seed=9, slices=1, patient="c", size=SIDE)
     told = scored(tmp_path, calibrated, [f"{path.name},{x},{y}"])
     assert told["verdict"][0] == "not assessable"
