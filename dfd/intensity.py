@@ -75,7 +75,7 @@ def body_mask(pixels: FloatImage, measured: BoolImage, modality: Modality) -> Bo
         return measured.copy()
     sizes = np.bincount(labels.ravel())[1:]
     kept = np.isin(labels, 1 + np.flatnonzero(sizes >= SMALLEST_OBJECT * sizes.max()))
-    whole: BoolImage = np.kron(binary_dilation(kept), np.ones((cell, cell), dtype=bool))[: pixels.shape[0], : pixels.shape[1]]
+    whole: BoolImage = binary_dilation(kept).repeat(cell, axis=0).repeat(cell, axis=1)[: pixels.shape[0], : pixels.shape[1]]
     return whole if modality.relative else whole & _within_tissue(pixels, modality)
 
 
@@ -99,7 +99,7 @@ def _within_tissue(pixels: FloatImage, modality: Modality) -> BoolImage:
     tissue = np.isin(labels, 1 + np.flatnonzero(sizes >= SMALLEST_OBJECT * sizes.max()))
     between = [_between(tissue), _between(tissue.T).T]
     inside = binary_dilation(between[0] | between[1], iterations=wall + 1)
-    whole: BoolImage = np.kron(inside, np.ones((step, step), dtype=bool))[: pixels.shape[0], : pixels.shape[1]]
+    whole: BoolImage = inside.repeat(step, axis=0).repeat(step, axis=1)[: pixels.shape[0], : pixels.shape[1]]
     return whole
 
 
