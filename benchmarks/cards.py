@@ -51,7 +51,7 @@ HARD = {
 
 def results_of(modality: str) -> Told:
     """The committed numbers of a modality."""
-    told: Told = json.loads((command.RESULTS / f"families_{modality}.json").read_text(encoding="utf-8"))
+    told: Told = restored(json.loads((command.RESULTS / f"families_{modality}.json").read_text(encoding="utf-8")))
     return told
 
 

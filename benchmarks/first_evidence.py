@@ -212,7 +212,7 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 def ranged_beside(kind: Mapping[str, Any]) -> str:
     """AUC with neighbours and its interval; a dash where there were none."""
-    if not np.isfinite(kind["auc with neighbours"] if kind["auc with neighbours"] is not None else np.nan):
+    if not np.isfinite(kind["auc with neighbours"]):
         return "-"
     return f"{kind['auc with neighbours']:.2f} ({kind['low with neighbours']:.2f} to {kind['high with neighbours']:.2f})"
 

@@ -57,7 +57,7 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
 
 def headless(region: Region, tables: SliceTables) -> dict[str, float]:
     """Statistics of noise and synthesis with a head that says nothing."""
-    return {each.FAMILY: standing(region, tables, partial(_silenced, each.statistic)).statistic for each in (noise, synthesis)}
+    return {family: standing(region, tables, statistic).statistic for family, statistic in SILENCED.items()}
 
 
 def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
@@ -65,6 +65,10 @@ def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
     deviation = deviation.copy()
     deviation[:, [ADDED, REPLACED]] = 0.0
     return statistic(deviation)
+
+
+SILENCED: dict[str, Statistic] = {each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)}
+"""Made once, since a slice keeps what is ordinary of each statistic it was asked for."""
 
 
 def windows(region: Region, tables: SliceTables) -> list[list[float]]:

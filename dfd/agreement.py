@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from dfd.intensity import assessed_pixels
+from dfd.intensity import MAD_TO_SD, assessed_pixels, low_pass
 from dfd.masking import disk
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage, Region
@@ -54,7 +54,6 @@ BEYOND = 1.0
 """Robust deviations above the largest of all other places: those of a grid miss the genuine peak of a slice by a little, and a click may not."""
 LEAST_TOLD = 5.0
 """HU that two reconstructions must differ by at least before it is said."""
-MAD_TO_SD = 1.4826
 
 FloatArray = NDArray[np.float64]
 
@@ -121,7 +120,7 @@ def _difference(own: FloatImage, other: FloatImage, known: BoolImage) -> tuple[F
     Expected by what either shows, whichever expects less: an edit has edges and brightness of its own, and they do not excuse it.
     """
     between = ((own + other) / 2.0).astype(np.float32)
-    low = _low_pass(own - other, known, SMOOTH_PX)
+    low = low_pass(own - other, known, SMOOTH_PX)
     low = low - _by_a_kernel(low, between, known)
     features = _features(between, known)
     wanted = np.log(low[known].astype(np.float64) ** 2 + LEAST_DIFFERENCE**2)
@@ -133,7 +132,7 @@ def _difference(own: FloatImage, other: FloatImage, known: BoolImage) -> tuple[F
 
 def _features(image: FloatImage, known: BoolImage) -> FloatArray:
     """``[k, n]`` of the ``n`` known pixels, for least squares: how bright it is there, and how strong its structure is there and around."""
-    fine, coarse = (_low_pass(image, known, sigma) for sigma in (SMOOTH_PX, EDGE_PX))
+    fine, coarse = (low_pass(image, known, sigma) for sigma in (SMOOTH_PX, EDGE_PX))
     square = ((fine - coarse) ** 2).astype(np.float32)
     edges = [np.log(np.sqrt(np.maximum(gaussian_filter(square, sigma), 0.0)) + LEAST_EDGE)[known].astype(np.float64) for sigma in AROUND_PX]
     level = fine[known].astype(np.float64)
@@ -147,7 +146,7 @@ def _by_a_kernel(difference: FloatImage, image: FloatImage, known: BoolImage) ->
 
     The curve, not one offset: values are cut at the lowest that can be stored, and the noise of a sharp kernel in lung then has another mean.
     """
-    layers = [_low_pass(image, known, SMOOTH_PX * width) for width in WIDTHS]
+    layers = [low_pass(image, known, SMOOTH_PX * width) for width in WIDTHS]
     bands = [(finer - coarser)[known].astype(np.float64) for finer, coarser in pairwise(layers)]
     level = layers[0][known].astype(np.float64)
     inside = np.stack([*bands, *(np.interp(level, KNOTS_HU, row) for row in np.eye(len(KNOTS_HU)))])
@@ -155,12 +154,6 @@ def _by_a_kernel(difference: FloatImage, image: FloatImage, known: BoolImage) ->
     explained = np.zeros_like(difference)
     explained[known] = weights @ inside
     return explained
-
-
-def _low_pass(image: FloatImage, known: BoolImage, sigma: float) -> FloatImage:
-    """``image`` low-passed over its known pixels alone; 0 elsewhere."""
-    share = np.maximum(gaussian_filter(known.astype(np.float32), sigma), 1e-3)
-    return np.asarray(np.where(known, gaussian_filter(np.where(known, image, 0.0).astype(np.float32), sigma) / share, 0.0), dtype=np.float32)
 
 
 def _means(plane: FloatImage, radius: float) -> FloatImage:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, binary_opening, label
+from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, binary_opening, gaussian_filter, label
 
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage
@@ -143,6 +143,12 @@ def noise_scale(pixels: FloatImage, measured: BoolImage, modality: Modality) -> 
         spread = rough[measured]
         return max(float(spread.mean()) if spread.size else 1.0, 1e-3)
     return max(float(np.percentile(deviation[chosen], NOISE_PERCENTILE)), 1e-3)
+
+
+def low_pass(image: FloatImage, known: BoolImage, sigma: float) -> FloatImage:
+    """``[H, W]``: Gaussian mean of ``image`` over its ``known`` pixels alone; 0 elsewhere."""
+    share = np.maximum(gaussian_filter(known.astype(np.float32), sigma), 1e-3)
+    return np.asarray(np.where(known, gaussian_filter(np.where(known, image, 0.0).astype(np.float32), sigma) / share, 0.0), dtype=np.float32)
 
 
 def _median_of_nine(image: FloatImage) -> FloatImage:

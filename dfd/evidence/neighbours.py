@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from dfd.evidence.noise import LARGEST
 from dfd.evidence.tables import SliceTables, scales_of, standing
 from dfd.evidence.windows import SUPPORT, FloatArray, RunningSums, WindowTable, disk_offsets, running_sums
-from dfd.intensity import brightness_scale, tissue_map
+from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region
 
@@ -51,12 +51,6 @@ def difference_of(prediction: Prediction, context: Context) -> tuple[FloatImage,
     return np.where(known, pixels - between, 0.0).astype(np.float32), between.astype(np.float32), known
 
 
-def _smoothed(image: FloatImage, known: BoolImage, sigma: float) -> FloatImage:
-    """``image`` low-passed over its known pixels alone; 0 elsewhere."""
-    share = np.maximum(gaussian_filter(known.astype(np.float32), sigma), 1e-3)
-    return np.asarray(np.where(known, gaussian_filter(np.where(known, image, 0.0).astype(np.float32), sigma) / share, 0.0), dtype=np.float32)
-
-
 def _features(between: FloatImage, apart: FloatImage, known: BoolImage, tissues: tuple[NDArray[np.int8], FloatImage, float]) -> FloatArray:
     """``[k, n]`` of the ``n`` known pixels: how far the neighbours differ (here and around), their edges (here and around), brightness and tissue.
 
@@ -64,10 +58,10 @@ def _features(between: FloatImage, apart: FloatImage, known: BoolImage, tissues:
     units of ``HUNDRED_HU`` or the brightness scale, and the noise scale.
     """
     labels, level, noise = tissues
-    edges = gaussian_gradient_magnitude(_smoothed(between, known, SMOOTH_PX).astype(np.float64), SMOOTH_PX).astype(np.float32)
+    edges = gaussian_gradient_magnitude(low_pass(between, known, SMOOTH_PX).astype(np.float64), SMOOTH_PX).astype(np.float32)
     rest: list[FloatArray] = []
     here, around = [], []
-    for image in (_smoothed(apart, known, SMOOTH_PX), edges):
+    for image in (low_pass(apart, known, SMOOTH_PX), edges):
         planes = [np.abs(image), *(np.sqrt(np.maximum(gaussian_filter(image**2, sigma), 0.0)) for sigma in AROUND_PX)]
         logs = [np.log(np.maximum(plane[known] / noise, FLOOR)).astype(np.float64) for plane in planes]
         here.append(logs[0])
@@ -101,7 +95,7 @@ def planes_of(prediction: Prediction, modality: Modality, context: Context) -> F
     level = (between / (scale or HUNDRED_HU)).astype(np.float32)
     apart = np.where(known, (context.above - context.below) / 2.0, 0.0).astype(np.float32)
     features = _features(between, apart, known, (tissue_map(between, known, modality, scale), level, noise))
-    low = _smoothed(difference, known, SMOOTH_PX)
+    low = low_pass(difference, known, SMOOTH_PX)
     expected = expected_scale(low, features, known, noise)
     # Where little is expected, added variance shows most: the score test's weight, blunted at the slice's median.
     weight = np.where(known, 1.0 / (expected**2 + np.median(expected[known]) ** 2), 0.0)
