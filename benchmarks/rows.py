@@ -24,6 +24,7 @@ from benchmarks.tampering import kept, noise
 from benchmarks.tampering.families import ADVERSARIAL, FAMILIES, UNTOUCHED, Family
 from benchmarks.trials import GENUINE, Ground, Places, Version
 from benchmarks.volumes import Volume
+from dfd.bundle.context import same_place
 from dfd.modalities import MODALITIES
 
 OFFSET, SIZE, STRENGTH = "offset", "size", "strength"
@@ -158,7 +159,7 @@ def _loaded(model: str, modality: str) -> Loaded:
 def _volume(scan: Scan, folder: Path) -> tuple[Volume, int] | None:
     """The stack that holds the slice."""
     for one in scans.of_patient(scan.listed.patient, folder, scan.modality, volumes.EVERY):
-        if scan.slice.ref in one.refs:
+        if any(same_place(scan.slice.ref, ref) for ref in one.refs):
             return volumes.holding(volumes.stacked(list(scans.load([one], scan.modality))), scan.slice.ref)
     return None
 

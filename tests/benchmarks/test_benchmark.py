@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import benchmark, cards, cohorts, crossfit, folds, gather, plots, rows, sides, summary
+from benchmarks import benchmark, cards, cohorts, crossfit, folds, gather, plots, rows, scans, sides, summary
 from benchmarks.command import rounded
 from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
@@ -20,6 +20,7 @@ from benchmarks.tampering.families import FAMILIES, UNTOUCHED
 from benchmarks.trials import GENUINE
 from dfd.calibration import SERIES, Calibration, Setting, fit
 from dfd.errors import CalibrationError, UsageError
+from dfd.phantom import write_ct_series
 
 KIND = "white noise 0.6 x residual"
 
@@ -142,6 +143,17 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert {each["maker"] for each in again} == {"GE"}
     gather.gather(tasks, Ledger(place), 1)
     assert len(asked) == 2
+
+
+def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
+    """A series that is listed says more of its slices than one that is read: both must still be known for the same."""
+    write_ct_series(tmp_path, seed=3, slices=3, patient="p", size=64)
+    (scan,) = scans.load(scans.of_patient("p", tmp_path, "ct_lung", 1), "ct_lung")
+    found = rows._volume(scan, tmp_path)
+    assert found is not None
+    volume, place = found
+    assert (len(volume.refs), place) == (3, 1)
+    np.testing.assert_array_equal(volume.pixels[place], scan.pixels)
 
 
 def test_held_out_families_are_tried_only_when_asked_for() -> None:
