@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfd.agreement import Comparison, Content
+from dfd.agreement import FAR, LEAST_TOLD, NEAR, Comparison, Content
+from dfd.intensity import assessed_pixels
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.phantom.anatomy import Anatomy
@@ -32,6 +33,15 @@ def kernels() -> tuple[FloatImage, FloatImage]:
 @pytest.mark.parametrize(("x", "y"), PLACES)
 def test_two_kernels_of_one_scan_are_never_told_apart(kernels: tuple[FloatImage, FloatImage], x: float, y: float) -> None:
     assert Comparison(*kernels, CT).of(Region(x, y, RADIUS)).content is not Content.OTHER
+
+
+def test_of_many_places_none_is_told_as_other_and_some_are_not_told_at_all(kernels: tuple[FloatImage, FloatImage]) -> None:
+    """What lies between usual and beyond all others is neither: with a lower bar some of these would be false remarks."""
+    comparison = Comparison(*kernels, CT)
+    places = np.argwhere(assessed_pixels(kernels[0], CT))[::29]
+    told = [comparison.of(Region(float(x), float(y), RADIUS)) for y, x in places]
+    assert not any(each.content is Content.OTHER for each in told)
+    assert sum(NEAR < each.deviations < 2 * FAR and each.differs > LEAST_TOLD for each in told) > 5
 
 
 @pytest.mark.parametrize("edited", [0, 1])

@@ -66,6 +66,13 @@ def test_summary_of_one_kind(rng):
     assert told["auc of mean"] == 0.5
 
 
+def test_neighbours_have_an_interval_of_their_own(rng):
+    rows = [row(patient, GENUINE, value) | {"beside": value} for patient in PATIENTS for value in rng.normal(1, 0.3, 40)]
+    rows += [row(patient, "edit", value) | {"beside": value + 3.0} for patient in PATIENTS for value in rng.normal(1, 0.3, 20)]
+    told = first_evidence.summarise(rows, "edit", PATIENTS)
+    assert told["high"] < 0.8 < told["low with neighbours"] <= told["auc with neighbours"] <= told["high with neighbours"]
+
+
 def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
     alone, beside = {"noise": 1.0}, {"noise": 1.0, "neighbours": 30.0}
     assert np.isnan(first_evidence.beside_of(beside, loaded.calibration))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfd.evidence import OFFERED, SliceEvidence, noise, synthesis, tables
-from dfd.evidence.windows import MEASURES
+from dfd.evidence.windows import GRAIN, MEASURES, REPLACED
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Prediction, Region
@@ -40,6 +40,14 @@ def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
     prepared = synthesis.prepare(small, RADIUS, CT)
     whole = replace(prepared, scales=prepared.scales[-1:], seen={})
     assert synthesis.measure(CLICK, prepared).statistic > 1.5 * synthesis.measure(CLICK, whole).statistic
+
+
+def test_any_deviation_of_the_grain_counts_half_of_what_the_head_says() -> None:
+    grain, told = np.zeros((1, len(MEASURES))), np.zeros((1, len(MEASURES)))
+    grain[0, GRAIN] = 4.0
+    told[0, REPLACED] = 4.0
+    assert synthesis.statistic(told) == pytest.approx(4.0)
+    assert synthesis.statistic(grain) == pytest.approx(2.0)
 
 
 def test_what_looks_less_like_an_edit_is_no_evidence() -> None:
