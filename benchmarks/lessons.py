@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.tampering import adversarial, diffusion, networks
+from benchmarks.teaching import DEVICE
 
 RATE, BETAS = 1e-3, (0.5, 0.999)
 """Adam as Isola et al. 2017 use it, faster because the time is short."""
@@ -34,7 +36,8 @@ class Painting:
 
     def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
         self.draw, self.l1_weight = draw, l1_weight
-        self.networks: Mapping[str, torch.nn.Module] = {"painter": networks.painter(dimensions), "critic": networks.Critic(dimensions)}
+        parts: Mapping[str, torch.nn.Module] = {"painter": networks.painter(dimensions), "critic": networks.Critic(dimensions)}
+        self.networks = {name: network.to(DEVICE) for name, network in parts.items()}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(network.parameters(), lr=RATE, betas=BETAS) for name, network in self.networks.items()
         }
@@ -43,7 +46,7 @@ class Painting:
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step of both."""
         target, hole, wanted = (_tensor(image) for image in self.draw(rng))
-        noise = torch.from_numpy(rng.normal(size=tuple(target.shape)).astype(np.float32))
+        noise = _placed(rng.normal(size=tuple(target.shape)))
         painted = self.networks["painter"](torch.cat([target * (1 - hole), hole, noise, wanted], dim=1))
         painted = hole * painted + (1 - hole) * target
         looked = self.shrink(hole, 4)
@@ -71,7 +74,8 @@ class _Single:
     kept = "network"
 
     def __init__(self, network: torch.nn.Module, rate: float) -> None:
-        self.network, self.optimizer = network, torch.optim.Adam(network.parameters(), lr=rate)
+        self.network = network.to(DEVICE)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate)
         self.networks: Mapping[str, torch.nn.Module] = {"network": network}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"network": self.optimizer}
 
@@ -87,8 +91,8 @@ class Diffusing(_Single):
         """One step."""
         target, hole, _ = (_tensor(image) for image in self.draw(rng))
         target = target - ((1 - hole) * target).sum(dim=(1, 2, 3), keepdim=True) / (1 - hole).sum(dim=(1, 2, 3), keepdim=True)
-        noise = torch.from_numpy(rng.normal(size=tuple(target.shape)).astype(np.float32))
-        time = torch.from_numpy(rng.uniform(0.0, 1.0, (len(target), 1, 1, 1)).astype(np.float32)) ** diffusion.POWER
+        noise = _placed(rng.normal(size=tuple(target.shape)))
+        time = _placed(rng.uniform(0.0, 1.0, (len(target), 1, 1, 1))) ** diffusion.POWER
         of_image, of_noise = diffusion.levels(time)
         speed = diffusion.velocity(self.network, of_image * target + of_noise * noise, target * (1 - hole), hole, time)
         loss = (hole * (speed - (of_image * noise - of_noise * target)) ** 2).sum() / hole.sum()
@@ -125,7 +129,7 @@ class Judging(_Single):
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
         chosen = rng.integers(0, len(self.images), JUDGED)
-        wanted = torch.from_numpy(self.labels[chosen].astype(np.float32))
+        wanted = _placed(self.labels[chosen])
         odds = self.network(_tensor(self.images[chosen]).clamp(*adversarial.SEEN))[:, 0]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, wanted)
         self.network.zero_grad()
@@ -135,7 +139,12 @@ class Judging(_Single):
 
 def _tensor(images: Images) -> torch.Tensor:
     """``[B, ...]`` -> ``[B, 1, ...]``."""
-    return torch.from_numpy(np.array(images[:, None]))
+    return torch.from_numpy(np.array(images[:, None])).to(DEVICE)
+
+
+def _placed(values: NDArray[Any]) -> torch.Tensor:
+    """The same numbers as float32 where the networks are."""
+    return torch.from_numpy(values.astype(np.float32)).to(DEVICE)
 
 
 def _told(value: torch.Tensor) -> float:

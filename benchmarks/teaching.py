@@ -1,4 +1,7 @@
-"""Trains a network for a fixed CPU time, resumably: what is done is kept every few minutes, and each step draws from a seed of its own."""
+"""Trains a network for a fixed CPU time, resumably: what is done is kept every few minutes, and each step draws from a seed of its own.
+
+Where a GPU is, it is used: the CPU time is then that of the process which drives it, and many more steps fit into it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from dfd.outputs.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+"""Where lessons put their networks and tensors."""
 WARM_UP_STEPS = 50
 KEPT_EVERY_S = 60.0
 """CPU seconds of work that an interruption may cost."""
@@ -63,6 +68,7 @@ def teach(lesson: Lesson, cpu_seconds: float, state: Path, most_steps: int | Non
                     group["lr"] = rate
             _keep(lesson, spent, step, state)
     state.unlink(missing_ok=True)
+    logger.info("%d steps in %.0f CPU seconds on %s", step, spent, DEVICE.type)
     return {name: value.detach().cpu() for name, value in lesson.networks[lesson.kept].state_dict().items()}
 
 

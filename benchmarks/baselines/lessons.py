@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.baselines.back_in_time import VARIANTS, shown
 from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
 from benchmarks.forgers import Material
+from benchmarks.teaching import DEVICE
 from dfd.bundle.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
@@ -36,22 +37,22 @@ class Denoising:
             image, measured = shown(scan.pixels, modality, variant)
             body = measured & body_mask(scan.pixels, measured, modality)
             self.by_patient.setdefault(scan.listed.patient, []).append((filled_up(image, self.side), filled_up(body, self.side)))
-        self.network, mean = NoisePredictor(), NoisePredictor()
+        self.network, mean = NoisePredictor().to(DEVICE), NoisePredictor().to(DEVICE)
         mean.load_state_dict(self.network.state_dict())
         self.networks: Mapping[str, torch.nn.Module] = {"network": self.network, "mean": mean.requires_grad_(False)}
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=RATE)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"network": self.optimizer}
-        self.half = bool(torch.cpu._is_avx512_bf16_supported())  # as our own network is trained
-        self.shares = kept_shares()
+        self.half = DEVICE.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # as our own network is trained
+        self.shares = kept_shares().to(DEVICE)
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
-        genuine = torch.from_numpy(np.stack([self._patch(rng) for _ in range(BATCH)]))[:, None]
-        steps = torch.from_numpy(rng.integers(0, STEPS, BATCH))
-        noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32))
+        genuine = torch.from_numpy(np.stack([self._patch(rng) for _ in range(BATCH)]))[:, None].to(DEVICE)
+        steps = torch.from_numpy(rng.integers(0, STEPS, BATCH)).to(DEVICE)
+        noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32)).to(DEVICE)
         kept = self.shares[steps][:, None, None, None]
         noised = kept.sqrt() * genuine + (1.0 - kept).sqrt() * noise
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half):
+        with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=self.half):
             told = self.network(noised, steps).float()
         loss = ((told - noise) ** 2).mean()
         self.optimizer.zero_grad()
