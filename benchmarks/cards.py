@@ -3,7 +3,7 @@
     python -m benchmarks.cards
 
 What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/families_*.json and, once the whole benchmark was
-run, benchmark_*.json; the words around stay.
+run, benchmark_*.json (development patients) and benchmark_*_test.json; the words around stay.
 """
 
 from __future__ import annotations
@@ -55,9 +55,13 @@ def results_of(modality: str) -> Told:
     return told
 
 
-def benchmark_of(modality: str) -> Told | None:
-    """The committed numbers of the whole benchmark; None where it was not run yet."""
-    path = command.RESULTS / f"benchmark_{modality}.json"
+SECTIONS = {"benchmark": "", "benchmark test": "_test"}
+"""Mark on a card -> end of the name of the results that it tells."""
+
+
+def benchmark_of(modality: str, end: str = "") -> Told | None:
+    """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``); None where it was not run yet."""
+    path = command.RESULTS / f"benchmark_{modality}{end}.json"
     return restored(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
@@ -71,7 +75,7 @@ def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
 
 
 def benchmark_section(told: Told) -> str:
-    """What a card says of the whole benchmark: what was to be reached, forms, false alarms, and groups of scans."""
+    """What a card says of the whole benchmark: what was to be reached, forms, every edit, false alarms, and groups of scans."""
     who = (
         f"{told['patients']} patients, each scored by a network that did not learn from him; p-values stand on {told['calibration patients']} others."
     )
@@ -80,12 +84,29 @@ def benchmark_section(told: Told) -> str:
         targets.markdown(told["targets"]),
         "### Forms",
         report.forms(told["forms"]),
+        "### Edits",
+        _edits(told),
         "### False alarms on clean controls",
         report.alarms(told["false alarms"]),
         "### Scanners, kernels and tissues (AUC)",
         report.groups(told["forms"]),
     ]
     return "\n\n".join(part.replace("## Targets", "### Targets") for part in parts if part)
+
+
+def _edits(told: Told) -> str:
+    """Every edit, and the places that must not be told from others: lone slice, then with neighbours."""
+    beside = {one["kind"]: one for one in told["beside"]}
+    cells = [
+        [
+            *(one["kind"], str(one["patients"]), str(one["regions"]), report.ranged(one, "auc"), *(number(one[key]) for key in report.FOUND)),
+            " / ".join(number(one[name]) for name in report.RATES[:2]),
+            report.ranged(beside[one["kind"]], "auc") if one["kind"] in beside else "-",
+        ]
+        for one in (*told["families"], *told["untouched"])
+    ]
+    heads = ["edit", "patients", "regions", "AUC", "found at 5 %", "found at 1 %", report.RATE_HEADS[0], "AUC with neighbours"]
+    return command.table(heads, cells)
 
 
 def ranged(kind: Told, bold: str = "") -> str:
@@ -122,6 +143,15 @@ def limits_table(every: Mapping[str, Told]) -> str:
     return command.table(heads, rows)
 
 
+def curves_section(every: Mapping[str, Told]) -> str:
+    """How detection falls with the miss of a click, the size and the strength of an edit, of each modality."""
+    told = []
+    for modality, whole in every.items():
+        told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
+        told += [f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)" for curve in whole["curves"]]
+    return "\n\n".join(told)
+
+
 def _cells(kind: Told | None) -> list[str]:
     return ["-", "-"] if kind is None else [ranged(kind), ranged_beside(kind)]
 
@@ -153,11 +183,12 @@ def pages() -> dict[Path, Callable[[str], str]]:
     made: dict[Path, Callable[[str], str]] = {}
     for modality, told in every.items():
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
-        tables = {"families": card_table(told)}
-        if whole := benchmark_of(modality):
-            tables["benchmark"] = benchmark_section(whole)
+        wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
+        tables = {"families": card_table(told), **{name: benchmark_section(whole) for name, whole in wholes.items() if whole}}
         made[card] = partial(all_filled, tables=tables, page=card)
-    made[LIMITS_PAGE] = partial(filled, name="hard", table=limits_table(every), page=LIMITS_PAGE)
+    curves = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
+    tables = {"hard": limits_table(every), **({"curves": curves_section(curves)} if curves else {})}
+    made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
     return made
 
 

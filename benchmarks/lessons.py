@@ -37,7 +37,7 @@ class Painting:
     def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
         self.draw, self.l1_weight = draw, l1_weight
         parts: Mapping[str, torch.nn.Module] = {"painter": networks.painter(dimensions), "critic": networks.Critic(dimensions)}
-        self.networks = {name: network.to(DEVICE) for name, network in parts.items()}
+        self.networks: Mapping[str, torch.nn.Module] = {name: network.to(DEVICE) for name, network in parts.items()}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(network.parameters(), lr=RATE, betas=BETAS) for name, network in self.networks.items()
         }

@@ -64,7 +64,7 @@ def markdown(content: Told) -> str:
         "## Scans and tissues",
         f"AUC of all edits of a form within each group of at least {content['least']} edited and as many genuine regions.",
         groups(content["forms"]),
-        *_curves(content["curves"]),
+        *curves(content["curves"]),
         _left_out(content),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -145,15 +145,20 @@ def groups(every: Sequence[Told]) -> str:
     return table(["", "group", *(one["form"] for one in every)], cells)
 
 
-def _curves(curves: Told) -> list[str]:
+CURVES = {"offset": "Pixels between click and edit", "size": "Radius of the edit in pixels", "strength": "Strength of white noise in residuals"}
+"""Heading of each curve."""
+
+
+def curves(every: Told, level: int = 2) -> list[str]:
+    """A heading of this level and a table for each curve."""
     told = []
-    for curve, families in curves.items():
+    for curve, families in every.items():
         places = sorted({point["at"] for points in families.values() for point in points})
         cells = []
         for name, points in families.items():
             known = {point["at"]: point for point in points}
             cells.append([name, *(f"{number(known[at]['auc'])} / {number(known[at][FOUND[0]])}" if at in known else "-" for at in places)])
-        told += [f"## {curve}", "AUC / found at 5 % false alarms.", table(["edit", *(f"{at:g}" for at in places)], cells)]
+        told += [f"{'#' * level} {CURVES[curve]}", "AUC / found at 5 % false alarms.", table(["edit", *(f"{at:g}" for at in places)], cells)]
     return told
 
 

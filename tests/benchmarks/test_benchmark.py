@@ -211,8 +211,11 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = cards.benchmark_section(cards.restored(json.loads(json.dumps(rounded(content)))))
-    for words in ("### Targets", "| adversarial noise |", "patient left out", "| manufacturer | GE |"):
+    for words in ("### Targets", "| adversarial noise |", f"| {KIND} | 3 |", "patient left out", "| manufacturer | GE |"):
         assert words in card
-    assert "nan" not in card
+    page = cards.curves_section({"ct_lung": cards.restored(json.loads(json.dumps(rounded(content))))})
+    for words in ("#### Pixels between click and edit", f"| {KIND} |", "![offset](../../benchmarks/results/benchmark_ct_lung_offset.png)"):
+        assert words in page
+    assert "nan" not in card + page
     for name, figure in benchmark.figures(content, gathered).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000
