@@ -1,5 +1,6 @@
 # make demo    a phantom study is made, tampered with and scored (about two minutes after installation)
 # make test    lint, types and tests; with DFD_DATA=FOLDER also those on real scans
+# make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make bench   speed and memory
 # make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; benchmarks/benchmark.py --quick takes minutes)
 # make bundles the two bundles as zip files under dist/, as committed
@@ -15,7 +16,7 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test bench benchmark bundles clean
+.PHONY: demo test integration bench benchmark bundles clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -26,6 +27,10 @@ test: $(STAMP)
 	$(BIN)/mypy
 	@test -n "$$DFD_DATA" || echo "DFD_DATA is not set: tests on real scans are left out (marked SKIPPED below); phantoms stand in"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+integration: $(STAMP)
+	bash tests/external/programs.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external tests/external
 
 bench: $(STAMP)
 	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"
