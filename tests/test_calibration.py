@@ -32,6 +32,7 @@ from dfd.calibration import (
     from_json,
     judge,
     p_value,
+    p_values,
     rarity,
     share_beyond,
     to_json,
@@ -117,6 +118,25 @@ def test_false_alarms_of_genuine_patients_stay_near_nominal() -> None:
     fresh = [value for patient in patients(200, 20, seed=2) for value in patient]
     rate = np.mean([p_value(value, table)[0] <= 0.05 for value in fresh])
     assert 0.01 < rate < 0.07
+
+
+def test_few_patients_give_the_promised_rate_on_average() -> None:
+    """Sixteen patients support 1/17: what is asked here lies in the extension, which may be cautious and not blunt."""
+    fresh = np.array([value for patient in patients(300, 20, seed=7) for value in patient])
+    rates = [[np.mean(p_values(fresh, fit_table(patients(16, seed=seed)))[0] <= limit) for limit in (0.05, 0.01)] for seed in range(40, 70)]
+    at_five, at_one = np.mean(rates, axis=0)
+    assert 0.025 < at_five < 0.06
+    assert 0.006 < at_one < 0.015
+
+
+@QUICK
+@given(PATIENTS, STATISTIC)
+def test_p_never_falls_below_the_share_that_the_patients_foretell(by_patient: list[list[float]], statistic: float) -> None:
+    table = fit_table(by_patient)
+    p, share = p_value(statistic, table)[0], share_beyond(statistic, table)
+    assert p >= share * (1 - 1e-12)
+    if share < 1e-3 / len(table.patients):
+        assert p == pytest.approx(max(share, SMALLEST_P), rel=2e-3)
 
 
 def test_values_beyond_the_patients_are_marked() -> None:
