@@ -2,8 +2,8 @@
 
     python -m benchmarks.cards
 
-What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/families_*.json and, once the whole benchmark was
-run, benchmark_*.json (development patients) and benchmark_*_test.json; the words around stay.
+What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/benchmark_*.json (development patients) and
+benchmark_*_test.json; the words around stay.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import command, report, targets
-from benchmarks.first_evidence import ranged_beside
 from benchmarks.report import number
 from benchmarks.sides import ROOT
 from dfd.errors import UsageError
-from dfd.evidence import NEIGHBOURED, OFFERED
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import write_atomically
 from dfd.places import bundle_dir
@@ -27,8 +25,11 @@ from dfd.places import bundle_dir
 Told = Mapping[str, Any]
 LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"
 BEGIN, END = "<!-- made by benchmarks.cards: {} -->", "<!-- end -->"
-RATES = ("patient left out p <= 0.05", "patient left out p <= 0.01")
 HARD = {
+    "CT-GAN, tumour injected (held out)": "CT-GAN injection",
+    "CT-GAN, tumour removed (held out)": "CT-GAN removal",
+    "the same, with noise copied onto it (held out)": "CT-GAN removal + copied noise",
+    "fill by a diffusion model (held out)": "diffusion inpainting",
     "fill by a GAN": "GAN inpainting",
     "the same, and noise of the surrounding spectrum laid over it": "GAN inpainting + spectrum-matched noise",
     "harmonic fill": "harmonic fill",
@@ -47,14 +48,6 @@ HARD = {
     "parenchyma, untouched (must be 0.5)": "parenchyma, untouched (must be 0.5)",
 }
 """Words of the page -> name of the edit: what is hard, or must not be found."""
-
-
-def results_of(modality: str) -> Told:
-    """The committed numbers of a modality."""
-    told: Told = restored(json.loads((command.RESULTS / f"families_{modality}.json").read_text(encoding="utf-8")))
-    return told
-
-
 SECTIONS = {"benchmark": "", "benchmark test": "_test"}
 """Mark on a card -> end of the name of the results that it tells."""
 
@@ -109,38 +102,17 @@ def _edits(told: Told) -> str:
     return command.table(heads, cells)
 
 
-def ranged(kind: Told, bold: str = "") -> str:
-    """AUC with its interval."""
-    return f"{bold}{number(kind['auc'])}{bold} ({number(kind['low'])} to {number(kind['high'])})"
-
-
-def card_table(told: Told) -> str:
-    """Every edit of one modality."""
-    families = (*OFFERED, *NEIGHBOURED)
-    heads = ["edit", "regions", "AUC", "found at 5 %", "found at 1 %", "p <= 0.05", "p <= 0.01", "AUC with neighbours", " / ".join(families)]
-    rows = [
-        [
-            *(kind["kind"], str(kind["regions"]), ranged(kind, "**"), number(kind["found at 0.05"]), number(kind["found at 0.01"])),
-            *(number(kind[rate]) for rate in RATES),
-            ranged_beside(kind),
-            " / ".join(number(kind[f"auc by {family}"]) for family in families),
-        ]
-        for kind in told["kinds"]
-    ]
-    alarms = (number(told["false alarms"][rate]) for rate in RATES)
-    rows.append(["genuine controls (realised false alarms)", str(told["controls"]), "", "", "", *alarms, "", ""])
-    who = (
-        f"{told['patients']} patients, {told['slices']} slices; p-values stand on {told['calibration patients']} patients less the one who is judged."
-    )
-    return f"{who}\n\n{command.table(heads, rows)}"
-
-
 def limits_table(every: Mapping[str, Told]) -> str:
-    """What is hard, of both modalities side by side; with neighbours where there are any."""
-    kinds = {modality: {kind["kind"]: kind for kind in told["kinds"]} for modality, told in every.items()}
-    rows = [[words, *(cell for told in kinds.values() for cell in _cells(told.get(name)))] for words, name in HARD.items()]
+    """What is hard, of both modalities side by side: lone slice, then with neighbours where there are any."""
+    rows = [[words, *(cell for told in every.values() for cell in _cells(told, name))] for words, name in HARD.items()]
     heads = ["edit", *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours"))]
     return command.table(heads, rows)
+
+
+def _cells(told: Told, name: str) -> list[str]:
+    """AUC of one edit with its interval, alone and with neighbours; a dash where it was not tried."""
+    parts = ((*told["families"], *told["untouched"]), told["beside"])
+    return [next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-") for part in parts]
 
 
 def curves_section(every: Mapping[str, Told]) -> str:
@@ -150,10 +122,6 @@ def curves_section(every: Mapping[str, Told]) -> str:
         told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
         told += [f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)" for curve in whole["curves"]]
     return "\n\n".join(told)
-
-
-def _cells(kind: Told | None) -> list[str]:
-    return ["-", "-"] if kind is None else [ranged(kind), ranged_beside(kind)]
 
 
 def filled(text: str, name: str, table: str, page: Path) -> str:
@@ -179,15 +147,13 @@ def all_filled(text: str, tables: Mapping[str, str], page: Path) -> str:
 
 def pages() -> dict[Path, Callable[[str], str]]:
     """Page -> how its text is brought up to date."""
-    every = {modality: results_of(modality) for modality in MODALITIES}
     made: dict[Path, Callable[[str], str]] = {}
-    for modality, told in every.items():
+    for modality in MODALITIES:
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
         wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
-        tables = {"families": card_table(told), **{name: benchmark_section(whole) for name, whole in wholes.items() if whole}}
-        made[card] = partial(all_filled, tables=tables, page=card)
-    curves = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
-    tables = {"hard": limits_table(every), **({"curves": curves_section(curves)} if curves else {})}
+        made[card] = partial(all_filled, tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole}, page=card)
+    development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
+    tables = {"hard": limits_table(development), "curves": curves_section(development)} if development else {}
     made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
     return made
 
