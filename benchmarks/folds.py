@@ -5,7 +5,8 @@
     python -m benchmarks.folds --modality ct_lung --calibrate       # the shipped weights, by all of their patients
 
 Every development patient is thus scored by a network that did not see him. The training is that of `dfd train`, as long as that of the shipped
-weights; the network of fold1 is the shipped one. Results: runs/folds/<ct|mr>_<fold>.ckpt.
+weights; the network of fold1 is the shipped one. Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
+benchmarks/trained/folds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def model_of(modality: str, fold: str) -> Path:
     """The model that did not see the patients of ``fold``: the shipped bundle for its own fold, else the file that training leaves."""
     if fold in sides.LEFT_OUT:
         return bundle_dir(MODALITIES[modality].bundle)
-    return sides.ROOT / "runs" / "folds" / f"{sides.FOLDERS[modality]}_{fold}.ckpt"
+    return sides.trained("folds", f"{sides.FOLDERS[modality]}_{fold}.ckpt")
 
 
 def train(modality: str, fold: str, epochs: int) -> Path:

@@ -23,6 +23,8 @@ SPLIT = Path(__file__).with_name("split.json")
 OPENED = Path(__file__).with_name("results") / "opened.json"
 """When the test patients were opened, with which weights and code."""
 SEED = 20261122
+TRAINED = Path(__file__).with_name("trained")
+"""Networks of folds, forgers and baselines as committed: what the committed numbers were measured with."""
 
 
 def data_root() -> Path:
@@ -78,6 +80,17 @@ def opened(modality: str, weights_sha256: str, *, asked: bool, record: Path = OP
         write_atomically(record, (json.dumps([*openings, {"date": now, **entry}], indent=1) + "\n").encode())
     entries = json.loads(split.read_text(encoding="utf-8"))[FOLDERS[modality]]
     return sorted(name for name, each in entries.items() if each["side"] == "test")
+
+
+def trained(kind: str, name: str) -> Path:
+    """The file that a training of the benchmark leaves: in runs where it was trained here, else as committed, else where it would be put.
+
+    Args:
+        kind: ``folds``, ``forgers`` or ``baselines``.
+        name: of the file.
+    """
+    own, committed = ROOT / "runs" / kind / name, TRAINED / kind / name
+    return committed if committed.exists() and not own.exists() else own
 
 
 def frozen_commit() -> str:

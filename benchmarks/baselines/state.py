@@ -10,17 +10,18 @@ from typing import Any
 
 import torch
 
-from benchmarks.sides import ROOT
+from benchmarks.sides import trained
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
-FOLDER = ROOT / "runs" / "baselines"
+KIND = "baselines"
 FORMAT = "baseline 1"
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of what a baseline has learned, in ``FOLDER`` where no other is named."""
-    return (folder or FOLDER) / f"{modality}_{name}.pt"
+    """The file of what a baseline has learned, see ``sides.trained``; in ``folder`` where one is named."""
+    file = f"{modality}_{name}.pt"
+    return folder / file if folder else trained(KIND, file)
 
 
 def save(name: str, modality: str, patients: Sequence[str], content: Mapping[str, Any], folder: Path | None = None) -> Path:

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.sides import ROOT
+from benchmarks.sides import trained
 from benchmarks.tampering.canvas import Canvas
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
-FOLDER = ROOT / "runs" / "forgers"
+KIND = "forgers"
 FORMAT = "forger network 1"
 
 
@@ -31,8 +31,9 @@ class Kept:
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of a forger's network, in ``FOLDER`` where no other is named."""
-    return (folder or FOLDER) / f"{modality}_{name}.pt"
+    """The file of a forger's network, see ``sides.trained``; in ``folder`` where one is named."""
+    file = f"{modality}_{name}.pt"
+    return folder / file if folder else trained(KIND, file)
 
 
 def save(kept: Kept, folder: Path | None = None) -> Path:

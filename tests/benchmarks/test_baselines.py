@@ -67,7 +67,7 @@ def material_of(name):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder in the place of runs/baselines."""
-    monkeypatch.setattr(state, "FOLDER", tmp_path)
+    monkeypatch.setattr(state, "trained", lambda kind, name: tmp_path / name)
     return tmp_path
 
 

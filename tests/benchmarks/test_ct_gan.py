@@ -33,7 +33,7 @@ def canvas(request, rng):
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch, tmp_path):
     torch.manual_seed(2)
-    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    monkeypatch.setattr(kept, "trained", lambda kind, name: tmp_path / name)
     for name in ct_gan.NETWORKS.values():
         kept.save(kept.Kept(name, "ct_lung", ("learned",), networks.painter(3).state_dict()))
 

@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _networks(folder, monkeypatch):
-    monkeypatch.setattr(kept, "FOLDER", folder)
+    monkeypatch.setattr(kept, "trained", lambda kind, name: folder / name)
 
 
 def edited(family, canvas, mask, seed=3):
@@ -101,7 +101,7 @@ def test_who_learned_refuses_his_own_patients(canvas, mask, name):
 
 
 def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, tmp_path):
-    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    monkeypatch.setattr(kept, "trained", lambda kind, name: tmp_path / name)
     with pytest.raises(UsageError, match=r"benchmarks\.forgers --train gan --modality ct_lung"):
         gan.filled(canvas, mask, np.random.default_rng(1))
     torch.save({"format": "something else"}, kept.place("gan", "ct_lung"))

@@ -67,3 +67,14 @@ def test_a_missing_data_folder_is_named(monkeypatch):
     monkeypatch.delenv("DFD_DATA", raising=False)
     with pytest.raises(UsageError, match="DFD_DATA is ''"):
         sides.data_root()
+
+
+def test_what_was_trained_here_goes_before_what_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "ROOT", tmp_path)
+    monkeypatch.setattr(sides, "TRAINED", tmp_path / "trained")
+    own, committed = tmp_path / "runs" / "forgers" / "a.pt", tmp_path / "trained" / "forgers" / "a.pt"
+    assert sides.trained("forgers", "a.pt") == own
+    for path in (committed, own):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+        assert sides.trained("forgers", "a.pt") == path
