@@ -255,4 +255,4 @@ class Screening:
 
 
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
-FAMILIES = ("noise", "copy_move", "synthesis", "neighbours", "series_copy")
+FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

@@ -15,6 +15,8 @@ NO_CALIBRATION = "the model has no calibration, so nothing can be said of how un
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
 FORMS = {"copy_move": "copy-move", "neighbours": "AI edit", "series_copy": "copy-move"}
 """Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
+SPOKEN_FOR = {"texture": "synthesis"}
+"""Family that cannot tell added noise from replaced content -> the one whose measures tell it."""
 ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
 TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
@@ -74,7 +76,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         verdict,
         score=-math.log10(p) + 0.0,
         p_value=p,
-        form=form_of(leading) if alarm else "",
+        form=form_of(_speaker(leading, usable)) if alarm else "",
         reason="; ".join([leading.reason if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
@@ -84,6 +86,12 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         tissue=first.tissue,
         extrapolated=beyond or bool(remarks),
     )
+
+
+def _speaker(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
+    """Whose measures tell the form: those of ``leading``, or of the family that speaks for it."""
+    family = SPOKEN_FOR.get(leading.family, leading.family)
+    return next((each for each in usable if each.family == family), leading)
 
 
 def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from dfd.evidence import copy_move, grid, neighbours, noise, series_copy, synthesis, tables
+from dfd.evidence import copy_move, grid, neighbours, noise, series_copy, synthesis, tables, texture
 from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
@@ -25,6 +25,7 @@ OFFERED: dict[str, Any] = {
     noise.FAMILY: noise,
     copy_move.FAMILY: copy_move,
     synthesis.FAMILY: synthesis,
+    texture.FAMILY: texture,
 }
 NEIGHBOURED: dict[str, Any] = {neighbours.FAMILY: neighbours, series_copy.FAMILY: series_copy}
 """Families that are offered beside those where the slices above and below are at hand."""

@@ -39,6 +39,7 @@ APART = 2.2
 """Reference windows begin this many radii away, so that a click a little off does not put the edit into its own reference."""
 
 FloatArray = NDArray[np.float64]
+Planes = NDArray[np.float64] | NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class RunningSums:
     (Summed-area tables, Crow 1984, in one dimension: the rows of a disk have no gaps.)
     """
 
-    running: FloatArray
+    running: Planes
     """``[H + 1, W + 1, F]`` of that part: sums of what lies left; the last row is empty."""
     corner: tuple[int, int]
     """(row, column) of that part in the slice."""
@@ -117,7 +118,7 @@ class RunningSums:
     @cached_property
     def energies(self) -> RunningSums:
         """Of the first two planes alone: known pixels and the squares of z."""
-        return RunningSums(np.ascontiguousarray(self.running[..., :2]), self.corner)
+        return RunningSums(np.array(self.running[..., :2], dtype=np.float64, order="C"), self.corner)
 
     def over(self, centres: NDArray[np.int64], radius: float) -> FloatArray:
         """Sums over the disks of ``radius`` around ``centres`` ``[n, 2]`` (x, y): ``[n, F]``. Outside the slice there is nothing."""
@@ -135,14 +136,14 @@ class RunningSums:
         return sums
 
 
-def running_sums(planes: FloatArray) -> RunningSums:
-    """Of ``[F, H, W]`` planes, all of which are 0 where the first is."""
+def running_sums(planes: Planes) -> RunningSums:
+    """Of ``[F, H, W]`` planes, all of which are 0 where the first is; counts keep exact in float32."""
     held = planes[0] != 0
     rows, columns = np.flatnonzero(held.any(axis=1)), np.flatnonzero(held.any(axis=0))
     if not len(rows):
-        return RunningSums(np.zeros((1, 1, len(planes))), (0, 0))
+        return RunningSums(np.zeros((1, 1, len(planes)), dtype=planes.dtype), (0, 0))
     part = planes[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    running = np.zeros((part.shape[1] + 1, part.shape[2] + 1, len(planes)))
+    running = np.zeros((part.shape[1] + 1, part.shape[2] + 1, len(planes)), dtype=planes.dtype)
     np.cumsum(part.transpose(1, 2, 0), axis=1, out=running[:-1, 1:])
     return RunningSums(running, (int(rows[0]), int(columns[0])))
 

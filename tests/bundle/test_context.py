@@ -176,9 +176,9 @@ def test_calibration_has_tables_of_slices_with_neighbours(study: Path, caplog: p
     caplog.set_level(logging.INFO)
     fitted = calibrate_network(small_network(), Cohort(collect(study), ["p1", "p2"], 7), "ab")
     assert "1 of 2 patients have neighbouring slices" in caplog.text
-    assert set(fitted.tables) == {"noise", "copy_move", "synthesis"}
+    assert set(fitted.tables) == {"noise", "copy_move", "synthesis", "texture"}
     beside = fitted.settings[SERIES]
-    assert set(beside.tables) == {"noise", "copy_move", "synthesis", "neighbours", "series_copy"}
+    assert set(beside.tables) == {"noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy"}
     assert [len(values) for values in beside.tables["neighbours"].patients] == [REGIONS_PER_SLICE]
     assert beside.combined is not None
     assert to_json(from_json(to_json(fitted))) == to_json(fitted)

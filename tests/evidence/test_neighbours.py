@@ -98,10 +98,10 @@ def test_the_family_comes_last_and_only_with_neighbours() -> None:
     below, pixels, above = stack()
     lone = SliceEvidence(predicted(pixels), CT).measure(CLICK)
     beside = SliceEvidence(predicted(pixels), CT, Context(below, above, (2.5, 2.5)))
-    assert [each.family for each in lone] == ["noise", "copy_move", "synthesis"]
-    assert list(beside.measure(CLICK)[:3]) == list(lone)
-    assert beside.measure_all([CLICK])[0][3] == beside.measure(CLICK)[3]
-    assert beside.measure(CLICK)[3].family == "neighbours"
+    assert [each.family for each in lone] == ["noise", "copy_move", "synthesis", "texture"]
+    assert list(beside.measure(CLICK)[:4]) == list(lone)
+    assert beside.measure_all([CLICK])[0][4] == beside.measure(CLICK)[4]
+    assert beside.measure(CLICK)[4].family == "neighbours"
 
 
 @pytest.mark.parametrize("factor", [1.0, 7.0])

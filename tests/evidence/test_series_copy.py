@@ -105,8 +105,8 @@ def test_slices_of_nothing_are_no_place_to_be_copied_from() -> None:
 
 def test_a_lone_slice_has_no_such_evidence() -> None:
     of = prediction_of(slice_of(0))
-    assert [each.family for each in SliceEvidence(of, CT).measure(CLICK)] == ["noise", "copy_move", "synthesis"]
+    assert [each.family for each in SliceEvidence(of, CT).measure(CLICK)] == ["noise", "copy_move", "synthesis", "texture"]
     among = others()
     beside = SliceEvidence(of, CT, Context(among[0].pixels, among[1].pixels, others=among)).measure(CLICK)
-    assert [each.family for each in beside] == ["noise", "copy_move", "synthesis", "neighbours", "series_copy"]
+    assert [each.family for each in beside] == ["noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy"]
     assert beside[-1] == replace(beside[-1], family="series_copy")

@@ -73,5 +73,5 @@ def test_many_regions_are_measured_as_one_by_one() -> None:
 
 def test_noise_and_synthesis_share_what_is_prepared() -> None:
     assert noise.prepare is synthesis.prepare is tables.prepare
-    assert set(OFFERED) == {"noise", "copy_move", "synthesis"}
+    assert set(OFFERED) == {"noise", "copy_move", "synthesis", "texture"}
     assert MODALITIES["ct_lung"] is CT

@@ -25,6 +25,7 @@ CONTRACT = [
     "p_noise",
     "p_copy_move",
     "p_synthesis",
+    "p_texture",
     "p_neighbours",
     "p_series_copy",
     "source_x",
@@ -249,4 +250,4 @@ def test_floats_read_back_as_the_same_floats(tmp_path, numbers, note):
             assert math.copysign(1, float(row[name])) == math.copysign(1, number)
     assert row["verdict"] == "unusual"
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
-        assert {len(cells) for cells in csv.reader(stream)} == {21}
+        assert {len(cells) for cells in csv.reader(stream)} == {22}

@@ -1,0 +1,83 @@
+"""Codes of neighbouring pixels, and what windows say when content was smoothed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from dfd.calibration import form_of
+from dfd.calibration.judgement import FORMS, _speaker
+from dfd.evidence import SliceEvidence, co_occurrence, texture
+from dfd.masking import disk
+from dfd.records import Evidence, Prediction, Region
+from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
+
+
+def smoothed(sigma: float, where: Region = CLICK) -> Prediction:
+    """White noise of one level, low-passed inside a disk and scaled back to the same energy: only its texture differs."""
+    given = white()
+    soft = gaussian_filter(given.z, sigma)
+    inside = disk(*SHAPE, (where.x, where.y), where.radius_px)
+    z = np.where(inside, soft * (given.z[inside].std() / soft[inside].std()), given.z).astype(np.float32)
+    return replace(given, z=z)
+
+
+def statistic(prediction: Prediction, region: Region = CLICK) -> float:
+    return texture.measure(region, texture.prepare(prediction, region.radius_px, CT)).statistic
+
+
+def test_smoothed_noise_of_the_same_strength_stands_out() -> None:
+    assert statistic(white()) < 3.0
+    assert statistic(smoothed(0.7)) > 3.0 * statistic(white())
+
+
+def test_a_place_beside_the_edit_stays_ordinary() -> None:
+    away = Region(CLICK.x - 3 * RADIUS, CLICK.y, RADIUS)
+    assert statistic(smoothed(0.7), away) < 3.0
+
+
+def test_a_mirrored_slice_gives_the_same_statistic() -> None:
+    """A code and its mirror image are one; the windows of the slice stand at other places, so alike and not equal."""
+    given = smoothed(0.7)
+    turned = replace(given, **{name: np.ascontiguousarray(getattr(given, name)[:, ::-1]) for name in ("mean", "spread", "z", "assessed")})
+    there = Region(SHAPE[1] - 1 - CLICK.x, CLICK.y, RADIUS)
+    assert statistic(turned, there) == pytest.approx(statistic(given), rel=0.35)
+
+
+def test_there_are_twenty_five_classes_and_every_pixel_has_four_codes() -> None:
+    assert co_occurrence.CLASSES == 25
+    counts = texture.counts_of(white())
+    known = counts[0] > 0
+    assert (counts[1:26, known].sum(axis=0) == 2).all()
+    assert (counts[26:, known].sum(axis=0) == 2).all()
+    assert not counts[1:, ~known].any()
+
+
+def test_codes_do_not_look_at_pixels_that_were_not_assessed() -> None:
+    given = white()
+    given.assessed[:, 90:] = False
+    strange = replace(given, z=np.where(given.assessed, given.z, 50.0).astype(np.float32))
+    np.testing.assert_array_equal(texture.counts_of(given), texture.counts_of(strange))
+
+
+def test_a_slice_with_few_windows_is_not_judged() -> None:
+    given = white()
+    given.assessed[:] = False
+    given.assessed[60:100, 60:100] = True
+    assert texture.measure(CLICK, texture.prepare(given, RADIUS, CT)).obstacle
+
+
+def test_synthesis_tells_the_form_for_texture() -> None:
+    assert "texture" not in FORMS
+    noisy = Evidence("synthesis", 3.0, {"energy": 5.0, "replaced content": 0.5})
+    leading = Evidence("texture", 9.0, {"texture 1": 4.0})
+    assert form_of(_speaker(leading, [noisy, leading])) == "adversarial noise"
+    assert form_of(_speaker(leading, [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading])) == "AI edit"
+    assert form_of(_speaker(leading, [leading])) == "AI edit"
+
+
+def test_texture_is_offered_beside_the_others() -> None:
+    assert [each.family for each in SliceEvidence(white(), CT).measure(CLICK)] == ["noise", "copy_move", "synthesis", "texture"]
