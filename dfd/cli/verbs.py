@@ -52,6 +52,7 @@ def _score_flags(parser: StrictParser) -> None:
     parser.add_argument("--no-images", dest="images", action="store_false", help="write no overlay pictures")
     parser.add_argument("--anonymous", action="store_true", help="numbers instead of paths and file names in every output")
     parser.add_argument("--lone", dest="context", action="store_false", help="leave neighbouring slices aside: every slice counts as alone")
+    parser.add_argument("--dicom", action="store_true", help="write DICOM results (report, map, segmentation) as well")
     parser.add_argument("--strict", action="store_true", help="exit status 3 where a point could not be scored")
 
 
