@@ -52,6 +52,20 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteStudy:
+    """Slices that lie in an archive instead of a folder."""
+
+    url: str
+    """Root of its DICOMweb services. Credentials come from the environment."""
+    study: str
+    """StudyInstanceUID."""
+    series: tuple[str, ...] = ()
+    """SeriesInstanceUIDs; empty: every CT and MR series of the study."""
+    store: bool = False
+    """Store DICOM results there."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSettings:
     """One training run."""
 

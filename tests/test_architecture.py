@@ -19,7 +19,7 @@ PACKAGE = ROOT / "dfd"
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"demo"},
+    {"demo", "remote"},
     {"__init__"},
     {"workflow"},
     {"bundle", "outputs"},
@@ -40,7 +40,7 @@ HOME = {
     "torch": {"predict", "residuals", "bundle", "workflow"},
     "monai": {"bundle", "workflow"},
     "ignite": {"bundle", "workflow"},
-    "pydicom": {"reading", "phantom", "outputs"},
+    "pydicom": {"reading", "phantom", "outputs", "remote"},
     "highdicom": {"outputs"},
     "dicomweb_client": {"remote"},
     "requests": {"remote"},

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from pydicom import Dataset, dcmread
 
 from dfd.errors import DfdError, OutputError, UsageError
 from dfd.outputs import screening_map
@@ -21,13 +22,10 @@ from dfd.outputs.files import write_atomically
 from dfd.reading.guard import READ_ERRORS, quiet
 from dfd.records import Region
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
-
 FOLDER = "dicom"
 logger = logging.getLogger(__name__)
 
-__all__ = ["FOLDER", "Answer", "Maker", "require", "write"]
+__all__ = ["FOLDER", "Answer", "Maker", "read_back", "require", "write"]
 
 
 def require() -> None:
@@ -58,6 +56,8 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
     target = folder / FOLDER
     try:
         target.mkdir(exist_ok=True)
+        for former in target.glob("series-*-*.dcm"):  # of an earlier run into the same folder: its results are replaced as a whole
+            former.unlink()
     except OSError as error:
         raise OutputError(f"{target} cannot be made: {error.strerror}; choose another output folder") from error
     with quiet(), _silent():
@@ -79,6 +79,13 @@ def _silent() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
+
+
+def read_back(folder: Path, study: str) -> list[Dataset]:
+    """The results in ``folder`` that belong to a study."""
+    with quiet():
+        found = [dcmread(path) for path in sorted((folder / FOLDER).glob("series-*-*.dcm"))]
+    return [each for each in found if each.StudyInstanceUID == study]
 
 
 def _write_series(target: Path, stem: str, series: SourceSeries, maker: Maker, *, images: bool) -> None:
