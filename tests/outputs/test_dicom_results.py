@@ -17,13 +17,15 @@ from pydicom import Dataset, dcmread
 
 import dfd
 from dfd.bundle.results import Choices
+from dfd.calibration.judgement import FORMS
 from dfd.errors import UsageError
 from dfd.outputs import dicom
+from dfd.outputs.dicom import codes
 from dfd.outputs.dicom.segmentation import mask_of
 from dfd.outputs.dicom.sr import outline_of
 from dfd.outputs.dicom.stacks import MOST_FRAMES, stacks_of
 from dfd.phantom import write_ct_series, write_mr_series
-from dfd.records import Finding, Point, Region, Suspicion
+from dfd.records import VERDICTS, Finding, Point, Region, Suspicion
 from dfd.settings import ScoreSettings
 from tests.dicom_maker import make_pixels, make_series, make_slice
 
@@ -351,6 +353,11 @@ def test_stacks_hold_each_place_once_and_so_many_slices(tmp_path: Path) -> None:
     stacks = stacks_of(series.images())
     assert [[image.corner[2] for image in stack] for stack in stacks] == [[0.0, 2.5, 5.0], [0.0]]
     assert MOST_FRAMES >= 3
+
+
+def test_every_verdict_and_form_has_a_code() -> None:
+    assert tuple(codes.VERDICTS) == VERDICTS
+    assert set(codes.FORMS) == {*FORMS.values(), "adversarial noise", "AI edit"}
 
 
 def test_anonymous_dicom_results_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -58,9 +59,11 @@ class Names:
 
     def uid(self, *words: object) -> UID:
         """A UID below this result."""
-        return self.maker.uid(self._digest(), self.kind, self.number, *words)
+        return self.maker.uid(self._digest, self.kind, self.number, *words)
 
+    @cached_property
     def _digest(self) -> str:
+        """Of what the rows of the series say; asked for once per row."""
         found = [(answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame) for answer, image in self.series.answers]
         told = [(f.point.row, f.point.x, f.point.y, f.verdict, f.p_value, f.form, f.reason, f.radius_mm, len(s), *who) for f, s, *who in found]
         return hashlib.sha256(repr((str(self.series.header.SeriesInstanceUID), told)).encode()).hexdigest()
@@ -68,7 +71,7 @@ class Names:
     def common(self) -> dict[str, Any]:
         """Arguments that all of highdicom's objects take."""
         return {
-            "series_instance_uid": self.maker.uid(self._digest(), self.kind),
+            "series_instance_uid": self.maker.uid(self._digest, self.kind),
             "series_number": SERIES_NUMBERS[self.kind],
             "sop_instance_uid": self.uid("instance"),
             "instance_number": self.number,
