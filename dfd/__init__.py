@@ -27,6 +27,7 @@ class ScoreOptions(TypedDict, total=False):
     anonymous: bool
     context: bool
     strict: bool
+    dicom: bool
 
 
 class TrainOptions(TypedDict, total=False):

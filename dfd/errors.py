@@ -31,5 +31,9 @@ class UsageError(DfdError):
     """The command line asks for something that does not exist."""
 
 
+class RemoteError(DfdError):
+    """An archive cannot be reached, or does not hold or take what it should."""
+
+
 class InterruptedRunError(DfdError):
     """A run stopped for lack of memory, disk or time; what it left behind can be resumed."""

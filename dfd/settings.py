@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfd.errors import UsageError
+
+
+def check_dicom(*, dicom: bool, anonymous: bool) -> None:
+    """Refuse DICOM results of an anonymous run.
+
+    Raises:
+        UsageError: both are asked for.
+    """
+    if dicom and anonymous:
+        raise UsageError("DICOM results cannot be anonymous, since they name the patient and refer to the source images: leave one of the two out")
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreSettings:
@@ -31,6 +43,26 @@ class ScoreSettings:
     """Compare with the neighbouring slices that lie in the same folder; False: every slice counts as alone."""
     strict: bool = False
     """Exit status 3 where a row could not be scored."""
+    dicom: bool = False
+    """Write DICOM results (structured report, parametric map, segmentation) as well."""
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        check_dicom(dicom=self.dicom, anonymous=self.anonymous)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStudy:
+    """Slices that lie in an archive instead of a folder."""
+
+    url: str
+    """Root of its DICOMweb services. Credentials come from the environment."""
+    study: str
+    """StudyInstanceUID."""
+    series: tuple[str, ...] = ()
+    """SeriesInstanceUIDs; empty: every CT and MR series of the study."""
+    store: bool = False
+    """Store DICOM results there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def score(settings: ScoreSettings) -> list[Finding]:
         "output_dir": None if settings.output_dir is None else str(settings.output_dir),
         "images": settings.images,
         "anonymous": settings.anonymous,
+        "dicom": settings.dicom,
         "context": settings.context,
         "num_workers": settings.workers,
         "seed": settings.seed,

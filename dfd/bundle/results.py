@@ -30,6 +30,7 @@ from dfd.outputs.files import choose_output_dir
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
 from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
+from dfd.settings import check_dicom
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +86,20 @@ class Choices:
     """Write overlays, and maps of slices that are screened."""
     anonymous: bool = False
     """Replace names in every output."""
+    dicom: bool = False
+    """Write DICOM results."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """Anything else to be kept in ``run.json``."""
     log: RunLog = field(default_factory=RunLog)
     """What was said before the folder of the results was known."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written before anything is scored."""
+        check_dicom(dicom=self.dicom, anonymous=self.anonymous)
+        if self.dicom:
+            from dfd.outputs.dicom import require
+
+            require()
 
 
 NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
@@ -115,6 +126,7 @@ class ResultsWriter:
         self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
         self.found: dict[int, Finding] = {point.row: Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
         self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
+        self.placed: dict[int, Region] = {}
         self.started = time.monotonic()
         self.device = ""
 
@@ -129,12 +141,15 @@ class ResultsWriter:
         drawn = []
         for finding, region in zip(output["findings"], output["regions"], strict=True):
             self.found[finding.point.row] = finding
+            if region is not None:
+                self.placed[finding.point.row] = region
             if self.choices.images and region is not None and finding.verdict != "unreadable":
                 drawn.append((self.numbers[finding.point.row], region, finding))
         if drawn:
             self.draw(engine.state.batch["scan"], output["prediction"], drawn)
         for row, answer in output.get("screenings", {}).items():
             self.suspicions[row] = answer.suspicions
+            self.placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
             if self.choices.images and np.isfinite(answer.map).any():
                 screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
         if engine.state.iteration % 20 == 0:
@@ -170,6 +185,17 @@ class ResultsWriter:
         run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings
+
+    def write_dicom(self, findings: Sequence[Finding]) -> None:
+        """Writes the DICOM results, where they are asked for."""
+        if not self.choices.dicom:
+            return
+        from dfd.outputs import dicom
+
+        maker = dicom.Maker(self.modality.bundle, self.model.sha256, run_record.digest(self.model.calibration))
+        rows = ((finding, finding.point.row) for finding in findings)
+        answers = [dicom.Answer(finding, self.numbers[row], self.placed.get(row), self.suspicions.get(row, ())) for finding, row in rows]
+        dicom.write(self.folder, answers, maker, images=self.choices.images)
 
     def _record(self, verdicts: Counter[str]) -> dict[str, object]:
         """The content of ``run.json``."""
@@ -210,4 +236,6 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
         except BaseException:
             results.write()
             raise
-        return results.write()
+        findings = results.write()
+        results.write_dicom(findings)
+        return findings

@@ -59,6 +59,7 @@ FLAGS: dict[str, Flag] = {
     "seed": Flag({TRAIN: "seed", TEST: "seed"}, flags.seed, "N", "the one seed of all randomness"),
     "no_images": Flag({TEST: "images"}, None, "", "write no overlay pictures"),
     "anonymous": Flag({TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"),
+    "dicom": Flag({TEST: "dicom"}, None, "", "write DICOM results (report, map, segmentation) as well"),
     "lone": Flag({TEST: "context"}, None, "", "leave neighbouring slices aside"),
     "strict": Flag({TEST: "strict"}, None, "", "exit status 3 where a point could not be scored"),
 }

@@ -7,11 +7,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dfd.cli.exits import FINISHED, ROWS_MISSING
-from dfd.cli.requests import DemoRequest, InfoRequest, Request
-from dfd.errors import PointsError
+from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
+from dfd.errors import PointsError, UsageError
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def perform(request: Request) -> int:
     """Do it, print the result to stdout, and return the exit code."""
     match request:
         case ScoreSettings():
-            return _score(request)
+            from dfd import workflow
+
+            return _score(request, workflow.score(request))
+        case RemoteRequest():
+            return _score(request.settings, _remote(request))
         case TrainSettings() | CalibrateSettings():
             return _fit(request)
         case InfoRequest():
@@ -42,10 +47,15 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _score(settings: ScoreSettings) -> int:
-    from dfd import workflow
+def _remote(request: RemoteRequest) -> list[Finding]:
+    if find_spec("dicomweb_client") is None:
+        raise UsageError("--dicomweb needs dicomweb-client, which is not installed: pip install deepfakes-detector[dicom]")
+    from dfd.remote import scoring
 
-    findings = workflow.score(settings)
+    return scoring.score(request.settings, request.study)
+
+
+def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
     say("\n".join(table([_HEAD, *(_cells(finding, anonymous=settings.anonymous) for finding in findings)])))
     counts = Counter(finding.verdict for finding in findings)
     screened = sum(finding.point.is_screening for finding in findings)

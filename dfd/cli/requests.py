@@ -1,4 +1,4 @@
-"""What the command line asked for: one of the settings records, or one of the two small records here."""
+"""What the command line asked for: one of the settings records, or one of the small records here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +25,13 @@ class DemoRequest:
     seed: int = 20261122
 
 
-Request: TypeAlias = ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest
+@dataclass(frozen=True, slots=True)
+class RemoteRequest:
+    """Score a study of an archive."""
+
+    settings: ScoreSettings
+    """``data`` is not used."""
+    study: RemoteStudy
+
+
+Request: TypeAlias = RemoteRequest | ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest

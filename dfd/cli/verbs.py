@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from dfd import __version__
 from dfd.cli import flags
 from dfd.cli.flags import StrictParser
-from dfd.cli.requests import DemoRequest, InfoRequest, Request
+from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
 
 ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a network, trained on
 genuine scans only, expects there. For research on image collections; not a medical device."""
@@ -22,6 +23,10 @@ EPILOG = """'dfd VERB --help' lists the flags of a verb. The older form works as
 
 exit status: 0 finished, whatever was found; 1 a fault of this program; 2 wrong usage or nothing that could be read;
   3 some points could not be scored (with --strict); 4 stopped by memory, disk or time, run again to go on; 130, 143 stopped by a signal"""
+
+
+REMOTE = ("dicomweb", "study", "series", "store")
+"""Flags of a source that is no folder. The catalogue's form has none: its data lie where it runs."""
 
 
 class Verb(NamedTuple):
@@ -43,7 +48,8 @@ def _machine_flags(parser: StrictParser) -> None:
 
 
 def _score_flags(parser: StrictParser) -> None:
-    parser.add_argument("--data", type=flags.path, required=True, metavar="DIR", help="folder with the scans, searched at any depth")
+    parser.add_argument("--data", type=flags.path, metavar="DIR", help="folder with the scans, searched at any depth")
+    _remote_flags(parser)
     told = "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every slice is screened)"
     parser.add_argument("--points", type=flags.path, metavar="FILE", help=told)
     _model_flag(parser)
@@ -52,7 +58,35 @@ def _score_flags(parser: StrictParser) -> None:
     parser.add_argument("--no-images", dest="images", action="store_false", help="write no overlay pictures")
     parser.add_argument("--anonymous", action="store_true", help="numbers instead of paths and file names in every output")
     parser.add_argument("--lone", dest="context", action="store_false", help="leave neighbouring slices aside: every slice counts as alone")
+    parser.add_argument("--dicom", action="store_true", help="write DICOM results (report, map, segmentation) as well")
     parser.add_argument("--strict", action="store_true", help="exit status 3 where a point could not be scored")
+
+
+def _remote_flags(parser: StrictParser) -> None:
+    told = "in place of --data: root address of a DICOMweb service; credentials in DFD_DICOMWEB_USER and _PASSWORD, or _TOKEN"
+    parser.add_argument("--dicomweb", metavar="URL", help=told)
+    parser.add_argument("--study", metavar="UID", help="its study to score; in the points file, filename is then the SOPInstanceUID")
+    parser.add_argument("--series", action="append", metavar="UID", help="these of its series only (may be given several times)")
+    parser.add_argument("--store", action="store_true", help="store the DICOM results there")
+
+
+def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of two records
+    """A folder or an archive, whichever is named."""
+    remote = {name: values.pop(name) for name in REMOTE if name in values}
+    see = "see dfd score --help"
+    if "dicomweb" not in remote:
+        if remote:
+            raise UsageError(f"--{next(iter(remote))} has no meaning without --dicomweb; {see}")
+        if "data" not in values:
+            raise UsageError(f"the following arguments are required: --data, or --dicomweb with --study; {see}")
+        return ScoreSettings(**values)
+    if "data" in values:
+        raise UsageError(f"--data and --dicomweb name two sources; leave one of them out; {see}")
+    if "study" not in remote:
+        raise UsageError(f"--dicomweb needs --study, the StudyInstanceUID; {see}")
+    study = RemoteStudy(remote["dicomweb"], remote["study"], tuple(remote.get("series", ())), remote.get("store", False))
+    dicom = values.pop("dicom", False) or study.store
+    return RemoteRequest(ScoreSettings(data=Path(), dicom=dicom, **values), study)
 
 
 def _train_flags(parser: StrictParser) -> None:
@@ -82,7 +116,7 @@ def _demo_flags(parser: StrictParser) -> None:
 
 
 VERBS: dict[str, Verb] = {
-    "score": Verb("score points in scans", _score_flags, ScoreSettings),
+    "score": Verb("score points in scans", _score_flags, _score_request),
     "train": Verb("train a model on genuine scans of your own", _train_flags, TrainSettings),
     "calibrate": Verb("fit a model's calibration anew on genuine scans of your own", _calibrate_flags, CalibrateSettings),
     "info": Verb("say what a model is, on what it was calibrated, and the smallest p-value it can give", _info_flags, InfoRequest),

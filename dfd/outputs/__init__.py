@@ -18,6 +18,7 @@ WRITERS: dict[str, str] = {
     "suspicious": "dfd.outputs.suspicious",
     "run_record": "dfd.outputs.run_record",
     "run_log": "dfd.outputs.run_log",
+    "dicom": "dfd.outputs.dicom",
 }
 
 

@@ -64,6 +64,21 @@ def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modal
     return target
 
 
+def has_numbers(folder: Path, number: int) -> bool:
+    """Whether a map was written for the row with this number."""
+    return _numbers_file(folder, number).is_file()
+
+
+def read_numbers(folder: Path, number: int) -> FloatImage:
+    """The map of a row as :func:`write` put it down: ``[H, W]``, -log10 p, NaN where nothing can be said."""
+    with Image.open(_numbers_file(folder, number)) as image:
+        return np.asarray(image, dtype=np.float32)
+
+
+def _numbers_file(folder: Path, number: int) -> Path:
+    return folder / FOLDER / f"{number:04d}.tif"
+
+
 def draw(scan: Slice, screening: Screening, modality: Modality) -> Image.Image:
     """The picture: the slice, the map beside it, suspicious regions in both, and what is expected of them by chance."""
     lines = _lines(screening)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from highdicom.sr import srread
 from ignite.engine import Engine, Events
 
 from dfd.bundle import results
@@ -23,6 +24,7 @@ from dfd.outputs.run_log import RunLog
 from dfd.points import lookup
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
 from tests.dicom_maker import make_pixels, make_slice
+from tests.outputs.test_dicom_results import numbers_by_row
 
 BUNDLE = "ct_lung_inpainting"
 
@@ -238,6 +240,25 @@ def test_weights_of_the_other_modality_stop_before_anything_is_written(tmp_path:
     with pytest.raises(BundleError, match="was trained as ct_lung_inpainting, not as mri_chest_inpainting"):
         run(Evaluator([answer(writer.points)], writer), network, model, writer)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_dicom_results_of_a_whole_run(tmp_path: Path, network: torch.nn.Module, model: Model, stopped: bool) -> None:
+    file = make_slice(tmp_path / "scans" / "a.dcm", make_pixels((40, 40)))
+    points = [Point(row, "a.dcm", 20.0, 20.0, cells={"filename": "a.dcm", "X": "20", "Y": "20"}, path=file) for row in (2, 3)]
+    folder = tmp_path / "results"
+    folder.mkdir()
+    writer = ResultsWriter(points, folder, model, "ct_lung", images=False, dicom=True)
+    evaluator = Evaluator([answer(points[:1]), KeyboardInterrupt() if stopped else answer(points[1:])], writer)
+    if stopped:
+        with pytest.raises(KeyboardInterrupt):
+            run(evaluator, network, model, writer)
+        assert not (folder / "dicom").exists()
+        return
+    run(evaluator, network, model, writer)
+    told = numbers_by_row(srread(folder / "dicom" / "series-01-scores.dcm"))
+    assert [(told[str(row)]["P_VALUE"], told[str(row)]["SCORE"]) for row in (2, 3)] == [(0.03, 1.5)] * 2
+    assert [(float(row["p_value"]), float(row["score"])) for row in table(folder)] == [(0.03, 1.5)] * 2
 
 
 def test_a_choice_that_does_not_exist_is_an_error(tmp_path: Path, model: Model) -> None:

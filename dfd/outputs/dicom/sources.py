@@ -1,0 +1,170 @@
+"""What DICOM results need to know of the images they speak of: whose, of which study, and where the slices lie. Nothing else is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from pydicom import Dataset
+from pydicom.valuerep import DA, TM
+
+from dfd.errors import SeriesError
+from dfd.reading.content import is_nifti
+from dfd.reading.guard import READ_ERRORS, read_header
+from dfd.reading.header import number_of, numbers_of, placement_of, spacing_of, text_of, texts_of, value_of
+from dfd.records import Finding, Region, Suspicion
+
+IDENTIFICATION = (
+    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"),
+)
+"""By which an archive files an object. Other attributes of patient and study are not copied."""
+_REQUIRED = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber")
+"""Type 2 in patient and study modules: empty where the source lacks them."""
+_REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_GEOMETRY = ("FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "LossyImageCompression", "LossyImageCompressionMethod")
+SliceKey: TypeAlias = tuple[str, int | None]
+"""SOPInstanceUID and frame (1-based, None where the file holds one slice)."""
+_SEXES = frozenset(("M", "F", "O", ""))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for one row."""
+
+    finding: Finding
+    number: int
+    """Of the row, as in the names of maps."""
+    region: Region | None = None
+    """Where a disk was looked at; of a slice without a point only its radius counts."""
+    suspicions: tuple[Suspicion, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One slice that was asked about."""
+
+    header: Dataset
+    """Identification, reference and geometry of its file; of a file with several frames the geometry is that of this one."""
+    frame: int | None = None
+    """1-based; None where the file holds one slice."""
+
+    @property
+    def key(self) -> SliceKey:
+        """By which its maps and regions are found."""
+        return str(self.header.SOPInstanceUID), self.frame
+
+    @property
+    def corner(self) -> tuple[float, ...]:
+        """Centre of the first pixel (LPS, mm); empty where the header has none."""
+        return numbers_of(self.header.get("ImagePositionPatient"), 3)
+
+    @property
+    def grid(self) -> tuple[object, ...]:
+        """What slices of one multi-frame object must share; empty where the slice has no place in the patient."""
+        geometry = [numbers_of(self.header.get(word), count) for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))]
+        if not self.corner or not all(geometry) or not self.header.get("FrameOfReferenceUID") or self.header.get("SliceThickness") is None:
+            return ()
+        return (*geometry, self.header.Rows, self.header.Columns, self.header.FrameOfReferenceUID)
+
+
+@dataclass
+class SourceSeries:
+    """One series and what was found in it, in the order of the rows."""
+
+    name: str
+    """For messages: the file of its first row, as the user wrote it."""
+    answers: list[tuple[Answer, SourceImage]] = field(default_factory=list)
+
+    @property
+    def header(self) -> Dataset:
+        """Of its first slice."""
+        return self.answers[0][1].header
+
+    def images(self) -> list[SourceImage]:
+        """Each slice once."""
+        return list({image.key: image for _, image in self.answers}.values())
+
+
+def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
+    """The series that rows ask about, and a sentence for each reason why rows belong to none."""
+    series: dict[tuple[str, str], SourceSeries] = {}
+    read: dict[Path, Dataset | str] = {}
+    nifti = 0
+    reasons: dict[str, None] = {}
+    for answer in answers:
+        path = answer.finding.point.path
+        if path is None or answer.finding.verdict == "unreadable":
+            continue
+        if is_nifti(path):
+            nifti += 1
+            continue
+        if path not in read:
+            read[path] = _read(path)
+        header = read[path]
+        if isinstance(header, str):
+            reasons[header] = None
+            continue
+        image = _image(header, answer.finding.point.frame)
+        key = str(image.header.StudyInstanceUID), str(image.header.SeriesInstanceUID)
+        series.setdefault(key, SourceSeries(answer.finding.point.filename)).answers.append((answer, image))
+    told = [f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such files name no patient, study or series"] if nifti else []
+    return list(series.values()), told + list(reasons)
+
+
+def _read(path: Path) -> Dataset | str:
+    """All of a header, or why no result can refer to the file."""
+    try:
+        header = read_header(path)
+        missing = [word for word in _REFERENCE if not text_of(value_of(header, word))]
+    except SeriesError as error:
+        return str(error)
+    return f"{path} has no {missing[0]}, so no DICOM result can refer to it" if missing else header
+
+
+def _image(header: Dataset, frame: int | None) -> SourceImage:
+    """The slice with the identification of its file, texts in UTF-8."""
+    several = (number_of(value_of(header, "NumberOfFrames")) or 1) > 1
+    known = Dataset()
+    for word in (*IDENTIFICATION, *_REFERENCE, *_GEOMETRY):
+        text = text_of(value_of(header, word))
+        if text or word in _REQUIRED:
+            setattr(known, word, _checked(word, text))
+    known.SpecificCharacterSet = "ISO_IR 192"
+    known.Rows, known.Columns = header.Rows, header.Columns
+    for word, value in _geometry(header, (frame or 1) - 1).items():
+        setattr(known, word, value)
+    ratio = texts_of(value_of(header, "LossyImageCompressionRatio"))
+    if ratio:
+        known.LossyImageCompressionRatio = list(ratio)
+    return SourceImage(known, (frame or 1) if several else None)
+
+
+def _geometry(header: Dataset, index: int) -> Mapping[str, object]:
+    """Where a frame lies; what the header does not say stays out."""
+    placement, spacing = placement_of(header, index), spacing_of(header, index)
+    found: dict[str, object] = {}
+    if placement.orientation:
+        found["ImageOrientationPatient"], found["ImagePositionPatient"] = list(placement.orientation), list(placement.corner_mm)
+    if spacing:
+        found["PixelSpacing"] = list(spacing)
+    for word in ("SliceThickness", "SpacingBetweenSlices"):
+        number = number_of(value_of(header, word))
+        if number is not None and number > 0:
+            found[word] = number
+    return found
+
+
+def _checked(word: str, text: str) -> str:
+    """A value as the standard allows it, else empty: a birth date that is none must not cost the results."""
+    if word == "PatientSex":
+        return text if text in _SEXES else ""
+    kind = {"Date": DA, "Time": TM}.get(word[-4:])
+    try:
+        if kind and text:
+            kind(text)
+    except READ_ERRORS:
+        return ""
+    return text

@@ -1,0 +1,131 @@
+"""A study of an archive, scored like a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydicom import Dataset
+
+from dfd import workflow
+from dfd.errors import OutputError, RemoteError, UsageError
+from dfd.modalities import MODALITIES
+from dfd.outputs.files import choose_output_dir
+from dfd.records import Finding
+from dfd.remote.archive import Archive, Instance, is_uid
+from dfd.settings import RemoteStudy, ScoreSettings
+
+TOLD_EVERY = 100
+"""Slices between two lines on how many have come."""
+
+logger = logging.getLogger(__name__)
+
+
+def score(settings: ScoreSettings, study: RemoteStudy) -> list[Finding]:
+    """Fetch a study, score it, and store DICOM results back where ``study.store`` says so.
+
+    ``settings.data`` is not used: the slices lie in a folder that is private to the user and gone afterwards, each named by its SOPInstanceUID.
+
+    Raises:
+        DfdError: the archive or the study cannot be used; nothing was written then, but for results that could not be stored.
+    """
+    for uid in (study.study, *study.series):
+        if not is_uid(uid):
+            raise UsageError(f"{uid!r} is no UID: digits and dots are needed, as in 1.2.840.113619.2")
+    if study.store:
+        from dfd.outputs import dicom
+
+        settings = dataclasses.replace(settings, dicom=True)  # refused at once where the run is anonymous
+        dicom.require()
+    with closing(Archive(study.url)) as archive, fetched(archive, study) as folder:
+        output = settings.output_dir or choose_output_dir(None, _places())
+        findings = workflow.score(dataclasses.replace(settings, data=folder, output_dir=output))
+        if study.store:
+            _store(archive, study, output)
+    return findings
+
+
+@contextmanager
+def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
+    """A folder with the CT and MR slices of a study as ``SERIES/INSTANCE.dcm``, while the block runs.
+
+    Raises:
+        DfdError: the study cannot be fetched as a whole.
+    """
+    instances = wanted(archive, study)
+    with _private_folder() as name:
+        folder = Path(name)
+        for number, instance in enumerate(instances, start=1):
+            _keep(archive.fetch(study.study, instance), folder / instance.series / f"{instance.uid}.dcm")
+            if number % TOLD_EVERY == 0 and number < len(instances):
+                logger.info("%d of %d slices fetched", number, len(instances))
+        logger.info("%d slices of %d series fetched from %s", len(instances), len({each.series for each in instances}), archive.host)
+        yield folder
+
+
+def wanted(archive: Archive, study: RemoteStudy) -> list[Instance]:
+    """The images of the study that a model may exist for; reports, maps and results of earlier runs stay where they are.
+
+    Raises:
+        RemoteError: no such study or series, or no such image in it.
+    """
+    there = archive.series_of(study.study)
+    if not there:
+        raise RemoteError(f"the archive at {archive.host} has no study {study.study}, or the study is empty; check the identifier")
+    missing = [uid for uid in study.series if uid not in there]
+    if missing:
+        raise RemoteError(f"study {study.study} has no series {missing[0]}; it has {len(there)}: check the identifier")
+    classes = {uid for modality in MODALITIES.values() for uid in modality.sop_classes} | {""}
+    modalities = {modality.dicom_modality for modality in MODALITIES.values()} | {""}
+    chosen = study.series or [uid for uid, modality in there.items() if modality in modalities]
+    found = [each for uid in chosen for each in archive.instances_of(study.study, uid) if each.sop_class in classes]
+    if not found:
+        kinds = ", ".join(sorted(filter(None, {there[uid] for uid in (study.series or there)}))) or "nothing"
+        raise RemoteError(
+            f"study {study.study} has no {' or '.join(sorted(filter(None, modalities)))} images where they were sought; it holds {kinds}"
+        )
+    return found
+
+
+def _private_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of mode 0700 that goes when it is left."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="dfd-")
+    except OSError as error:
+        raise OutputError(f"no folder for the study can be made ({error.strerror}); set TMPDIR to one that can be written") from error
+
+
+def _keep(image: Dataset, path: Path) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        image.save_as(path, enforce_file_format=True)
+    except OSError as error:
+        raise OutputError(
+            f"the study cannot be kept in {path.parent.parent} for the time of the run: {error.strerror}; make room or set TMPDIR"
+        ) from error
+
+
+def _places() -> list[Path]:
+    """Where results go when nobody says so."""
+    name = Path("dfd_results") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return [Path.cwd() / name, Path.home() / name]
+
+
+def _store(archive: Archive, study: RemoteStudy, output: Path) -> None:
+    """Hand the DICOM results over.
+
+    Raises:
+        DfdError: there are none, or the archive did not take them; they lie in ``output``.
+    """
+    from dfd.outputs import dicom
+
+    results = dicom.read_back(output, study.study)
+    if not results:
+        raise RemoteError(f"no DICOM results could be made, so nothing was stored; {output / 'run.log'} says why")
+    archive.store(study.study, results)
+    logger.info("%d DICOM results stored in %s", len(results), archive.host)
