@@ -3,7 +3,7 @@
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make bench   speed and memory
 # make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; benchmarks/benchmark.py --quick takes minutes)
-# make bundles the two bundles as zip files under dist/, as committed
+# make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make clean   what was built goes; .venv stays
 #
 # Options: PYTHON=python3.12 (3.11 to 3.13), TORCH_INDEX=URL (where CPU wheels of torch are offered), DFD_DATA=FOLDER
@@ -23,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/dfd demo --output demo_output
 
 test: $(STAMP)
-	$(BIN)/ruff check dfd tests benchmarks
+	$(BIN)/ruff check dfd tests benchmarks apps
 	$(BIN)/mypy
 	@test -n "$$DFD_DATA" || echo "DFD_DATA is not set: tests on real scans are left out (marked SKIPPED below); phantoms stand in"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -41,14 +41,11 @@ benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.benchmark --modality mri_chest
 
 bundles: $(STAMP)
-	@mkdir -p dist
-	@set -e; for bundle in bundles/*/; do \
-	    name=$$(basename "$$bundle"); version=$$($(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['version'])" "$$bundle/configs/metadata.json"); \
-	    git archive --format=zip --output="dist/$${name}_v$$version.zip" HEAD:bundles "$$name"; echo "dist/$${name}_v$$version.zip"; done
+	@$(BIN)/python apps/bundles/pack.py dist
 
 clean:
 	rm -rf build dist demo_output ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find dfd tests benchmarks bundles -name __pycache__ -type d -prune -exec rm -rf {} +
+	find dfd tests benchmarks bundles apps -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that is there already is kept, and torch with it when it is the wanted release.
 $(STAMP): pyproject.toml setup.py constraints.txt

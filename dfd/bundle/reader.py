@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class LoadSliced(LoadImaged):
     def __init__(self, keys: KeysCollection = "image") -> None:
         # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of those it misses, and falls back to them.
         MapTransform.__init__(self, keys)
+        self._loader = SimpleNamespace(image_only=False)  # a switch of the loader that MONAI Label sets in the bundles it runs
 
     def __call__(self, data: Mapping[Hashable, Any], reader: ImageReader | None = None) -> dict[Hashable, Any]:
         loaded = dict(data)

@@ -16,7 +16,7 @@ from dfd.bundle.context import SeriesSlices, setting_of
 from dfd.bundle.inferer import as_prediction
 from dfd.bundle.twins import TwinNotes
 from dfd.calibration import Calibration, Circumstances
-from dfd.errors import PointsError
+from dfd.errors import PointsError, SeriesError
 from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
@@ -56,7 +56,8 @@ class ScoreRegionsd(MapTransform):
     ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
     Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
     So is what ``twins`` show in its region, other reconstructions of the slice; score and verdict stay as they are.
-    Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said.
+    Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said; a file that could
+    not be read raises ``SeriesError``.
     """
 
     def __init__(self, keys: str = "pred", modality: str = "ct_lung", calibration: Calibration | None = None) -> None:
@@ -68,6 +69,8 @@ class ScoreRegionsd(MapTransform):
         answered = dict(data)
         planes = torch.as_tensor(data[self.keys[0]])
         if "points" not in data:
+            if data.get("error"):  # a map of zeros would say that nothing stands out
+                raise SeriesError(data["error"])
             batch = planes if planes.ndim == 4 else planes[None]
             maps = torch.stack([torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch])
             answered[self.keys[0]] = maps if planes.ndim == 4 else maps[0]

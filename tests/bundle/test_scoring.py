@@ -13,6 +13,7 @@ import torch
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.scoring import ScoreRegionsd, first_of_batch, prepare_slice
 from dfd.calibration import Calibration, fit_table
+from dfd.errors import SeriesError
 from dfd.evidence import noise, synthesis, tables
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
@@ -150,6 +151,12 @@ def test_a_bare_image_gives_a_map(calibration: Calibration, batched: bool) -> No
     row, column = np.unravel_index(found.argmax(), SHAPE)
     assert (row - 60) ** 2 + (column - 100) ** 2 < 14**2
     assert (found[disk(*SHAPE, (40, 120), 14.0)] == 0).all()
+
+
+def test_a_file_that_could_not_be_read_gives_no_map(calibration: Calibration) -> None:
+    batch = {"image": torch.full((1, 32, 32), torch.nan), "pred": torch.zeros(5, 32, 32), "error": "a.nii holds 3 frames"}
+    with pytest.raises(SeriesError, match=r"^a\.nii holds 3 frames$"):
+        ScoreRegionsd(calibration=calibration)(batch)
 
 
 def test_a_map_without_calibration_is_empty() -> None:

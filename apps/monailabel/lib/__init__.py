@@ -1,0 +1,1 @@
+"""What the app is made of: questions in, the one way of ``dfd.score``, answers out."""
