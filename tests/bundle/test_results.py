@@ -211,7 +211,7 @@ def test_overlays_are_numbered_like_the_rows(tmp_path: Path, network: torch.nn.M
 def test_without_images_there_are_none(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
     writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False)
     run(Evaluator([answer(writer.points)], writer), network, model, writer)
-    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json", "run.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json", "run.log", "report.html"}
 
 
 @pytest.mark.parametrize("anonymous", [True, False])
