@@ -80,7 +80,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )
-    made.filters |= {"p": words.p_words, "one_in": words.one_in, "number": words.number}
+    made.filters |= {"p": words.p_words, "one_in": words.one_in, "number": words.number, "level": words.level}
     made.globals |= {"charts": charts, "extrapolated": words.extrapolated, "rarity_words": words.rarity_words}
     return made
 

@@ -18,8 +18,8 @@ MARKS = ((0.5, "half"), (0.05, "1 in 20"), (0.01, "1 in 100"))
 STRIP_WIDTH, STRIP_LEFT, STRIP_ROW = 900, 260, 22
 LARGEST_SCORE = 6.0
 """Right end of the strip plot; larger scores stand at it."""
-_APART = 34.0
-"""Labels nearer than this would overlap."""
+_APART = 48.0
+"""Labels nearer than this would overlap: the later one is left out, its line stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,14 @@ class Distribution:
     bars: str
     """Path of an area."""
     marks: tuple[Mark, ...]
+    start: float
     end: float
-    """Largest value on the axis, see ``place``."""
+    """Of the axis: log(1 + value)."""
 
     def place(self, value: float) -> tuple[float, bool]:
-        """Where a value falls, and whether it lies beyond the axis."""
-        at = _axis(value) / self.end * WIDTH
-        return (round(min(at, WIDTH - 3.0), 1), at > WIDTH)
+        """Where a value falls, and whether it lies beyond the end of the axis."""
+        at = (math.log1p(max(value, 0.0)) - self.start) / (self.end - self.start) * WIDTH
+        return round(min(max(at, 3.0), WIDTH - 3.0), 1), at > WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,15 @@ class Strip:
 def distribution(identifier: str, table: Table) -> Distribution:
     """The genuine values of a calibration table."""
     spread = [np.log1p(np.maximum(values, 0.0)) for values in table.patients]
-    end = max(1.12 * float(max(values.max() for values in spread)), 0.1)
-    edges = np.linspace(0.0, end, BINS + 1)
+    lowest, highest = float(min(values.min() for values in spread)), float(max(values.max() for values in spread))
+    margin = max(0.12 * (highest - lowest), 0.01)
+    start, end = max(lowest - margin, 0.0), highest + margin
+    edges = np.linspace(start, end, BINS + 1)
     shares = np.mean([np.histogram(values, edges)[0] / len(values) for values in spread], axis=0)
     tops = BASE - (BASE - 3.0) * shares / max(float(shares.max()), 1e-9)
     step = WIDTH / BINS
     path = [f"M0 {BASE}", *(f"V{top:.1f}H{step * (place + 1):.1f}" for place, top in enumerate(tops)), f"V{BASE}Z"]
-    return Distribution(identifier, "".join(path), _marks(table, end), end)
+    return Distribution(identifier, "".join(path), _marks(table, start, end), start, end)
 
 
 def strip(series: Sequence[tuple[str, Sequence[tuple[int, float, str, str, bool]]]]) -> Strip:
@@ -105,18 +108,14 @@ def _along(score: float) -> float:
     return round(STRIP_LEFT + room * min(max(score, 0.0), LARGEST_SCORE) / LARGEST_SCORE, 1)
 
 
-def _axis(value: float) -> float:
-    return math.log1p(max(value, 0.0))
-
-
-def _marks(table: Table, end: float) -> tuple[Mark, ...]:
-    grid = np.linspace(0.0, end, 400)
+def _marks(table: Table, start: float, end: float) -> tuple[Mark, ...]:
+    grid = np.linspace(start, end, 400)
     shares = np.array([share_beyond(float(value), table) for value in np.expm1(grid)])
     marks: list[Mark] = []
     for share, label in MARKS:
         below = np.flatnonzero(shares <= share)
-        if below.size:
-            x = round(float(grid[below[0]]) / end * WIDTH, 1)
-            if x < WIDTH and (not marks or x - marks[-1].x >= _APART):
-                marks.append(Mark(x, label))
+        x = round(below[0] / (len(grid) - 1) * WIDTH, 1) if below.size else math.inf
+        if x < WIDTH:
+            labelled = [mark.x for mark in marks if mark.label]
+            marks.append(Mark(x, label if not labelled or x - labelled[-1] >= _APART else ""))
     return tuple(marks)

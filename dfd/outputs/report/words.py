@@ -57,6 +57,11 @@ def number(value: float | None, style: str = ".2g") -> str:
     return "–" if value is None or not math.isfinite(value) else format(value, style)
 
 
+def level(value: float) -> str:
+    """An intensity, to the digits that a reader of a window wants."""
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+
+
 def p_words(p: float) -> str:
     """A p-value with two digits; what is smaller than the digits mean is said as a bound."""
     if not math.isfinite(p):
