@@ -67,9 +67,11 @@ class LocalNames:
         """
         whole: dict[str, str] = {}
         parts: dict[str, str] = {}
-        for text in (_file_of(finding.point), finding.point.filename, finding.source_file):
+        # A sentence may name the slice that a piece of evidence points at also where the finding as a whole does not.
+        beside = [each.source_file for each in finding.evidence]
+        for text in (_file_of(finding.point), finding.point.filename, finding.source_file, *beside):
             path = PurePath(text.replace("\\", "/"))
-            alias = self._names[text] if text != finding.point.filename else self._names[_file_of(finding.point)]
+            alias = self._names.get(text, HIDDEN) if text != finding.point.filename else self._names[_file_of(finding.point)]
             whole.update(dict.fromkeys((text, str(path), path.name, path.stem), alias))
             parts.update(dict.fromkeys((*path.parent.parts[-1:], *(() if path.is_absolute() else path.parent.parts)), HIDDEN))
         outer = dict.fromkeys(finding.point.path.parent.parts if finding.point.path else (), HIDDEN)
