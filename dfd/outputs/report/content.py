@@ -264,7 +264,9 @@ def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *,
         alarm = _alarm(UNUSUAL, [row.finding.p_value for row in held])
         kept = material.seen[held[0].number]
         told = dict(words.scan_facts(kept.facts, kept.shape, anonymous=anonymous))
-        facts_line = ", ".join(neutralise(told[name]) for name in ("Kernel", "Sequence", "Slice thickness", "Scanner") if name in told)
+        facts_line = ", ".join(
+            f"{name.lower()} {neutralise(told[name])}" for name in ("Kernel", "Sequence", "Slice thickness", "Scanner") if name in told
+        )
         lines.append(SeriesLine(label, facts_line, len(held), alarm.found, alarm.expected, max(scores), statistics.median(scores)))
         plotted.append((label, [_dot(row, linked) for row in held]))
     return tuple(lines), charts.strip(plotted) if plotted else None
