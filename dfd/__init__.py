@@ -24,6 +24,7 @@ class ScoreOptions(TypedDict, total=False):
     workers: int
     seed: int
     images: bool
+    report: bool
     anonymous: bool
     context: bool
     strict: bool

@@ -228,6 +228,10 @@ class Finding:
     tissue: str = ""
     extrapolated: bool = False
     error: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    """What the p-values stand on, one piece per family that was asked; not in ``scores.csv``."""
+    setting: str = ""
+    """By which tables of the calibration it was judged; not in ``scores.csv``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class ScoreSettings:
     seed: int = 20261122
     images: bool = True
     """Write an overlay per point, and a map per slice that is screened."""
+    report: bool = True
+    """Write ``report.html``; it holds pictures only where ``images`` is True."""
     anonymous: bool = False
     """Replace paths and file names in every output by run-local numbers."""
     context: bool = True

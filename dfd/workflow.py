@@ -114,6 +114,7 @@ def score(settings: ScoreSettings) -> list[Finding]:
         "points": None if settings.points is None else str(settings.points),
         "output_dir": None if settings.output_dir is None else str(settings.output_dir),
         "images": settings.images,
+        "report": settings.report,
         "anonymous": settings.anonymous,
         "dicom": settings.dicom,
         "context": settings.context,

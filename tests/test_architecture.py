@@ -46,6 +46,8 @@ HOME = {
     "requests": {"remote"},
     "nibabel": {"reading"},
     "PIL": {"outputs"},
+    "jinja2": {"outputs"},
+    "markupsafe": {"outputs"},
     "argparse": {"cli"},
     "pandas": {"outputs", "points", "__init__"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test below).

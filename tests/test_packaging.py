@@ -53,7 +53,8 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_and_bundles(tree: Path, wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    expected = {path.relative_to(tree).as_posix() for path in (tree / "dfd").rglob("*.py")} | {"dfd/py.typed"}
+    code = [path for kind in ("*.py", "*.j2", "*.css", "*.js") for path in (tree / "dfd").rglob(kind)]
+    expected = {path.relative_to(tree).as_posix() for path in code} | {"dfd/py.typed"}
     expected |= {f"dfd/{path.relative_to(tree).as_posix()}" for path in (tree / "bundles").rglob("*") if path.is_file()}
     assert expected == {name for name in held if ".dist-info/" not in name}
 

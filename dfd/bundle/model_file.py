@@ -93,6 +93,14 @@ def load(path: str | Path) -> Model:
     return model
 
 
+def bundle_version(model: Model) -> str:
+    """Version of the bundle folder that a model lies in; empty for a file written by training, which has none."""
+    try:
+        return str(json.loads((model.path / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _is_state_dict(content: Any) -> bool:
     entries = content.items() if isinstance(content, Mapping) else ()
     return bool(entries) and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in entries)

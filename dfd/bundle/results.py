@@ -20,13 +20,15 @@ import torch
 from ignite.engine import Engine, Events
 
 from dfd.bundle import model_file
+from dfd.bundle.gathering import Gathering
 from dfd.bundle.items import slice_points
 from dfd.bundle.model_file import Model
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
-from dfd.outputs import overlay, run_log, run_record, scores, screening_map, suspicious
+from dfd.outputs import overlay, report, run_log, run_record, scores, screening_map, suspicious
 from dfd.outputs.files import choose_output_dir
+from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
 from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
@@ -84,6 +86,8 @@ class Choices:
 
     images: bool = True
     """Write overlays, and maps of slices that are screened."""
+    report: bool = True
+    """Write ``report.html``."""
     anonymous: bool = False
     """Replace names in every output."""
     dicom: bool = False
@@ -127,6 +131,8 @@ class ResultsWriter:
         self.found: dict[int, Finding] = {point.row: Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
         self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
         self.placed: dict[int, Region] = {}
+        self.calibration = calibration_of(model)
+        self.gathering = Gathering(self.modality, self.calibration, pictured=self.choices.images) if self.choices.report else None
         self.started = time.monotonic()
         self.device = ""
 
@@ -145,17 +151,18 @@ class ResultsWriter:
                 self.placed[finding.point.row] = region
             if self.choices.images and region is not None and finding.verdict != "unreadable":
                 drawn.append((self.numbers[finding.point.row], region, finding))
-        if drawn:
-            self.draw(engine.state.batch["scan"], output["prediction"], drawn)
+        images = self.draw(engine.state.batch["scan"], output["prediction"], drawn) if drawn else None
         for row, answer in output.get("screenings", {}).items():
             self.suspicions[row] = answer.suspicions
             self.placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
             if self.choices.images and np.isfinite(answer.map).any():
                 screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
+        if self.gathering is not None and "scan" in engine.state.batch:
+            self.gathering.take(engine.state.batch, output, images)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
 
-    def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> None:
+    def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> SliceImages:
         """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
 
         One worker more than cores, since each waits for the disk in its turn.
@@ -163,6 +170,7 @@ class ResultsWriter:
         images = overlay.render_slice(scan, prediction, self.modality)
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
             list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
+        return images
 
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
@@ -170,7 +178,7 @@ class ResultsWriter:
         return [self.found.get(point.row) or Finding(point, "unreadable", error=missing) for point in self.points]
 
     def write(self) -> list[Finding]:
-        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, and ``run.json``."""
+        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, ``run.json`` and ``report.html``."""
         findings = self.findings()
         scores.write(self.folder, findings, anonymous=self.choices.anonymous)
         whole = [finding for finding in findings if finding.point.is_screening]
@@ -182,7 +190,12 @@ class ResultsWriter:
                 small, expected, remain = counts_of_many(p_of_slices)
                 told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
                 logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
-        run_record.write(self.folder, self._record(Counter(finding.verdict for finding in findings)))
+        record = self._record(Counter(finding.verdict for finding in findings))
+        run_record.write(self.folder, record)
+        if self.gathering is not None:
+            missing = sum(point.row not in self.found for point in self.points)
+            about = report.Run(self.modality, self.calibration, record, model_file.bundle_version(self.model), missing)
+            report.write(self.folder, findings, self.gathering.material, about, anonymous=self.choices.anonymous)
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings
 
@@ -201,7 +214,7 @@ class ResultsWriter:
         """The content of ``run.json``."""
         rows, refused, unreadable = verdicts.total(), verdicts["not assessable"], verdicts["unreadable"]
         hidden = NAMING if self.choices.anonymous else frozenset()
-        calibration = calibration_of(self.model)
+        calibration = self.calibration
         return {
             "versions": run_record.versions(),
             "model": "" if self.choices.anonymous else str(self.model.path),

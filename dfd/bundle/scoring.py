@@ -20,7 +20,7 @@ from dfd.errors import PointsError, SeriesError
 from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
-from dfd.records import Context, Finding, Point, Prediction, Region, Slice, Twin
+from dfd.records import Context, Finding, FloatImage, Point, Prediction, Region, Slice, Twin
 from dfd.regions import region_of
 from dfd.suitability import objections
 
@@ -53,7 +53,8 @@ class ScoreRegionsd(MapTransform):
     """``pred`` of ``LatticeInferer`` -> what is said of it.
 
     With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
-    ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole).
+    ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole), and ``sources`` (name -> pixels of slices that were
+    copied from).
     Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
     So is what ``twins`` show in its region, other reconstructions of the slice; score and verdict stay as they are.
     Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said; a file that could
@@ -89,7 +90,7 @@ class ScoreRegionsd(MapTransform):
         pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
         ordered = [pairs[point.row] for point in data["points"]]
         answered.update(findings=[finding for finding, _ in ordered], regions=[region for _, region in ordered])
-        answered.update(prediction=prediction, screenings=screened)
+        answered.update(prediction=prediction, screenings=screened, sources=self._sources(findings, beside.context, data["scan"]))
         return answered
 
     def findings(
@@ -122,6 +123,11 @@ class ScoreRegionsd(MapTransform):
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions
+
+    def _sources(self, findings: Sequence[Finding], context: Context | None, scan: Slice) -> dict[str, FloatImage]:
+        """The other slices that something was copied from, by name."""
+        names = {finding.source_file for finding in findings if finding.source_file}
+        return {one.name: one.pixels for one in self._slices.into(context, scan).others if one.name in names} if names and context else {}
 
     def _series_tables(self) -> Mapping[str, Any]:
         """Of slices with neighbours: what has no table is not worth its time."""

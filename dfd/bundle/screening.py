@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 SLICES_PER_PATIENT = 4
 """Slices of a calibration patient that are looked at all over: each costs as much as its prediction, and gives one maximum."""
 
+AROUND_STEPS = 2
+"""Places to each side of a point in the map around it."""
+
 
 def places_of(prediction: Prediction, modality: Modality, like: Region) -> Places:
     """What is measured all over a slice, in regions as large as ``like``."""
@@ -40,6 +43,20 @@ def map_of(places: Places, prediction: Prediction, found: Calibration) -> FloatI
     centres = np.array([(region.x, region.y) for region in places.regions], dtype=np.int64)
     values = -np.log10(calibration.p_of_places(places, found)) + 0.0
     return grid.painted(centres, values, prediction.assessed, grid.step_of(places.regions[0].radius_px))
+
+
+def map_around(like: Region, examined: SliceEvidence, found: Calibration) -> FloatImage:
+    """As ``map_of``, near one region only: places one step apart from its middle, ``AROUND_STEPS`` to each side."""
+    step = grid.step_of(like.radius_px)
+    prediction = examined.prediction
+    height, width = prediction.z.shape
+    shifts = [step * number for number in range(-AROUND_STEPS, AROUND_STEPS + 1)]
+    middle = round(like.x), round(like.y)
+    centres = [(middle[0] + across, middle[1] + down) for down in shifts for across in shifts]
+    regions = [replace(like, x=float(x), y=float(y)) for x, y in centres if 0 <= x < width and 0 <= y < height]
+    measured = zip(regions, examined.measure_all(regions, quick=True), strict=True)
+    kept = [(region, evidence) for region, evidence in measured if not evidence[0].obstacle]
+    return map_of(Places([region for region, _ in kept], [evidence for _, evidence in kept]), prediction, found)
 
 
 def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modality: Modality, found: Calibration | None) -> dict[int, Screening]:

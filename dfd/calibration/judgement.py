@@ -56,7 +56,7 @@ class Circumstances:
 def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
     """The answer for one point, from one piece of evidence per family. The first family stands for all: where it has an obstacle, nothing is said."""
     first = found[0]
-    refused = partial(Finding, point, "not assessable", tissue=first.tissue, radius_mm=around.radius_mm)
+    refused = partial(Finding, point, "not assessable", tissue=first.tissue, radius_mm=around.radius_mm, evidence=tuple(found))
     if first.obstacle or not math.isfinite(first.statistic):
         return refused(reason=first.obstacle)
     tables = calibration.of(around.setting) if calibration else None
@@ -85,6 +85,8 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         radius_mm=around.radius_mm,
         tissue=first.tissue,
         extrapolated=beyond or bool(remarks),
+        evidence=tuple(found),
+        setting=around.setting,
     )
 
 

@@ -57,7 +57,8 @@ FLAGS: dict[str, Flag] = {
     "max_hours": Flag({TRAIN: "max_hours"}, flags.hours, "H", "stop in good order after so many hours"),
     "device": Flag({TRAIN: "device", TEST: "device"}, flags.device, "WORD", "auto (default), cpu, cuda or cuda:N"),
     "seed": Flag({TRAIN: "seed", TEST: "seed"}, flags.seed, "N", "the one seed of all randomness"),
-    "no_images": Flag({TEST: "images"}, None, "", "write no overlay pictures"),
+    "no_images": Flag({TEST: "images"}, None, "", "write no pictures, in the report neither"),
+    "no_report": Flag({TEST: "report"}, None, "", "write no report.html"),
     "anonymous": Flag({TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"),
     "dicom": Flag({TEST: "dicom"}, None, "", "write DICOM results (report, map, segmentation) as well"),
     "lone": Flag({TEST: "context"}, None, "", "leave neighbouring slices aside"),
@@ -65,7 +66,7 @@ FLAGS: dict[str, Flag] = {
 }
 
 
-OFF = frozenset({"no_images", "lone"})
+OFF = frozenset({"no_images", "no_report", "lone"})
 """Switches that turn something off."""
 
 

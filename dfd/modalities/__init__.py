@@ -1,6 +1,6 @@
 """The table of modalities. A new one is one file beside this one and one line here."""
 
-from dfd.modalities.base import Modality, TissueClass
+from dfd.modalities.base import Modality, Preset, TissueClass
 from dfd.modalities.ct_lung import CT_LUNG
 from dfd.modalities.mri_chest import MRI_CHEST
 
@@ -12,4 +12,4 @@ MODALITIES: dict[str, Modality] = {
     )
 }
 
-__all__ = ["MODALITIES", "Modality", "TissueClass"]
+__all__ = ["MODALITIES", "Modality", "Preset", "TissueClass"]

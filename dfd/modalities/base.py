@@ -15,6 +15,15 @@ class TissueClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Preset:
+    """A window to look through: HU for CT, percentiles of the slice where intensities have no absolute meaning."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Modality:
     """One modality and body region, and the numbers that belong to it."""
 
@@ -40,5 +49,7 @@ class Modality:
     """(low, high) for display; None: 1st to 99th percentile."""
     foreign_body_parts: tuple[str, ...]
     """Values of BodyPartExamined that this model was certainly not made for."""
+    presets: tuple[Preset, ...] = ()
+    """Windows that a reader may choose between, the usual one first."""
     wants_lung: bool = False
     """True where a slice without aerated lung is outside the population."""

@@ -3,7 +3,7 @@
 HU limits of tissues: Kalender, Computed Tomography, 3rd ed., section 1.2.3; the lung limit of -500 HU is the usual one of densitometry.
 """
 
-from dfd.modalities.base import Modality, TissueClass
+from dfd.modalities.base import Modality, Preset, TissueClass
 
 CT_LUNG = Modality(
     name="ct_lung",
@@ -26,5 +26,7 @@ CT_LUNG = Modality(
     radius_px=14.0,
     window=(-1350.0, 150.0),
     foreign_body_parts=("HEAD", "BRAIN", "SKULL", "NECK", "PELVIS", "KNEE", "FOOT", "HAND", "LEG", "ARM"),
+    # Centre and width -600 and 1500, 40 and 400, 500 and 2000, as most viewers have them.
+    presets=(Preset("lung", -1350.0, 150.0), Preset("mediastinum", -160.0, 240.0), Preset("bone", -500.0, 1500.0)),
     wants_lung=True,
 )

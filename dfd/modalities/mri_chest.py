@@ -1,6 +1,6 @@
 """MR of the chest. Intensities have no unit: tissue classes are multiples of the slice's robust scale (90th percentile of the body)."""
 
-from dfd.modalities.base import Modality, TissueClass
+from dfd.modalities.base import Modality, Preset, TissueClass
 
 MRI_CHEST = Modality(
     name="mri_chest",
@@ -21,4 +21,5 @@ MRI_CHEST = Modality(
     radius_px=11.0,
     window=None,
     foreign_body_parts=("HEAD", "BRAIN", "SKULL", "PROSTATE", "PELVIS", "KNEE", "FOOT", "HAND", "LEG", "ARM"),
+    presets=(Preset("1 to 99 %", 1.0, 99.0), Preset("dark tissue", 1.0, 75.0), Preset("bright tissue", 50.0, 99.9)),
 )

@@ -16,6 +16,7 @@ WRITERS: dict[str, str] = {
     "overlay": "dfd.outputs.overlay",
     "screening_map": "dfd.outputs.screening_map",
     "suspicious": "dfd.outputs.suspicious",
+    "report": "dfd.outputs.report",
     "run_record": "dfd.outputs.run_record",
     "run_log": "dfd.outputs.run_log",
     "dicom": "dfd.outputs.dicom",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from dfd.points import role_of
-from dfd.records import Finding, Point
+from dfd.records import Evidence, Finding, Point
 
 HIDDEN = "(hidden)"
 _QUOTED = re.compile(r"\"[^\"]*\"|(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)")
@@ -53,7 +53,12 @@ class LocalNames:
             source_file=self._names[finding.source_file],
             reason=_message(finding.reason, for_messages),
             error=_message(finding.error, for_messages),
+            evidence=tuple(self._hide_evidence(each, for_messages) for each in finding.evidence),
         )
+
+    def _hide_evidence(self, found: Evidence, spellings: Mapping[str, str]) -> Evidence:
+        reason, obstacle = _message(found.reason, spellings), _message(found.obstacle, spellings)
+        return replace(found, reason=reason, obstacle=obstacle, source_file=self._names.get(found.source_file, HIDDEN))
 
     def _spellings(self, finding: Finding) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         """What could name the files of a finding -> what stands in its place: names of files, of their folders, of folders further out.
@@ -62,9 +67,11 @@ class LocalNames:
         """
         whole: dict[str, str] = {}
         parts: dict[str, str] = {}
-        for text in (_file_of(finding.point), finding.point.filename, finding.source_file):
+        # A sentence may name the slice that a piece of evidence points at also where the finding as a whole does not.
+        beside = [each.source_file for each in finding.evidence]
+        for text in (_file_of(finding.point), finding.point.filename, finding.source_file, *beside):
             path = PurePath(text.replace("\\", "/"))
-            alias = self._names[text] if text != finding.point.filename else self._names[_file_of(finding.point)]
+            alias = self._names.get(text, HIDDEN) if text != finding.point.filename else self._names[_file_of(finding.point)]
             whole.update(dict.fromkeys((text, str(path), path.name, path.stem), alias))
             parts.update(dict.fromkeys((*path.parent.parts[-1:], *(() if path.is_absolute() else path.parent.parts)), HIDDEN))
         outer = dict.fromkeys(finding.point.path.parent.parts if finding.point.path else (), HIDDEN)

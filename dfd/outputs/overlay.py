@@ -14,7 +14,7 @@ from dfd.outputs import panels, png
 from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL, PANEL_TOP, SOFT, VERDICT_COLOURS, WHITE, WIDTH, Pen, draw_ruler
 from dfd.outputs.files import write_atomically
 from dfd.outputs.panels import GreyImage, RgbImage, View
-from dfd.records import Finding, Prediction, Region, Slice
+from dfd.records import Finding, FloatImage, Prediction, Region, Slice
 
 ZOOM = 4.0
 """Radii to each side of the region in the crops."""
@@ -33,6 +33,8 @@ class SliceImages:
 
     scan: Slice
     grey: GreyImage
+    octaves: FloatImage
+    """The residual map as ``panels.residual_octaves`` gives it."""
     residual: RgbImage
     modality: Modality
     view: View
@@ -48,7 +50,8 @@ class SliceImages:
 def render_slice(scan: Slice, prediction: Prediction, modality: Modality) -> SliceImages:
     """Prepare a slice for the pictures of several points: most of the work where there are several."""
     window = panels.display_window(scan, modality)
-    residual = panels.residual_colours(panels.residual_octaves(prediction))
+    octaves = panels.residual_octaves(prediction)
+    residual = panels.residual_colours(octaves)
     grey = panels.grey_image(scan, window)
     view = panels.whole_view(scan.pixels.shape[:2], PANEL)
     overviews = panels.cut(grey, view), panels.cut(residual, view)
@@ -56,7 +59,7 @@ def render_slice(scan: Slice, prediction: Prediction, modality: Modality) -> Sli
     ruled = sheet.copy()
     for left in _OVERVIEWS_LEFT:
         draw_ruler(Pen(ruled), view, scan, (left, PANEL_TOP))
-    return SliceImages(scan, grey, residual, modality, view, overviews, sheet, png.pack(np.asarray(ruled)))
+    return SliceImages(scan, grey, octaves, residual, modality, view, overviews, sheet, png.pack(np.asarray(ruled)))
 
 
 def write(  # noqa: PLR0913 - the keywords are records that a caller has anyway

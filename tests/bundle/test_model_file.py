@@ -203,6 +203,10 @@ def test_a_bundle_folder(tmp_path: Path, weights: dict[str, torch.Tensor]) -> No
     assert model.calibration == calibration_for(weights)
     without = load(bundle_folder(tmp_path / "elsewhere" / BUNDLE, weights, None))
     assert (without.bundle, without.calibration) == (BUNDLE, None)
+    assert model_file.bundle_version(model) == ""
+    (tmp_path / BUNDLE / "configs").mkdir()
+    (tmp_path / BUNDLE / "configs" / "metadata.json").write_text('{"version": "1.2.3"}')
+    assert model_file.bundle_version(model) == "1.2.3"
 
 
 def test_calibration_of_other_weights_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:

@@ -132,6 +132,9 @@ def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path: Path, network: torch.
     assert [row["verdict"] for row in found] == ["unusual", "unusual", "unreadable", "unreadable"]
     assert {row["error"] for row in found[2:]} == {"the run was stopped before this row was reached; run it again"}
     assert record(tmp_path)["counts"] == {"rows": 4, "scored": 2, "not assessable": 0, "unreadable": 2}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "stopped midway:</strong> 2 of 4 rows were not reached" in page
+    assert page.rstrip().endswith("</html>")
     said, end = log(tmp_path)
     assert said[1:] == ["INFO", f"results are in {tmp_path} (cpu)"]
     assert end[1:] == ["ERROR", line_of(stop)]
@@ -210,10 +213,22 @@ def test_overlays_are_numbered_like_the_rows(tmp_path: Path, network: torch.nn.M
     assert [path.name for path in tmp_path.glob("*.png")] == ["overlay-0003.png"]
 
 
+def test_the_report_shows_each_point_and_may_be_left_out(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
+    for asked in (True, False):
+        folder = tmp_path / str(asked)
+        folder.mkdir()
+        writer = ResultsWriter(rows(2), folder, model, "ct_lung", report=asked)
+        run(Evaluator([answer(writer.points, "no anomaly found", p_value=0.5, score=0.3)], writer), network, model, writer)
+        assert (folder / "report.html").exists() is asked
+    page = (tmp_path / "True" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<article") == 2
+    assert page.count("data:image/jpeg") == 1
+
+
 def test_without_images_there_are_none(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
     writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False)
     run(Evaluator([answer(writer.points)], writer), network, model, writer)
-    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json", "run.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"scores.csv", "run.json", "run.log", "report.html"}
 
 
 @pytest.mark.parametrize("anonymous", [True, False])

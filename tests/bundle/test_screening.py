@@ -18,7 +18,7 @@ from dfd.bundle.items import Cohort, collect, slice_points
 from dfd.bundle.scoring import ScoreRegionsd
 from dfd.calibration import NOT_CALIBRATED, SCREENING, Calibration
 from dfd.errors import PointsError
-from dfd.evidence import grid
+from dfd.evidence import SliceEvidence, grid
 from dfd.masking import disk
 from dfd.records import Point, Prediction, Region, Screening
 from tests.bundle.test_finish import small_network, write_patient
@@ -178,3 +178,20 @@ def test_what_is_screened_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
     assert [point.is_screening for point in results.points_of(str(tmp_path), None)] == [False, True]
     assert "1 of 2 rows name a slice and no place in it: there the whole slice is screened" in caplog.text
+
+
+def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Calibration) -> None:
+    here = Region(60.0, 70.0, 12.5, 10.0)
+    examined = SliceEvidence(genuine(99), CT)
+    found = screening.map_around(here, examined, calibration)
+    step = grid.step_of(here.radius_px)
+    for across, down in ((0, 0), (step, -step)):
+        place = replace(here, x=60.0 + across, y=70.0 + down)
+        alone = calibrating.Places([place], examined.measure_all([place], quick=True))
+        assert found[70 + down, 60 + across] == pytest.approx(-np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5)
+    assert np.isnan(found[0, -1])
+    assert np.isfinite(found[70 - 2 * step : 70 + 2 * step, 60 - 2 * step : 60 + 2 * step]).all()
+
+
+def test_the_map_around_a_point_at_the_corner(calibration: Calibration) -> None:
+    assert screening.map_around(Region(1.0, 1.0, 12.5, 10.0), SliceEvidence(genuine(99), CT), calibration).shape == SHAPE

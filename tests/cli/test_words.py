@@ -15,9 +15,11 @@ from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
 
 def test_score_takes_every_flag() -> None:
-    words = "score --data d --points p.csv --model m.ckpt --output o --device cuda:1 --workers 3 --seed 7 --no-images --anonymous --lone --strict"
-    assert parse(words.split()) == ScoreSettings(
-        Path("d"), Path("p.csv"), "m.ckpt", Path("o"), "cuda:1", workers=3, seed=7, images=False, anonymous=True, context=False, strict=True
+    words = "score --data d --points p.csv --model m.ckpt --output o --device cuda:1 --workers 3 --seed 7"
+    switches = "--no-images --no-report --anonymous --lone --strict"
+    off = {"images": False, "report": False, "context": False}
+    assert parse([*words.split(), *switches.split()]) == ScoreSettings(
+        Path("d"), Path("p.csv"), "m.ckpt", Path("o"), "cuda:1", workers=3, seed=7, anonymous=True, strict=True, **off
     )
 
 
@@ -47,8 +49,9 @@ def test_the_catalogue_means_the_same_records() -> None:
     words = "-mode Train -model_path m -data_path d -epochs 5 -batch_size 8 -num_workers 2 -modality ct_lung -max_hours 0.5 -device cpu -seed 0"
     verb = "train --model m --data d --epochs 5 --batch-size 8 --workers 2 --modality ct_lung --max-hours 0.5 --device cpu --seed 0"
     assert parse(words.split()) == parse(verb.split())
-    words = "-mode Test -model_path m -data_path d -num_workers 2 -points p -output_dir o -device cpu -seed 0 -no_images -anonymous -lone -strict"
-    verb = "score --model m --data d --workers 2 --points p --output o --device cpu --seed 0 --no-images --anonymous --lone --strict"
+    words = "-mode Test -model_path m -data_path d -num_workers 2 -points p -output_dir o -device cpu -seed 0"
+    words += " -no_images -no_report -anonymous -lone -strict"
+    verb = "score --model m --data d --workers 2 --points p --output o --device cpu --seed 0 --no-images --no-report --anonymous --lone --strict"
     assert parse(words.split()) == parse(verb.split())
 
 

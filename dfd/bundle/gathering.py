@@ -1,0 +1,55 @@
+"""Collects for the report while slices pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dfd.bundle import screening
+from dfd.calibration import UNUSUAL, Calibration
+from dfd.evidence import SliceEvidence
+from dfd.modalities import Modality
+from dfd.outputs import report
+from dfd.outputs.overlay import SliceImages
+from dfd.records import Context, Finding, FloatImage, Region
+
+
+class Gathering:
+    """Hands each slice's findings and pictures over to the report's material, and measures around the points that stand out."""
+
+    def __init__(self, modality: Modality, calibration: Calibration | None, *, pictured: bool) -> None:
+        self.modality, self.calibration = modality, calibration
+        self.material = report.Material(pictured=pictured)
+
+    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None) -> None:
+        """One slice: what was read, what was found, and what was drawn of it, None where it has no pictures."""
+        scan, material = batch["scan"], self.material
+        material.add(output["findings"], report.Seen(scan.facts, scan.pixels.shape))
+        answers = output.get("screenings", {})
+        for finding in output["findings"]:
+            answer = answers.get(finding.point.row)
+            if answer is not None:
+                material.suspicions[finding.point.row] = answer.suspicions
+                material.radii_px[finding.point.row] = answer.radius_px
+                if math.isfinite(finding.p_value) and material.wants(finding):
+                    material.keep(finding, report.of_screening(scan, answer, self.modality))
+        if images is not None and material.pictured:
+            self._points(batch, output, images)
+
+    def _points(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages) -> None:
+        context = batch.get("context")
+        sight = report.Sight(images, context if isinstance(context, Context) else None, output.get("sources", {}))
+        whole = report.whole_slice(images.scan, images.grey)
+        # Places around a point are judged as those of a screened slice, which is looked at without its neighbours.
+        alone = SliceEvidence(output["prediction"], self.modality)
+        for finding, region in zip(output["findings"], output["regions"], strict=True):
+            if region is not None and finding.verdict != "unreadable" and self.material.wants(finding):
+                rarity = self._rarity(finding, region, alone)
+                self.material.keep(finding, report.of_point(sight, whole, region, finding, rarity))
+
+    def _rarity(self, finding: Finding, region: Region, alone: SliceEvidence) -> FloatImage | None:
+        """-log10 p around a point that stands out: every place costs as much as a third of a point."""
+        if self.calibration is None or not finding.p_value <= UNUSUAL:
+            return None
+        return screening.map_around(region, alone, self.calibration)

@@ -1,0 +1,71 @@
+"""What the report needs of each row, kept while slices pass: a few facts for all, pictures for the most suspicious."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dfd.calibration import Calibration
+from dfd.modalities import Modality
+from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
+from dfd.records import Finding, ScanFacts, Suspicion
+
+MOST_SHOWN = 200
+"""Rows with a page of their own, the most suspicious ones; all rows stand in the table."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of the run as a whole."""
+
+    modality: Modality
+    calibration: Calibration | None
+    record: Mapping[str, object] = field(default_factory=dict)
+    """The content of ``run.json``."""
+    bundle_version: str = ""
+    missing: int = 0
+    """Rows that were not reached before the run was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of the slice of a row."""
+
+    facts: ScanFacts
+    shape: tuple[int, int]
+    """Rows and columns."""
+
+
+def rank(finding: Finding) -> tuple[float, int]:
+    """Higher = to be shown before others; of equals the earlier row."""
+    return (finding.score if math.isfinite(finding.score) else -1.0, -finding.point.row)
+
+
+class Material:
+    """Collected row by row; its size is bounded by ``MOST_SHOWN`` pictures and a few numbers per row."""
+
+    def __init__(self, *, pictured: bool) -> None:
+        self.pictured = pictured
+        self.seen: dict[int, Seen] = {}
+        self.pictures: dict[int, PointPictures | ScreeningPictures] = {}
+        self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
+        self.radii_px: dict[int, float] = {}
+        self._ranks: list[tuple[float, int]] = []
+
+    def add(self, findings: Sequence[Finding], seen: Seen) -> None:
+        """Note the slice of some rows."""
+        self.seen.update({finding.point.row: seen for finding in findings})
+
+    def wants(self, finding: Finding) -> bool:
+        """Whether pictures of this row would be kept by what is known so far."""
+        return self.pictured and (len(self._ranks) < MOST_SHOWN or rank(finding) > self._ranks[0])
+
+    def keep(self, finding: Finding, pictures: PointPictures | ScreeningPictures) -> None:
+        """Keep the pictures of a row, and let go of those of the least suspicious one where there are too many."""
+        self.pictures[finding.point.row] = pictures
+        heapq.heappush(self._ranks, rank(finding))
+        if len(self._ranks) > MOST_SHOWN:
+            _, row = heapq.heappop(self._ranks)
+            del self.pictures[-row]

@@ -1,0 +1,233 @@
+"""Pictures of the report, made while slices pass: small, encoded, and without a mark; circles are drawn by the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dfd.modalities import Modality
+from dfd.outputs import panels, screening_map
+from dfd.outputs.overlay import NARROW, SliceImages
+from dfd.outputs.panels import Box, GreyImage, RgbImage
+from dfd.records import Context, Finding, FloatImage, Region, Screening, Slice
+
+ZOOM = 3.0
+"""Radii to each side of the region in the crops."""
+LARGEST_CROP = 160
+"""Pixels; a wider crop is reduced to so many, and the page says so."""
+LARGEST_SLICE = 512
+_SMALLEST_HALF = 16
+_QUALITY = 82
+"""JPEG quality of whole slices, which are there for finding one's way; crops are lossless."""
+_LEVELS = 255
+"""Steps of a map's colours; the last place of a palette is for what was not assessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as a ``data:`` address, and the part of the slice it shows, in pixels of the slice."""
+
+    address: str
+    left: int
+    top: int
+    width: int
+    height: int
+    reduced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """One window and the crops seen through it."""
+
+    name: str
+    low: float
+    high: float
+    here: Picture
+    below: Picture | None = None
+    above: Picture | None = None
+    clinical: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePictures:
+    """The place where the noise of the region stands again."""
+
+    x: float
+    y: float
+    crop: Picture
+    whole: Picture | None = None
+    """The slice it lies in, where that is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointPictures:
+    """What the page shows of one point."""
+
+    region: Region
+    whole: Picture
+    windows: tuple[Windowed, ...]
+    residual: Picture
+    rarity: Picture | None = None
+    """-log10 p around the point; None where it was not looked at."""
+    distances_mm: tuple[float, float] | None = None
+    source: SourcePictures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningPictures:
+    """What the page shows of a slice that was screened."""
+
+    whole: Picture
+    rarity: Picture
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A slice and what lies beside it, while it is at hand."""
+
+    images: SliceImages
+    context: Context | None = None
+    sources: Mapping[str, FloatImage] = field(default_factory=dict)
+    """Other slices of the series, by name."""
+
+    @property
+    def scan(self) -> Slice:
+        """The slice."""
+        return self.images.scan
+
+
+def whole_slice(scan: Slice, grey: GreyImage) -> Picture:
+    """A slice in its usual window; reduced where it is large."""
+    height, width = scan.pixels.shape
+    stream = io.BytesIO()
+    _within(Image.fromarray(grey), LARGEST_SLICE).save(stream, "JPEG", quality=_QUALITY)
+    return Picture(_address("jpeg", stream), 0, 0, width, height)
+
+
+def of_point(sight: Sight, whole: Picture, region: Region, finding: Finding, rarity: FloatImage | None = None) -> PointPictures:
+    """The pictures of one point; ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None."""
+    scan = sight.scan
+    box = crop_box(region, scan.pixels.shape)
+    windows = _windows(sight, region, box)
+    residual = _map(_residual_levels(sight.images.octaves[box]), panels.lookup_table(), box)
+    shown = None if rarity is None else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
+    distances = sight.context.distances_mm if sight.context else None
+    return PointPictures(region, whole, windows, residual, shown, distances, _source(sight, region, finding, windows[0]))
+
+
+def of_screening(scan: Slice, screening: Screening, modality: Modality) -> ScreeningPictures:
+    """The slice and its map of -log10 p."""
+    grey = panels.grey_image(scan, panels.display_window(scan, modality))
+    whole = (slice(0, scan.pixels.shape[0]), slice(0, scan.pixels.shape[1]))
+    rarity = _map(_rarity_levels(screening.map), screening_map.lookup_table(), whole, LARGEST_SLICE)
+    return ScreeningPictures(whole_slice(scan, grey), rarity)
+
+
+def crop_box(region: Region, shape: tuple[int, ...]) -> Box:
+    """A square around a region, moved inwards where it would reach beyond the slice."""
+    side = min(2 * max(round(ZOOM * region.radius_px), _SMALLEST_HALF) + 1, *shape)
+    top, left = (int(np.clip(round(at) - side // 2, 0, extent - side)) for at, extent in zip((region.y, region.x), shape, strict=True))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def legend(table: RgbImage) -> str:
+    """A colour scale, one pixel high."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(table[None])).save(stream, "PNG")
+    return _address("png", stream)
+
+
+def legends() -> dict[str, str]:
+    """Both scales of the maps."""
+    return {"residual": legend(panels.lookup_table()), "rarity": legend(screening_map.lookup_table())}
+
+
+def _windows(sight: Sight, region: Region, box: Box) -> tuple[Windowed, ...]:
+    scan, context, modality = sight.scan, sight.context, sight.images.modality
+    planes = {"here": scan.pixels} | ({"below": context.below, "above": context.above} if context else {})
+    narrow = panels.display_window(replace(scan, pixels=scan.pixels[box], valid=scan.valid[box]), modality, panels.disk(box, region, NARROW))
+    limits = [(name, window, True) for name, window in _presets(scan, modality)]
+    made = []
+    for name, window, clinical in [*limits, ("narrow", narrow, False)]:
+        seen = {role: _grey(plane[box], box, window) for role, plane in planes.items()}
+        made.append(Windowed(name, *window, seen["here"], seen.get("below"), seen.get("above"), clinical))
+    return tuple(made)
+
+
+def _presets(scan: Slice, modality: Modality) -> list[tuple[str, tuple[float, float]]]:
+    if not modality.relative:
+        return [(each.name, (each.low, each.high)) for each in modality.presets]
+    measured = scan.pixels[scan.valid & np.isfinite(scan.pixels)]
+    found = []
+    for each in modality.presets:
+        low, high = (float(value) for value in np.percentile(measured, (each.low, each.high))) if measured.size else (0.0, 1.0)
+        found.append((each.name, (low, high if high > low else low + 1.0)))
+    return found
+
+
+def _source(sight: Sight, region: Region, finding: Finding, window: Windowed) -> SourcePictures | None:
+    """Where the same noise stands; None where nothing was copied, or the slice it comes from is not at hand."""
+    if finding.source_x is None or finding.source_y is None:
+        return None
+    at = replace(region, x=finding.source_x, y=finding.source_y)
+    pixels = sight.sources.get(finding.source_file) if finding.source_file else sight.scan.pixels
+    if pixels is None:
+        return None
+    box = crop_box(at, pixels.shape)
+    whole = None
+    if finding.source_file:
+        other = replace(sight.scan, pixels=pixels, valid=np.isfinite(pixels))
+        whole = whole_slice(other, panels.grey_image(other, panels.display_window(other, sight.images.modality)))
+    return SourcePictures(at.x, at.y, _grey(pixels[box], box, (window.low, window.high)), whole)
+
+
+def _grey(pixels: FloatImage, box: Box, window: tuple[float, float]) -> Picture:
+    low, high = window
+    level = np.clip((np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0)
+    return _png(Image.fromarray(np.round(level * 255.0).astype(np.uint8)), box)
+
+
+def _residual_levels(octaves: FloatImage) -> NDArray[np.float64]:
+    return (octaves.astype(np.float64) / panels.OCTAVES + 1.0) / 2.0
+
+
+def _rarity_levels(values: FloatImage) -> NDArray[np.float64]:
+    return values.astype(np.float64) / screening_map.LARGEST
+
+
+def _map(level: NDArray[np.float64], table: RgbImage, box: Box, largest: int = LARGEST_CROP) -> Picture:
+    """A map whose ``level`` is 0 to 1 along ``table``, NaN where nothing was assessed."""
+    known = np.isfinite(level)
+    places = np.where(known, np.round(np.clip(np.where(known, level, 0.0), 0.0, 1.0) * (_LEVELS - 1)), _LEVELS).astype(np.uint8)
+    image = Image.fromarray(places)
+    palette = table[np.round(np.linspace(0, len(table) - 1, _LEVELS)).astype(int)]
+    image.putpalette([*palette.ravel().tolist(), *panels.NOT_ASSESSED])
+    return _png(image, box, largest)
+
+
+def _png(image: Image.Image, box: Box, largest: int = LARGEST_CROP) -> Picture:
+    kept = _within(image, largest)
+    stream = io.BytesIO()
+    kept.save(stream, "PNG")
+    rows, columns = box
+    return Picture(_address("png", stream), columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start, kept is not image)
+
+
+def _within(image: Image.Image, largest: int) -> Image.Image:
+    """The image itself, or a reduced one where a side is longer than ``largest``; colours of a palette are never mixed."""
+    ratio = largest / max(image.size)
+    if ratio >= 1.0:
+        return image
+    size = tuple(max(1, math.floor(side * ratio)) for side in image.size)
+    return image.resize((size[0], size[1]), Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BOX)
+
+
+def _address(kind: str, stream: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
