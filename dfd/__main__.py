@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from dfd.cli.entry import run
+from dfd.cli.processors import limit_threads
 
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
+    limit_threads()
     return run(sys.argv[1:])
 
 
