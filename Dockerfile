@@ -53,7 +53,7 @@ RUN set -eu; \
     /opt/dfd/bin/pip uninstall --yes pip; \
     packages="$(/opt/dfd/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
     rm -rf "$packages"/torch/include "$packages"/torch/test "$packages"/torch/bin/*Test; \
-    /opt/dfd/bin/python -m compileall -q -f --invalidation-mode unchecked-hash "$packages"
+    /opt/dfd/bin/python -m compileall -qq -f --invalidation-mode unchecked-hash "$packages" || echo "some files are no Python of this release"
 
 FROM base
 ARG USER_NAME=chaimeleon
@@ -75,9 +75,10 @@ RUN set -eu; \
     chown -R 1000:1000 .; \
     chmod -R g=u .
 COPY --from=builder /opt/dfd /opt/dfd
-# HOME is set because an unknown uid has none. Nothing is written beside the code, and what libraries keep for later goes to /tmp.
+# HOME and USER are set because an unknown uid has none. Nothing is written beside the code, and what libraries keep for later goes to /tmp.
 ENV PATH=/opt/dfd/bin:$PATH \
     HOME=/home/${USER_NAME} \
+    USER=${USER_NAME} \
     DFD_RESULTS=/home/${USER_NAME}/persistent-home/deepfakes-detector/results \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -57,8 +57,10 @@ def make(folder: Path) -> Platform:
     return Platform(lake, datasets, folder).new_home(folder / "home")
 
 
-def hand_over(source: Path, target: Path) -> None:
-    """A copy that belongs to the user of the container."""
+def hand_over(source: Path, home: Path, inside: str) -> Path:
+    """A copy below ``home`` that belongs to the user of the container, as do the folders on the way."""
+    target = home / inside
     shutil.copytree(source, target)
-    for path in (target, *target.rglob("*")):
+    for path in home.rglob("*"):
         os.chown(path, OWNER, OWNER)
+    return target

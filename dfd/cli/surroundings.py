@@ -1,7 +1,8 @@
-"""How many processors a container may use. Libraries count those of the machine, and a hundred threads on a quota of eight mostly wait."""
+"""What a container does not say by itself: how many processors it may use, and who runs it."""
 
 from __future__ import annotations
 
+import getpass
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +14,19 @@ THREADS = "OMP_NUM_THREADS"
 def limit_threads(cgroup: Path = CGROUP) -> None:
     """Set ``OMP_NUM_THREADS`` to the container's quota where that is less than the processors; what the user has set stays.
 
-    To be called before torch is loaded.
+    Libraries count the processors of the machine, and a hundred threads on a quota of eight mostly wait. To be called before torch is loaded.
     """
     quota = quota_of(cgroup)
     if THREADS not in os.environ and quota is not None and quota < len(os.sched_getaffinity(0)):
         os.environ[THREADS] = str(quota)
+
+
+def name_user() -> None:
+    """Set ``USER`` where the system does not know this uid: MONAI asks for the name when it is imported, and fails without one."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the latter since Python 3.13
+        os.environ["USER"] = str(os.getuid())
 
 
 def quota_of(cgroup: Path) -> int | None:

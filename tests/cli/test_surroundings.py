@@ -1,13 +1,15 @@
-"""A container's quota bounds the threads, and nothing else does."""
+"""A container's quota bounds the threads, and an unknown uid has a name."""
 
 from __future__ import annotations
 
+import getpass
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from dfd.cli.processors import limit_threads, quota_of
+from dfd.cli.surroundings import limit_threads, name_user, quota_of
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,18 @@ def test_threads_are_bounded_unless_the_user_says_how_many(
         monkeypatch.delenv("OMP_NUM_THREADS")
     limit_threads(tmp_path)
     assert os.environ.get("OMP_NUM_THREADS") == threads
+
+
+def test_who_is_unknown_gets_a_name_and_who_is_known_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setenv("USER", "somebody")
+    for name in ("LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    name_user()
+    assert getpass.getuser() == "somebody"
+    monkeypatch.delenv("USER")
+    name_user()
+    assert getpass.getuser() == str(os.getuid())
