@@ -1,12 +1,13 @@
 # make demo    a phantom study is made, tampered with and scored (about two minutes after installation)
 # make test    lint, types and tests; with DFD_DATA=FOLDER also those on real scans
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
+# make image-test  builds the container image without a container engine and runs the platform's acceptance list in it (Debian, root)
 # make bench   speed and memory
 # make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; benchmarks/benchmark.py --quick takes minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make clean   what was built goes; .venv stays
 #
-# Options: PYTHON=python3.12 (3.11 to 3.13), TORCH_INDEX=URL (where CPU wheels of torch are offered), DFD_DATA=FOLDER
+# Options: PYTHON=python3.12 (3.11 to 3.13), TORCH_INDEX=URL (where CPU wheels of torch are offered), DFD_DATA=FOLDER, DFD_IMAGE_CACHE=FOLDER (runs/image-cache)
 
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -16,7 +17,7 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test integration bench benchmark bundles clean
+.PHONY: demo test integration image-test bench benchmark bundles clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -31,6 +32,10 @@ test: $(STAMP)
 integration: $(STAMP)
 	bash tests/external/programs.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external tests/external
+
+image-test: $(STAMP)
+	bash tests/external/programs.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external --durations=5 tests/external/test_image.py
 
 bench: $(STAMP)
 	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"

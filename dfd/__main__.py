@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 
 from dfd.cli.entry import run
+from dfd.cli.surroundings import limit_threads, name_user
 
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
+    limit_threads()
+    name_user()
     return run(sys.argv[1:])
 
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,13 +71,23 @@ def calibration_of(model: Model) -> Calibration | None:
     return from_json(model.calibration) if model.calibration is not None else None
 
 
+RESULTS_VARIABLE = "DFD_RESULTS"
+"""Environment variable that names the folder of all results: in a container the working folder is lost when the job ends."""
+
+
 def results_folder(asked: str | None, model: Model) -> Path:
-    """Where results go: as asked, else a new folder beside the model or below the working folder, whichever can be written."""
+    """Where results go: as asked, else a new folder in the first place that can be written.
+
+    Those are the folder that ``DFD_RESULTS`` names, the working folder, that of the model and the home of the user.
+    """
     if asked:
         return choose_output_dir(Path(asked), [])
-    name = Path("dfd_results") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    beside = model.path if model.path.is_dir() else model.path.parent
-    return choose_output_dir(None, [Path.cwd() / name, beside / name, Path.home() / name])
+    run = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    named = os.environ.get(RESULTS_VARIABLE, "")
+    places = [Path.cwd(), model.path if model.path.is_dir() else model.path.parent]
+    with suppress(RuntimeError):  # an unknown uid without HOME
+        places.append(Path.home())
+    return choose_output_dir(None, [*([Path(named) / run] if named else []), *(place / "dfd_results" / run for place in places)])
 
 
 @dataclass(frozen=True)

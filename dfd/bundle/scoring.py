@@ -26,14 +26,17 @@ from dfd.suitability import objections
 
 
 def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Collates a batch of one slice: ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors)."""
+    """Collates a batch of one slice: ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors).
+
+    An array and not a tensor, for the reason given at :func:`dfd.bundle.steps.stacked`.
+    """
     (item,) = items
-    return {**item, "image": torch.as_tensor(item["image"])[None]}
+    return {**item, "image": np.asarray(item["image"])[None]}
 
 
 def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, non_blocking: bool = False, **_: Any) -> tuple[torch.Tensor, None]:
     """Batch of one slice -> input of the inferer; there is no label."""
-    return batch["image"].to(device, non_blocking=non_blocking), None
+    return torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking), None
 
 
 @dataclass(frozen=True)

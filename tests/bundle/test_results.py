@@ -320,3 +320,24 @@ def test_where_the_working_folder_is_read_only_results_go_beside_the_model(tmp_p
     (blocked / "dfd_results").write_text("a file where the folder should be")
     monkeypatch.chdir(blocked)
     assert results_folder(None, model).parent.parent == model.path.parent
+
+
+def test_the_folder_that_the_environment_names_comes_first_where_it_can_be_written(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DFD_RESULTS", str(tmp_path / "kept"))
+    assert results_folder(None, model).parent == tmp_path / "kept"
+    assert results_folder(str(tmp_path / "asked"), model) == tmp_path / "asked"
+    (tmp_path / "kept").rename(tmp_path / "elsewhere")
+    (tmp_path / "kept").write_text("a file where the folder should be")
+    assert results_folder(None, model).parent == tmp_path / "dfd_results"
+
+
+def test_a_user_whom_the_system_does_not_know_has_no_home_to_write_to(tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", unknown)
+    assert results_folder(None, model).parent == tmp_path / "dfd_results"

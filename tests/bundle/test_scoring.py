@@ -175,6 +175,7 @@ def test_a_batch_is_one_slice() -> None:
     item = {"image": torch.zeros(1, 4, 5), "scan": scan(), "points": [Point(2, "a")]}
     batch = first_of_batch([item])
     assert batch["image"].shape == (1, 1, 4, 5)
+    assert isinstance(batch["image"], np.ndarray)  # a tensor would pass through /dev/shm, which is small in containers
     assert batch["scan"] is item["scan"]
     image, label = prepare_slice(batch, torch.device("cpu"))
     assert image.shape == (1, 1, 4, 5)
