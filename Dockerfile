@@ -24,7 +24,7 @@ RUN set -eu; \
 FROM base AS builder
 ARG TORCH=cpu
 ARG TORCH_INDEX=
-ARG EXTRAS=report,dicom
+ARG EXTRAS=dicom
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/source/constraints.txt
 WORKDIR /source
 # A pattern, so that the folder may be absent.

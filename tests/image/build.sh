@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 suite=bookworm
 packages=python3,python3-venv
-extras=report,dicom
+extras=dicom
 python="${PYTHON:-$PWD/.venv/bin/python}"
 
 # Storage of its own, beside whatever else buildah holds on this machine; vfs works on every file system.
