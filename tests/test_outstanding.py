@@ -10,9 +10,10 @@ import pytest
 from dfd import calibration
 from dfd.bundle.calibration import Genuine, fitted
 from dfd.calibration import SCREENING, outstanding
+from dfd.evidence import OFFERED
 
-FAMILIES = ("noise", "copy_move", "synthesis")
-TAMPERED = {"noise": 300.0, "copy_move": 30.0, "synthesis": 200.0}
+FAMILIES = tuple(OFFERED)
+TAMPERED = {"noise": 300.0, "copy_move": 30.0, "synthesis": 200.0, "texture": 40.0}
 
 
 def rows_of(seed: int, count: int = 100) -> list[dict[str, float]]:
@@ -53,7 +54,7 @@ def test_a_tampered_scan_among_the_genuine_is_left_out_and_named(caplog: pytest.
     assert "1 of 3 slices looked at all over of patient p2" in told
     assert robust.patients == 6
     clean = fitted([genuine(6)], "ct_lung", "ab")
-    strange = {"noise": 12.0, "copy_move": 9.0, "synthesis": 12.0}
+    strange = {"noise": 12.0, "copy_move": 9.0, "synthesis": 12.0, "texture": 12.0}
     for setting in (calibration.SLICE, SCREENING):
         wanted, found = (calibration.combined_p(strange, each.of(setting))[0] for each in (clean, robust))
         assert found == pytest.approx(wanted, rel=0.5)

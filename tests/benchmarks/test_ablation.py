@@ -23,7 +23,7 @@ FORMS = {form: [kind] for form, kind in KINDS.items()}
 
 
 def row(patient: str, kind: str, rng: np.random.Generator, level: float = 1.0, **more: float) -> dict[str, Any]:
-    base = dict(zip((*OFFERED, "neighbours"), level * rng.gamma(9.0, 0.11, 4), strict=True))
+    base = dict(zip((*OFFERED, "neighbours"), level * rng.gamma(9.0, 0.11, 1 + len(OFFERED)), strict=True))
     said = {family: value + more.get(family, 0.0) for family, value in base.items()}
     windows = (rng.normal(size=(3, len(MEASURES))) + level + more.get("noise", 0.0)).tolist()
     kept = {variants.NO_HEAD: {"noise": said["noise"], "synthesis": said["noise"]}, variants.WINDOWS: windows}

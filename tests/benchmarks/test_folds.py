@@ -12,6 +12,7 @@ from benchmarks import folds, sides
 from dfd.bundle.calibration import Genuine
 from dfd.calibration import SCREENING, Calibration, fit_table
 from dfd.errors import UsageError
+from dfd.evidence import OFFERED
 from dfd.places import bundle_dir
 
 
@@ -31,7 +32,7 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypa
 
     def measured(network: Any, cohort: Any) -> Genuine:
         asked.append((network, tuple(cohort.patients)))
-        rows = [{"noise": 1.0 + 0.1 * number, "copy_move": 1.0, "synthesis": 1.0} for number in range(5)]
+        rows = [dict.fromkeys(OFFERED, 1.0) | {"noise": 1.0 + 0.1 * number} for number in range(5)]
         return Genuine([rows for _ in cohort.patients], [[rows] for _ in cohort.patients], {"grain": [float(len(asked))]})
 
     monkeypatch.setattr(folds, "model_of", lambda modality, fold: tmp_path / fold)

@@ -105,7 +105,9 @@ def test_names_alone_and_mixed_rows_give_the_same_answer(scans: Path, results: P
     assert alone["note"][0] == "a"
     assert together["verdict"][2] == "unreadable"
     assert "column Y is empty" in together["error"][2]
-    assert {path.name for path in (tmp_path / "together").iterdir()} == {"scores.csv", "suspicious_regions.csv", "run.json", "run.log"}
+    assert {path.name for path in (tmp_path / "together").iterdir()} == {
+        *("scores.csv", "suspicious_regions.csv", "report.html", "run.json", "run.log")
+    }
 
 
 def test_an_anonymous_screening_names_nothing(scans: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
