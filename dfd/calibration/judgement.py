@@ -77,7 +77,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(_speaker(leading, usable)) if alarm else "",
-        reason="; ".join([leading.reason if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
+        reason="; ".join([_teller(leading, usable, by_family).reason if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,
@@ -94,6 +94,14 @@ def _speaker(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
     """Whose measures tell the form: those of ``leading``, or of the family that speaks for it."""
     family = SPOKEN_FOR.get(leading.family, leading.family)
     return next((each for each in usable if each.family == family), leading)
+
+
+def _teller(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> Evidence:
+    """Whose sentence is told: that of ``leading``; where that cannot name a kind of edit, of the rarest that can and is unusual by itself."""
+    if leading.family not in SPOKEN_FOR:
+        return leading
+    able = [each for each in usable if each.family not in (*FORMS, *SPOKEN_FOR) and by_family[each.family] <= UNUSUAL]
+    return min(able, key=lambda each: by_family[each.family], default=leading)
 
 
 def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
-from dfd.calibration.judgement import FORMS, _speaker
+from dfd.calibration.judgement import FORMS, _speaker, _teller
 from dfd.evidence import SliceEvidence, co_occurrence, texture
 from dfd.masking import disk
 from dfd.records import Evidence, Prediction, Region
@@ -77,6 +77,13 @@ def test_synthesis_tells_the_form_for_texture() -> None:
     assert form_of(_speaker(leading, [noisy, leading])) == "adversarial noise"
     assert form_of(_speaker(leading, [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading])) == "AI edit"
     assert form_of(_speaker(leading, [leading])) == "AI edit"
+
+
+def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None:
+    leading, noisy = Evidence("texture", 9.0, reason="texture"), Evidence("noise", 5.0, reason="noise is stronger")
+    assert _teller(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason == "noise is stronger"
+    assert _teller(leading, [noisy, leading], {"noise": 0.2, "texture": 1e-4}).reason == "texture"
+    assert _teller(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason == "noise is stronger"
 
 
 def test_texture_is_offered_beside_the_others() -> None:
