@@ -8,6 +8,8 @@ set -euo pipefail
 mkdir -p "$1"
 cache="$(cd "$1" && pwd)"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+exec 9>"$cache/lock"
+flock 9  # one build at a time
 
 suite=bookworm
 packages=python3,python3-venv
