@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.tables import SliceTables, scales_of, standing
+from dfd.evidence.tables import SliceTables, evidence_of, labels_of, scales_of, standing
 from dfd.evidence.windows import SUPPORT, FloatArray, RunningSums, WindowTable, disk_offsets, running_sums
 from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
@@ -124,9 +124,7 @@ def prepare(prediction: Prediction, radius: float, modality: Modality, context: 
     planes = planes_of(prediction, modality, context)
     known, sums = replace(prediction, assessed=planes[0] > 0), running_sums(planes)
     scales = scales_of(known, radius, SHARES, lambda centres, size: measure_windows(sums, centres, size, radius))
-    brightness = brightness_scale(prediction.mean, known.assessed) if modality.relative else None
-    labels = tissue_map(prediction.mean, known.assessed, modality, brightness)
-    return SliceTables(prediction, modality, scales, sums, labels, radius, measure_windows, NAMES)
+    return SliceTables(prediction, modality, scales, sums, labels_of(known, modality), radius, measure_windows, NAMES)
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
@@ -141,10 +139,7 @@ def measure(region: Region, reference: SliceTables) -> Evidence:
 
     Unitless, >= 0, about 1 = ordinary, higher = more suspicious. Source: see ``SOURCE``.
     """
-    found = standing(region, reference, statistic)
-    if found.obstacle:
-        return Evidence(FAMILY, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
-    return Evidence(FAMILY, found.statistic, found.measures, found.tissue, reason_for(found.measures))
+    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.measures))
 
 
 def reason_for(measures: dict[str, float]) -> str:

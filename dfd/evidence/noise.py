@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dfd.evidence.tables import SliceTables, prepare, standing
+from dfd.evidence.tables import SliceTables, evidence_of, prepare, standing
 from dfd.evidence.windows import ADDED, GRAIN, MEASURES, FloatArray
 from dfd.records import Evidence, Region
 
@@ -46,10 +46,7 @@ def measure(region: Region, reference: SliceTables) -> Evidence:
 
     Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``; the matching is ours.
     """
-    found = standing(region, reference, statistic)
-    if found.obstacle:
-        return Evidence(FAMILY, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
-    return Evidence(FAMILY, found.statistic, found.measures, found.tissue, reason_for(found.measures))
+    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.measures))
 
 
 def reason_for(measures: dict[str, float]) -> str:

@@ -27,7 +27,7 @@ from dfd.evidence.windows import (
 from dfd.intensity import brightness_scale, tissue_map
 from dfd.masking import disk_within
 from dfd.modalities import Modality
-from dfd.records import Prediction, Region
+from dfd.records import Evidence, Prediction, Region
 
 SCALES = (0.4, 0.65, 1.0)
 """Windows looked at, as shares of the region's radius: a click is not a contour, and an edit may be smaller than what was asked about."""
@@ -112,8 +112,13 @@ def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceT
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
     sums = running_sums(planes_of(prediction, modality))
     scales = scales_of(prediction, radius, SCALES, lambda centres, size: measure_windows(sums, centres, size, radius))
+    return SliceTables(prediction, modality, scales, sums, labels_of(prediction, modality), radius)
+
+
+def labels_of(prediction: Prediction, modality: Modality) -> NDArray[np.int8]:
+    """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
     brightness = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
-    return SliceTables(prediction, modality, scales, sums, tissue_map(prediction.mean, prediction.assessed, modality, brightness), radius)
+    return tissue_map(prediction.mean, prediction.assessed, modality, brightness)
 
 
 def scales_of(
@@ -164,6 +169,13 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
         if np.isfinite(value) and not value <= best.statistic:
             best = Standing(value, dict(zip(tables.names, (float(each) for each in deviation), strict=True)), tissue)
     return best
+
+
+def evidence_of(family: str, found: Standing, told: Callable[[Standing], str]) -> Evidence:
+    """What a family that compares windows says of a region; ``told`` gives the sentence where it could be measured."""
+    if found.obstacle:
+        return Evidence(family, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
+    return Evidence(family, found.statistic, found.measures, found.tissue, told(found))
 
 
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:

@@ -14,9 +14,8 @@ from scipy.ndimage import binary_erosion
 
 from dfd.evidence.co_occurrence import CLASSES, REACH_PX, codes
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.tables import SCALES, SliceTables, scales_of, standing
+from dfd.evidence.tables import SCALES, SliceTables, evidence_of, labels_of, scales_of, standing
 from dfd.evidence.windows import FloatArray, RunningSums, WindowTable, disk_offsets, measure_windows, planes_of, running_sums
-from dfd.intensity import brightness_scale, tissue_map
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, Prediction, Region
 
@@ -92,9 +91,7 @@ def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceT
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
     sums, textures = running_sums(planes_of(prediction, modality)), Textures(running_sums(counts_of(prediction)), radius)
     scales = scales_of(prediction, radius, SCALES, lambda centres, size: textures.measure(sums, centres, size, radius))
-    brightness = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
-    labels = tissue_map(prediction.mean, prediction.assessed, modality, brightness)
-    return SliceTables(prediction, modality, scales, sums, labels, radius, textures.measure, NAMES)
+    return SliceTables(prediction, modality, scales, sums, labels_of(prediction, modality), radius, textures.measure, NAMES)
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
@@ -108,10 +105,7 @@ def measure(region: Region, reference: SliceTables) -> Evidence:
 
     Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``.
     """
-    found = standing(region, reference, statistic)
-    if found.obstacle:
-        return Evidence(FAMILY, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
-    return Evidence(FAMILY, found.statistic, found.measures, found.tissue, reason_for(found.statistic))
+    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.statistic))
 
 
 def reason_for(value: float) -> str:

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from dfd.calibration import form_of
 from dfd.calibration.judgement import FORMS, _speaker, _teller
 from dfd.evidence import SliceEvidence, co_occurrence, texture
+from dfd.evidence.windows import running_sums
 from dfd.masking import disk
 from dfd.records import Evidence, Prediction, Region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
@@ -61,6 +62,22 @@ def test_codes_do_not_look_at_pixels_that_were_not_assessed() -> None:
     given.assessed[:, 90:] = False
     strange = replace(given, z=np.where(given.assessed, given.z, 50.0).astype(np.float32))
     np.testing.assert_array_equal(texture.counts_of(given), texture.counts_of(strange))
+
+
+def test_a_pixel_has_a_code_only_where_all_that_it_looks_at_was_assessed() -> None:
+    given = white()
+    given.assessed[:, 90:] = False
+    known = texture.counts_of(given)[0] > 0
+    assert known[:, : 90 - co_occurrence.REACH_PX].all()
+    assert not known[:, 90 - co_occurrence.REACH_PX :].any()
+
+
+def test_what_is_compared_are_shares_of_codes_whatever_the_size_of_the_window() -> None:
+    textures = texture.Textures(running_sums(texture.counts_of(white())), RADIUS)
+    for radius in (5.0, RADIUS):
+        squares = textures.shares(np.array([[80, 70], [40, 100]]), radius) ** 2
+        np.testing.assert_allclose(squares[:, :25].sum(axis=1), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(squares[:, 25:].sum(axis=1), 1.0, rtol=1e-6)
 
 
 def test_a_slice_with_few_windows_is_not_judged() -> None:
