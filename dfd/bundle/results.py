@@ -204,7 +204,7 @@ class ResultsWriter:
         run_record.write(self.folder, record)
         if self.gathering is not None:
             missing = sum(point.row not in self.found for point in self.points)
-            about = report.Run(self.modality, self.calibration, record, model_file.bundle_version(self.model), missing)
+            about = report.Run(self.modality, self.calibration, record, missing)
             report.write(self.folder, findings, self.gathering.material, about, anonymous=self.choices.anonymous)
         logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings
@@ -229,7 +229,9 @@ class ResultsWriter:
             "versions": run_record.versions(),
             "model": "" if self.choices.anonymous else str(self.model.path),
             "bundle": self.modality.bundle,
+            "bundle_version": model_file.bundle_version(self.model),
             "weights_sha256": self.model.sha256,
+            "calibration_format": (self.model.calibration or {}).get("format"),
             "calibration_sha256": run_record.digest(self.model.calibration),
             "calibration_patients": calibration.patients if calibration else 0,
             "smallest_p_value_supported": calibration.smallest_p if calibration else None,

@@ -21,6 +21,8 @@ class Preset:
     name: str
     low: float
     high: float
+    tissues: tuple[str, ...] = ()
+    """Names of the tissues for which a reader would choose it first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ CT_LUNG = Modality(
     window=(-1350.0, 150.0),
     foreign_body_parts=("HEAD", "BRAIN", "SKULL", "NECK", "PELVIS", "KNEE", "FOOT", "HAND", "LEG", "ARM"),
     # Centre and width -600 and 1500, 40 and 400, 500 and 2000, as most viewers have them.
-    presets=(Preset("lung", -1350.0, 150.0), Preset("mediastinum", -160.0, 240.0), Preset("bone", -500.0, 1500.0)),
+    presets=(
+        Preset("lung", -1350.0, 150.0),
+        Preset("mediastinum", -160.0, 240.0, tissues=("fat", "soft tissue")),
+        Preset("bone", -500.0, 1500.0, tissues=("bone or contrast",)),
+    ),
     wants_lung=True,
 )

@@ -21,5 +21,9 @@ MRI_CHEST = Modality(
     radius_px=11.0,
     window=None,
     foreign_body_parts=("HEAD", "BRAIN", "SKULL", "PROSTATE", "PELVIS", "KNEE", "FOOT", "HAND", "LEG", "ARM"),
-    presets=(Preset("1 to 99 %", 1.0, 99.0), Preset("dark tissue", 1.0, 75.0), Preset("bright tissue", 50.0, 99.9)),
+    presets=(
+        Preset("1 to 99 %", 1.0, 99.0),
+        Preset("dark tissue", 1.0, 75.0, tissues=("dark tissue",)),
+        Preset("bright tissue", 50.0, 99.9, tissues=("bright tissue",)),
+    ),
 )

@@ -32,6 +32,7 @@ PIXELS_LIMIT = 2 * 2**30
 """Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT slices."""
 
 _CHUNK = 2**20
+_CHANGED = "{} changed while it was read: wait until it is written, then run again"
 _LOGS = ("pydicom", "nibabel.global")
 
 READ_ERRORS: tuple[type[Exception], ...] = (
@@ -95,6 +96,33 @@ def reading(path: Path, doing: str = "cannot be read as DICOM") -> Iterator[None
         raise SeriesError(f"{path} asks for more memory than there is: leave it out, or close other programs") from error
     except READ_ERRORS as error:
         raise SeriesError(f"{path} {doing} ({type(error).__name__}): it is cut short or damaged, so copy or export it again") from error
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Refuse what was read inside if ``path`` was written to or replaced meanwhile: header and pixels could be of two different scans.
+
+    Raises:
+        SeriesError: The file is another one than before, or gone.
+    """
+    before = _state(path)
+    try:
+        yield
+    except SeriesError as error:
+        if before is None or _state(path) == before:
+            raise
+        raise SeriesError(_CHANGED.format(path)) from error
+    if _state(path) != before:
+        raise SeriesError(_CHANGED.format(path))
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to or replaced; None where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def read_header(path: Path, tags: tuple[int, ...] | None = None) -> Dataset:

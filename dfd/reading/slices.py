@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dfd.reading.content import is_nifti
-from dfd.reading.guard import read_header, reading
+from dfd.reading.guard import read_header, reading, unchanged
 from dfd.reading.header import HEADER_TAGS, facts_of, image_shape
 from dfd.reading.nifti import read_nifti_facts, read_nifti_slice
 from dfd.reading.pixels import read_dicom_slice
@@ -28,9 +28,10 @@ def read_slice(path: Path, frame: int | None = None) -> Slice:
         frame: Zero-based frame of a multi-frame file or slice of a NIfTI volume; None for a file of a single one.
 
     Raises:
-        SeriesError: Unreadable, damaged, not a greyscale scan, smaller than 32 pixels, constant, no decoder, or no such frame.
+        SeriesError: Unreadable, damaged, not a greyscale scan, smaller than 32 pixels, constant, no decoder, no such frame, or changed meanwhile.
     """
-    return read_nifti_slice(path, frame) if is_nifti(path) else read_dicom_slice(path, frame)
+    with unchanged(path):
+        return read_nifti_slice(path, frame) if is_nifti(path) else read_dicom_slice(path, frame)
 
 
 def read_facts(path: Path) -> ScanFacts:

@@ -17,7 +17,7 @@ from ignite.engine import Engine, Events
 from dfd.bundle import results
 from dfd.bundle.model_file import Model
 from dfd.bundle.results import ResultsWriter, calibration_of, points_of, results_folder, run
-from dfd.calibration import Calibration, fit_table, to_json
+from dfd.calibration import FORMAT, Calibration, fit_table, to_json
 from dfd.endings import line_of
 from dfd.errors import BundleError, OutputError, PointsError
 from dfd.outputs.run_log import RunLog
@@ -117,6 +117,7 @@ def test_counts_add_up(tmp_path: Path, network: torch.nn.Module, model: Model) -
     assert kept["counts"]["rows"] == sum(value for name, value in kept["counts"].items() if name != "rows")
     assert sum(kept["verdicts"].values()) == 7
     assert (kept["calibration_patients"], kept["smallest_p_value_supported"]) == (2, pytest.approx(1 / 3))
+    assert (kept["bundle_version"], kept["calibration_format"]) == ("", FORMAT)
     assert (kept["bundle"], kept["weights_sha256"], kept["device"]) == (BUNDLE, model.sha256, "cpu")
     assert table(tmp_path)[-1]["error"] == bad.error
 

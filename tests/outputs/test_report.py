@@ -111,7 +111,7 @@ def findings(calibration: Calibration) -> list[Finding]:
 @pytest.fixture
 def about(calibration: Calibration) -> Run:
     record = {"versions": {"dfd": "0.1.0"}, "weights_sha256": "ab" * 32, "calibration_sha256": "cd" * 32, "device": "cpu"}
-    return Run(CT, calibration, {**record, "finished": "2026-01-02T03:04:05+00:00"}, "0.2.0")
+    return Run(CT, calibration, {**record, "bundle_version": "0.2.0", "finished": "2026-01-02T03:04:05+00:00"})
 
 
 def text_of(page: str) -> str:
@@ -333,6 +333,38 @@ def test_percentiles_are_the_windows_where_intensities_have_no_unit() -> None:
     made = report.of_point(sight, report.whole_slice(of, sight.images.grey), Region(60.0, 70.0, 11.0), Finding(point(2), "unusual"))
     assert (made.windows[0].low, made.windows[0].high) == pytest.approx(tuple(np.percentile(of.pixels, (1.0, 99.0))))
     assert [window.clinical for window in made.windows] == [True] * (len(made.windows) - 1) + [False]
+
+
+@pytest.mark.parametrize(
+    ("modality", "tissue", "opens"),
+    [
+        ("ct_lung", "lung", "lung"),
+        ("ct_lung", "soft tissue", "mediastinum"),
+        ("ct_lung", "fat", "mediastinum"),
+        ("ct_lung", "bone or contrast", "bone"),
+        ("ct_lung", "", "lung"),
+        ("mri_chest", "medium tissue", "1 to 99 %"),
+        ("mri_chest", "dark tissue", "dark tissue"),
+    ],
+)
+def test_a_point_opens_in_the_window_of_its_tissue(modality: str, tissue: str, opens: str) -> None:
+    of = scan()
+    sight = report.Sight(overlay.render_slice(of, prediction(of), MODALITIES[modality]))
+    finding = Finding(point(2), "unusual", tissue=tissue, p_value=0.03, score=1.5)
+    made = report.of_point(sight, report.whole_slice(of, sight.images.grey), Region(60.0, 70.0, 11.0), finding)
+    assert [window.name for window in made.windows if window.chosen] == [opens]
+
+
+def test_one_window_of_a_point_is_checked(findings: list[Finding], about: Run) -> None:
+    finding = replace(findings[2], tissue="soft tissue")
+    elements = Elements(report.render([finding], gathered([finding]), about))
+    checked = [each["id"] for each in elements.of("input") if each.get("name") == "window-4" and "checked" in each]
+    assert checked == [f"window-4-{[preset.name for preset in CT.presets].index('mediastinum')}"]
+
+
+def test_every_window_names_tissues_of_its_modality() -> None:
+    for modality in MODALITIES.values():
+        assert {tissue for preset in modality.presets for tissue in preset.tissues} <= {tissue.name for tissue in modality.tissues}
 
 
 @pytest.mark.parametrize(("x", "y", "radius"), [(0.0, 0.0, 14.0), (127.0, 64.0, 14.0), (60.0, 127.0, 3.0), (64.0, 64.0, 500.0)])

@@ -7,7 +7,9 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from dfd.errors import SeriesError
-from dfd.reading import find_files, read_facts, read_series, read_slice
+from dfd.reading import find_files, pixels, read_facts, read_series, read_slice
 from dfd.reading.codestream import stated_size
 from dfd.reading.guard import INFLATED_LIMIT
 from tests.dicom_maker import make_bomb, make_nested, make_pixels, make_slice
@@ -298,3 +300,36 @@ def test_the_truncated_real_file(data_root: Path):
     assert read_facts(path).modality == "CT"
     with pytest.raises(SeriesError, match="has pixels that cannot be decoded"):
         read_slice(path)
+
+
+def _during(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let something happen between the header and the pixels of the next slice that is read."""
+    decode = pixels.decode_stored
+
+    def decoded(*words: Any) -> Any:
+        change()
+        return decode(*words)
+
+    monkeypatch.setattr(pixels, "decode_stored", decoded)
+
+
+@pytest.mark.parametrize("how", ["replaced", "rewritten", "cut", "deleted"])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str):
+    path = _make(tmp_path / "a.dcm")
+    other = make_slice(tmp_path / "b.dcm", make_pixels(seed=5))
+    content = other.read_bytes()
+    changes = {
+        "replaced": lambda: other.replace(path),
+        "rewritten": lambda: path.write_bytes(content),
+        "cut": lambda: _cut(path, 0.7),
+        "deleted": path.unlink,
+    }
+    _during(monkeypatch, changes[how])
+    with pytest.raises(SeriesError, match=r"a\.dcm changed while it was read: wait until it is written"):
+        read_slice(path)
+
+
+def test_a_file_that_is_only_looked_at_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = _make(tmp_path / "a.dcm")
+    _during(monkeypatch, path.read_bytes)
+    assert read_slice(path).valid.any()

@@ -24,7 +24,6 @@ class Run:
     calibration: Calibration | None
     record: Mapping[str, object] = field(default_factory=dict)
     """The content of ``run.json``."""
-    bundle_version: str = ""
     missing: int = 0
     """Rows that were not reached before the run was stopped."""
 

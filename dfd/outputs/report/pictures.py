@@ -53,6 +53,8 @@ class Windowed:
     below: Picture | None = None
     above: Picture | None = None
     clinical: bool = True
+    chosen: bool = False
+    """True of the one that the page opens with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,12 @@ def of_point(sight: Sight, whole: Picture, region: Region, finding: Finding, rar
     """The pictures of one point; ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None."""
     scan = sight.scan
     box = crop_box(region, scan.pixels.shape)
-    windows = _windows(sight, region, box)
+    windows = _windows(sight, region, box, finding.tissue)
     residual = _map(_residual_levels(sight.images.octaves[box]), panels.lookup_table(), box)
     shown = None if rarity is None else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
     distances = sight.context.distances_mm if sight.context else None
-    return PointPictures(region, whole, windows, residual, shown, distances, _source(sight, region, finding, windows[0]))
+    first = next(window for window in windows if window.chosen)
+    return PointPictures(region, whole, windows, residual, shown, distances, _source(sight, region, finding, first))
 
 
 def of_screening(scan: Slice, screening: Screening, modality: Modality) -> ScreeningPictures:
@@ -149,15 +152,16 @@ def legends() -> dict[str, str]:
     return {"residual": legend(panels.lookup_table()), "rarity": legend(screening_map.lookup_table())}
 
 
-def _windows(sight: Sight, region: Region, box: Box) -> tuple[Windowed, ...]:
+def _windows(sight: Sight, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
     scan, context, modality = sight.scan, sight.context, sight.images.modality
     planes = {"here": scan.pixels} | ({"below": context.below, "above": context.above} if context else {})
     narrow = panels.display_window(replace(scan, pixels=scan.pixels[box], valid=scan.valid[box]), modality, panels.disk(box, region, NARROW))
     limits = [(name, window, True) for name, window in _presets(scan, modality)]
+    usual = next((each.name for each in modality.presets if tissue in each.tissues), limits[0][0])
     made = []
     for name, window, clinical in [*limits, ("narrow", narrow, False)]:
         seen = {role: _grey(plane[box], box, window) for role, plane in planes.items()}
-        made.append(Windowed(name, *window, seen["here"], seen.get("below"), seen.get("above"), clinical))
+        made.append(Windowed(name, *window, seen["here"], seen.get("below"), seen.get("above"), clinical, name == usual))
     return tuple(made)
 
 
