@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from dfd.bundle.items import modality_of
 from dfd.errors import DfdError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
-from dfd.settings import ScoreSettings
 
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 FINDINGS = "findings.json"
-NOTICE = "For research on image collections; not a medical device. A low score does not show that the image is genuine."
+KEPT = ("versions", "bundle", "bundle_version", "weights_sha256", "calibration_sha256", "calibration_patients", "counts")
+"""Of ``run.json``."""
 
 
 class TamperOperator(Operator):
@@ -56,14 +55,12 @@ class TamperOperator(Operator):
             DfdError: study, points or model cannot be used.
         """
         model = self.model if self.model != AUTO else MODALITIES[modality_of(read_series(self.study)[0], self.study)].bundle
-        # DICOM objects where the installed release writes them.
-        options: dict[str, Any] = {"dicom": True} if "dicom" in {field.name for field in fields(ScoreSettings)} else {}
-        frame = dfd.score(self.study, self.points, model=model, output_dir=self.output, **options)
+        frame = dfd.score(self.study, self.points, model=model, output_dir=self.output, dicom=True)
         record = json.loads((self.output / "run.json").read_text(encoding="utf-8"))
-        kept = {name: record[name] for name in ("versions", "bundle", "weights_sha256", "calibration_sha256", "calibration_patients", "counts")}
+        kept = {name: record[name] for name in KEPT}
         rows = [{name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
         logger.info("%d rows scored with %s", len(rows), model)
-        return {**kept, "notice": NOTICE, "findings": rows}
+        return {**kept, "notice": record["notice"], "findings": rows}
 
 
 class FindingsWriter(Operator):

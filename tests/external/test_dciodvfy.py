@@ -11,7 +11,7 @@ from dfd.outputs import dicom
 from dfd.phantom import write_ct_series, write_mr_series
 from tests.dicom_maker import make_series
 from tests.external.programs import program
-from tests.outputs.test_dicom_results import MAKER, SIZE, square, typical
+from tests.outputs.test_dicom_results import MAKER, SIZE, several_frames, square, typical, typical_of_frames
 
 KINDS = ("scores", "map", "regions")
 
@@ -22,14 +22,18 @@ def bare_series(folder: Path, **_: object) -> list[Path]:
     return square(files)
 
 
-SOURCES = {"ct": write_ct_series, "mr": write_mr_series, "bare": bare_series}
+def frames(folder: Path, **_: object) -> list[Path]:
+    return [several_frames(folder / "a.dcm")]
+
+
+SOURCES = {"frames": frames, "ct": write_ct_series, "mr": write_mr_series, "bare": bare_series}
 
 
 @pytest.fixture(scope="module", params=sorted(SOURCES))
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     files = SOURCES[request.param](folder / "scans", seed=5, slices=3, size=SIZE)
-    return dicom.write(folder, typical(files, folder), MAKER)
+    return dicom.write(folder, typical_of_frames(files[0], folder) if request.param == "frames" else typical(files, folder), MAKER)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -312,16 +312,71 @@ def test_nifti_has_no_dicom_results(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert caplog.messages == ["2 rows are of NIfTI volumes, for which there are no DICOM results: such files name no patient, study or series"]
 
 
-def test_frames_of_one_file_are_named_in_the_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def several_frames(path: Path, count: int = 4) -> Path:
+    """An enhanced CT file whose frames lie 2.5 mm apart; it has neither spacing nor place at its top level."""
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.7, 0.8], 2.5
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    frames = []
+    for number in range(count):
+        position, groups = Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, 2.5 * number]
+        groups.PlanePositionSequence = [position]
+        frames.append(groups)
+    tags = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": frames}
+    nowhere = dict.fromkeys(("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"))
+    names = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1", "FrameOfReferenceUID": "1.2.3"}
+    return make_slice(path, make_pixels((count, SIZE, SIZE)), **tags, **nowhere, **names)
+
+
+def typical_of_frames(path: Path, folder: Path) -> list[dicom.Answer]:
+    """A point in frame 2, and frames 4 and 3 as a whole, one region in the fourth."""
+    put_map(folder, 2, 1)
+    put_map(folder, 3, 2)
+    at = [replace(finding(row, path, *place).point, frame=frame) for row, frame, place in ((2, 2, (20, 20)), (3, 4, ()), (4, 3, ()))]
+    radius = Region(NAN, NAN, RADIUS_PX, RADIUS_MM)
+    region = Suspicion(replace(finding(3, path, 30.0, 40.0), point=replace(at[1], x=30.0, y=40.0)), 0.021)
+    point, fourth, third = (replace(finding(each.row, path), point=each) for each in at)
+    return [
+        dicom.Answer(point, 1, Region(20, 20, RADIUS_PX, RADIUS_MM)),
+        dicom.Answer(fourth, 2, radius, (region,)),
+        dicom.Answer(third, 3, radius),
+    ]
+
+
+def test_frames_of_one_file_are_named_in_every_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = several_frames(tmp_path / "scans" / "a.dcm")
+    dicom.write(tmp_path, typical_of_frames(path, tmp_path), MAKER)
+    assert caplog.messages == []
+    assert [group.roi.ContentSequence[0].referenced_frame_numbers for group in report_of(tmp_path).content.get_planar_roi_measurement_groups()] == [
+        [2],
+        [4],
+    ]
+    maps, regions = read(tmp_path, "map"), read(tmp_path, "regions")
+    assert {tuple(place): frames_of(maps, number) for number, place in enumerate(plane_positions(maps))} == {(0, 0, 5.0): [3], (0, 0, 7.5): [4]}
+    assert {tuple(place): frames_of(regions, number) for number, place in enumerate(plane_positions(regions))} == {(0, 0, 2.5): [2], (0, 0, 7.5): [4]}
+    values = np.frombuffer(maps.FloatPixelData, dtype="<f4").reshape(2, SIZE, SIZE)
+    for number, (_, _, z) in enumerate(plane_positions(maps)):
+        np.testing.assert_array_equal(values[number], np.nan_to_num(put_map(tmp_path, *((2, 1) if z == 7.5 else (3, 2))), nan=-1.0))
+    for each in (maps, regions):
+        (referenced,) = each.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+        assert referenced.ReferencedSOPInstanceUID == dcmread(path).SOPInstanceUID
+
+
+def test_frames_of_one_place_have_a_map_each(tmp_path: Path) -> None:
     path = make_slice(
-        tmp_path / "scans" / "a.dcm", make_pixels((3, SIZE, SIZE)), SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1", FrameOfReferenceUID="1.2.3"
+        tmp_path / "scans" / "a.dcm", make_pixels((4, SIZE, SIZE)), SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1", FrameOfReferenceUID="1.2.3"
     )
-    found = finding(2, path, 20, 20)
-    found = replace(found, point=replace(found.point, frame=2))
-    dicom.write(tmp_path, [dicom.Answer(found, 1, Region(20, 20, RADIUS_PX, RADIUS_MM))], MAKER)
-    (group,) = report_of(tmp_path).content.get_planar_roi_measurement_groups()
-    assert group.roi.ContentSequence[0].referenced_frame_numbers == [2]
-    assert "maps and regions are not written for files of several frames" in caplog.messages[0]
+    dicom.write(tmp_path, typical_of_frames(path, tmp_path), MAKER)
+    assert frames_of(read(tmp_path, "map"), 0) == [4]
+    assert frames_of(dcmread(tmp_path / "dicom" / "series-01-map-2.dcm"), 0) == [3]
+
+
+def frames_of(made: Dataset, frame: int) -> list[int]:
+    """The frames of the source that a frame of a result refers to."""
+    derived = made.PerFrameFunctionalGroupsSequence[frame].DerivationImageSequence[0]
+    return [int(source.ReferencedFrameNumber) for source in derived.SourceImageSequence]
 
 
 def test_a_private_class_of_image_costs_its_results_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import LABEL, MARK, Names
 from dfd.outputs.dicom.sources import SliceKey, SourceImage
-from dfd.outputs.dicom.stacks import finish
+from dfd.outputs.dicom.stacks import as_sources, finish
 from dfd.outputs.screening_map import LARGEST
 from dfd.records import FloatImage
 
@@ -35,7 +35,7 @@ def make(names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, Fl
         quantity_definition=own.SCORE,
     )
     made = ParametricMap(
-        [image.header for image in images],
+        as_sources(images),
         planes,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[mapping],
@@ -50,4 +50,4 @@ def make(names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, Fl
     anatomy = Dataset()
     anatomy.AnatomicRegionSequence, anatomy.FrameLaterality = [CodedConcept.from_code(own.CHEST)], "U"
     made.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
-    return finish(made, names)
+    return finish(made, names, images)

@@ -13,7 +13,7 @@ from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import LABEL, MARK, PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage
-from dfd.outputs.dicom.stacks import finish
+from dfd.outputs.dicom.stacks import as_sources, finish
 from dfd.records import BoolImage, Region
 
 SUSPICIOUS = frozenset(("unusual", "strongly unusual"))
@@ -48,7 +48,7 @@ def make(names: Names, images: Sequence[SourceImage], disks: Mapping[SliceKey, S
         tracking_id="suspicious regions",
     )
     made = Segmentation(
-        [image.header for image in images],
+        as_sources(images),
         masks,
         segmentation_type="BINARY",
         segment_descriptions=[segment],
@@ -56,7 +56,7 @@ def make(names: Names, images: Sequence[SourceImage], disks: Mapping[SliceKey, S
         content_description=f"{MARK}: regions unlike genuine tissue",
         **names.common(),
     )
-    return finish(made, names)
+    return finish(made, names, images)
 
 
 def mask_of(disks: Sequence[Region], rows: int, columns: int) -> BoolImage:

@@ -13,7 +13,7 @@ from pydicom.valuerep import DA, TM
 from dfd.errors import SeriesError
 from dfd.reading.content import is_nifti
 from dfd.reading.guard import READ_ERRORS, read_header
-from dfd.reading.header import number_of, numbers_of, placement_of, spacing_of, text_of, texts_of, value_of
+from dfd.reading.header import frame_value, number_of, numbers_of, placement_of, spacing_of, text_of, texts_of, value_of
 from dfd.records import Finding, Region, Suspicion
 
 IDENTIFICATION = (
@@ -67,7 +67,8 @@ class SourceImage:
         geometry = [numbers_of(self.header.get(word), count) for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))]
         if not self.corner or not all(geometry) or not self.header.get("FrameOfReferenceUID") or self.header.get("SliceThickness") is None:
             return ()
-        return (*geometry, self.header.Rows, self.header.Columns, self.header.FrameOfReferenceUID)
+        file = str(self.header.SOPInstanceUID) if self.frame is not None else ""
+        return (file, *geometry, self.header.Rows, self.header.Columns, self.header.FrameOfReferenceUID)
 
 
 @dataclass
@@ -151,7 +152,7 @@ def _geometry(header: Dataset, index: int) -> Mapping[str, object]:
     if spacing:
         found["PixelSpacing"] = list(spacing)
     for word in ("SliceThickness", "SpacingBetweenSlices"):
-        number = number_of(value_of(header, word))
+        number = number_of(frame_value(header, index, "PixelMeasuresSequence", word))
         if number is not None and number > 0:
             found[word] = number
     return found
