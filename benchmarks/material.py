@@ -52,9 +52,12 @@ def study(folder: Path, slices: int, points: int) -> Path:
     return root
 
 
-def series(folder: Path, slices: int) -> Path:
-    """A data folder with one series of ``slices`` slices, 2 mm apart, and a point in its middle one: one slice again and again, with other noise."""
-    root = folder / f"series_{slices}"
+def series(folder: Path, slices: int, points: int = 1) -> Path:
+    """A data folder with one series of ``slices`` slices, 2 mm apart: one slice again and again, with other noise.
+
+    Each of ``points`` lies in another slice; they divide the series evenly, a single one lies in its middle.
+    """
+    root = folder / f"series_{slices}_{points}"
     if (root / "test.csv").exists():
         return root
     source = next(file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE))
@@ -70,8 +73,11 @@ def series(folder: Path, slices: int) -> Path:
         dataset.ImagePositionPatient = [0.0, 0.0, SLICES_MM * number]
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         dataset.save_as(root / "p1" / f"file{number:03d}.dcm")
-    ((x, y),) = inner_points(root / "p1" / f"file{slices // 2:03d}.dcm", 1, rng)
-    (root / "test.csv").write_text(f"filename,X,Y\np1/file{slices // 2:03d}.dcm,{x},{y}\n", encoding="utf-8")
+    lines = ["filename,X,Y"]
+    for number in range(points):
+        file = root / "p1" / f"file{slices * (number + 1) // (points + 1):03d}.dcm"
+        lines += [f"p1/{file.name},{x},{y}" for x, y in inner_points(file, 1, rng)]
+    (root / "test.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
 
 

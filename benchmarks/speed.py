@@ -46,6 +46,7 @@ BATCHES = 40
 
 
 SERIES_SLICES = 40
+LONG_SERIES, LONG_POINTS = 2000, 40
 BARE_SLICES = 20
 """Slices that the crops of the bare loop are cut from."""
 
@@ -177,6 +178,14 @@ def thousand_points(folder: Path, model: str | None, quick: bool) -> dict[str, A
     started = time.perf_counter()
     _score(root, model, folder / "out", images=True)
     return {"seconds": {"score() with overlays": time.perf_counter() - started}}
+
+
+def long_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
+    """Points in a series of 2,000 slices, once, with all outputs, DICOM results too: what counts is the memory."""
+    root = material.series(folder, *((12, 2) if quick else (LONG_SERIES, LONG_POINTS)))
+    started = time.perf_counter()
+    workflow.score(ScoreSettings(root, model=model or MODALITIES[MODALITY].bundle, output_dir=folder / "out", dicom=True))
+    return {"seconds": {"score() with all outputs": time.perf_counter() - started}}
 
 
 def training(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The tables of evidence families. A new one is one file beside this one and one line here; families without an entry are not offered to users.
 
 Each is a module with ``FAMILY``, ``DIRECTION``, ``SOURCE``, ``prepare(prediction, radius, modality)`` (once per slice and radius; families may
-share it) and ``measure(region, prepared)``. Those of ``NEIGHBOURED`` are prepared with the slice's ``Context`` as well.
+share it) and ``measure(region, prepared)``. Those of ``NEIGHBOURED`` are prepared with the slice's ``Context`` as well, those of ``ON_WINDOWS`` with
+what gives the slice's windows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
 from dfd.evidence import copy_move, grid, neighbours, noise, series_copy, synthesis, tables, texture
@@ -29,6 +31,8 @@ OFFERED: dict[str, Any] = {
 }
 NEIGHBOURED: dict[str, Any] = {neighbours.FAMILY: neighbours, series_copy.FAMILY: series_copy}
 """Families that are offered beside those where the slices above and below are at hand."""
+ON_WINDOWS: dict[str, Any] = {texture.FAMILY: texture}
+"""Offered families that go on from the windows whose noise is measured."""
 
 THREADS = 8
 """More would only wait for the interpreter."""
@@ -44,8 +48,11 @@ class SliceEvidence:
         self.prediction, self.modality = prediction, modality
         # Made once, since what is prepared is kept by who prepares it.
         beside = {} if context is None else {each: partial(each.prepare, context=context) for each in NEIGHBOURED.values()}
-        self._families: list[tuple[Any, Callable[..., Any]]] = [*((each, each.prepare) for each in OFFERED.values()), *beside.items()]
+        going_on = {each: partial(each.prepare, windows=self.windows) for each in ON_WINDOWS.values()}
+        offered = [(each, going_on.get(each, each.prepare)) for each in OFFERED.values()]
+        self._families: list[tuple[Any, Callable[..., Any]]] = [*offered, *beside.items()]
         self._prepared: dict[tuple[Callable[..., Any], float], Any] = {}
+        self._locks: dict[tuple[Callable[..., Any], float], Lock] = {}
 
     def windows(self, radius: float) -> SliceTables:
         """The slice's own windows for regions of ``radius`` (pixels)."""
@@ -88,7 +95,9 @@ class SliceEvidence:
         return [region for region, _ in measured], [found for _, found in measured]
 
     def _of(self, prepare: Callable[..., _Prepared], radius: float) -> _Prepared:
-        if (prepare, radius) not in self._prepared:
-            self._prepared[prepare, radius] = prepare(self.prediction, radius, self.modality)
+        # Whoever comes second waits: two families may ask for the same in two threads.
+        with self._locks.setdefault((prepare, radius), Lock()):
+            if (prepare, radius) not in self._prepared:
+                self._prepared[prepare, radius] = prepare(self.prediction, radius, self.modality)
         prepared: _Prepared = self._prepared[prepare, radius]
         return prepared

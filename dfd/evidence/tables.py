@@ -125,15 +125,19 @@ def scales_of(
     prediction: Prediction, radius: float, shares: Sequence[float], measured: Callable[[NDArray[np.int64], float], WindowTable]
 ) -> tuple[Scale, ...]:
     """Windows all over the slice at each of ``shares`` of ``radius``."""
+    sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
+    return scales_from([measured(grid_centres(prediction, size), size) for size in sizes])
+
+
+def scales_from(windows: Sequence[WindowTable]) -> tuple[Scale, ...]:
+    """Of windows all over the slice, one table for each scale; those without support are left out."""
 
     def scale(table: WindowTable) -> Scale:
         sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
         return Scale(table, deviations(sample, table))
 
-    sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
-    windows = [supported(measured(grid_centres(prediction, size), size)) for size in sizes]
-    with ThreadPoolExecutor(max_workers=len(shares)) as pool:
-        return tuple(pool.map(scale, windows))
+    with ThreadPoolExecutor(max_workers=len(windows)) as pool:
+        return tuple(pool.map(scale, [supported(table) for table in windows]))
 
 
 def look(regions: Sequence[Region], tables: SliceTables) -> None:

@@ -6,16 +6,18 @@ too well: content that was smoothed, resampled or drawn by another network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
+from dfd.evidence import tables
 from dfd.evidence.co_occurrence import CLASSES, REACH_PX, codes
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.tables import SCALES, SliceTables, evidence_of, labels_of, scales_of, standing
-from dfd.evidence.windows import FloatArray, RunningSums, WindowTable, disk_offsets, measure_windows, planes_of, running_sums
+from dfd.evidence.tables import SliceTables, evidence_of, standing
+from dfd.evidence.windows import FloatArray, RunningSums, WindowTable, disk_offsets, measure_windows, running_sums
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, Prediction, Region
 
@@ -37,8 +39,6 @@ class Textures:
 
     counts: RunningSums
     """Pixels that have a code, then of each class how many codes, along and across."""
-    around: float
-    """Radius of the regions that are asked about."""
     axes: dict[float, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     """Radius -> mean ``[d]`` and components ``[d, COMPONENTS]`` of ``shares``."""
 
@@ -56,13 +56,17 @@ class Textures:
 
         The first call for a radius must be that for the windows all over the slice: they tell the components.
         """
-        base, shares = measure_windows(sums, centres, radius, around), self.shares(centres, radius)
-        shares[~np.isfinite(base.measures).all(axis=1)] = np.nan
+        return self.of(measure_windows(sums, centres, radius, around))
+
+    def of(self, windows: WindowTable) -> WindowTable:
+        """The same for windows whose noise is measured already."""
+        radius, shares = windows.radius, self.shares(windows.centres, windows.radius)
+        shares[~np.isfinite(windows.measures).all(axis=1)] = np.nan
         if radius not in self.axes:
             self.axes[radius] = _components(shares[np.isfinite(shares).all(axis=1)])
         mean, axes = self.axes[radius]
         # Not by BLAS, whose sums depend on how many windows are asked about at once.
-        return WindowTable(radius, base.centres, np.einsum("nd,dk->nk", shares - mean, axes), base.covariates)
+        return WindowTable(radius, windows.centres, np.einsum("nd,dk->nk", shares - mean, axes), windows.covariates)
 
 
 def _components(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -75,23 +79,35 @@ def _components(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def counts_of(prediction: Prediction) -> NDArray[np.float32]:
     """``[1 + 2 * CLASSES, H, W]``: whether a pixel has a code, and how many of its codes, of two along and two across, are of each class."""
-    pixels = np.where(prediction.assessed, prediction.mean + prediction.spread * prediction.z, 0.0).astype(np.float64)
+    planes = np.zeros((1 + 2 * CLASSES, *prediction.assessed.shape), dtype=np.float32)
     known: BoolImage = binary_erosion(prediction.assessed, iterations=REACH_PX, border_value=1)
-    found = codes(pixels, known)
-    planes = np.zeros((1 + 2 * CLASSES, *known.shape), dtype=np.float32)
+    box = _held(prediction.assessed)
+    mean, spread, z = (plane[box] for plane in (prediction.mean, prediction.spread, prediction.z))
+    pixels = np.where(prediction.assessed[box], mean + spread * z, 0.0).astype(np.float64)
+    found = codes(pixels, known[box])
     planes[0] = known
-    rows, columns = np.nonzero(known)
+    rows, columns = np.nonzero(known[box])
     for number, plane in enumerate(found):
         # Two planes are pooled; a pixel stands in each of them once, so no place is counted twice in one go.
-        planes[1 + (number // 2) * CLASSES + plane[rows, columns], rows, columns] += 1.0
+        planes[1 + (number // 2) * CLASSES + plane[rows, columns], rows + box[0].start, columns + box[1].start] += 1.0
     return planes
 
 
-def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceTables:
-    """Measures the windows of a slice once for all regions of about this radius (pixels)."""
-    sums, textures = running_sums(planes_of(prediction, modality)), Textures(running_sums(counts_of(prediction)), radius)
-    scales = scales_of(prediction, radius, SCALES, lambda centres, size: textures.measure(sums, centres, size, radius))
-    return SliceTables(prediction, modality, scales, sums, labels_of(prediction, modality), radius, textures.measure, NAMES)
+def _held(assessed: BoolImage) -> tuple[slice, slice]:
+    """The part of a slice that holds all that is assessed: codes beyond it would only take time."""
+    rows, columns = np.flatnonzero(assessed.any(axis=1)), np.flatnonzero(assessed.any(axis=0))
+    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(0, 1), slice(0, 1))
+
+
+def prepare(prediction: Prediction, radius: float, modality: Modality, windows: Callable[[float], SliceTables] | None = None) -> SliceTables:
+    """Measures the windows of a slice once for all regions of about this radius (pixels).
+
+    ``windows``: gives those of the same slice whose noise is measured, where others need them too.
+    """
+    textures = Textures(running_sums(counts_of(prediction)))
+    plain = tables.prepare(prediction, radius, modality) if windows is None else windows(radius)
+    scales = tables.scales_from([textures.of(scale.table) for scale in plain.scales])
+    return SliceTables(prediction, modality, scales, plain.sums, plain.labels, radius, textures.measure, NAMES)
 
 
 def statistic(deviation: FloatArray) -> FloatArray:

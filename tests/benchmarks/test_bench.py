@@ -27,6 +27,7 @@ def parts():
         "in_series": {"seconds": {"whole way": 3.0}, "families": ["noise", "series_copy"]},
         "hundred_points": {"seconds": {"score() with overlays": 5.0}},
         "thousand_points": {"seconds": {"score() with overlays": 90.0}, "peak GB": 1.0},
+        "long_series": {"seconds": {"score() with all outputs": 90.0}, "peak GB": 1.5},
         "screening": {
             "seconds": {"prediction": 0.5, "evidence": 5.0},
             "places": 800,
@@ -53,6 +54,7 @@ def test_limits_that_are_kept_are_told_so(parts):
         ("training", "ratio", 0.85),
         ("screening", "times the BTD-like network", 15.0),
         ("training", "peak GB", 7.0),
+        ("long_series", "peak GB", 9.0),
         ("one_point", "ratio to bare passes, less decoding", 2.5),
     ],
 )

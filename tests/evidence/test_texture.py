@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
 from dfd.calibration.judgement import FORMS, _speaker, _teller
-from dfd.evidence import SliceEvidence, co_occurrence, texture
+from dfd.evidence import SliceEvidence, co_occurrence, noise, synthesis, tables, texture
 from dfd.evidence.windows import running_sums
 from dfd.masking import disk
 from dfd.records import Evidence, Prediction, Region
@@ -73,7 +74,7 @@ def test_a_pixel_has_a_code_only_where_all_that_it_looks_at_was_assessed() -> No
 
 
 def test_what_is_compared_are_shares_of_codes_whatever_the_size_of_the_window() -> None:
-    textures = texture.Textures(running_sums(texture.counts_of(white())), RADIUS)
+    textures = texture.Textures(running_sums(texture.counts_of(white())))
     for radius in (5.0, RADIUS):
         squares = textures.shares(np.array([[80, 70], [40, 100]]), radius) ** 2
         np.testing.assert_allclose(squares[:, :25].sum(axis=1), 1.0, rtol=1e-6)
@@ -105,3 +106,30 @@ def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None
 
 def test_texture_is_offered_beside_the_others() -> None:
     assert [each.family for each in SliceEvidence(white(), CT).measure(CLICK)] == ["noise", "copy_move", "synthesis", "texture"]
+
+
+def test_windows_are_measured_once_for_all_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, made = white(), []
+    alone = texture.measure(CLICK, texture.prepare(given, CLICK.radius_px, CT))
+    prepare = tables.prepare
+
+    def counted(*words: Any) -> tables.SliceTables:
+        made.append(words)
+        return prepare(*words)
+
+    for module in (noise, synthesis, tables):
+        monkeypatch.setattr(module, "prepare", counted)
+    together = SliceEvidence(given, CT).measure(CLICK)
+    assert len(made) == 1
+    assert next(each for each in together if each.family == "texture") == alone
+
+
+@pytest.mark.parametrize("part", [(slice(20, 120), slice(30, 130)), (slice(0, 90), slice(0, 160)), (slice(70, 160), slice(1, 159))])
+def test_what_is_not_assessed_costs_no_time_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, part: tuple[slice, slice]) -> None:
+    given, assessed = white(), np.zeros(SHAPE, dtype=np.bool_)
+    assessed[part] = True
+    found = texture.counts_of(replace(given, assessed=assessed))
+    monkeypatch.setattr(texture, "_held", lambda _: (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
+    np.testing.assert_array_equal(found, texture.counts_of(replace(given, assessed=assessed)))
+    assert found.any()
+    assert not texture.counts_of(replace(given, assessed=np.zeros_like(assessed))).any()
