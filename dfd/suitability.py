@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from dfd.modalities import Modality
+from dfd.modalities import MODALITIES, Modality
 from dfd.records import BoolImage, FloatImage, Slice
 
 LOWEST_SCAN_BITS = 9
@@ -55,6 +55,12 @@ def objections(scan: Slice, modality: Modality) -> Objections:
     return Objections(_refusal(scan, modality), _obstacle(scan), _remarks(scan, modality))
 
 
+def _advice(dicom_modality: str) -> str:
+    """What to do with a slice of another modality."""
+    fitting = [each.bundle for each in MODALITIES.values() if each.dicom_modality == dicom_modality]
+    return f"choose the model {' or '.join(fitting)}, or one trained on such scans" if fitting else "there is no model for such scans, so leave it out"
+
+
 def _refusal(scan: Slice, modality: Modality) -> str:
     """The first reason against the model, from the plainest on."""
     facts, name = scan.facts, modality.name
@@ -62,7 +68,7 @@ def _refusal(scan: Slice, modality: Modality) -> str:
     reasons = (
         (
             facts.modality not in ("", modality.dicom_modality),
-            f"The slice is {facts.modality} but the model {name} was made for {modality.dicom_modality}: choose the model of its modality",
+            f"The slice is {facts.modality} but the model {name} was made for {modality.dicom_modality}: {_advice(facts.modality)}",
         ),
         (
             _is_foreign(facts.body_part, modality.foreign_body_parts),
