@@ -1,7 +1,8 @@
-"""Environments of other people's programs: made once for each list of pins, kept under ``runs/environments``."""
+"""Environments of other people's programs: made once for each list of pins, and kept for other checkouts of this user too."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / "runs" / "environments"
+CACHE = Path(os.environ.get("DFD_TEST_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "deepfakes-detector-tests")
+"""What takes long to make and does not depend on the checkout: environments, and the layers of the image."""
 LIMIT_S = 1800
 """Of one call of pip."""
 BUILDERS = ("setuptools", "wheel", "packaging")
@@ -23,8 +25,15 @@ def environment(requirements: Path) -> Path:
 
     The project itself is not installed in it: put it on PYTHONPATH (``variables``).
     """
+    (CACHE / "environments").mkdir(parents=True, exist_ok=True)
+    with (CACHE / "environments" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another checkout may make the same
+        return _made(requirements)
+
+
+def _made(requirements: Path) -> Path:
     pins = requirements.read_bytes()
-    folder = KEPT / f"{requirements.parent.name}-{hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]}"
+    folder = CACHE / "environments" / f"{requirements.parent.name}-{hashlib.sha256(pins + sys.version.encode()).hexdigest()[:12]}"
     python, made = folder / "bin" / "python", folder / "made"
     if made.exists():
         return python

@@ -20,13 +20,14 @@ import pytest
 
 import dfd
 from dfd.bundle import model_file
+from tests.external.environments import CACHE
 from tests.external.programs import program
 from tests.image import platform
 from tests.image.container import Container, Ended, Mount
 from tests.image.platform import DATASET, OWNER, USER, Platform
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("DFD_IMAGE_CACHE") or ROOT / "runs" / "image-cache")
+KEPT = CACHE / "image"
 BUILD_LIMIT_S = 1200
 LARGEST_MB = 1500
 
@@ -49,10 +50,10 @@ def image() -> Path:
         pytest.skip("only root can make a base and enter an image without a container engine")
     for name in ("buildah", "debootstrap", "unshare"):
         program(name)
-    done = subprocess.run(["bash", ROOT / "tests/image/build.sh", CACHE], capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False)
+    done = subprocess.run(["bash", ROOT / "tests/image/build.sh", KEPT], capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False)
     if done.returncode:
         pytest.fail(f"the image cannot be built: {done.stderr[-3000:]}", pytrace=False)
-    return CACHE / "image"
+    return KEPT / "image"
 
 
 @pytest.fixture(scope="module")

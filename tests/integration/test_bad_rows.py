@@ -179,8 +179,8 @@ def test_a_ct_point_is_refused_by_an_mr_model_and_the_other_way_round(
     shutil.copy(data / "test" / "p1" / "file001.dcm", ct)
     (ct / "test.csv").write_text("filename,X,Y\nfile001.dcm,60,60\n")
     for folder, its, sentence in (
-        (mr.parent, model, "The slice is MR but the model ct_lung was made for CT: choose the model mri_chest_inpainting, or one trained on such scans"),
-        (ct, mr_model, "The slice is CT but the model mri_chest was made for MR: choose the model ct_lung_inpainting, or one trained on such scans"),
+        (mr.parent, model, "The slice is MR but the model ct_lung was made for CT: choose the model mri_chest_inpainting, or one"),
+        (ct, mr_model, "The slice is CT but the model mri_chest was made for MR: choose the model ct_lung_inpainting, or one"),
     ):
         assert run(["score", "--data", str(folder), "--model", str(its), "--output", str(tmp_path / "out")]) == 2
         assert sentence in last_line(capsys.readouterr().err)
