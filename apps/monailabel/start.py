@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def main() -> None:
     given, more = parser.parse_known_args()
     if not given.studies.startswith(("http://", "https://")) and not Path(given.studies).is_dir():
         parser.error(f"there is no folder {given.studies}; name the one with the scans")
+    if reason := why_not(given.host, given.port):
+        parser.error(f"nobody can listen at port {given.port} of {given.host} ({reason}); name another with --port")
     prepare()
     from monailabel.app import app
     from monailabel.main import Main
@@ -32,6 +35,15 @@ def main() -> None:
     words = ["--app", str(HERE), "--studies", given.studies, "--host", given.host, "--port", given.port]
     sys.argv = ["monailabel", "start_server", *words, *more]
     Main().run()
+
+
+def why_not(host: str, port: str) -> str:
+    """Why a server cannot listen there; empty where it can. Else it would be told after half a minute of loading."""
+    try:
+        with socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return ""
+    except (OSError, OverflowError, ValueError) as error:
+        return getattr(error, "strerror", None) or "it is no port"
 
 
 def prepare() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +86,17 @@ def same(told: dict[str, Any], row: dict[str, str]) -> None:
         assert told[name] == row[name]
     for family, value in told["evidence"].items():
         assert value == (float(row[f"p_{family}"]) if row[f"p_{family}"] else None)
+
+
+@pytest.mark.parametrize("port", ["taken", "none", "99999"])
+def test_a_port_that_cannot_be_used_is_said_before_anything_is_loaded(studies: Path, port: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        asked = str(holder.getsockname()[1]) if port == "taken" else port
+        words = [sys.executable, APP / "start.py", "--studies", studies, "--port", asked]
+        done = subprocess.run(list(map(str, words)), env=variables(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert f"nobody can listen at port {asked} of 127.0.0.1" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_both_models_are_offered(server: Server, studies: Path) -> None:
