@@ -34,7 +34,7 @@ LIMITS = {
     "100 points in one slice, seconds": 6.0,
     "screening, times the regions per second of the BTD-like network": 20.0,
     "1,000 points over 100 slices, peak GB": 3.0,
-    "40 points in a series of 2,000 slices, peak GB": 8.0,
+    "12 points in a series of 2,000 slices, peak GB": 8.0,
     "training, share of the bare loop's crops per second": 0.9,
     "training at batch 64, peak GB": 6.0,
 }

@@ -46,7 +46,7 @@ BATCHES = 40
 
 
 SERIES_SLICES = 40
-LONG_SERIES, LONG_POINTS = 2000, 40
+LONG_SERIES, LONG_POINTS = 2000, 12
 BARE_SLICES = 20
 """Slices that the crops of the bare loop are cut from."""
 
