@@ -142,12 +142,13 @@ def test_the_first_tab_stop_skips_to_the_table(page: Any) -> None:
 
 def test_windows_are_switched_by_arrow_keys(page: Any) -> None:
     row = shown_points(page)[0]
-    first = page.find_element(By.ID, f"window-{row}-0")
+    first = page.find_element(By.CSS_SELECTOR, f"input[name='window-{row}']:checked")
+    number = int(first.get_attribute("id").rsplit("-", 1)[1])
     seen = "return Array.from(document.querySelectorAll('#point-' + arguments[0] + ' .picture.v')).filter(e => e.offsetParent).map(e => e.className)"
-    assert {name.split()[-1] for name in page.execute_script(seen, row)} == {"v0"}
+    assert {name.split()[-1] for name in page.execute_script(seen, row)} == {f"v{number}"}
     first.send_keys(Keys.ARROW_RIGHT)
-    assert page.execute_script("return document.activeElement.id") == f"window-{row}-1"
-    assert {name.split()[-1] for name in page.execute_script(seen, row)} == {"v1"}
+    assert page.execute_script("return document.activeElement.id") == f"window-{row}-{number + 1}"
+    assert {name.split()[-1] for name in page.execute_script(seen, row)} == {f"v{number + 1}"}
 
 
 def test_a_review_is_exported_as_json(page: Any, scores: list[dict[str, str]], results: Path) -> None:
