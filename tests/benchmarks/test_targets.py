@@ -56,7 +56,8 @@ def test_a_target_is_reached_only_where_it_is() -> None:
     low = targets.told_of(target, rows_of(("a", "b"), 0.2, p=math.nan), (), draws=20)
     assert low["met"][AUC] is low["met"][FOUND] is False
     assert low["auc interval"][0] < low["auc"] < low["auc interval"][1]
-    assert "wanted 0.97: **no**" in targets.markdown([low])
+    assert "wanted 0.97: **no** |" in targets.markdown([low])
+    assert "0.97 (0.95 to 0.98); wanted 0.97: **no** (0.9660) |" in targets.markdown([low | {AUC: 0.966, f"{AUC} interval": [0.95, 0.98]}])
     assert targets.told_of(target, rows_of(("a",), 1.0, kind="PGD 0.6 x residual"), (), draws=5) == {}
 
 
