@@ -58,7 +58,7 @@ def objections(scan: Slice, modality: Modality) -> Objections:
 def _advice(dicom_modality: str) -> str:
     """What to do with a slice of another modality."""
     fitting = [each.bundle for each in MODALITIES.values() if each.dicom_modality == dicom_modality]
-    return f"choose the model {' or '.join(fitting)}, or one trained on such scans" if fitting else "there is no model for such scans, so leave it out"
+    return f"choose the model {' or '.join(fitting)}, or one trained on such scans" if fitting else "there is no model for it, so leave it out"
 
 
 def _refusal(scan: Slice, modality: Modality) -> str:
