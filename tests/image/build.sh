@@ -3,6 +3,8 @@
 #
 #   bash tests/image/build.sh FOLDER        # as root, with buildah and debootstrap; wheels and base are kept in FOLDER for the next time
 #
+# Exit status 75: what it is made of cannot be fetched here.
+#
 # A registry is asked for wheels (pip, as it is set up here) and a Debian mirror for the base; buildah itself runs in a network namespace of its own.
 set -euo pipefail
 mkdir -p "$1"
@@ -27,9 +29,9 @@ if [[ ! -e $wheels ]]; then
     rm -rf "$cache"/wheels-*
     torch="$(sed -n 's/^torch==\([0-9.]*\).*/torch==\1/p' constraints.txt)"
     # setuptools and the +cpu build are not in constraints.txt: the first builds our own wheel, the second is chosen by the Dockerfile.
-    "$python" -m pip download --quiet --constraint constraints.txt --dest "$wheels.part" "$torch+cpu" "setuptools>=77" ".[$extras]" 2>&1 | grep -v "is ignored" || true
+    "$python" -m pip download --quiet --retries 1 --constraint constraints.txt --dest "$wheels.part" "$torch+cpu" "setuptools>=77" ".[$extras]" 2>&1 | grep -v "is ignored" || true
     rm -f "$wheels.part"/deepfakes_detector-*
-    ls "$wheels.part"/torch-*+cpu-*.whl >/dev/null
+    ls "$wheels.part"/torch-*+cpu-*.whl >/dev/null || { echo "the wheels cannot be fetched" >&2; exit 75; }
     mv "$wheels.part" "$wheels"
 fi
 
@@ -39,7 +41,7 @@ if ! store inspect --type image "localhost/$base" >/dev/null 2>&1; then
     rm -rf "$cache/base"
     # In a mount namespace of its own, since it mounts /proc and may be stopped midway.
     unshare --mount --propagation private debootstrap --variant=minbase --include="$packages" "$suite" "$cache/base" >"$cache/base.log" 2>&1 \
-        || { tail -n 20 "$cache/base.log" >&2; exit 1; }
+        || { tail -n 20 "$cache/base.log" >&2; echo "the $suite base cannot be fetched" >&2; exit 75; }
     rm -rf "$cache/base/var/cache/apt/archives"/*.deb "$cache/base/var/lib/apt/lists"/*
     holder="$(store from scratch)"
     store add --quiet "$holder" "$cache/base" / >/dev/null
