@@ -48,9 +48,7 @@ class SliceEvidence:
         self.prediction, self.modality = prediction, modality
         # Made once, since what is prepared is kept by who prepares it.
         beside = {} if context is None else {each: partial(each.prepare, context=context) for each in NEIGHBOURED.values()}
-        going_on = {each: partial(each.prepare, windows=self.windows) for each in ON_WINDOWS.values()}
-        offered = [(each, going_on.get(each, each.prepare)) for each in OFFERED.values()]
-        self._families: list[tuple[Any, Callable[..., Any]]] = [*offered, *beside.items()]
+        self._families: list[tuple[Any, Callable[..., Any]]] = [*((each, each.prepare) for each in OFFERED.values()), *beside.items()]
         self._prepared: dict[tuple[Callable[..., Any], float], Any] = {}
         self._locks: dict[tuple[Callable[..., Any], float], Lock] = {}
 
@@ -98,6 +96,8 @@ class SliceEvidence:
         # Whoever comes second waits: two families may ask for the same in two threads.
         with self._locks.setdefault((prepare, radius), Lock()):
             if (prepare, radius) not in self._prepared:
-                self._prepared[prepare, radius] = prepare(self.prediction, radius, self.modality)
+                # Handed over here: kept in the list of families it would tie this object to itself, and its hundreds of megabytes to the collector.
+                more = {"windows": self.windows} if any(prepare is each.prepare for each in ON_WINDOWS.values()) else {}
+                self._prepared[prepare, radius] = prepare(self.prediction, radius, self.modality, **more)
         prepared: _Prepared = self._prepared[prepare, radius]
         return prepared

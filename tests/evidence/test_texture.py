@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -133,3 +135,15 @@ def test_what_is_not_assessed_costs_no_time_and_changes_nothing(monkeypatch: pyt
     np.testing.assert_array_equal(found, texture.counts_of(replace(given, assessed=assessed)))
     assert found.any()
     assert not texture.counts_of(replace(given, assessed=np.zeros_like(assessed))).any()
+
+
+def test_what_was_prepared_goes_with_the_evidence_and_waits_for_no_collector() -> None:
+    gc.disable()
+    try:
+        evidence = SliceEvidence(white(), CT)
+        evidence.measure(CLICK)
+        there = weakref.ref(evidence)
+        del evidence
+        assert there() is None
+    finally:
+        gc.enable()
