@@ -1,6 +1,6 @@
 """The nouns that rooms of this package hand to each other. A record never draws, saves or loads itself.
 
-Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and stored units for MR.
+Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and steps of the slice's own scale for MR.
 """
 
 from __future__ import annotations
@@ -61,15 +61,26 @@ class SliceRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescale:
+    """A straight line: ``value * slope + intercept``."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """One decoded slice."""
 
     ref: SliceRef
     facts: ScanFacts
     pixels: FloatImage
-    """``[H, W]`` in ``facts.unit``."""
+    """``[H, W]``, HU or, where ``facts.unit`` is ``stored``, steps of the slice's own scale above
+    its zero level (``dfd.reading.unitless``): 0 to some thousands, whatever scale the file has."""
     valid: BoolImage
     """``[H, W]``, False where a pixel holds no measurement: padding, outside the field of view, not finite."""
+    rescale: Rescale = Rescale()
+    """From ``pixels`` to the values that the file states: what tells two slices' scales apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class SeriesSlice:
-    """Another slice of the same series and matrix, in the same unit."""
+    """Another slice of the same series and matrix, in HU or steps of its own scale."""
 
     name: str
     """Of its file, from the folder of the slice that is asked about, and of its frame where the file holds several."""

@@ -14,7 +14,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from dfd.bundle.reader import pixels_of
+from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.calibration import SERIES, SLICE
 from dfd.errors import DfdError
 from dfd.evidence import NEIGHBOURED
@@ -99,10 +99,10 @@ class LoadContextd(MapTransform):
             return None
         places, distances, around = found
         own = pixels_of(scan)
-        read = [read_slice(ref.path, ref.frame) for ref in places]
+        read = [read_slice(ref.path, ref.frame, scan.facts.unit) for ref in places]
         if any(one.pixels.shape != own.shape or one.facts.unit != scan.facts.unit for one in read):
             return None
-        below, above = (pixels_of(one) for one in read)
+        below, above = (pixels_in_scale_of(scan, one) for one in read)
         if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
             return IDENTICAL
         return Context(below, above, distances, around)
@@ -146,7 +146,7 @@ class LoadSeriesd(LoadContextd):
 
 def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:
     try:
-        read = read_slice(ref.path, ref.frame)
+        read = read_slice(ref.path, ref.frame, scan.facts.unit)
     except DfdError:  # it costs this slice, not the one that is asked about
         return None
     if read.facts.unit != scan.facts.unit:

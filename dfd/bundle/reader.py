@@ -14,7 +14,9 @@ from monai.data import ImageReader, MetaTensor
 from monai.transforms import LoadImaged, MapTransform
 
 from dfd.errors import DfdError
+from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
+from dfd.reading.unitless import in_steps
 from dfd.records import Slice
 
 MARK = "dfd.bundle.reader.SliceReader"
@@ -24,9 +26,9 @@ MARK = "dfd.bundle.reader.SliceReader"
 class SliceReader(ImageReader):
     """MONAI ``ImageReader`` for one DICOM or NIfTI slice: ``[H, W]`` float32, HU or stored units, NaN where there is no measurement."""
 
-    def __init__(self, frame: int | None = None, **_: Any) -> None:
+    def __init__(self, frame: int | None = None, unit: str | None = None, **_: Any) -> None:
         super().__init__()
-        self.frame = frame
+        self.frame, self.unit = frame, unit
 
     def verify_suffix(self, filename: Any) -> bool:
         """Files are told by content, so any name is taken."""
@@ -35,7 +37,7 @@ class SliceReader(ImageReader):
     def read(self, data: Any, **_: Any) -> Slice:
         """Decodes one slice. ``data`` is a path, or a tuple holding one."""
         path = data[0] if isinstance(data, tuple | list) else data
-        return read_slice(Path(path), self.frame)
+        return read_slice(Path(path), self.frame, self.unit)
 
     def get_data(self, img: Slice) -> tuple[np.ndarray, dict[str, Any]]:
         """Pixels and meta data; rows stay first, unlike MONAI's stock readers."""
@@ -45,6 +47,16 @@ class SliceReader(ImageReader):
 def pixels_of(scan: Slice) -> np.ndarray:
     """``[H, W]`` float32 with NaN where ``scan`` holds no measurement."""
     return np.where(scan.valid, scan.pixels, np.nan).astype(np.float32)
+
+
+def pixels_in_scale_of(scan: Slice, other: Slice) -> np.ndarray:
+    """``[H, W]`` float32 of ``other`` on the intensity scale of ``scan``, NaN where it holds no measurement."""
+    pixels = pixels_of(other)
+    own, its = scan.rescale, other.rescale
+    if own == its:
+        return pixels
+    slope, intercept = its.slope / own.slope, (its.intercept - own.intercept) / own.slope
+    return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
 def meta_of(scan: Slice) -> dict[str, Any]:
@@ -66,13 +78,16 @@ class LoadSliced(LoadImaged):
     """Loads ``image`` (a path) with ``SliceReader`` and nothing else: MONAI's silent fall-back to other readers cannot happen.
 
     Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan``
-    to the ``Slice``. What is already an array is left as it is, so that a bare image passes. Where a file cannot be read, ``error`` holds the
+    to the ``Slice``. What is already an array passes, so that a bare image can be asked about; one of a modality without unit is counted in steps
+    of its own scale, as a file would be. Where a file cannot be read, ``error`` holds the
     sentence and ``image`` is a small slice without a single measured pixel: one bad file never costs the good ones.
     """
 
-    def __init__(self, keys: KeysCollection = "image") -> None:
+    def __init__(self, keys: KeysCollection = "image", modality: str | None = None) -> None:
+        """``modality``: what a file that names no unit (NIfTI), or an array, holds; None: its values are to tell."""
         # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of those it misses, and falls back to them.
         MapTransform.__init__(self, keys)
+        self._unit = None if modality is None else MODALITIES[modality].unit
         self._loader = SimpleNamespace(image_only=False)  # a switch of the loader that MONAI Label sets in the bundles it runs
 
     def __call__(self, data: Mapping[Hashable, Any], reader: ImageReader | None = None) -> dict[Hashable, Any]:
@@ -80,8 +95,9 @@ class LoadSliced(LoadImaged):
         for key in self.keys:
             source = loaded[key]
             if not isinstance(source, str | Path):
+                loaded[key] = self._bare(source)
                 continue
-            chosen = reader or SliceReader(frame=loaded.get("frame"))
+            chosen = reader or SliceReader(frame=loaded.get("frame"), unit=self._unit)
             try:
                 scan = chosen.read(source)
             except DfdError as error:
@@ -92,6 +108,18 @@ class LoadSliced(LoadImaged):
             loaded["scan"] = scan
             loaded[key] = MetaTensor(torch.from_numpy(pixels)[None], meta=meta)
         return loaded
+
+    def _bare(self, image: Any) -> Any:
+        """An array ``[1, H, W]`` as a file with the same values would have given it: MR in steps of its own scale."""
+        if self._unit != "stored" or not isinstance(image, np.ndarray | torch.Tensor):
+            return image
+        values = np.asarray(image, dtype=np.float64)
+        valid = np.isfinite(values)
+        if not valid.any():
+            return image
+        pixels, _ = in_steps(values, valid)
+        counted = torch.from_numpy(np.where(valid, pixels, np.nan).astype(np.float32))
+        return MetaTensor(counted, meta=image.meta) if isinstance(image, MetaTensor) else counted
 
 
 def patients_of(paths: Sequence[Path], hashes: Sequence[str], root: Path) -> list[str]:

@@ -13,7 +13,7 @@ from monai.transforms import MapTransform
 
 from dfd.agreement import Agreement, Comparison, Content
 from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders, same_place, series_holding
-from dfd.bundle.reader import pixels_of
+from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.errors import DfdError
 from dfd.modalities import Modality
 from dfd.reading import read_slice, study_of
@@ -103,7 +103,7 @@ class LoadTwind(MapTransform):
 
     def _read(self, series: Series, ref: SliceRef, scan: Slice) -> Twin | None:
         try:
-            read = read_slice(ref.path, ref.frame)
+            read = read_slice(ref.path, ref.frame, scan.facts.unit)
         except DfdError:
             return None
         if read.facts.unit != scan.facts.unit or read.pixels.shape != scan.pixels.shape:
@@ -111,7 +111,7 @@ class LoadTwind(MapTransform):
         root = self._within if self._within is not None else scan.ref.path.parent
         name = ref.path.relative_to(root).as_posix() if ref.path.is_relative_to(root) else ref.path.name
         several = sum(each.path == ref.path for each in series.slices) > 1
-        return Twin(f"{name} (frame {ref.frame + 1})" if several else name, pixels_of(read))
+        return Twin(f"{name} (frame {ref.frame + 1})" if several else name, pixels_in_scale_of(scan, read))
 
 
 def _places(own: Series, ref: SliceRef, series: Sequence[Series]) -> Iterator[tuple[Series, SliceRef]]:

@@ -17,8 +17,8 @@ from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, quiet
 from dfd.reading.header import SMALLEST_SIDE, Placement, normal_of, patient_hash, position_of
 from dfd.reading.measurable import check_measurable
-from dfd.reading.pixels import LOWEST_HU, frame_index
-from dfd.records import FloatImage, ScanFacts, Series, Slice, SliceRef
+from dfd.reading.pixels import LOWEST_HU, frame_index, unitless_slice
+from dfd.records import Rescale, ScanFacts, Series, Slice, SliceRef
 
 AIR_HU = -500.0
 """A volume with values below this is taken as HU: NIfTI has no unit, and no MR or PET value is that negative."""
@@ -43,10 +43,17 @@ _NIFTI_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def read_nifti_slice(path: Path, frame: int | None) -> Slice:
+CT_AIR_HU, CT_TISSUE_HU, CT_LEAST_HU = (-1100.0, -900.0), (-200.0, 200.0), -4100.0
+"""Where CT has air and soft tissue, and below what not even its padding lies."""
+CT_SHARE = 0.05
+"""Share of a slice's pixels that lie in each of the first two in CT at least."""
+
+
+def read_nifti_slice(path: Path, frame: int | None, unit: str | None = None) -> Slice:
     """Slice ``frame`` (zero-based) of a NIfTI volume as ``[H, W]``: ``data[:, :, frame].T``, nibabel's second axis downwards.
 
-    Only that slice is read where the file is not compressed. ``facts.unit`` is HU where the slice itself reaches below ``AIR_HU``.
+    Only that slice is read where the file is not compressed. ``facts.unit`` is HU where the slice itself reaches below ``AIR_HU``; where ``unit``
+    says that the values have none, only a slice with the air and soft tissue of CT is taken as HU.
 
     Raises:
         SeriesError: Not a volume of real numbers, too small, damaged, or ``frame`` is not in it.
@@ -54,12 +61,20 @@ def read_nifti_slice(path: Path, frame: int | None) -> Slice:
     image = _open(path)
     frames = _frames(image)
     index = frame_index(frame, frames, path)
-    pixels = _plane(image, index, path)
-    facts = _facts(image, pixels, path)
-    valid = np.isfinite(pixels)
-    if facts.unit == "HU":
-        valid &= pixels >= LOWEST_HU
+    values = _plane(image, index, path)
+    facts = _facts(image, values, path, unit)
+    valid = np.isfinite(values)
     ref = SliceRef(path, index, "", position_of(_placement(image, index)))
+    if facts.unit != "HU":
+        rescale = _rescale(image)
+        # Whole numbers again: rounding of the scaled ones depends on the scale.
+        stored = (values - rescale.intercept) / rescale.slope
+        if image.get_data_dtype().kind in "iu":
+            stored = np.rint(stored)
+        return unitless_slice(ref, facts, stored * math.copysign(1.0, rescale.slope), valid, Rescale(abs(rescale.slope), rescale.intercept))
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = values.astype(np.float32)
+    valid &= np.isfinite(pixels) & (pixels >= LOWEST_HU)
     return Slice(ref, facts, *check_measurable(pixels, valid, path))
 
 
@@ -113,29 +128,43 @@ def _frames(image: Nifti1Image) -> int:
     return int(image.shape[2]) if len(image.shape) > 2 else 1
 
 
-def _plane(image: Nifti1Image, index: int, path: Path) -> FloatImage:
+def _rescale(image: Nifti1Image) -> Rescale:
+    """Slope and intercept of the header, as nibabel applies them."""
+    slope, intercept = (float(getattr(image.dataobj, name, missing)) for name, missing in (("slope", 1.0), ("inter", 0.0)))
+    usable = math.isfinite(slope) and slope != 0 and math.isfinite(intercept)
+    return Rescale(slope, intercept) if usable else Rescale()
+
+
+def _plane(image: Nifti1Image, index: int, path: Path) -> NDArray[np.float64]:
     """Slice ``index`` as ``[H, W]``, scaled by the header's slope and intercept."""
     try:
         with quiet(), np.errstate(all="ignore"):
             plane: NDArray[np.generic] = np.asarray(image.dataobj[:, :, index] if len(image.shape) > 2 else image.dataobj)
-            return np.ascontiguousarray(plane.reshape(plane.shape[:2]).T, dtype=np.float32)
+            return np.ascontiguousarray(plane.reshape(plane.shape[:2]).T, dtype=np.float64)
     except _NIFTI_ERRORS as error:
         raise SeriesError(f"{path} has voxels that cannot be read ({type(error).__name__}): it is cut short or damaged, so copy it again") from error
 
 
-def _facts(image: Nifti1Image, pixels: FloatImage, path: Path) -> ScanFacts:
+def _facts(image: Nifti1Image, pixels: NDArray[np.float64], path: Path, unit: str | None = None) -> ScanFacts:
     """What a NIfTI header knows: spacing and bits; modality and scanner stay empty."""
     zooms = [float(zoom) * _millimetres(image) for zoom in image.header.get_zooms()[:3]]
     usable = all(math.isfinite(zoom) and zoom > 0 for zoom in zooms)
-    finite = pixels[np.isfinite(pixels)]
     return ScanFacts(
-        unit="HU" if finite.size and float(finite.min()) < AIR_HU else "stored",
+        unit="HU" if _is_hounsfield(pixels[np.isfinite(pixels)], unit) else "stored",
         spacing_mm=(zooms[1], zooms[0]) if usable else None,
         thickness_mm=zooms[2] if usable and len(zooms) > 2 else None,
         bits_stored=image.get_data_dtype().itemsize * 8,
         compression="NIfTI",
         patient_hash=patient_hash("", path),
     )
+
+
+def _is_hounsfield(finite: NDArray[np.float64], unit: str | None) -> bool:
+    """Whether values are taken as HU; where ``unit`` says that they have none, only those that can be nothing else."""
+    if not finite.size or not float(finite.min()) < AIR_HU:
+        return False
+    shares = [np.mean((finite >= low) & (finite <= high)) for low, high in (CT_AIR_HU, CT_TISSUE_HU)]
+    return unit != "stored" or bool(finite.min() >= CT_LEAST_HU and min(shares) >= CT_SHARE)
 
 
 def _placement(image: Nifti1Image, index: int) -> Placement:

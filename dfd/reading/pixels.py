@@ -32,7 +32,8 @@ from dfd.reading.header import (
     value_of,
 )
 from dfd.reading.measurable import check_measurable
-from dfd.records import BoolImage, FloatImage, ScanFacts, Slice, SliceRef
+from dfd.reading.unitless import in_steps
+from dfd.records import BoolImage, Rescale, ScanFacts, Slice, SliceRef
 
 GPL_SYNTAXES = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 """JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not in the core."""
@@ -63,6 +64,11 @@ class Scaling:
     padding: tuple[float, float] | None
     """Lowest and highest stored value that means "no measurement"."""
 
+    @property
+    def rescale(self) -> Rescale:
+        """From stored values, with the sign of the slope, to intensities."""
+        return Rescale(abs(self.slope), self.intercept)
+
 
 def read_dicom_slice(path: Path, frame: int | None) -> Slice:
     """Decode one frame of a DICOM file; see ``read_slice``.
@@ -80,10 +86,33 @@ def read_dicom_slice(path: Path, frame: int | None) -> Slice:
     stored = decode_stored(path, shape, index)
     with reading(path, "has a modality lookup table that cannot be applied"):
         looked_up = apply_modality_lut(stored, header) if value_of(header, "ModalityLUTSequence") else None
-    pixels, valid = to_intensities(stored, looked_up, scaling)
-    if facts.unit == "HU":
-        valid &= pixels >= LOWEST_HU
+    values, valid = values_of(stored, looked_up, scaling)
+    if facts.unit != "HU":
+        return unitless_slice(ref, facts, values * math.copysign(1.0, scaling.slope), valid, scaling.rescale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = (values * scaling.slope + scaling.intercept).astype(np.float32)
+    valid &= np.isfinite(pixels) & (pixels >= LOWEST_HU)
     return Slice(ref, facts, *check_measurable(pixels, valid, path))
+
+
+def unitless_slice(ref: SliceRef, facts: ScanFacts, values: NDArray[np.float64], valid: BoolImage, rescale: Rescale) -> Slice:
+    """A slice without a unit, counted in steps of its own scale.
+
+    Args:
+        ref: Where it lies.
+        facts: What its header says.
+        values: ``[H, W]``, brighter = larger.
+        valid: ``[H, W]``, True where ``values`` holds a measurement.
+        rescale: From ``values`` to what the file states, slope > 0.
+
+    Raises:
+        SeriesError: Nothing is measured, or every pixel is the same.
+    """
+    # A NaN or infinity would spread over the lattice of steps.
+    finite, valid = check_measurable(values, valid, ref.path)
+    pixels, steps = in_steps(finite, valid)
+    valid &= np.isfinite(pixels)
+    return Slice(ref, facts, pixels, valid, Rescale(steps.slope * rescale.slope, steps.intercept * rescale.slope + rescale.intercept))
 
 
 def frame_index(frame: int | None, frames: int, path: Path) -> int:
@@ -205,8 +234,13 @@ def _signed_as_stored(value: float, shape: ImageShape) -> float:
     return value + full if not shape.signed and value < 0 else value
 
 
-def to_intensities(stored: NDArray[np.generic], looked_up: NDArray[np.generic] | None, scaling: Scaling) -> tuple[FloatImage, BoolImage]:
-    """Intensities and which of them are measurements, both ``[H, W]``, from ``stored`` values and, where there is one, their modality lookup."""
+def values_of(
+    stored: NDArray[np.generic], looked_up: NDArray[np.generic] | None, scaling: Scaling
+) -> tuple[NDArray[np.float64], BoolImage]:
+    """Stored values before the rescale and which of them are measurements, both ``[H, W]``.
+
+    ``looked_up``: what the modality lookup table makes of ``stored``, where there is one.
+    """
     values = stored.astype(np.float64)
     valid = np.isfinite(values)
     if scaling.padding is not None:
@@ -215,6 +249,4 @@ def to_intensities(stored: NDArray[np.generic], looked_up: NDArray[np.generic] |
         values = looked_up.astype(np.float64)
     elif scaling.mirrored is not None and np.issubdtype(stored.dtype, np.integer):
         values = scaling.mirrored - values
-    with np.errstate(over="ignore", invalid="ignore"):
-        pixels = (values * scaling.slope + scaling.intercept).astype(np.float32)
-    return pixels, valid & np.isfinite(pixels)
+    return values, valid & np.isfinite(values)
