@@ -12,6 +12,25 @@ SMALLEST_PX = 6.0
 """Radius in pixels below which a region holds too little noise to say anything (about a hundred pixels)."""
 
 
+SQUARE_TOLERANCE = 0.01
+"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct CT on a square grid."""
+
+
+def is_square(spacing_mm: tuple[float, float]) -> bool:
+    """Whether pixels of ``spacing_mm`` (row, column) are square."""
+    return abs(spacing_mm[0] / spacing_mm[1] - 1.0) <= SQUARE_TOLERANCE
+
+
+def radius_in_words(radius_px: float, radius_mm: float | None, spacing_mm: tuple[float, float] | None) -> str:
+    """How large a region is. It is a disk of pixels: where those are not square it is wider one way, and ``radius_mm`` is a mean."""
+    if radius_mm is None or spacing_mm is None:
+        return f"radius {radius_px:.1f} px"
+    if is_square(spacing_mm):
+        return f"radius {radius_mm:.1f} mm"
+    down, across = (radius_px * side for side in spacing_mm)
+    return f"radius {across:.1f} mm across, {down:.1f} mm down"
+
+
 def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     """The disk that ``point`` asks about in ``scan``.
 
@@ -31,6 +50,7 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
             raise PointsError(f"row {point.row}: {point.filename!r} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
         return Region(point.x, point.y, modality.radius_px)
     radius_mm = modality.radius_mm if point.radius_mm is None else point.radius_mm
-    # Pixels of chest CT and MR are square but for a rare stretch, which the geometric mean splits.
+    # A disk of pixels, also where they are not square: the geometric mean keeps its area in mm. What that costs is measured
+    # (benchmarks.oblong_pixels), and every output says how far the region reaches each way.
     radius_px = radius_mm / math.sqrt(spacing[0] * spacing[1])
     return Region(point.x, point.y, max(radius_px, SMALLEST_PX), radius_mm)

@@ -62,6 +62,11 @@ class SourceImage:
         return numbers_of(self.header.get("ImagePositionPatient"), 3)
 
     @property
+    def spacing(self) -> tuple[float, float] | None:
+        """(row, column) distance of pixel centres in mm; None where the header has none."""
+        return spacing_of(self.header, (self.frame or 1) - 1)
+
+    @property
     def grid(self) -> tuple[object, ...]:
         """What slices of one multi-frame object must share; empty where the slice has no place in the patient."""
         geometry = [numbers_of(self.header.get(word), count) for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))]

@@ -14,10 +14,11 @@ from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Distribution, Strip
-from dfd.outputs.report.material import MOST_SHOWN, Material, Run, rank
+from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
 from dfd.points import role_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Suspicion
+from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Region, Suspicion
+from dfd.regions import radius_in_words
 
 MANY = 20
 """From so many slices on scores are also shown by series."""
@@ -69,6 +70,8 @@ class Row:
     screening: ScreeningPictures | None = None
     places: tuple[Place, ...] = ()
     radius_px: float = 0.0
+    size: str = ""
+    """Radius of the region in mm."""
     source_file: str = ""
     whole: str = ""
     """Which of ``Page.slices`` it lies in; so the next, where its source does."""
@@ -187,6 +190,7 @@ class _Reader:
             screening=pictures if isinstance(pictures, ScreeningPictures) else None,
             places=tuple(_place(number, each, told) for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)),
             radius_px=material.radii_px.get(row.number, 0.0),
+            size=_size(finding, pictures.region if isinstance(pictures, PointPictures) else None, seen),
             source_file=neutralise(finding.source_file),
             whole=self._slice(pictures.whole) if pictures else "",
             source_whole=self._slice(pictures.source.whole) if isinstance(pictures, PointPictures) and pictures.source else "",
@@ -275,3 +279,12 @@ def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *,
 def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
     finding = row.finding
     return finding.point.row, finding.score, finding.verdict, f"{row.name}, p = {words.p_words(finding.p_value)}", row.number in linked
+
+
+def _size(finding: Finding, region: Region | None, seen: Seen | None) -> str:
+    """The radius of a region in mm, both ways where pixels are not square."""
+    if finding.radius_mm is None:
+        return ""
+    if region is None or seen is None:
+        return f"{finding.radius_mm:.1f} mm"
+    return radius_in_words(region.radius_px, finding.radius_mm, seen.facts.spacing_mm).removeprefix("radius ")
