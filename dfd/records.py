@@ -33,6 +33,8 @@ class ScanFacts:
     """``HU`` or ``stored``."""
     spacing_mm: tuple[float, float] | None = None
     """(row, column) distance of pixel centres."""
+    detector_spacing: bool = False
+    """True where ``spacing_mm`` is None and the header gives only the distance on a detector."""
     thickness_mm: float | None = None
     bits_stored: int = 16
     lossy: bool = False

@@ -108,7 +108,8 @@ def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
     elif "DERIVED" in facts.image_type[:1]:
         found.append("the slice was derived from another image (ImageType DERIVED), which may have changed its noise")
     if facts.spacing_mm is None:
-        found.append("the slice has no pixel spacing, so regions are measured in pixels and not in mm")
+        only = " in the patient but only one on the detector (ImagerPixelSpacing)" if facts.detector_spacing else ""
+        found.append(f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm")
     elif facts.unit == "HU" and abs(facts.spacing_mm[0] / facts.spacing_mm[1] - 1.0) > SQUARE_TOLERANCE:
         row, column = facts.spacing_mm
         found.append(f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was resampled, which changes its noise")

@@ -21,10 +21,12 @@ _log = logging.getLogger(__name__)
 def find_files(folder: Path) -> list[Path]:
     """Every DICOM and NIfTI file below ``folder``, at any depth, sorted by path.
 
-    DICOM is told by content (preamble, or a plausible first element), NIfTI by its name. Symbolic links are followed, as datasets of the
-    platform are links into another tree; a link back into its own parents is not. Where ``folder`` holds the platform's ``index.json`` (an array
-    of studies ``{path, series: [{folderName}]}``) only the series listed there are walked, or the whole study where none is listed. DICOMDIR
-    files and anything else are passed over in silence. Nothing is written.
+    DICOM is told by content (preamble, or a plausible first element; gzipped or not), NIfTI by its
+    name. Symbolic links are followed, as datasets of the platform are links into another tree; a
+    link back into its own parents is not. Where ``folder`` holds the platform's ``index.json`` (an
+    array of studies ``{path, series: [{folderName}]}``) only the series listed there are walked, or
+    the whole study where none is listed. DICOMDIR files and anything else are passed over in
+    silence. Nothing is written.
 
     Raises:
         SeriesError: ``folder`` is not a folder or cannot be listed.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
@@ -31,12 +32,17 @@ _KEYWORDS = (
     "ManufacturerModelName PatientID StudyInstanceUID FrameOfReferenceUID KVP BodyPartExamined ScanningSequence SequenceVariant SequenceName "
     "PulseSequenceName SliceThickness TriggerTime ConvolutionKernel SeriesInstanceUID InstanceNumber TemporalPositionIdentifier "
     "ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing "
-    "BitsAllocated BitsStored PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
+    "ImagerPixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation "
+    "PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
     "DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit RescaleIntercept RescaleSlope RescaleType LossyImageCompression "
     "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
 )
 HEADER_TAGS: tuple[int, ...] = tuple(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None)
 """The elements that are read; the patient's name is not among them."""
+
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""1,024 may be a thousand and 24, or one and a bit: never decided."""
 
 STUDY_TAGS = tuple(tag for word in ("SpecificCharacterSet", "StudyInstanceUID") if (tag := tag_for_keyword(word)) is not None)
 """Those that tell to which study a file belongs."""
@@ -67,12 +73,20 @@ class Placement:
 
 
 def value_of(header: Dataset, keyword: str) -> object:
-    """Value of an element; None where it is missing, empty or cannot be parsed."""
+    """Value of an element; None where it is missing, empty or cannot be parsed, and the text as written where a decimal string is no number."""
     try:
         value: object = header.get(keyword)
     except READ_ERRORS:
-        return None
+        return _as_written(header, keyword)
     return None if value is None or value == "" else value
+
+
+def _as_written(header: Dataset, keyword: str) -> str | None:
+    """Text of a decimal string that pydicom cannot parse ("0,7"); None for any other element."""
+    raw = header.get_item(keyword)
+    if dictionary_VR(keyword) != "DS" or raw is None or not isinstance(raw.value, bytes):
+        return None
+    return raw.value.decode("ascii", "replace")
 
 
 def text_of(value: object) -> str:
@@ -83,20 +97,29 @@ def text_of(value: object) -> str:
 
 
 def texts_of(value: object) -> tuple[str, ...]:
-    """A value as texts."""
+    """A value as texts; a text with backslashes is several, also under a representation that has one value (UT)."""
     if value is None:
         return ()
     values = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
-    return tuple(str(entry).strip().strip("\0") for entry in values)
+    return tuple(part.strip().strip("\0") for entry in values for part in str(entry).split("\\"))
 
 
 def numbers_of(value: object, count: int) -> tuple[float, ...]:
     """A value as ``count`` finite numbers; empty where it is anything else."""
     try:
-        found = tuple(float(text) for text in texts_of(value))
+        found = tuple(float(text) for text in _with_points(texts_of(value)))
     except ValueError:
         return ()
     return found if len(found) == count and all(math.isfinite(number) for number in found) else ()
+
+
+def _with_points(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """``texts`` with decimal commas turned into points, where no comma could separate thousands or values."""
+    if not any("," in text for text in texts):
+        return texts
+    if all(_COMMA_NUMBER.fullmatch(text) for text in texts) and not all(_THOUSANDS.fullmatch(text) for text in texts if "," in text):
+        return tuple(text.replace(",", ".") for text in texts)
+    return texts
 
 
 def number_of(value: object) -> float | None:
@@ -158,6 +181,9 @@ def image_shape(header: Dataset, path: Path) -> ImageShape:
         raise SeriesError(f"{path} claims {frames} frames of {stored} bits in {allocated}, which no greyscale scan has: export it again")
     if rows * columns * frames * (allocated // 8) > PIXELS_LIMIT:
         raise SeriesError(f"{path} claims {frames} frames of {rows} x {columns} pixels, over {PIXELS_LIMIT // 2**20} MiB: split or re-export it")
+    if (highest := whole_number(header, "HighBit", stored - 1, path)) != stored - 1:
+        # Before DICOM (ACR-NEMA) the bits might lie higher; a header that says so today is mostly damaged, and nothing tells which it is.
+        raise SeriesError(f"{path} says HighBit {highest} for {stored} stored bits, but the highest of them is bit {stored - 1}: export it again")
     signed = whole_number(header, "PixelRepresentation", 0, path) == 1
     return ImageShape(rows, columns, frames, allocated, stored, signed, photometric == "MONOCHROME1")
 
@@ -191,6 +217,11 @@ def spacing_of(header: Dataset, frame: int) -> tuple[float, float] | None:
     return (found[0], found[1]) if found and min(found) > 0 else None
 
 
+def has_detector_spacing(header: Dataset, frame: int) -> bool:
+    """True where the only distance of pixels is that on the detector: how large they are in the patient is then not known."""
+    return spacing_of(header, frame) is None and len(numbers_of(value_of(header, "ImagerPixelSpacing"), 2)) == 2
+
+
 def patient_hash(identity: str, path: Path) -> str:
     """First 12 hexadecimal digits of the SHA-256 of a patient's identity, or of the file's folder where there is none."""
     return hashlib.sha256((identity or str(path.parent.resolve())).encode("utf-8", "surrogateescape")).hexdigest()[:12]
@@ -212,6 +243,7 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
         image_type=tuple(part.upper() for part in texts_of(value_of(header, "ImageType"))),
         unit="HU" if modality == "CT" and _is_hounsfield(header, frame) else "stored",
         spacing_mm=spacing_of(header, frame),
+        detector_spacing=has_detector_spacing(header, frame),
         thickness_mm=thickness if thickness and thickness > 0 else None,
         bits_stored=int(bits) if bits else 16,
         lossy=_is_lossy(header, syntax),
