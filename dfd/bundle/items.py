@@ -15,6 +15,7 @@ from dfd.bundle.reader import patients_of
 from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
+from dfd.reading.copies import uids_shared
 from dfd.records import Point, Series
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,13 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
     chosen = [s for s in series if s.facts.modality in (MODALITIES[name].dicom_modality, "")]
     if not chosen:
         raise SeriesError(f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; check the path.")
+    _tell_of_copies(chosen)
     pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
-    patients = patients_of([ref.path for _, ref, _ in pairs], [s.facts.patient_hash for s, *_ in pairs], root)
+    hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
+    patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
+    if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
+        told = "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and PatientID there are %d"
+        logger.warning(told, len(set(patients)))
     frames = Counter(ref.path for _, ref, _ in pairs)
     items = tuple(
         {
@@ -105,6 +111,22 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
         for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
+
+
+def _tell_of_copies(series: Sequence[Series]) -> None:
+    """Say which files are left out since others hold the same slices, and that identifiers repeat."""
+    pairs = [pair for one in series for pair in one.copies]
+    if pairs:
+        copy, original = pairs[0]
+        told = "%d slices are left out, since another file holds them too, as %s does those of %s"
+        logger.warning(told, len(pairs), original.path, copy.path)
+    shared = sum(uids_shared(one.slices).total() for one in series)
+    if shared:
+        told = (
+            "%d slices differ and share their SOPInstanceUID with others, as a faulty export "
+            "writes: they are taken as different slices"
+        )
+        logger.warning(told, shared)
 
 
 def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
@@ -178,6 +200,7 @@ def slice_points(folder: Path) -> list[Point]:
         raise PointsError(str(error)) from error
     for left_out in skipped:
         logger.warning("%s left out: %s", left_out.path, left_out.reason)
+    _tell_of_copies(series)
     refs = sorted((ref for one in series for ref in one.slices), key=lambda ref: (ref.path, ref.frame))
     if not refs:
         raise PointsError(

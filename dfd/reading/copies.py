@@ -116,6 +116,7 @@ def _decoded_digest(frames: list[Entry]) -> bytes:
     digest = hashlib.sha256()
     for entry in frames:
         read = read_dicom_slice(entry.path, entry.frame)
+        digest.update(repr(read.rescale).encode())
         digest.update(read.pixels.tobytes())
         digest.update(read.valid.tobytes())
     return digest.digest()
