@@ -115,6 +115,8 @@ def number_of(value: object) -> float | None:
 def frame_value(header: Dataset, frame: int, macro: str, keyword: str) -> object:
     """An element of a frame: from its own functional group, from the shared one, or from the top level (PS3.3 section C.7.6.16)."""
     for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        if sequence not in header:  # as in every classic file, where looking for the item costs much more
+            continue
         group = _item(header, sequence, index)
         item = _item(group, macro, 0) if group is not None else None
         if item is not None and (value := value_of(item, keyword)) is not None:
@@ -231,7 +233,7 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
         kernel=text_of(frame_value(header, frame, "CTReconstructionSequence", "ConvolutionKernel")),
         sequence=_sequence_of(header),
         body_part=text_of(value_of(header, "BodyPartExamined")).upper(),
-        image_type=image_type_of(texts),
+        image_type=image_type_of(texts, header),
         unit="HU" if modality == "CT" and _is_hounsfield(header, frame) else "stored",
         spacing_mm=spacing_of(header, frame),
         thickness_mm=thickness if thickness and thickness > 0 else None,

@@ -24,6 +24,7 @@ GE_TAGS = (_GE_CREATOR, _GE_IMAGE_TYPE)
 """Private creator, and the element in which GE tells the parts of a complex MR image apart."""
 
 _GROUPS = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
+_SEQUENCES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 _TERMS = (
     "ComplexImageComponent",
     "VolumetricProperties",
@@ -35,25 +36,31 @@ _NO_SCANS = re.compile(r"secondary capture|parametric map", re.IGNORECASE)
 """Storage classes whose names are told: what they hold need not be a slice."""
 
 
-def image_type_of(texts: Texts) -> tuple[str, ...]:
+def image_type_of(texts: Texts, header: Dataset) -> tuple[str, ...]:
     """FrameType of a frame of an enhanced file, else ImageType, in capitals.
 
     ImageType of an enhanced file is about all its frames together ("MIXED"), so it comes second.
     """
-    own = next((found for group in _GROUPS if (found := texts(group, "FrameType"))), ())
+    groups = _groups_in(header)
+    own = next((found for group in groups if (found := texts(group, "FrameType"))), ())
     return tuple(value.upper() for value in own or texts("", "ImageType"))
 
 
 def frame_terms_of(texts: Texts, header: Dataset) -> tuple[tuple[str, str], ...]:
     """(element, value) of what else says how a frame was made, values in capitals."""
-    terms = []
+    terms, groups = [], _groups_in(header) or ("",)
     for keyword in _TERMS:
-        values = next((found for group in _GROUPS if (found := texts(group, keyword))), ())
+        values = next((found for group in groups if (found := texts(group, keyword))), ())
         terms += [(keyword, value.upper()) for value in values if value]
     storage = UID("".join(texts("", "SOPClassUID"))).name
     terms += [("SOPClassUID", storage)] if _NO_SCANS.search(storage) else []
     part = _GE_PARTS.get(_ge_image_type(header))
     return (*terms, *([("(0043,102F)", part)] if part else []))
+
+
+def _groups_in(header: Dataset) -> tuple[str, ...]:
+    """Functional groups that may tell of what type a frame is; none in a classic file."""
+    return _GROUPS if any(word in header for word in _SEQUENCES) else ()
 
 
 def _ge_image_type(header: Dataset) -> int:
