@@ -1,4 +1,4 @@
-"""What kind of image a frame is, by the terms of its header: as scanned, or made of other images."""
+"""What kind of image a frame is, by the terms of its header: as scanned, or made of others."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def kind_of(facts: ScanFacts) -> ImageKind:
 
 
 def _terms_of(facts: ScanFacts) -> Iterator[tuple[str, str, bool]]:
-    """(element and value, the value in plain spelling, whether it stands for a derived contrast)."""
+    """(element and value, the value in plain spelling, whether it is a derived contrast)."""
     for place, value in enumerate(facts.image_type):
         yield f"{_IMAGE_TYPE} {value}", _plain(value), place == _CONTRAST
     for element, value in facts.frame_terms:

@@ -1,4 +1,4 @@
-"""Which kind of image the terms of a header tell: what is refused, what gets a remark, what is as scanned."""
+"""Which kind of image a header tells: what is refused, gets a remark, or is as scanned."""
 
 from __future__ import annotations
 
@@ -52,9 +52,13 @@ def test_parts_of_complex_mr_images_are_refused(image_type: str) -> None:
     assert found.startswith("The slice is one part of a complex MR image (ImageType ")
 
 
-@pytest.mark.parametrize("image_type", [r"ORIGINAL\PRIMARY\M\ND\MOSAIC", r"ORIGINAL\PRIMARY\FMRI\NONE\ND\MOSAIC"])
+@pytest.mark.parametrize(
+    "image_type", [r"ORIGINAL\PRIMARY\M\ND\MOSAIC", r"ORIGINAL\PRIMARY\FMRI\NONE\ND\MOSAIC"]
+)
 def test_mosaics_are_refused(image_type: str) -> None:
-    assert kind_of(facts("MR", image_type)).refusal.startswith("The slice is a mosaic (ImageType MOSAIC)")
+    assert kind_of(facts("MR", image_type)).refusal.startswith(
+        "The slice is a mosaic (ImageType MOSAIC)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,7 +236,14 @@ def test_ct_as_scanned_is_as_it_is(image_type: str) -> None:
         ({"SOPClassUID": "Parametric Map Storage"}, "map"),
         ({"SOPClassUID": "Secondary Capture Image Storage"}, "capture"),
         ({"(0043,102F)": "PHASE"}, "phase"),
-        ({"ComplexImageComponent": "MAGNITUDE", "VolumetricProperties": "VOLUME", "PixelPresentation": "MONOCHROME"}, ""),
+        (
+            {
+                "ComplexImageComponent": "MAGNITUDE",
+                "VolumetricProperties": "VOLUME",
+                "PixelPresentation": "MONOCHROME",
+            },
+            "",
+        ),
         ({"VolumeBasedCalculationTechnique": "NONE"}, ""),
         ({"ComplexImageComponent": "MIXED"}, ""),
     ],

@@ -33,10 +33,10 @@ class Copies:
 
 
 def without_copies(entries: Sequence[Entry]) -> Copies:
-    """``entries`` of one series without files that repeat another one; of those alike, the first stays.
+    """``entries`` of one series without files that repeat another; of those alike, the first stays.
 
     Alike are files with the same pixels at the same place, if they carry one SOPInstanceUID or the
-    same temporal position, time and InstanceNumber. Only of such files are the pixels read; one that
+    same temporal position, time and InstanceNumber. Only of such files are pixels read; one that
     cannot be read is no copy. A SOPInstanceUID alone decides nothing: an anonymiser may write one
     constant into every file.
     """

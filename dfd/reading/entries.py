@@ -26,8 +26,8 @@ from dfd.records import ScanFacts
 
 OrderKey: TypeAlias = tuple[tuple[bool, float | str], ...]
 GroupKey: TypeAlias = tuple[str, str, int, int, str, str, str]
-"""SeriesInstanceUID; where there is none, folder, SeriesNumber and sequence; rows; columns; and what
-slices of one series cannot differ in: StudyInstanceUID, patient, convolution kernel. An anonymiser
+"""SeriesInstanceUID; where there is none, folder, SeriesNumber and sequence; rows; columns; and
+what slices of one series cannot differ in: StudyInstanceUID, patient, convolution kernel. An anonymiser
 that writes one constant for every UID would mix patients and reconstructions otherwise."""
 
 
@@ -98,7 +98,7 @@ def _group_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path) 
 
 
 def _order_key(header: Dataset, frame: int, sop_uid: str) -> OrderKey:
-    """What orders slices at one place: (missing, value), so that slices that say more come first."""
+    """What orders slices at one place: (missing, value), so that what says more comes first."""
     content, synchronized = "FrameContentSequence", "CardiacSynchronizationSequence"
     temporal = number_of(frame_value(header, frame, content, "TemporalPositionIndex"))
     temporal = temporal or number_of(value_of(header, "TemporalPositionIdentifier"))

@@ -1,4 +1,4 @@
-"""The elements of a DICOM header that say what kind of image a frame is. ``dfd.image_kinds`` judges them."""
+"""The elements of a DICOM header that say what kind of image a frame is."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _ge_image_type(header: Dataset) -> int:
         if "GEMS_PARM_01" not in str(header[_GE_CREATOR].value):
             return 0
         value = header[_GE_IMAGE_TYPE].value
-        # Bytes where the value representation was lost, as in implicit files sent through an archive.
+        # Bytes where the value representation was lost, as in files sent through an archive.
         return int.from_bytes(value[:2], "little") if isinstance(value, bytes) else int(value)
     except READ_ERRORS:
         return 0

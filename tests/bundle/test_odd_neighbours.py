@@ -1,4 +1,4 @@
-"""Neighbours in folders that hold copies, repeated positions, mixed kinds of images, or odd geometry."""
+"""Neighbours where a folder holds copies, repeated positions, mixed kinds, or odd geometry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ SHARED = "1.2.826.0.1.3680043.8.498.77"
 TILT = math.radians(25)
 
 
-def loaded(path: Path, frame: int | None = None, loader: LoadContextd | None = None) -> dict[Any, Any]:
+def loaded(
+    path: Path, frame: int | None = None, loader: LoadContextd | None = None
+) -> dict[Any, Any]:
     return (loader or LoadContextd())(LoadSliced()({"image": str(path), "frame": frame}))
 
 
@@ -77,7 +79,9 @@ def test_several_copies_are_counted(tmp_path: Path) -> None:
     assert loaded(files[2])["context_note"] == told
 
 
-@pytest.mark.parametrize("number", [3, 30, None], ids=["same number", "another number", "no number"])
+@pytest.mark.parametrize(
+    "number", [3, 30, None], ids=["same number", "another number", "no number"]
+)
 def test_one_slice_under_a_new_uid_is_no_neighbour_and_no_source(
     tmp_path: Path, number: int | None
 ) -> None:
@@ -148,7 +152,11 @@ def test_slices_that_are_shifted_sideways_are_no_neighbours(tmp_path: Path) -> N
     for number, z in enumerate(PLACES):
         place = {"ImagePositionPatient": [40.0 if number > 2 else 0.0, 0, z]}
         make_slice(tmp_path / f"{number}.dcm", make_pixels(seed=number), **place)
-    assert ["context" in loaded(tmp_path / f"{number}.dcm") for number in (1, 2, 3)] == [True, False, False]
+    assert ["context" in loaded(tmp_path / f"{number}.dcm") for number in (1, 2, 3)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +181,10 @@ def test_magnitude_and_phase_at_each_place_are_not_mixed(tmp_path: Path) -> None
     for number, z in enumerate(PLACES):
         for part in ("M", "P"):
             tags = {"ImageType": ["ORIGINAL", "PRIMARY", part], "Modality": "MR"}
-            place = {"ImagePositionPatient": [0, 0, z], "InstanceNumber": 2 * number + (part == "P")}
+            place = {
+                "ImagePositionPatient": [0, 0, z],
+                "InstanceNumber": 2 * number + (part == "P"),
+            }
             pixels = make_pixels(seed=2 * number + (part == "P"))
             make_slice(tmp_path / f"{part}{number}.dcm", pixels, **tags, **place)
     assert_neighbours(tmp_path / "M2.dcm", tmp_path / "M1.dcm", tmp_path / "M3.dcm")
@@ -195,7 +206,10 @@ def test_frames_of_three_planes_have_neighbours_in_their_own(tmp_path: Path) -> 
     places = [(plane, [4.0 * number] * 3) for number in range(3) for plane in planes]
     for number, (plane, corner) in enumerate(places):  # stacked straight, each along its normal
         axis = (2, 1, 0)[planes.index(plane)]
-        places[number] = (plane, [value if place == axis else 0.0 for place, value in enumerate(corner)])
+        places[number] = (
+            plane,
+            [value if place == axis else 0.0 for place, value in enumerate(corner)],
+        )
     path = make_slice(
         tmp_path / "a.dcm",
         make_pixels((9, 40, 48)),
@@ -271,6 +285,8 @@ def test_a_constant_uid_for_everything_keeps_patients_apart(tmp_path: Path) -> N
     own = make_series(tmp_path, PLACES, **constant)
     for number, z in enumerate((3.0, 5.0)):
         place = {"ImagePositionPatient": [0, 0, z], "PatientID": "other"}
-        make_slice(tmp_path / f"other{number}.dcm", make_pixels(seed=60 + number), **(constant | place))
+        make_slice(
+            tmp_path / f"other{number}.dcm", make_pixels(seed=60 + number), **(constant | place)
+        )
     assert_neighbours(own[2], own[1], own[3])
     assert pydicom.dcmread(own[2]).PatientID == "canary-id"

@@ -14,7 +14,9 @@ from tests.dicom_maker import make_pixels, make_slice
 from tests.outputs.test_dicom_results import MAKER, RADIUS_MM, RADIUS_PX, finding
 
 SPACE = {"FrameOfReferenceUID": "1.2.7"}
-NO_CLASS = "there is no DICOM report for the series of a.dcm: its headers do not allow one, nor a map"
+NO_CLASS = (
+    "there is no DICOM report for the series of a.dcm: its headers do not allow one, nor a map"
+)
 
 
 def written(folder: Path, files: list[Path]) -> list[str]:
@@ -61,7 +63,9 @@ def test_one_bad_class_among_good_ones_costs_the_whole_series(
 
 
 def test_a_secondary_capture_has_results(tmp_path: Path) -> None:
-    path = make_slice(tmp_path / "a.dcm", make_pixels(), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", **SPACE)
+    path = make_slice(
+        tmp_path / "a.dcm", make_pixels(), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", **SPACE
+    )
     assert written(tmp_path, [path]) == ["series-01-regions.dcm", "series-01-scores.dcm"]
 
 

@@ -79,7 +79,10 @@ def test_a_file_that_lies_there_twice_is_one_slice(tmp_path: Path, place: str) -
 def test_one_slice_under_a_new_uid_is_one_slice(tmp_path: Path) -> None:
     files = make_series(tmp_path, PLACES)
     make_slice(
-        tmp_path / "other.dcm", make_pixels(seed=2), ImagePositionPatient=[0, 0, 4], InstanceNumber=3
+        tmp_path / "other.dcm",
+        make_pixels(seed=2),
+        ImagePositionPatient=[0, 0, 4],
+        InstanceNumber=3,
     )
     series = only(tmp_path)
     assert [ref.path for ref in series.slices] == files

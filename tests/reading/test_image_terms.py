@@ -62,7 +62,9 @@ def test_the_shared_group_holds_for_all_frames(tmp_path: Path) -> None:
 def test_ge_tells_the_parts_of_a_complex_image_in_a_private_element(
     tmp_path: Path, number: int, name: str, known: bool
 ) -> None:
-    path = make_slice(tmp_path / "a.dcm", make_pixels(), Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "OTHER"])
+    path = make_slice(
+        tmp_path / "a.dcm", make_pixels(), Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "OTHER"]
+    )
     dataset = pydicom.dcmread(path)
     block = dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
     block.add_new(0x2F, "SS" if known else "UN", number if known else number.to_bytes(2, "little"))

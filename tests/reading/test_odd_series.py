@@ -1,4 +1,4 @@
-"""Series whose headers are odd without being broken: what is one series, in which order, and where it has gaps."""
+"""Series with odd headers: what is one series, in which order, and where it has gaps."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def test_frames_with_positions_of_their_own_are_ordered_by_them(tmp_path: Path) 
     shared = frames_at([(AXIAL, [0, 0, 0])])[0]
     del shared.PlanePositionSequence
     pixels = make_pixels((5, 40, 48))
-    groups = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": frames}
+    groups = {
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+    }
     make_slice(tmp_path / "a", pixels, Modality="MR", **(NOWHERE | groups))
     series = only(tmp_path)
     assert [ref.frame for ref in series.slices] == [1, 3, 4, 0, 2]
@@ -80,9 +83,7 @@ def test_three_planes_in_one_file_are_three_series(tmp_path: Path) -> None:
         for plane in (AXIAL, CORONAL, SAGITTAL)
     ]
     groups = {"PerFrameFunctionalGroupsSequence": frames_at(places)}
-    path = make_slice(
-        tmp_path / "a", make_pixels((9, 40, 48)), Modality="MR", **(NOWHERE | groups)
-    )
+    path = make_slice(tmp_path / "a", make_pixels((9, 40, 48)), Modality="MR", **(NOWHERE | groups))
     series, skipped = read_series(tmp_path)
     assert skipped == []
     assert sorted(sorted(ref.frame for ref in one.slices) for one in series) == [
@@ -90,7 +91,11 @@ def test_three_planes_in_one_file_are_three_series(tmp_path: Path) -> None:
         [1, 4, 7],
         [2, 5, 8],
     ]
-    assert [read_slice(path, frame).facts.plane for frame in range(3)] == ["axial", "coronal", "sagittal"]
+    assert [read_slice(path, frame).facts.plane for frame in range(3)] == [
+        "axial",
+        "coronal",
+        "sagittal",
+    ]
 
 
 def test_instance_numbers_that_are_not_spatial_do_not_order(tmp_path: Path) -> None:
@@ -115,7 +120,9 @@ def test_a_position_that_is_written_twice_holds_two_phases(tmp_path: Path) -> No
         ("004", 0),
         ("001", 1),
     ]
-    assert series.remarks == ("1 of 4 positions hold several slices, up to 2: they are taken as phases",)
+    assert series.remarks == (
+        "1 of 4 positions hold several slices, up to 2: they are taken as phases",
+    )
 
 
 def test_one_series_uid_over_patients_studies_and_kernels_is_not_one_series(tmp_path: Path) -> None:
@@ -128,22 +135,38 @@ def test_one_series_uid_over_patients_studies_and_kernels_is_not_one_series(tmp_
     for number, tags in enumerate(variants):
         make_slice(tmp_path / f"{number}", make_pixels(seed=number), **tags)
     series, _ = read_series(tmp_path)
-    assert sorted([ref.path.stem for ref in one.slices] for one in series) == [["0"], ["1"], ["2"], ["3"]]
+    assert sorted([ref.path.stem for ref in one.slices] for one in series) == [
+        ["0"],
+        ["1"],
+        ["2"],
+        ["3"],
+    ]
 
 
 def test_without_series_uid_the_series_number_tells_series_apart(tmp_path: Path) -> None:
     for number in range(4):
         tags = {"SeriesInstanceUID": None, "SeriesNumber": number % 2}
-        make_slice(tmp_path / f"{number}", make_pixels(), **tags, ImagePositionPatient=[0, 0, number])
+        make_slice(
+            tmp_path / f"{number}", make_pixels(), **tags, ImagePositionPatient=[0, 0, number]
+        )
     series, _ = read_series(tmp_path)
-    assert sorted([ref.path.stem for ref in one.slices] for one in series) == [["0", "2"], ["1", "3"]]
+    assert sorted([ref.path.stem for ref in one.slices] for one in series) == [
+        ["0", "2"],
+        ["1", "3"],
+    ]
 
 
 @pytest.mark.parametrize(
     ("image_type", "remark"),
     [
-        (["ORIGINAL", "PRIMARY"], "the plane is coronal: this is a reformat, resampled from other slices"),
-        (["DERIVED", "SECONDARY", "AXIAL"], "the header says AXIAL but the plane is not: this is a reformat, resampled from other slices"),
+        (
+            ["ORIGINAL", "PRIMARY"],
+            "the plane is coronal: this is a reformat, resampled from other slices",
+        ),
+        (
+            ["DERIVED", "SECONDARY", "AXIAL"],
+            "the header says AXIAL but the plane is not: this is a reformat, resampled from other slices",
+        ),
         (["ORIGINAL", "PRIMARY", "LOCALIZER"], ""),
     ],
 )
@@ -158,7 +181,9 @@ def volume(shape: tuple[int, ...] = (40, 48, 5)) -> np.ndarray:
     return np.random.default_rng(3).integers(900, 1150, shape).astype(np.int16)
 
 
-def saved(path: Path, sform: np.ndarray | None, qform: np.ndarray | None, codes: tuple[int, int] = (1, 1)) -> Path:
+def saved(
+    path: Path, sform: np.ndarray | None, qform: np.ndarray | None, codes: tuple[int, int] = (1, 1)
+) -> Path:
     image = nibabel.Nifti1Image(volume(), None)
     if qform is not None:
         image.set_qform(qform, codes[1])
@@ -175,7 +200,9 @@ def test_a_sheared_volume_is_measured_along_its_normal(tmp_path: Path) -> None:
     np.testing.assert_allclose(series.slices[2].corner_mm, [-7, -9.8, 14])
 
 
-def test_distances_are_those_of_the_scanner_where_the_sform_leads_to_an_atlas(tmp_path: Path) -> None:
+def test_distances_are_those_of_the_scanner_where_the_sform_leads_to_an_atlas(
+    tmp_path: Path,
+) -> None:
     scanner, atlas = np.diag([0.8, 0.8, 2.5, 1.0]), np.diag([1.6, 1.6, 5.0, 1.0])
     series = read_nifti_series(saved(tmp_path / "a.nii", atlas, scanner, (4, 1)))
     np.testing.assert_allclose(np.diff([ref.position_mm for ref in series.slices]), 2.5)
