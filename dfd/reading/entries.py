@@ -27,7 +27,7 @@ from dfd.records import ScanFacts
 OrderKey: TypeAlias = tuple[tuple[bool, float | str], ...]
 GroupKey: TypeAlias = tuple[str, str, int, int, str, str, str]
 """SeriesInstanceUID; where there is none, folder, SeriesNumber and sequence; rows; columns; and
-what slices of one series cannot differ in: StudyInstanceUID, patient, convolution kernel. An anonymiser
+what slices of one series share: StudyInstanceUID, patient, convolution kernel. An anonymiser
 that writes one constant for every UID would mix patients and reconstructions otherwise."""
 
 
