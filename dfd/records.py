@@ -42,6 +42,11 @@ class ScanFacts:
     """Name of the transfer syntax."""
     patient_hash: str = ""
     """Short hash that tells patients apart; empty where neither header nor folder names one. Never the identity itself."""
+    frame_terms: tuple[tuple[str, str], ...] = ()
+    """(element, value) of what else says how the image was made: ComplexImageComponent and the like.
+    Empty where the header has none of these elements."""
+    plane: str = ""
+    """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ class Series:
     """StudyInstanceUID, to be compared and never shown; so is the next."""
     space_uid: str = ""
     """FrameOfReferenceUID: positions of two series with the same are comparable."""
+    copies: tuple[tuple[SliceRef, SliceRef], ...] = ()
+    """(copy, which of ``slices`` it repeats): files with the same pixels at the same place. No copy is among ``slices``."""
 
 
 @dataclass(frozen=True, slots=True)

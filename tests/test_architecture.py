@@ -26,7 +26,7 @@ FLOORS = (
     {"predict", "regions", "evidence", "agreement", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"residuals"},
     {"intensity", "masking", "alterations"},
-    {"modalities", "settings", "endings"},
+    {"modalities", "settings", "endings", "image_kinds"},
     {"records", "errors"},
 )
 """From the top down. A room may import from the floors below it only."""

@@ -12,7 +12,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from dfd.agreement import Agreement, Comparison, Content
-from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders, same_place, series_holding
+from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders
+from dfd.bundle.neighbours import place_in, series_holding
 from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.errors import DfdError
 from dfd.modalities import Modality
@@ -63,7 +64,9 @@ class LoadTwind(MapTransform):
         own = series_holding(scan.ref, beside)
         if own is None or not (own.uid and own.study_uid and own.space_uid and own.orientation):
             return ()
-        ref = next(each for each in own.slices if same_place(each, scan.ref))
+        ref = place_in(own, scan.ref)
+        if ref is None:
+            return ()
         twins: list[Twin] = []
         for series, other in _places(own, ref, (*beside, *self._sister_series(scan.ref.path.parent, own.study_uid))):
             twin = self._read(series, other, scan)

@@ -16,10 +16,14 @@ from pydicom.uid import UID
 
 from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, READ_ERRORS
+from dfd.reading.image_terms import GE_TAGS, KEYWORDS, frame_terms_of, image_type_of
 from dfd.records import ScanFacts
 
 SMALLEST_SIDE = 32
 """Pixels; the network needs a crop of this size."""
+
+PLANE_COSINE = 0.8
+"""A plane whose normal is farther from an axis of the patient (37 degrees; gantries tilt up to 30) is oblique."""
 
 HU_TYPES = ("", "HU", "US")
 """Values of RescaleType under which rescaled CT is taken as HU: absent, Hounsfield, and "unspecified", which some vendors write."""
@@ -28,16 +32,19 @@ _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.
 """JPEG baseline, JPEG extended, near-lossless JPEG-LS, HTJ2K (may lose): lossy unless LossyImageCompression is 00."""
 
 _KEYWORDS = (
-    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID AcquisitionDate AcquisitionTime AcquisitionDateTime Modality Manufacturer "
+    "SpecificCharacterSet SOPInstanceUID AcquisitionDate AcquisitionTime AcquisitionDateTime Modality Manufacturer "
     "ManufacturerModelName PatientID StudyInstanceUID FrameOfReferenceUID KVP BodyPartExamined ScanningSequence SequenceVariant SequenceName "
     "PulseSequenceName SliceThickness TriggerTime ConvolutionKernel SeriesInstanceUID InstanceNumber TemporalPositionIdentifier "
     "ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing "
     "ImagerPixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation "
     "PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
     "DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit RescaleIntercept RescaleSlope RescaleType LossyImageCompression "
-    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
+    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence SeriesNumber "
+) + KEYWORDS
+HEADER_TAGS: tuple[int, ...] = (
+    *(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None),
+    *GE_TAGS,
 )
-HEADER_TAGS: tuple[int, ...] = tuple(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None)
 """The elements that are read; the patient's name is not among them."""
 
 _COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
@@ -131,6 +138,8 @@ def number_of(value: object) -> float | None:
 def frame_value(header: Dataset, frame: int, macro: str, keyword: str) -> object:
     """An element of a frame: from its own functional group, from the shared one, or from the top level (PS3.3 section C.7.6.16)."""
     for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        if sequence not in header:  # as in every classic file, where looking for the item costs much more
+            continue
         group = _item(header, sequence, index)
         item = _item(group, macro, 0) if group is not None else None
         if item is not None and (value := value_of(item, keyword)) is not None:
@@ -227,8 +236,23 @@ def patient_hash(identity: str, path: Path) -> str:
     return hashlib.sha256((identity or str(path.parent.resolve())).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def plane_of(orientation: tuple[float, ...]) -> str:
+    """``axial``, ``coronal``, ``sagittal`` or ``oblique`` for six direction cosines; empty where there are none."""
+    if not orientation:
+        return ""
+    normal = normal_of(orientation)
+    largest = max(range(3), key=lambda axis: abs(normal[axis]))
+    if abs(normal[largest]) < PLANE_COSINE * math.hypot(*normal):
+        return "oblique"
+    return ("sagittal", "coronal", "axial")[largest]
+
+
 def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
     """Facts of one frame (zero-based)."""
+
+    def texts(group: str, keyword: str) -> tuple[str, ...]:
+        return texts_of(frame_value(header, frame, group, keyword))
+
     modality = text_of(value_of(header, "Modality")).upper()
     thickness = number_of(frame_value(header, frame, "PixelMeasuresSequence", "SliceThickness"))
     bits = number_of(value_of(header, "BitsStored"))
@@ -240,7 +264,7 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
         kernel=text_of(frame_value(header, frame, "CTReconstructionSequence", "ConvolutionKernel")),
         sequence=_sequence_of(header),
         body_part=text_of(value_of(header, "BodyPartExamined")).upper(),
-        image_type=tuple(part.upper() for part in texts_of(value_of(header, "ImageType"))),
+        image_type=image_type_of(texts, header),
         unit="HU" if modality == "CT" and _is_hounsfield(header, frame) else "stored",
         spacing_mm=spacing_of(header, frame),
         detector_spacing=has_detector_spacing(header, frame),
@@ -249,6 +273,8 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
         lossy=_is_lossy(header, syntax),
         compression=syntax.name,
         patient_hash=patient_hash(text_of(value_of(header, "PatientID")), path),
+        frame_terms=frame_terms_of(texts, header),
+        plane=plane_of(placement_of(header, frame).orientation),
     )
 
 
