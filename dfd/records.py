@@ -49,6 +49,16 @@ class ScanFacts:
     """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it lies."""
 
 
+SQUARE_TOLERANCE = 0.01
+"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct
+CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
+
+
+def is_square(spacing_mm: tuple[float, float]) -> bool:
+    """Whether pixels of ``spacing_mm`` (row, column) are square."""
+    return abs(spacing_mm[0] / spacing_mm[1] - 1.0) <= SQUARE_TOLERANCE
+
+
 @dataclass(frozen=True, slots=True)
 class SliceRef:
     """Where one slice lies: a file and, in a multi-frame or NIfTI file, the frame in it."""

@@ -6,19 +6,10 @@ import math
 
 from dfd.errors import PointsError
 from dfd.modalities import Modality
-from dfd.records import Point, Region, Slice
+from dfd.records import Point, Region, Slice, is_square
 
 SMALLEST_PX = 6.0
 """Radius in pixels below which a region holds too little noise to say anything (about a hundred pixels)."""
-
-
-SQUARE_TOLERANCE = 0.01
-"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct CT on a square grid."""
-
-
-def is_square(spacing_mm: tuple[float, float]) -> bool:
-    """Whether pixels of ``spacing_mm`` (row, column) are square."""
-    return abs(spacing_mm[0] / spacing_mm[1] - 1.0) <= SQUARE_TOLERANCE
 
 
 def radius_in_words(radius_px: float, radius_mm: float | None, spacing_mm: tuple[float, float] | None) -> str:
@@ -29,6 +20,14 @@ def radius_in_words(radius_px: float, radius_mm: float | None, spacing_mm: tuple
         return f"radius {radius_mm:.1f} mm"
     down, across = (radius_px * side for side in spacing_mm)
     return f"radius {across:.1f} mm across, {down:.1f} mm down"
+
+
+def shape_note(spacing_mm: tuple[float, float] | None) -> tuple[str, ...]:
+    """A sentence where a region is no disk in mm."""
+    if spacing_mm is None or is_square(spacing_mm):
+        return ()
+    row, column = spacing_mm
+    return (f"the region is a disk of pixels, which are {column:.3g} mm wide and {row:.3g} mm high, so its radius in mm is a mean",)
 
 
 def region_of(point: Point, scan: Slice, modality: Modality) -> Region:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from dfd.image_kinds import kind_of
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import BoolImage, FloatImage, Slice
+from dfd.records import BoolImage, FloatImage, Slice, is_square
 
 LOWEST_SCAN_BITS = 9
 """Scanners store at least 10 bits; 8 are a picture made for a screen."""
@@ -21,9 +21,6 @@ SCREEN_RANGE = (0.0, 255.0)
 FEW_VALUES = 256
 WIDE_RANGE_HU = 512.0
 """A CT slice of at most so many distinct values over more than this range was cut to 8 bits and stretched again."""
-
-SQUARE_TOLERANCE = 0.01
-"""Relative difference of row and column spacing; scanners reconstruct CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
 
 REFORMATTED = "the plane is {plane}, and CT is scanned axially: the slice is a reformat, resampled from other slices"
 
@@ -110,7 +107,7 @@ def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
     if facts.spacing_mm is None:
         only = " in the patient but only one on the detector (ImagerPixelSpacing)" if facts.detector_spacing else ""
         found.append(f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm")
-    elif facts.unit == "HU" and abs(facts.spacing_mm[0] / facts.spacing_mm[1] - 1.0) > SQUARE_TOLERANCE:
+    elif facts.unit == "HU" and not is_square(facts.spacing_mm):
         row, column = facts.spacing_mm
         found.append(f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was resampled, which changes its noise")
     if facts.unit == "HU" and facts.plane not in ("", "axial"):
