@@ -64,6 +64,6 @@ def _check_inside(point: Point, scan: Slice) -> None:
                 f"{point.filename!r}, {reach}; correct the place (LPS, as in DICOM)."
             )
         raise PointsError(
-            f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; correct "
-            "the point, or name the columns x_mm, y_mm, z_mm if these are millimetres in the patient."
+            f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; "
+            "correct the point, or name the columns x_mm, y_mm, z_mm if these are millimetres."
         )

@@ -39,7 +39,7 @@ def place_points(points: Sequence[Point], data: Path) -> list[Point]:
     placed = [each if each.error else finder.placed(each) for each in points]
     count = sum(point.patient_mm is not None and not point.error for point in placed)
     if count:
-        told = "%d of %d rows name a place in mm: the columns slice_file, slice_x, slice_y say where"
+        told = "%d of %d rows got their slice from mm: see the columns slice_file, slice_x, slice_y"
         logger.info(told, count, len(placed))
     return placed
 

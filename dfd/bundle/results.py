@@ -51,10 +51,12 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        raise PointsError(f"the data folder {folder} does not exist{hint_beside(folder)}; check the path.")
+        near = hint_beside(folder)
+        raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
-        found = slice_points(folder) if file is None else place_points(read_points(file, folder), folder)
+        found = slice_points(folder) if file is None else read_points(file, folder)
+        found = place_points(found, folder)
         whole = sum(point.is_screening for point in found)
         if file is None:
             which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"

@@ -84,7 +84,10 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The table of scores.csv as a data frame: results and X, Y, frame, radius, label and millimetres as numbers, other input columns as text."""
+    """The table of scores.csv as a data frame.
+
+    Results and X, Y, frame, radius, label and millimetres are numbers, other input columns text.
+    """
     import pandas as pd
 
     table = _Table(findings)

@@ -1,8 +1,8 @@
 """The points file: CSV in, ``Point`` records out, one per row; a bad row keeps its place and says what is wrong.
 
 ``columns`` says what a table's columns mean, ``layout`` turns bytes into a table, ``lookup`` finds
-files, ``rows`` makes records of these. ``patient_coordinates`` finds slice and pixel of a place that
-is given in millimetres.
+files, ``rows`` makes records of these. ``patient_coordinates`` finds slice and pixel of a place in
+millimetres.
 """
 
 from dfd.points.columns import role_of, roles_of

@@ -71,7 +71,7 @@ _ORDER_OF_TRUST = (EXACT, "file", "other", "instance", "series")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name as written and what it means here ("" where it is only carried along)."""
+    """One column: its name as written and its meaning ("" where it is only carried along)."""
 
     name: str
     role: str
@@ -223,7 +223,7 @@ def _pixel_families(axes: dict[str, set[str]]) -> set[str]:
 
 
 def _most_trusted(meanings: Sequence[_Meaning], role: str, *, mm: bool) -> str:
-    """The family of names that is taken for ``role``. A series is a place to look in for mm only."""
+    """The family of names that is taken for ``role``; a series only where places are in mm."""
     there = {meaning.family for meaning in meanings if meaning.role == role}
     usable = there if mm else there - {"series"}
     return next((family for family in _ORDER_OF_TRUST if family in usable), "")

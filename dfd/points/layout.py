@@ -32,7 +32,7 @@ class Row:
     cells: tuple[str, ...]
     damage: str = ""
     is_comment: bool = False
-    """True where the line begins with ``#``: a remark, unless its first cell is the name of a file."""
+    """True where the line begins with ``#``: a remark, unless the row names a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def decode(data: bytes, source: Path) -> str:
 def parse(text: str, source: Path) -> Table:
     """Text -> table.
 
-    Lines above the header that begin with ``#`` are remarks, or the header itself where no other is there.
+    Lines above the header that begin with ``#`` are remarks, or the header itself where no other
+    is there.
 
     Raises:
         PointsError: no rows, a missing column, or a column that is there twice. X and Y may be missing, but not one of them.
@@ -96,7 +97,9 @@ def no_rows(source: Path) -> str:
     return f"{source} holds a header but no rows; add one row per point below it"
 
 
-def _header(lines: Sequence[str], start: int, hinted: str | None) -> tuple[tuple[str, ...], int, _Style]:
+def _header(
+    lines: Sequence[str], start: int, hinted: str | None
+) -> tuple[tuple[str, ...], int, _Style]:
     """Names of the columns, the line at which rows begin, and the style of the table."""
     first = _next_line(lines, start, past_comments=True)
     line = lines[first] if first < len(lines) else ""
@@ -117,12 +120,12 @@ def _header(lines: Sequence[str], start: int, hinted: str | None) -> tuple[tuple
 
 
 def _next_line(lines: Sequence[str], start: int, *, past_comments: bool = False) -> int:
-    """Index of the first line from ``start`` on that is not empty, and no comment where those are passed."""
-    wanted = (line.strip() for line in lines[start:])
-    return next(
-        (start + index for index, line in enumerate(wanted) if line and not (past_comments and line.startswith(COMMENT))),
-        len(lines),
-    )
+    """Index of the first line from ``start`` on that is not empty, and no comment if so asked."""
+    for index in range(start, len(lines)):
+        line = lines[index].strip()
+        if line and not (past_comments and line.startswith(COMMENT)):
+            return index
+    return len(lines)
 
 
 def _names_a_file(cells: Sequence[str]) -> bool:
@@ -134,7 +137,8 @@ def _choose_style(first: str, hinted: str | None) -> _Style:
 
     def sense(separator: str) -> tuple[int, bool, int]:
         cells, _ = _split([first], _Style(separator, _is_framed(first, separator)))
-        numbers = sum(bool(_NUMBER_LIKE.match(plain(cell))) for cell in cells[1:3]) if len(cells) == len(HEADERLESS) else 0
+        places = cells[1:] if len(cells) == len(HEADERLESS) else ()
+        numbers = sum(bool(_NUMBER_LIKE.match(plain(cell))) for cell in places)
         known = len({role_of(cell) for cell in cells} - {""})
         return max(known, numbers), known > 0, len(cells)
 
@@ -168,7 +172,8 @@ def _looks_like_data(cells: Sequence[str]) -> bool:
         return False
     numbers = [bool(_NUMBER_LIKE.match(plain(cell))) for cell in cells[1:]]
     # A header may hold a name such as "2nd reader"; a file may be called "image".
-    return bool(_SCAN_NAME.search(plain(cells[0]))) or (all(numbers) if role_of(cells[0]) else any(numbers))
+    numeric = all(numbers) if role_of(cells[0]) else any(numbers)
+    return numeric or bool(_SCAN_NAME.search(plain(cells[0])))
 
 
 def _unique_names(columns: Sequence[Column]) -> tuple[Column, ...]:

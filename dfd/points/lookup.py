@@ -47,7 +47,9 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
         points = _expanded(points)
         if not points.is_file():
             near = "" if points.is_dir() else hint_beside(points)
-            raise PointsError(f"{points} is not a file{near}; name a CSV with the columns filename, X, Y")
+            raise PointsError(
+                f"{points} is not a file{near}; name a CSV with the columns filename, X, Y"
+            )
         return points
     if (data / POINTS_NAME).is_file():
         return data / POINTS_NAME
@@ -74,7 +76,8 @@ class ScanFiles:
             raise PointsError(f"{data} is not a folder; name the folder with the scans")
         self._data = data
         # The folder may be reached by a link: what it is called, and where it really lies.
-        self._roots = [_parts(_nfc(str(root))) for root in (Path(os.path.abspath(data)), data.resolve())]  # noqa: PTH100 - without '..'
+        called = os.path.abspath(data)  # noqa: PTH100 - pathlib would keep '..'
+        self._roots = [_parts(_nfc(root)) for root in (called, str(data.resolve()))]
         self._by_path: dict[str, list[str]] = defaultdict(list)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, int] = {}
@@ -88,25 +91,29 @@ class ScanFiles:
         self._hints: dict[str, str] = {}
 
     def resolve(self, cell: str) -> Path:
-        """The one file that ``cell`` means: a path below the data folder, or a bare name at any depth.
+        """The one file that a cell means: a path below the data folder, or a name at any depth.
 
         ``.dcm`` may be left out. An absolute path is taken where it leads into the data folder.
 
         Raises:
-            UnresolvedNameError: the cell leads out of the folder, or names no file or several; near names are told.
+            UnresolvedNameError: the cell leads out of the folder, or names no file or several; the
+                sentence has the names that are near.
         """
         relative, is_path = self._relative(cell)
         table = self._by_path if is_path else self._by_name
         found = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
         if not found:
             raise UnresolvedNameError(
-                f"names no file below the data folder ({shown(cell)}){self._hint(relative)}; correct the name or add the file"
+                f"names no file below the data folder ({shown(cell)}){self._hint(relative)}; "
+                "correct the name or add the file"
             )
         if len(found) > 1:
-            names = ", ".join(shown_path(name if "/" in name else f"./{name}") for name in sorted(found)[:SHOWN_FILES])
+            first = sorted(found)[:SHOWN_FILES]
+            names = ", ".join(shown_path(name if "/" in name else f"./{name}") for name in first)
             more = f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
             raise UnresolvedNameError(
-                f"is {shown(cell)}, which {len(found)} files are called ({names}{more}); write the path of the one that is meant"
+                f"is {shown(cell)}, which {len(found)} files are called ({names}{more}); "
+                "write the path of the one that is meant"
             )
         return self._data / found[0]
 
@@ -143,7 +150,7 @@ class ScanFiles:
         return self.resolve(cell)
 
     def _relative(self, cell: str) -> tuple[str, bool]:
-        """The cell as a path below the data folder, and whether it is a path rather than a bare name.
+        """The cell as a path below the data folder, and whether it is more than a bare name.
 
         Judged by its text alone: a data folder may rightly hold links to another tree.
         """
@@ -180,7 +187,8 @@ class ScanFiles:
             if held:
                 self._hints[relative] = f", but a folder of {held} file{'s' if held > 1 else ''}"
             else:
-                self._near = self._near or NearNames(path for paths in self._by_path.values() for path in paths)
+                paths = (path for same in self._by_path.values() for path in same)
+                self._near = self._near or NearNames(paths)
                 self._hints[relative] = hint(self._near.of(relative))
         return self._hints[relative]
 
@@ -202,7 +210,7 @@ def _nfc(text: str) -> str:
 
 
 def _key(name: str) -> str:
-    """Spelling under which a name is looked up: one Unicode form, without outer blanks (cells have none) and ``.dcm``."""
+    """Spelling under which a name is looked up: one Unicode form, no ``.dcm``, no outer blanks."""
     return _DICOM_SUFFIX.sub("", _nfc(name).strip())
 
 

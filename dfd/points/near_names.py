@@ -15,7 +15,7 @@ MOST = 3
 LIKENESS = 0.7
 """Of two names, by difflib (1 = equal), from which on one may be a misspelling of the other."""
 MOST_COMPARED = 300_000
-"""Comparisons of names in one run, some seconds: a table in which all names are wrong is not held up."""
+"""Comparisons of names in one run, some seconds: a table of wrong names is not held up."""
 MOST_RANKED = 200
 
 _ENDING = re.compile(r"(\.[a-z][a-z0-9]{0,5}){1,2}$")

@@ -12,7 +12,7 @@ from dfd.points.layout import Table
 from dfd.points.wording import listed, shown
 
 BELOW_THE_EDGE = -1.0
-"""Pixels are counted from 0, and the first one reaches to -0.5: a click beside the edge is no millimetre."""
+"""Pixels are counted from 0, and the first reaches to -0.5: a click at the edge is no millimetre."""
 MANY_NEGATIVE = 0.1
 """Share of the rows with a place from which on negative numbers are no slip of the pen."""
 
@@ -40,9 +40,7 @@ def check_places(table: Table, source: Path) -> None:
             f"{_MEND} if these are such, 'frame' if it counts the slices of a file, or leave it out"
         )
     if roles.isdisjoint({"x", "y", *MILLIMETRES}):
-        unknown = [
-            shown(column.name) for column in numeric if column.role in {"", *SLICE_COLUMNS}
-        ]
+        unknown = [shown(column.name) for column in numeric if column.role in {"", *SLICE_COLUMNS}]
         if unknown:
             raise PointsError(
                 f"{source} has numbers in {listed(unknown, SHOWN_NAMES)} but no columns X and Y "

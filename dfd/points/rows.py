@@ -35,10 +35,12 @@ def read_points(csv: Path, data: Path) -> list[Point]:
     understood where the separator is not a comma. Whether a point lies within its image is not known here. Where both are empty, or the file has
     neither column, the row asks about the slice as a whole (``Point.is_screening``).
 
-    ``x_mm, y_mm, z_mm`` give a place in the patient (LPS, as in DICOM) in a row whose ``X`` and ``Y`` are empty or missing. ``Point.patient_mm``
-    holds it, and ``path`` is a file or folder of the series; the slice is not looked for here.
+    ``x_mm, y_mm, z_mm`` give a place in the patient (LPS, as in DICOM) in a row whose ``X`` and
+    ``Y`` are empty or missing. ``Point.patient_mm`` holds it, and ``path`` is a file or folder of
+    the series; the slice is not looked for here.
 
-    A label that is neither 0 nor 1 is left out with a warning. Rows that begin with ``#`` are remarks unless they name a file.
+    A label that is neither 0 nor 1 is left out with a warning. Rows that begin with ``#`` are
+    remarks unless they name a file.
 
     Args:
         csv: The points file.
@@ -48,8 +50,9 @@ def read_points(csv: Path, data: Path) -> list[Point]:
         One ``Point`` per row, in order, duplicates included; ``error`` is filled where a row cannot be used.
 
     Raises:
-        PointsError: the file as a whole cannot be used: unreadable, too large, not text, empty, a column missing or twice, numbers
-            that no column's name explains, or millimetres where pixels are expected.
+        PointsError: the file as a whole cannot be used: unreadable, too large, not text, empty,
+            a column missing or twice, numbers that no column's name explains, or millimetres where
+            pixels are expected.
     """
     try:
         size = csv.stat().st_size
@@ -93,9 +96,13 @@ class _RowReader:
             return None
         problem = row.damage
         if not problem and extra:
-            problem = f"{len(padded)} cells where the header has {len(self._names)}; put cells that hold a separator in quotation marks"
+            problem = (
+                f"{len(padded)} cells where the header has {len(self._names)}; "
+                "put cells that hold a separator in quotation marks"
+            )
         if problem:
-            return Point(row=row.line, filename=by_role["filename"], cells=cells, error=f"row {row.line}: {problem}")
+            error = f"row {row.line}: {problem}"
+            return Point(row.line, by_role["filename"], cells=cells, error=error)
         return self._read(row.line, cells, _CellReader(by_role, self._numbers))
 
     def _read(self, line: int, cells: Mapping[str, str], reader: _CellReader) -> Point:
@@ -132,7 +139,8 @@ class _RowReader:
         for remark in self._labels[:SAID_OF_LABELS]:
             LOG.warning("%s", remark)
         if len(self._labels) > SAID_OF_LABELS:
-            LOG.warning("in %d further rows too the label cannot be read and was left out", len(self._labels) - SAID_OF_LABELS)
+            more = len(self._labels) - SAID_OF_LABELS
+            LOG.warning("in %d further rows too the label cannot be read and was left out", more)
 
 
 class _CellReader:
@@ -143,7 +151,8 @@ class _CellReader:
         self._numbers = numbers
         self.problem = ""
         self.remark = ""
-        self._in_mm = not cells.get("x") and not cells.get("y") and any(cells.get(role) for role in MILLIMETRES)
+        self._in_pixels = bool(cells.get("x") or cells.get("y"))
+        self._in_mm = not self._in_pixels and any(cells.get(role) for role in MILLIMETRES)
 
     def file(self, files: ScanFiles) -> Path | None:
         cell = self.cells["filename"]
@@ -157,7 +166,7 @@ class _CellReader:
 
     def pixels(self) -> tuple[float, float]:
         """X and Y; NaN in both where the row names no place, or one in millimetres."""
-        if not self.cells.get("x") and not self.cells.get("y"):
+        if not self._in_pixels:
             return math.nan, math.nan
         return self._pixel("x"), self._pixel("y")
 
@@ -165,14 +174,16 @@ class _CellReader:
         """The place in the patient, where that is what the row names."""
         if not self._in_mm:
             return None
-        x, y, z = (self._number(role, "write millimetres in the patient, such as -72.5", required=True) for role in MILLIMETRES)
+        mend = "write millimetres in the patient, such as -72.5"
+        x, y, z = (self._number(role, mend, required=True) for role in MILLIMETRES)
         return None if x is None or y is None or z is None else (x, y, z)
 
     def _pixel(self, role: str) -> float:
         value = self._number(role, "write a position in pixels, such as 211 or 211.5", required=True)
         if value is not None and value < 0:
-            mend = "pixels are counted from 0; name the columns x_mm, y_mm, z_mm if these are millimetres in the patient"
-            self._keep(role.upper(), f"is negative ({shown(self.cells[role])}); {mend}")
+            problem = f"is negative ({shown(self.cells[role])}); pixels are counted from 0"
+            mend = "name the columns x_mm, y_mm, z_mm if these are millimetres in the patient"
+            self._keep(role.upper(), f"{problem}; {mend}")
             return math.nan
         return math.nan if value is None else abs(value)
 
@@ -193,7 +204,7 @@ class _CellReader:
         return value
 
     def label(self) -> int | None:
-        """0 or 1; anything else costs the label and not the row, since the score does not depend on it."""
+        """0 or 1; anything else costs the label and not the row: the score does not need it."""
         cell = self.cells.get("label", "")
         try:
             value = self._numbers.value("label", cell) if cell else None
@@ -201,7 +212,10 @@ class _CellReader:
             value = math.nan
         if value is None or value in {0.0, 1.0}:
             return None if value is None else int(value)
-        self.remark = f"column label is {shown(cell)}, so the row goes without a label; write 0 (genuine) or 1 (tampered)"
+        self.remark = (
+            f"column label is {shown(cell)}, so the row goes without a label; "
+            "write 0 (genuine) or 1 (tampered)"
+        )
         return None
 
     def _number(self, role: str, mend: str, *, required: bool = False) -> float | None:

@@ -134,7 +134,8 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     names = LocalNames([*findings, *placed])
     told = names.hide(findings) if anonymous else list(findings)
     reader = _Reader(material, run.calibration, names if anonymous else None)
-    columns = tuple(dict.fromkeys(name for finding in told for name, _ in _carried(finding.point)))[:MOST_COLUMNS]
+    carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
+    columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted((finding for finding in told if finding.verdict != "unreadable"), key=rank, reverse=True)[:MOST_SHOWN]
     rows = {finding.point.row: reader.row(finding) for finding in told}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
@@ -178,7 +179,8 @@ class _Reader:
     def row(self, finding: Finding) -> Row:
         """What the table needs."""
         point = finding.point
-        return Row(finding, neutralise(point.filename), _carried(point), neutralise(finding.error or finding.reason))
+        told = neutralise(finding.error or finding.reason)
+        return Row(finding, neutralise(point.filename), _carried(point), told)
 
     def paged(self, row: Row) -> Row:
         """The same with what its page needs."""
