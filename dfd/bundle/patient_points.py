@@ -99,12 +99,18 @@ def _named(beside: Sequence[Series], point: Point) -> list[_Named]:
             counted = f"{len(chosen)} series" if chosen else "no series that can be read"
             raise NoSliceError(f"holds {counted}; name a file of the one that is meant")
         return [(chosen[0], ())]
-    pairs = [(one, tuple(ref for ref in one.slices if ref.path == point.path)) for one in beside]
+    pairs = [(one, _slices_in(one, point.path)) for one in beside]
     named = [pair for pair in pairs if pair[1]]
     if not named:
         read_facts(point.path)  # where it cannot be read the reader says why
-        raise NoSliceError("is left out of its series, as copies are; name another slice of it")
+        raise NoSliceError("is left out of the series of its folder; name another slice of it")
     return named
+
+
+def _slices_in(series: Series, path: Path) -> tuple[SliceRef, ...]:
+    """The slices of a series that a file holds; for a copy those it repeats."""
+    repeated = [kept for copy, kept in series.copies if copy.path == path]
+    return (*(ref for ref in series.slices if ref.path == path), *repeated)
 
 
 def _slice_of(
