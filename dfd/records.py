@@ -147,11 +147,15 @@ class Point:
     path: Path | None = None
     """The file that was found."""
     error: str = ""
+    patient_mm: tuple[float, float, float] | None = None
+    """The place in the patient (LPS, mm) where the row names one instead of a pixel.
+    ``x``, ``y``, ``frame`` and ``path`` are those of the slice once it has been looked for."""
 
     @property
     def is_screening(self) -> bool:
         """True where the row names a slice and no place in it: the whole slice is looked at."""
-        return not self.error and math.isnan(self.x) and math.isnan(self.y)
+        nowhere = math.isnan(self.x) and math.isnan(self.y) and self.patient_mm is None
+        return not self.error and nowhere
 
 
 @dataclass(frozen=True, slots=True)

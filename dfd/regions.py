@@ -38,11 +38,7 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     Raises:
         PointsError: the point lies outside the slice, or asks for millimetres where the slice has none.
     """
-    height, width = scan.pixels.shape
-    for name, value, size in (("X", point.x, width), ("Y", point.y, height)):
-        if not -0.5 <= value <= size - 0.5:
-            reach = f"whose {name} runs from 0 to {size - 1}"
-            raise PointsError(f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; correct the point.")
+    _check_inside(point, scan)
     spacing = scan.facts.spacing_mm
     if spacing is None:
         if point.radius_mm is not None:
@@ -53,3 +49,21 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     # (benchmarks.oblong_pixels), and every output says how far the region reaches each way.
     radius_px = radius_mm / math.sqrt(spacing[0] * spacing[1])
     return Region(point.x, point.y, max(radius_px, SMALLEST_PX), radius_mm)
+
+
+def _check_inside(point: Point, scan: Slice) -> None:
+    height, width = scan.pixels.shape
+    for name, value, size in (("X", point.x, width), ("Y", point.y, height)):
+        if -0.5 <= value <= size - 0.5:
+            continue
+        reach = f"whose {name} runs from 0 to {size - 1}"
+        if point.patient_mm:
+            place = ", ".join(f"{mm:g}" for mm in point.patient_mm)
+            raise PointsError(
+                f"row {point.row}: the place ({place}) mm is {name} = {value:.1f} in the plane of "
+                f"{point.filename!r}, {reach}; correct the place (LPS, as in DICOM)."
+            )
+        raise PointsError(
+            f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; "
+            "correct the point, or name the columns x_mm, y_mm, z_mm if these are millimetres."
+        )

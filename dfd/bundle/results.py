@@ -23,6 +23,7 @@ from dfd.bundle import model_file
 from dfd.bundle.gathering import Gathering
 from dfd.bundle.items import slice_points
 from dfd.bundle.model_file import Model
+from dfd.bundle.patient_points import place_points
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
@@ -31,6 +32,7 @@ from dfd.outputs.files import choose_output_dir
 from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
+from dfd.points.near_names import hint_beside
 from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
 from dfd.settings import check_dicom
 
@@ -49,10 +51,12 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        raise PointsError(f"the data folder {folder} does not exist; check the path.")
+        near = hint_beside(folder)
+        raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
         found = slice_points(folder) if file is None else read_points(file, folder)
+        found = place_points(found, folder)
         whole = sum(point.is_screening for point in found)
         if file is None:
             which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"

@@ -16,8 +16,8 @@ from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Distribution, Strip
 from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
-from dfd.points import role_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Region, Suspicion
+from dfd.points import roles_of
+from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
 from dfd.regions import radius_in_words
 
 MANY = 20
@@ -134,7 +134,8 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     names = LocalNames([*findings, *placed])
     told = names.hide(findings) if anonymous else list(findings)
     reader = _Reader(material, run.calibration, names if anonymous else None)
-    columns = tuple(dict.fromkeys(neutralise(name) for finding in told for name in finding.point.cells if not role_of(name)))[:MOST_COLUMNS]
+    carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
+    columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted((finding for finding in told if finding.verdict != "unreadable"), key=rank, reverse=True)[:MOST_SHOWN]
     rows = {finding.point.row: reader.row(finding) for finding in told}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
@@ -160,6 +161,13 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     )
 
 
+def _carried(point: Point) -> tuple[tuple[str, str], ...]:
+    """Name and text of the input columns that mean nothing to the program."""
+    names = tuple(point.cells)
+    carried = [name for name, role in zip(names, roles_of(names), strict=True) if not role]
+    return tuple((neutralise(name), neutralise(point.cells[name])) for name in carried)
+
+
 class _Reader:
     """Turns findings into rows; distributions are drawn once and shared."""
 
@@ -171,8 +179,8 @@ class _Reader:
     def row(self, finding: Finding) -> Row:
         """What the table needs."""
         point = finding.point
-        cells = tuple((neutralise(name), neutralise(text)) for name, text in point.cells.items() if not role_of(name))
-        return Row(finding, neutralise(point.filename), cells, neutralise(finding.error or finding.reason))
+        told = neutralise(finding.error or finding.reason)
+        return Row(finding, neutralise(point.filename), _carried(point), told)
 
     def paged(self, row: Row) -> Row:
         """The same with what its page needs."""
