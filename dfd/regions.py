@@ -7,6 +7,7 @@ import math
 from dfd.errors import PointsError
 from dfd.modalities import Modality
 from dfd.records import Point, Region, Slice
+from dfd.sentences import quoted
 
 SMALLEST_PX = 6.0
 """Radius in pixels below which a region holds too little noise to say anything (about a hundred pixels)."""
@@ -24,11 +25,12 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     for name, value, size in (("X", point.x, width), ("Y", point.y, height)):
         if not -0.5 <= value <= size - 0.5:
             reach = f"whose {name} runs from 0 to {size - 1}"
-            raise PointsError(f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; correct the point.")
+            raise PointsError(f"row {point.row}: {name} = {value:g} lies outside {quoted(point.filename)}, {reach}; correct the point.")
     spacing = scan.facts.spacing_mm
     if spacing is None:
         if point.radius_mm is not None:
-            raise PointsError(f"row {point.row}: {point.filename!r} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
+            name = quoted(point.filename)
+            raise PointsError(f"row {point.row}: {name} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
         return Region(point.x, point.y, modality.radius_px)
     radius_mm = modality.radius_mm if point.radius_mm is None else point.radius_mm
     # Pixels of chest CT and MR are square but for a rare stretch, which the geometric mean splits.

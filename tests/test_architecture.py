@@ -28,6 +28,7 @@ FLOORS = (
     {"intensity", "masking", "alterations"},
     {"modalities", "settings", "endings"},
     {"records", "errors"},
+    {"sentences"},
 )
 """From the top down. A room may import from the floors below it only."""
 

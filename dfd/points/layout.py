@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfd.errors import PointsError
+from dfd.sentences import quoted
 
 REQUIRED = ("filename", "x", "y")
 OPTIONAL = ("frame", "radius", "label")
@@ -63,8 +64,8 @@ class _Style:
 
 
 def shown(text: str) -> str:
-    """A cell as it may stand in a message: quoted, shortened, control characters made visible."""
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "...")
+    """A cell as it may stand in a message: marked, quoted, shortened, control characters made visible."""
+    return quoted(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "...")
 
 
 def role_of(name: str) -> str:

@@ -19,6 +19,7 @@ from dfd.outputs.anonymous import LocalNames
 from dfd.phantom import write_ct_series
 from dfd.reading import read_slice, study_of
 from dfd.records import Finding, Point, Region, Twin
+from dfd.sentences import joined
 from tests.dicom_maker import make_pixels, make_slice
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -179,8 +180,9 @@ def test_names_are_hidden_where_results_are_anonymous(phantoms: Path) -> None:
         changed = pixels_of(scan)
         for twin in (Twin(name, changed), Twin(name, changed + np.float32(1.0))):
             (sentence,) = TwinNotes(scan, (twin,), CT).of(REGION)
-            finding = Finding(Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=f"nothing; {sentence}; more")
+            reason = joined("; ", ("nothing", sentence, "more"))
+            finding = Finding(Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=reason)
             (hidden,) = LocalNames([finding]).hide([finding])
             assert name in finding.reason
             assert not any(word in hidden.reason for word in ("Doe", "Jane", "kernel", "IM", "Brien"))
-            assert "(hidden)" in hidden.reason
+            assert hidden.reason.replace("(hidden)", repr(name)) == finding.reason

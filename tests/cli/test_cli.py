@@ -139,7 +139,7 @@ def test_demo_prints_its_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_the_python_verbs_fill_the_same_records(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dfd.outputs.scores", SimpleNamespace(findings_frame=len))
+    monkeypatch.setitem(sys.modules, "dfd.outputs.scores", SimpleNamespace(findings_frame=lambda findings, *, anonymous: len(findings)))
     assert dfd.score("d", "p.csv", output_dir="o", images=False) == 1
     assert dfd.train("d", "m", epochs=3) == Path("m")
     assert dfd.calibrate("d", "m", "o", seed=1) == Path("o")
