@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import torch
 
+from dfd.agreement import Agreement, Content
 from dfd.bundle import twins
 from dfd.bundle.reader import LoadSliced, pixels_of
 from dfd.bundle.twins import MOST_SISTERS, MOST_TWINS, LoadTwind, TwinNotes
@@ -154,6 +155,27 @@ def test_it_is_told_whether_both_show_the_same(phantoms: Path) -> None:
     (other,) = told(phantoms, 250.0)
     assert other.startswith("another reconstruction of this study ('p 1/sharp/file001.dcm') shows other content here: the two differ by ")
     assert other.endswith("HU is usual at such places of this slice")
+
+
+OTHER = "shows other content here: the two differ by"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Agreement(Content.SAME, 0.2, 0.3), "shows the same content here, within 1 HU"),
+        (Agreement(Content.SAME, 42.4, 40.0), "shows the same content here, within 42 HU"),
+        (Agreement(Content.SAME, 100.0, 90.0), "shows the same content here, within 100 HU"),
+        # Wider than tissues differ: an edit would lie within it too.
+        (Agreement(Content.SAME, 7958.0, 8000.0), "differs here no more than is usual at such places of this slice"),
+        (Agreement(Content.OTHER, 12.0, 0.2), f"{OTHER} 12 HU, less than 1 HU is usual at such places of this slice"),
+        (Agreement(Content.OTHER, 7958.0, 40.0), f"{OTHER} 7958 HU, 40 HU is usual at such places of this slice"),
+        (Agreement(Content.UNTOLD, 3.0, 3.0), ""),
+    ],
+)
+def test_a_bound_is_told_where_it_says_something(found: Agreement, words: str) -> None:
+    told = twins._sentence("a/b", found)
+    assert told.partition("reconstruction of this study ('a/b') ")[2] == words
 
 
 def test_the_very_same_pixels_are_no_agreement(phantoms: Path, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ FROM_A_WORKER = "Caught SeriesError in DataLoader worker.\nOriginal Traceback (m
         (caused(RuntimeError("applying transform"), SeriesError("a.dcm is no scan")), 2, "error: a.dcm is no scan"),
         (SeriesError(FROM_A_WORKER), 2, "error: a.dcm: bad"),
         (InterruptedRunError("time is up; run again"), 4, "error: time is up; run again"),
-        (MemoryError(), 4, "error: the memory of this machine ran out; use fewer workers or a smaller batch and run again"),
+        (MemoryError(), 4, "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"),
         (OSError(errno.ENOSPC, "No space left"), 4, "error: the disk is full; make room and run again"),
         (KeyboardInterrupt(), 130, "interrupted; what was written so far is valid"),
         (TerminationError(), 143, "terminated; what was written so far is valid"),
