@@ -81,6 +81,7 @@ def beginning_with(name: str, text: str) -> Sentence:
     Where it begins otherwise it is kept if it knows its names; else all of it counts as a name,
     since it may hold one anywhere.
     """
+    name = _MARKS.sub("", name)
     if text.startswith(name):
         return Sentence(named(name) + text[len(name) :])
     return text if isinstance(text, Sentence) and text.names else Sentence(named(text))

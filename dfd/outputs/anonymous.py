@@ -10,7 +10,7 @@ from dataclasses import replace
 from dfd.points import role_of
 from dfd.points.layout import shown
 from dfd.records import Evidence, Finding, Point
-from dfd.sentences import Sentence, quoted
+from dfd.sentences import Sentence, named, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _source_of(point: Point, source: str) -> tuple[str, str]:
 
 def _spellings(name: str) -> set[str]:
     """How sentences write a name: as it is, quoted, shortened."""
-    return {str(each) for each in (name, *Sentence(quoted(name)).names, *Sentence(shown(name)).names)}
+    return {spelling for mark in (named, quoted, shown) for spelling in Sentence(mark(name)).names}
 
 
 def _hidden(text: str, instead: Callable[[str], str]) -> str:
