@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dfd.sentences import settle
+
 FloatImage: TypeAlias = NDArray[np.float32]
 BoolImage: TypeAlias = NDArray[np.bool_]
 
@@ -151,6 +153,10 @@ class Point:
     """The place in the patient (LPS, mm) where the row names one instead of a pixel.
     ``x``, ``y``, ``frame`` and ``path`` are those of the slice once it has been looked for."""
 
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "error")
+
     @property
     def is_screening(self) -> bool:
         """True where the row names a slice and no place in it: the whole slice is looked at."""
@@ -242,6 +248,12 @@ class Evidence:
     source_y: float | None = None
     source_file: str = ""
     """The slice it stands in, as the caller named it."""
+    reason_by_form: Mapping[str, str] = field(default_factory=dict)
+    """Form of tampering -> what is told in place of ``reason`` where the answer is that form."""
+
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "reason", "obstacle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +278,10 @@ class Finding:
     """What the p-values stand on, one piece per family that was asked; not in ``scores.csv``."""
     setting: str = ""
     """By which tables of the calibration it was judged; not in ``scores.csv``."""
+
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "reason", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,5 +308,7 @@ class Screening:
     """From the fewest expected false alarms on."""
 
 
+ADVERSARIAL_NOISE, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
+"""Forms of tampering."""
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
 FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

@@ -7,6 +7,7 @@ import math
 from dfd.errors import PointsError
 from dfd.modalities import Modality
 from dfd.records import Point, Region, Slice, is_square
+from dfd.sentences import quoted
 
 SMALLEST_PX = 6.0
 """Radius in pixels below which a region holds too little noise to say anything (about a hundred pixels)."""
@@ -42,7 +43,8 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     spacing = scan.facts.spacing_mm
     if spacing is None:
         if point.radius_mm is not None:
-            raise PointsError(f"row {point.row}: {point.filename!r} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
+            name = quoted(point.filename)
+            raise PointsError(f"row {point.row}: {name} has no pixel spacing, so a radius in mm has no meaning; leave the radius empty.")
         return Region(point.x, point.y, modality.radius_px)
     radius_mm = modality.radius_mm if point.radius_mm is None else point.radius_mm
     # A disk of pixels, also where they are not square: the geometric mean keeps its area in mm. What that costs is measured
@@ -61,9 +63,9 @@ def _check_inside(point: Point, scan: Slice) -> None:
             place = ", ".join(f"{mm:g}" for mm in point.patient_mm)
             raise PointsError(
                 f"row {point.row}: the place ({place}) mm is {name} = {value:.1f} in the plane of "
-                f"{point.filename!r}, {reach}; correct the place (LPS, as in DICOM)."
+                f"{quoted(point.filename)}, {reach}; correct the place (LPS, as in DICOM)."
             )
         raise PointsError(
-            f"row {point.row}: {name} = {value:g} lies outside {point.filename!r}, {reach}; "
+            f"row {point.row}: {name} = {value:g} lies outside {quoted(point.filename)}, {reach}; "
             "correct the point, or name the columns x_mm, y_mm, z_mm if these are millimetres."
         )

@@ -28,6 +28,7 @@ FLOORS = (
     {"intensity", "masking", "alterations"},
     {"modalities", "settings", "endings", "image_kinds"},
     {"records", "errors"},
+    {"sentences"},
 )
 """From the top down. A room may import from the floors below it only."""
 

@@ -21,6 +21,7 @@ from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
 from dfd.reading.nifti import read_nifti_series
 from dfd.records import Context, Evidence, Series, SeriesSlice, Slice, SliceRef
+from dfd.sentences import joined
 
 FOLDERS_KEPT = 8
 """Folders whose headers are remembered: points of one series mostly follow each other."""
@@ -85,7 +86,7 @@ class LoadContextd(MapTransform):
         elif found:
             notes.append(found)
         if notes:
-            loaded["context_note"] = "; ".join(notes)
+            loaded["context_note"] = joined("; ", notes)
         return loaded
 
     def notes(self, scan: Slice) -> list[str]:

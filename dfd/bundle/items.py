@@ -71,7 +71,8 @@ def modality_of(series: Sequence[Series], folder: Path) -> str:
     listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing readable"
     wanted = sorted({known[name] for name in counts if name in known})
     if len(wanted) > 1:
-        raise SeriesError(f"{folder} mixes modalities ({listed} series); give one folder per modality, or choose with -modality.")
+        choice = f"choose {' or '.join(wanted)} with --modality"
+        raise SeriesError(f"{folder} mixes modalities ({listed} series); give one folder per modality, or {choice}.")
     if not wanted:
         raise SeriesError(f"{folder} holds no series a model exists for ({listed}); expected {' or '.join(sorted(known))} DICOM files.")
     return wanted[0]

@@ -14,6 +14,7 @@ from dfd.reading.content import is_nifti
 from dfd.reading.copies import uids_shared
 from dfd.reading.series import SAME_POSITION_MM
 from dfd.records import Series, Slice, SliceRef
+from dfd.sentences import quoted
 
 GAP = 1.5
 """A neighbour farther away than this many usual distances of its series, or nearer than its inverse, is none: a slice is missing or doubled."""
@@ -152,10 +153,10 @@ def notes_on(ref: SliceRef, series: Sequence[Series], same: Sequence[SliceRef] =
     names = sorted({name_from(one.path, ref.path) for one in files if one.path != ref.path})
     notes = []
     if len(names) == 1:
-        notes.append(f"a copy of this file lies beside it ({names[0]!r}) and is no neighbour of it")
+        notes.append(f"a copy of this file lies beside it ({quoted(names[0])}) and is no neighbour of it")
     elif names:
         count = f"{len(names)} copies of this file lie beside it"
-        notes.append(f"{count} ({names[0]!r} is one) and are no neighbours of it")
+        notes.append(f"{count} ({quoted(names[0])} is one) and are no neighbours of it")
     others = uids_shared(whole.slices)[own.sop_uid] - 1
     if others > 0:
         notes.append(

@@ -15,6 +15,7 @@ from dfd.points.patient_coordinates import Millimetres, NoSliceError, nearest_sl
 from dfd.reading import read_facts
 from dfd.reading.content import is_nifti
 from dfd.records import Point, Series, SliceRef
+from dfd.sentences import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class _SliceFinder:
         try:
             return self._placed(point, point.patient_mm)
         except NoSliceError as error:
-            return replace(point, error=f"row {point.row}: {point.filename!r} {error}")
+            return replace(point, error=f"row {point.row}: {quoted(point.filename)} {error}")
         except DfdError as error:
             return replace(point, error=f"row {point.row}: {error}")
 

@@ -18,6 +18,7 @@ from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
 from dfd.reading.unitless import in_steps
 from dfd.records import Slice
+from dfd.sentences import beginning_with
 
 MARK = "dfd.bundle.reader.SliceReader"
 """Value of ``meta["reader"]`` that only this reader writes."""
@@ -101,7 +102,8 @@ class LoadSliced(LoadImaged):
             try:
                 scan = chosen.read(source)
             except DfdError as error:
-                loaded["error"] = str(error)
+                # What is said of a file begins with its path.
+                loaded["error"] = beginning_with(str(Path(source)), error.sentence)
                 loaded[key] = MetaTensor(torch.full((1, 32, 32), torch.nan))
                 continue
             pixels, meta = chosen.get_data(scan)

@@ -28,6 +28,7 @@ from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_m
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, report, run_log, run_record, scores, screening_map, suspicious
+from dfd.outputs.anonymous import tell_columns_left_out
 from dfd.outputs.files import choose_output_dir
 from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
@@ -257,6 +258,8 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
     """
     model_file.put_into(network, model, results.modality.bundle)
     with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
+        if results.choices.anonymous:
+            tell_columns_left_out(results.points)
         try:
             if any(not point.error for point in results.points):
                 evaluator.run()

@@ -20,6 +20,7 @@ from dfd.population import covariates_of
 from dfd.predict import predict_slice
 from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice
 from dfd.regions import region_of
+from dfd.sentences import quoted
 from dfd.suitability import objections
 
 logger = logging.getLogger(__name__)
@@ -70,10 +71,11 @@ def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modalit
         try:
             like = _anywhere(point, scan, modality)
         except PointsError as error:
-            answers[point.row] = Screening(Finding(point, "unreadable", error=str(error)), nothing, 0.0)
+            answers[point.row] = Screening(Finding(point, "unreadable", error=error.sentence), nothing, 0.0)
             continue
         if against.refusal:
-            answers[point.row] = Screening(Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}"), nothing, like.radius_px)
+            refused = f"{quoted(point.filename)}: {against.refusal}"
+            answers[point.row] = Screening(Finding(point, "unreadable", error=refused), nothing, like.radius_px)
             continue
         if against.not_assessable:
             answers[point.row] = Screening(Finding(point, "not assessable", reason=against.not_assessable), nothing, like.radius_px)

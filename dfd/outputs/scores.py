@@ -55,7 +55,7 @@ def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False)
     Args:
         folder: Existing folder.
         findings: What was found.
-        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too.
+        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too, and leave out input columns that are not known.
 
     Raises:
         OutputError: the file cannot be written.
@@ -83,13 +83,14 @@ def read(path: Path) -> list[dict[str, str]]:
         raise OutputError(f"{path} cannot be read as scores ({error}); name a {FILE_NAME}") from error
 
 
-def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+def findings_frame(findings: Sequence[Finding], *, anonymous: bool = False) -> pd.DataFrame:
     """The table of scores.csv as a data frame.
 
     Results and X, Y, frame, radius, label and millimetres are numbers, other input columns text.
     """
     import pandas as pd
 
+    findings = LocalNames(findings).hide(findings) if anonymous else findings
     table = _Table(findings)
     frame = pd.DataFrame(list(table.rows()), columns=list(table.columns))
     for column, role in zip(table.columns, roles_of(table.inputs), strict=False):
@@ -152,8 +153,8 @@ def _input_name(name: str, taken: set[str]) -> str:
 
 def _results(finding: Finding) -> dict[str, object]:
     families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in FAMILIES}
-    names = (name for name in RESULT_COLUMNS if name not in families)
-    return {**{name: getattr(finding, name) for name in names}, **families}
+    values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
+    return {**{name: str(value) if isinstance(value, str) else value for name, value in values.items()}, **families}
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from dfd.errors import PointsError
 from dfd.points.near_names import NearNames, hint, hint_beside
 from dfd.points.wording import listed, shown, shown_path
+from dfd.sentences import aside
 
 LOG = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class ScanFiles:
         found = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
         if not found:
             raise UnresolvedNameError(
-                f"names no file below the data folder ({shown(cell)}){self._hint(relative)}; "
+                f"names no file below the data folder ({shown(cell)}){aside(self._hint(relative))}; "
                 "correct the name or add the file"
             )
         if len(found) > 1:

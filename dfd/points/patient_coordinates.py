@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfd.records import Series, SliceRef
+from dfd.sentences import quoted
 
 SAME_PLACE_MM = 0.01
 """Slices nearer than this lie at one place; positions are written with about this precision."""
@@ -55,7 +56,7 @@ def nearest_slices(series: Series, point: Millimetres) -> tuple[SliceRef, ...]:
         )
     if distance > reach + SAME_PLACE_MM:
         raise NoSliceError(
-            f"has no slice at {_written(point)} mm: the nearest, {at_place[0].path.name!r}, is "
+            f"has no slice at {_written(point)} mm: the nearest, {quoted(at_place[0].path.name)}, is "
             f"{distance:.1f} mm away, more than the {reach:.2f} mm that it reaches; correct the "
             "place (LPS, as in DICOM)"
         )

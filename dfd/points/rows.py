@@ -15,6 +15,7 @@ from dfd.points.numbers import CellError, NumberCells
 from dfd.points.plausible import check_places, check_signs
 from dfd.points.wording import shown
 from dfd.records import Point
+from dfd.sentences import Sentence
 
 LOG = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class _RowReader:
         if self._comments:
             LOG.info("%s: lines that begin with # were passed over (%d)", source, self._comments)
         for remark in self._labels[:SAID_OF_LABELS]:
-            LOG.warning("%s", remark)
+            LOG.warning("%s", Sentence(remark))
         if len(self._labels) > SAID_OF_LABELS:
             more = len(self._labels) - SAID_OF_LABELS
             LOG.warning("in %d further rows too the label cannot be read and was left out", more)

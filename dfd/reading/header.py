@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, READ_ERRORS
 from dfd.reading.image_terms import GE_TAGS, KEYWORDS, frame_terms_of, image_type_of
+from dfd.reading.kinds import kind_of, refuse_other_objects
 from dfd.records import ScanFacts
 
 SMALLEST_SIDE = 32
@@ -172,14 +173,17 @@ def image_shape(header: Dataset, path: Path) -> ImageShape:
     """Size and storage of the pixels.
 
     Raises:
-        SeriesError: No image, colour, too small, more than ``PIXELS_LIMIT`` bytes, or bits that contradict each other.
+        SeriesError: No image, no scan by its SOP class, colour, too small, more than ``PIXELS_LIMIT`` bytes, or bits that contradict each other.
     """
+    refuse_other_objects(header, path)
     if "Rows" not in header or "Columns" not in header:
         raise SeriesError(f"{path} holds no image (it may be a report, a plan or a contour set): leave it out")
     samples = whole_number(header, "SamplesPerPixel", 1, path)
     photometric = text_of(value_of(header, "PhotometricInterpretation"))
     if samples != 1 or not photometric.startswith("MONOCHROME"):
-        raise SeriesError(f"{path} is a colour picture ({photometric or 'unnamed'}, {samples} samples per pixel): give the original greyscale slice")
+        kind = kind_of(header)
+        picture = f"DICOM {kind} in colour" if kind else "colour picture"
+        raise SeriesError(f"{path} is a {picture} ({photometric or 'unnamed'}, {samples} samples per pixel): give the original greyscale slice")
     rows, columns = whole_number(header, "Rows", None, path), whole_number(header, "Columns", None, path)
     if min(rows, columns) < SMALLEST_SIDE:
         raise SeriesError(f"{path} has {rows} x {columns} pixels, too small to be assessed: give at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")

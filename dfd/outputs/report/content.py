@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, count_in_words, rarity, true_rate_bound
-from dfd.outputs.anonymous import LocalNames
+from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Distribution, Strip
@@ -126,6 +126,8 @@ class Page:
     smallest_p: float
     rate_bound: float
     screened: int
+    left_out: int = 0
+    """Columns of the points file that results without names do not carry."""
 
 
 def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool) -> Page:
@@ -158,6 +160,7 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
         smallest_p=run.calibration.smallest_p if run.calibration else math.nan,
         rate_bound=true_rate_bound(patients, UNUSUAL) if patients else 1.0,
         screened=sum(finding.point.is_screening for finding in told),
+        left_out=len(columns_left_out(finding.point for finding in findings)) if anonymous else 0,
     )
 
 
