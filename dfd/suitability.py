@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from dfd import hounsfield
 from dfd.modalities import MODALITIES, Modality
 from dfd.records import BoolImage, FloatImage, Slice
 
@@ -64,7 +65,8 @@ def _advice(dicom_modality: str) -> str:
 def _refusal(scan: Slice, modality: Modality) -> str:
     """The first reason against the model, from the plainest on."""
     facts, name = scan.facts, modality.name
-    hounsfield = facts.unit == "HU"
+    is_hu = facts.unit == "HU"
+    impossible = hounsfield.objection(scan.pixels, scan.valid) if is_hu else ""
     reasons = (
         (
             facts.modality not in ("", modality.dicom_modality),
@@ -82,11 +84,12 @@ def _refusal(scan: Slice, modality: Modality) -> str:
             facts.unit != modality.unit,
             f"The slice holds {_named(facts.unit)} but the model {name} needs {_named(modality.unit)}: give the original slice",
         ),
-        (hounsfield and "LOCALIZER" in facts.image_type, "The slice is a localizer, a projection and no cross-section: leave it out"),
+        (is_hu and "LOCALIZER" in facts.image_type, "The slice is a localizer, a projection and no cross-section: leave it out"),
         (
-            hounsfield and _within_screen_range(scan),
+            is_hu and _within_screen_range(scan),
             "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give the original slice",
         ),
+        (bool(impossible), impossible),
     )
     return next((sentence for speaks_against, sentence in reasons if speaks_against), "")
 
