@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from dfd import hounsfield
 from dfd.image_kinds import kind_of
 from dfd.modalities import MODALITIES, Modality
 from dfd.records import BoolImage, FloatImage, Slice, is_square
@@ -61,7 +62,8 @@ def _advice(dicom_modality: str) -> str:
 def _refusal(scan: Slice, modality: Modality) -> str:
     """The first reason against the model, from the plainest on."""
     facts, name = scan.facts, modality.name
-    hounsfield, kind = facts.unit == "HU", kind_of(scan.facts)
+    is_hu, kind = facts.unit == "HU", kind_of(scan.facts)
+    impossible = hounsfield.objection(scan.pixels, scan.valid) if is_hu else ""
     reasons = (
         (
             facts.modality not in ("", modality.dicom_modality),
@@ -81,9 +83,10 @@ def _refusal(scan: Slice, modality: Modality) -> str:
             f"The slice holds {_named(facts.unit)} but the model {name} needs {_named(modality.unit)}: give the original slice",
         ),
         (
-            hounsfield and _within_screen_range(scan),
+            is_hu and _within_screen_range(scan),
             "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give the original slice",
         ),
+        (bool(impossible), impossible),
     )
     return next((sentence for speaks_against, sentence in reasons if speaks_against), "")
 

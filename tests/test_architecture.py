@@ -25,7 +25,7 @@ FLOORS = (
     {"bundle", "outputs"},
     {"predict", "regions", "evidence", "agreement", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"residuals"},
-    {"intensity", "masking", "alterations"},
+    {"intensity", "masking", "alterations", "hounsfield"},
     {"modalities", "settings", "endings", "image_kinds"},
     {"records", "errors"},
     {"sentences"},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
+from dfd import hounsfield
 from dfd.errors import SeriesError
 from dfd.reading.decoding import decode_stored
 from dfd.reading.guard import read_header, reading
@@ -34,7 +35,7 @@ SLOPE_LIMITS = (1e-9, 1e9)
 """Rescale slopes outside are damage: vendors' lie between 1e-6 and 1e4."""
 INTERCEPT_LIMIT = 1e9
 
-LOWEST_HU = -1500.0
+LOWEST_HU = hounsfield.LOWEST_HU
 """HU below which nothing is measured: vacuum is -1000, undershoot and noise reach -1200. Padding at -2048 and -3024 HU is met without a tag that
 names it, and beside one that names another value (GE scans of LIDC-IDRI declare 63536 and write -1024)."""
 
