@@ -184,7 +184,7 @@ def test_what_the_neutral_run_says() -> None:
     for words in (
         "the noise here also stands 12 mm to the left and 13 mm up in slice-0006 (correlation 0.90)",
         "another series of this study ((hidden)) holds the very same pixels; the pixels are not square",
-        "row 3: X = 400 lies outside slice-0001, whose X runs from 0 to 39; correct the point, or name the columns x_mm, y_mm, z_mm if these are millimetres.",
+        "row 3: X = 400 lies outside slice-0001, whose X runs from 0 to 39; correct the point, or name the columns",
         "row 4: column Y is (hidden), not a number",
         "slice-0002 is not a DICOM file: leave it out",
         "names no file below the data folder (slice-0003)",
