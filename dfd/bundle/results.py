@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -34,6 +34,7 @@ from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
 from dfd.points.near_names import hint_beside
+from dfd.progress import Progress, progress
 from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
 from dfd.settings import check_dicom
 
@@ -150,6 +151,9 @@ class ResultsWriter:
         self.gathering = Gathering(self.modality, self.calibration, pictured=self.choices.images) if self.choices.report else None
         self.started = time.monotonic()
         self.device = ""
+        scored = [point for point in self.points if not point.error]
+        whole = bool(scored) and all(point.is_screening for point in scored)
+        self.progress = Progress("screening slices" if whole else "scoring points", len(scored))
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
@@ -174,8 +178,7 @@ class ResultsWriter:
                 screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
         if self.gathering is not None and "scan" in engine.state.batch:
             self.gathering.take(engine.state.batch, output, images)
-        if engine.state.iteration % 20 == 0:
-            logger.info("%d of %d points done", len(self.found), len(self.points))
+        self.progress.update(len(output["findings"]))
 
     def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> SliceImages:
         """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
@@ -184,7 +187,8 @@ class ResultsWriter:
         """
         images = overlay.render_slice(scan, prediction, self.modality)
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
-            list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
+            written = pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn)
+            deque(progress(written, "drawing pictures", len(drawn)), maxlen=0)
         return images
 
     def findings(self) -> list[Finding]:
@@ -194,6 +198,7 @@ class ResultsWriter:
 
     def write(self) -> list[Finding]:
         """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, ``run.json`` and ``report.html``."""
+        self.progress.close()
         findings = self.findings()
         scores.write(self.folder, findings, anonymous=self.choices.anonymous)
         whole = [finding for finding in findings if finding.point.is_screening]

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from dfd.errors import PointsError
 from dfd.points.near_names import NearNames, hint, hint_beside
 from dfd.points.wording import listed, shown, shown_path
+from dfd.progress import progress
 from dfd.sentences import aside
 
 LOG = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class ScanFiles:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, int] = {}
         """Relative path of every folder that holds files, and how many lie in it."""
-        for found in _walk(data):
+        for found in progress(_walk(data), "listing files"):
             self._by_path[_key(found)].append(found)
             self._by_name[_key(PurePosixPath(found).name)].append(found)
             folder = found.rpartition("/")[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from dfd.errors import SeriesError
+from dfd.progress import progress
 from dfd.reading.entries import Entry
 from dfd.reading.guard import open_source, reading
 from dfd.reading.header import text_of, value_of
@@ -48,7 +49,7 @@ def without_copies(entries: Sequence[Entry]) -> Copies:
         placements = tuple(entry.placement for entry in frames)
         by_place[placements, frames[0].facts.spacing_mm].append(frames)
     first: dict[Path, list[Entry]] = {}
-    for rivals in by_place.values():
+    for rivals in progress(by_place.values(), "looking for copies"):
         first |= _originals(rivals) if len(rivals) > 1 else {}
     kept = [entry for path, frames in files.items() if path not in first for entry in frames]
     pairs = [

@@ -6,9 +6,11 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from dfd.errors import SeriesError
+from dfd.progress import progress
 from dfd.reading.content import is_dicom, is_nifti
 
 INDEX_NAME = "index.json"
@@ -41,13 +43,12 @@ def find_files(folder: Path) -> list[Path]:
     visits: Counter[str] = Counter()
     found: set[Path] = set()
     for start in [folder] if listed is None else listed:
-        found.update(path for path in _walk(start, visits) if _is_scan(path))
+        found.update(path for path in progress(_walk(start, visits), "looking for scans") if _is_scan(path))
     return sorted(found)
 
 
-def _walk(start: Path, visits: Counter[str]) -> list[Path]:
+def _walk(start: Path, visits: Counter[str]) -> Iterator[Path]:
     """All regular files below ``start``, links followed, loops cut."""
-    files: list[Path] = []
     waiting: list[tuple[Path, frozenset[str]]] = [(start, frozenset())]
     while waiting:
         folder, parents = waiting.pop()
@@ -64,8 +65,7 @@ def _walk(start: Path, visits: Counter[str]) -> list[Path]:
             if child.is_dir():
                 waiting.append((child, parents | {real}))
             elif child.is_file():
-                files.append(child)
-    return files
+                yield child
 
 
 def _is_scan(path: Path) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dfd.errors import SeriesError
+from dfd.progress import progress
 from dfd.reading.content import is_dicom, is_nifti
 from dfd.reading.copies import Copies, uids_shared, without_copies
 from dfd.reading.entries import Entry, GroupKey, entries_of
@@ -47,7 +48,7 @@ def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
     groups: dict[GroupKey, list[Entry]] = defaultdict(list)
     found: list[Series] = []
     skipped: list[Skipped] = []
-    for path in find_files(folder):
+    for path in progress(find_files(folder), "reading headers"):
         try:
             if is_nifti(path):
                 found.append(read_nifti_series(path))

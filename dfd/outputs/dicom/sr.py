@@ -15,6 +15,7 @@ from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SourceImage
+from dfd.progress import progress
 from dfd.records import Finding, Region, is_square
 
 PIXEL_CENTRE = 0.5
@@ -27,7 +28,8 @@ RIM_POINTS = 49
 def make(names: Names) -> Dataset:
     """The report on one series."""
     algorithm = sr.AlgorithmIdentification(names.maker.name, __version__, parameters=names.maker.parameters)
-    groups = [group for answer, image in names.series.answers for group in _groups(names, algorithm, answer, image)]
+    answers = progress(names.series.answers, "writing the DICOM report, rows")
+    groups = [group for answer, image in answers for group in _groups(names, algorithm, answer, image)]
     report = sr.MeasurementReport(
         observation_context=_observer(names),
         procedure_reported=own.IMAGING,
