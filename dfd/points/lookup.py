@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from dfd.errors import PointsError
@@ -132,13 +133,7 @@ class ScanFiles:
         if not relative:
             return self._data
         if not table.get(_key(relative)):
-            wanted = _nfc(relative)
-            spelled = [(folder, _nfc(folder)) for folder in self._all_folders()]
-            inside = [
-                folder
-                for folder, name in spelled
-                if name == wanted or (not is_path and name.endswith(f"/{wanted}"))
-            ]
+            inside = (self._folder_paths if is_path else self._folder_names).get(_nfc(relative), [])
             if len(inside) == 1:
                 return self._data / inside[0]
             if not inside and _UID.fullmatch(relative):
@@ -173,14 +168,26 @@ class ScanFiles:
         root = next((root for root in self._roots if spelled[: len(root)] == root), None)
         return None if root is None else parts[len(root) :]
 
-    def _all_folders(self) -> set[str]:
-        """Folders that hold files, and those above them."""
-        found = {""}
-        for folder in self._folders:
-            while folder not in found:
-                found.add(folder)
+    @cached_property
+    def _folder_paths(self) -> dict[str, list[str]]:
+        """Folders that hold files, and those above them, by path in one Unicode form."""
+        found: dict[str, list[str]] = defaultdict(list)
+        seen = {""}
+        for held in self._folders:
+            folder = held
+            while folder not in seen:
+                seen.add(folder)
+                found[_nfc(folder)].append(folder)
                 folder = folder.rpartition("/")[0]
-        return found - {""}
+        return found
+
+    @cached_property
+    def _folder_names(self) -> dict[str, list[str]]:
+        """The same by name."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path, folders in self._folder_paths.items():
+            found[path.rpartition("/")[2]] += folders
+        return found
 
     def _hint(self, relative: str) -> str:
         """What to add to the sentence on a name that is not there."""
