@@ -269,5 +269,6 @@ class Screening:
     """From the fewest expected false alarms on."""
 
 
-VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
+VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable", "not reached")
+"""The last is that of a row whose turn had not come when the run was stopped."""
 FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

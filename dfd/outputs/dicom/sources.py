@@ -97,7 +97,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     reasons: dict[str, None] = {}
     for answer in answers:
         path = answer.finding.point.path
-        if path is None or answer.finding.verdict == "unreadable":
+        if path is None or answer.finding.verdict in ("unreadable", "not reached"):
             continue
         if is_nifti(path):
             nifti += 1
