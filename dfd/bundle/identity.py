@@ -1,4 +1,7 @@
-"""Which run it is: whether what a stopped run has finished may be taken up depends on all that its numbers and pictures follow from."""
+"""Which run it is, by all that its numbers and pictures follow from.
+
+What a stopped run has finished may be taken up by the same run alone.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,15 @@ PARTS = {
 }
 """Part of an identity -> how people call it."""
 PATHS = frozenset({"data_path", "points", "output_dir", "model_path"})
-"""Keys of the record of a run that hold paths of the user. What lies there counts, and not where."""
+"""Keys of the record of a run that hold paths of the user. What lies there counts, and not where.
+"""
 
 _CODE = ("*.py", "*.j2", "*.css", "*.js")
 _NOISE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _NO_SCANS = frozenset({".csv", ".txt", ".log", ".out", ".err", ".html", ".png", ".tmp"})
-"""Ends of names that change while a scan does not: tables, of which the rows count, and what a shell writes."""
+"""Ends of names that change while a scan does not: tables, of which the rows count, and what a
+shell writes.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,10 @@ class Asked:
 def identity_of(asked: Asked) -> dict[str, str]:
     """The parts of ``PARTS``, each as a digest that names nothing.
 
-    The points count with all their cells; data files by their place below the data folder, size and time of change, those beside a slice in its
-    folder and in the folders beside that too, since neighbours and other reconstructions are compared with it.
+    The points count with all their cells; data files by their place below the data folder, size
+    and time of change, those beside a slice in its
+    folder and in the folders beside that too, since neighbours and other reconstructions are
+    compared with it.
     """
     root = Path(str(asked.record.get("data_path") or os.curdir))
     model = asked.model
@@ -73,7 +81,7 @@ def differences(one: Mapping[str, str], other: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Digest of this program's own files: two states of a checkout call themselves the same version."""
+    """Digest of this program's own files: states of a checkout share one version."""
     folder = Path(__file__).parent.parent
     code = hashlib.sha256()
     for path in sorted(path for pattern in _CODE for path in folder.rglob(pattern)):
@@ -97,7 +105,7 @@ def _named(path: Path, root: Path) -> str:
 
 
 def _files(asked: Asked, root: Path) -> Iterator[tuple[str, int, int]]:
-    """Place, size in bytes and time of change (ns) of each file that may have a say; -1 where it is gone."""
+    """Place, bytes and time of change (ns) of each file that may count; -1 where it is gone."""
     paths = {point.path for point in asked.points if point.path is not None}
     folders = {path.parent for path in paths}
     around = folders | {sister for folder in folders for sister in sister_folders(folder, root)}
@@ -110,7 +118,10 @@ def _files(asked: Asked, root: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _below(around: Iterable[Path], output: Path, holding: Iterable[Path]) -> Iterator[Path]:
-    """Files below the folders ``around``, at any depth; results are none of them, nor is what cannot be a scan by its name."""
+    """Files below the folders ``around``, at any depth.
+
+    Results are left out, and so is what cannot be a scan by its name.
+    """
     results = os.path.realpath(output)
     apart = not any(Path(os.path.realpath(folder)).is_relative_to(results) for folder in holding)
     ours = {os.path.realpath(path) for path in own_files.results_in(output)}

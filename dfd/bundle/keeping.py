@@ -1,4 +1,4 @@
-"""Keeps what a run has finished, slice by slice, and finds it again when the same run goes on after it was stopped."""
+"""Keeps what a run has finished, slice by slice, for the same run to go on from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Keeping:
     Args:
         folder: of the results; the caller has locked it.
         points: rows of the run.
-        anonymous: keep nothing that names files or people. What cannot be kept then is scored again.
+        anonymous: keep nothing that names files or people. What cannot be kept then is
+        scored again.
     """
 
     def __init__(self, folder: Path, points: Sequence[Point], *, anonymous: bool) -> None:
@@ -77,7 +78,10 @@ class Keeping:
         if aside is not None:
             logger.info("results of an earlier run were moved to %s", aside)
         if found is not None and found != identity:
-            logger.info("that run was not finished, and cannot go on: %s changed", differences(found, identity))
+            logger.info(
+                "that run was not finished, and cannot go on: %s changed",
+                differences(found, identity),
+            )
         self.ledger.start(identity)
         return False
 
@@ -95,7 +99,11 @@ class Keeping:
                     drawn[tuple(entry["drawn"])] = entry
             except (ValueError, KeyError, TypeError):
                 continue
-        whole = {rows: slices[rows] for rows, entry in drawn.items() if rows in slices and self._stand(entry)}
+        whole = {
+            rows: slices[rows]
+            for rows, entry in drawn.items()
+            if rows in slices and self._stand(entry)
+        }
         pictures = self._pictures_of(whole, drawn)
         for rows, one in slices.items():
             wanted = [row for row in rows if row in pictures]
@@ -108,7 +116,7 @@ class Keeping:
         """Keep the numbers of a slice, before anything is drawn of it."""
         kept = without_names(one, self._salt) if self.anonymous else one
         if kept is not None:
-            self._add({"scored": packed(kept)}, safe=True)
+            self._add({"scored": packed(kept)})
 
     def drawn(self, rows: Sequence[int], files: Sequence[str], material: Material | None) -> None:
         """Note that all files of a slice are written, and keep what the report is to show of it."""
@@ -125,7 +133,12 @@ class Keeping:
         pictured = [row for row in rows if row in shown]
         self.ledger.drop_pictures(self._filed - shown.keys())
         self._filed = set(shown) & (self._filed | set(pictured))
-        self._add({"drawn": list(rows), "files": sizes, "pictured": pictured}, safe=False)
+        self._add({"drawn": list(rows), "files": sizes, "pictured": pictured})
+
+    def secure(self) -> None:
+        """Wait until what is kept would outlive a power failure; a kill it outlives anyway."""
+        if self._usable:
+            self.ledger.secure()
 
     def pause(self) -> None:
         """Leave everything for the next part of the run."""
@@ -137,14 +150,16 @@ class Keeping:
         self.room.release()
         self.ledger.remove()
 
-    def _add(self, entry: Mapping[str, Any], *, safe: bool) -> None:
+    def _add(self, entry: Mapping[str, Any]) -> None:
         if not self._usable:
             return
         try:
-            self.room.must(lambda: self.ledger.add(entry, safe=safe))
+            self.room.must(lambda: self.ledger.add(entry))
         except OutputError as error:
             self._usable = False
-            logger.warning("%s; should this run be stopped, rows from here on are scored again", error)
+            logger.warning(
+                "%s; should this run be stopped, rows from here on are scored again", error
+            )
 
     def _spare(self) -> None:
         """Give up pictures of the report: they are made again where the run is stopped."""
@@ -154,14 +169,18 @@ class Keeping:
     def _stand(self, entry: Mapping[str, Any]) -> bool:
         """Whether the files of a slice are there as they were written."""
         try:
-            return all((self.folder / name).stat().st_size == size for name, size in entry["files"].items())
+            return all(
+                (self.folder / name).stat().st_size == size for name, size in entry["files"].items()
+            )
         except (OSError, KeyError, AttributeError, ValueError):
             return False
 
     def _pictures_of(
-        self, slices: Mapping[tuple[int, ...], KeptSlice], drawn: Mapping[tuple[int, ...], Mapping[str, Any]]
+        self,
+        slices: Mapping[tuple[int, ...], KeptSlice],
+        drawn: Mapping[tuple[int, ...], Mapping[str, Any]],
     ) -> dict[int, PointPictures | ScreeningPictures | None]:
-        """By row, what the report shows of the rows that it would show; None where that has to be made again."""
+        """By row, what the report would show; None where that has to be made again."""
         findings = {
             finding.point.row: finding
             for rows, one in slices.items()

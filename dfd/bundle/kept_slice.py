@@ -1,4 +1,7 @@
-"""What is kept of a slice that a run has finished: all that results need of it besides pictures, as plain JSON without points and cells."""
+"""What is kept of a slice that a run has finished, as plain JSON without points and cells.
+
+It is all that results need besides pictures.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class KeptSlice:
 
 
 def kept_of(output: Mapping[str, Any], scan: Slice | None) -> KeptSlice:
-    """What is kept of a slice, from what the postprocessing says of it; ``scan`` is None where it could not be read."""
+    """What is kept of what the postprocessing says; without ``scan`` it could not be read."""
     findings = tuple(output["findings"])
     pairs = zip(findings, output["regions"], strict=True)
     placed = {finding.point.row: region for finding, region in pairs if region is not None}
@@ -46,7 +49,11 @@ def kept_of(output: Mapping[str, Any], scan: Slice | None) -> KeptSlice:
     for row, answer in screenings.items():
         placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
     suspicions = {row: answer.suspicions for row, answer in screenings.items()}
-    seen = None if scan is None else Seen(scan.facts, (int(scan.pixels.shape[0]), int(scan.pixels.shape[1])))
+    seen = (
+        None
+        if scan is None
+        else Seen(scan.facts, (int(scan.pixels.shape[0]), int(scan.pixels.shape[1])))
+    )
     return KeptSlice(findings, placed, suspicions, seen, str(output["image"].device))
 
 
@@ -55,7 +62,11 @@ def packed(kept: KeptSlice) -> dict[str, Any]:
     points = {finding.point.row: finding.point for finding in kept.findings}
     suspicions = {
         row: [
-            {"at": _changes(each.finding.point, points[row]), "expected": each.expected_false_alarms, "finding": _bare(each.finding)}
+            {
+                "at": _changes(each.finding.point, points[row]),
+                "expected": each.expected_false_alarms,
+                "finding": _bare(each.finding),
+            }
             for each in found
         ]
         for row, found in kept.suspicions.items()
@@ -98,9 +109,11 @@ def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSli
 
 
 def without_names(kept: KeptSlice, salt: str) -> KeptSlice | None:
-    """The same without texts that may name somebody, for a run whose results name nothing; None where sentences name files.
+    """The same without texts that may name somebody; None where its sentences name files.
 
-    Texts of the header by which slices are told apart become digests, so that the same ones are told apart afterwards.
+    For runs whose results name nothing. Texts of the header by which slices are told apart become
+    digests, so that the same ones are
+    told apart afterwards.
 
     Args:
         kept: the slice.
@@ -136,7 +149,9 @@ def _holds_name(finding: Finding) -> bool:
 
 
 def _texts(finding: Finding) -> list[str]:
-    evidence = (text for each in finding.evidence for text in (each.reason, each.obstacle, each.source_file))
+    evidence = (
+        text for each in finding.evidence for text in (each.reason, each.obstacle, each.source_file)
+    )
     return [finding.reason, finding.error, *evidence]
 
 
@@ -148,12 +163,18 @@ def _bare(finding: Finding) -> dict[str, Any]:
 
 def _finding(content: Mapping[str, Any], point: Point) -> Finding:
     # An empty point keeps the place until the right one is put there: points are not kept.
-    return replace(from_json(Finding, {**content, "point": {"row": 0, "filename": ""}}), point=point)
+    return replace(
+        from_json(Finding, {**content, "point": {"row": 0, "filename": ""}}), point=point
+    )
 
 
 def _changes(point: Point, asked: Point) -> dict[str, Any]:
     """The fields in which a place in a slice differs from the row that asks about the slice."""
-    names = [each.name for each in fields(Point) if getattr(point, each.name) != getattr(asked, each.name)]
+    names = [
+        each.name
+        for each in fields(Point)
+        if getattr(point, each.name) != getattr(asked, each.name)
+    ]
     return {name: as_json(getattr(point, name)) for name in names}
 
 

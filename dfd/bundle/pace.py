@@ -8,7 +8,9 @@ from collections.abc import Callable
 EVERY_S = 3.0
 """Seconds between two writings, at least."""
 LARGEST_SHARE = 0.02
-"""Share of the time that writing may take: a table of 100 000 rows is written less often than one of ten."""
+"""Share of the time that writing may take: a table of 100 000 rows is written less often than one
+of ten.
+"""
 
 
 class Pace:

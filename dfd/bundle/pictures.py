@@ -27,7 +27,9 @@ class SlicePictures:
         numbers: of the rows, for the names of files.
     """
 
-    def __init__(self, folder: Path, modality: Modality, room: Room, numbers: Mapping[int, int]) -> None:
+    def __init__(
+        self, folder: Path, modality: Modality, room: Room, numbers: Mapping[int, int]
+    ) -> None:
         self.folder, self.modality, self.room, self.numbers = folder, modality, room, numbers
 
     def of(
@@ -61,9 +63,10 @@ class SlicePictures:
     def _overlays(
         self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]
     ) -> SliceImages:
-        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
+        """One overlay per point; what they share is drawn once.
 
-        One worker more than cores, since each waits for the disk in its turn.
+        The PNG coding, most of the work, runs on every core. One worker more than cores, since each
+        waits for the disk in its turn.
         """
         images = overlay.render_slice(scan, prediction, self.modality)
 
@@ -81,5 +84,7 @@ class SlicePictures:
     def _map(self, number: int, scan: Slice, answer: Screening) -> tuple[str, ...]:
         names = screening_map.names_of(number)
         write = screening_map.write
-        self.room.may(names[0], lambda: write(self.folder, number, scan, answer, modality=self.modality))
+        self.room.may(
+            names[0], lambda: write(self.folder, number, scan, answer, modality=self.modality)
+        )
         return names

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from dfd.bundle import model_file, steps
+from dfd.bundle.basis import basis_of
 from dfd.bundle.choices import Choices
 from dfd.bundle.gathering import Gathering
 from dfd.bundle.identity import PATHS, Asked, identity_of
@@ -120,7 +122,9 @@ class ResultsWriter:
             self.choices.log.go_on(self.folder)
             for taken in self.keeping.taken():
                 self._take_up(taken)
-            logger.info("the run in %s goes on: %d of %d rows are finished", self.folder, len(self.done), len(self.points))
+            told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
+            known = sum(not point.error and point.row in self.found for point in self.points)
+            logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
         try:
             self.write_numbers()
         except OutputError:
@@ -176,6 +180,7 @@ class ResultsWriter:
     def _checkpoint(self) -> None:
         """Brings the numbers up to date; on a full disk those of before stand, and all are written at the end."""
         with suppress(OutputError):
+            self.keeping.secure()
             self.write_numbers()
             run_log.write(self.folder, self.choices.log, anonymous=self.choices.anonymous)
 
@@ -224,10 +229,8 @@ class ResultsWriter:
         with suppress(OutputError):  # what stopped the run is what must be told
             self.write()
         missing = sum(point.row not in self.found for point in self.points)
-        if missing and self.choices.record.get("output_dir"):
-            logger.warning("%d of %d rows were not reached; to go on, run the same command again", missing, len(self.points))
-        elif missing:
-            told = "%d of %d rows were not reached; to go on, run the same command again, with %s as its output folder"
+        if missing:
+            told = "%d of %d rows were not reached; to go on, run the same command again with %s as its output folder"
             logger.warning(told, missing, len(self.points), self.folder)
 
     def write_dicom(self, findings: Sequence[Finding]) -> None:
@@ -241,21 +244,16 @@ class ResultsWriter:
         answers = [dicom.Answer(finding, self.numbers[row], self.placed.get(row), self.suspicions.get(row, ())) for finding, row in rows]
         dicom.write(self.folder, answers, maker, images=self.choices.images)
 
+    @cached_property
+    def _basis(self) -> dict[str, object]:
+        return basis_of(self.model, self.modality, self.calibration, anonymous=self.choices.anonymous)
+
     def _record(self, verdicts: Counter[str], *, ended: bool) -> dict[str, object]:
         """The content of ``run.json``."""
         unscored = {verdict: verdicts[verdict] for verdict in ("not assessable", "unreadable", "not reached")}
         hidden = PATHS if self.choices.anonymous else frozenset()
-        calibration = self.calibration
         return {
-            "versions": run_record.versions(),
-            "model": "" if self.choices.anonymous else str(self.model.path),
-            "bundle": self.modality.bundle,
-            "bundle_version": model_file.bundle_version(self.model),
-            "weights_sha256": self.model.sha256,
-            "calibration_format": (self.model.calibration or {}).get("format"),
-            "calibration_sha256": run_record.digest(self.model.calibration),
-            "calibration_patients": calibration.patients if calibration else 0,
-            "smallest_p_value_supported": calibration.smallest_p if calibration else None,
+            **self._basis,
             "device": self.device or "none needed",
             "threads": torch.get_num_threads(),
             "seconds": round(time.monotonic() - self.started, 3),

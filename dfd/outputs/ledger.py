@@ -1,6 +1,7 @@
-"""What a run has finished, kept beside its results while it is under way, so that the same run can go on after it was stopped.
+"""What a run has finished, kept beside its results while it is under way.
 
-``.dfd-run/ledger.jsonl``: one JSON object a line, the first of them says which run it is. Only ever appended to; a last line that was cut off
+``.dfd-run/ledger.jsonl``: one JSON object a line, the first of them says which run it is. Only ever
+appended to; a last line that was cut off
 counts for nothing. ``.dfd-run/pictures-<row>.json``: what is shown of one row in the report.
 """
 
@@ -67,19 +68,15 @@ class Ledger:
             raise OutputError(f"{self.path} cannot be written: {because(error)}") from error
 
     def tidy(self) -> None:
-        """Remove what a killed run left half written, and the whole folder where it holds no ledger."""
+        """Remove what a killed run left half written; all of it where there is no ledger."""
         if self.folder.is_dir() and self.identity() is None:
             self.remove()
         for left in self.folder.glob(".dfd-*.tmp"):
             with suppress(OSError):
                 left.unlink()
 
-    def add(self, entry: Entry, *, safe: bool) -> None:
-        """Append a line.
-
-        Args:
-            entry: what JSON can hold.
-            safe: wait until it would outlive a power failure.
+    def add(self, entry: Entry) -> None:
+        """Append a line of what JSON can hold. It outlives this process at once.
 
         Raises:
             OutputError: it cannot be written; nothing of it is left behind then.
@@ -91,11 +88,22 @@ class Ledger:
             try:
                 while line:
                     line = line[stream.write(line) or 0 :]
-                if safe:
-                    os.fsync(stream.fileno())
             except BaseException:
                 stream.truncate(end)
                 raise
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {because(error)}") from error
+
+    def secure(self) -> None:
+        """Wait until all lines would outlive a power failure.
+
+        Raises:
+            OutputError: the disk does not take them.
+        """
+        if self._stream is None:
+            return
+        try:
+            os.fsync(self._stream.fileno())
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {because(error)}") from error
 

@@ -56,7 +56,8 @@ class FolderLock:
             ) from None
         except (OSError, NotImplementedError):
             logger.warning(
-                "%s lies where files cannot be locked: do not let a second run write there", self.folder
+                "%s lies where files cannot be locked: do not let a second run write there",
+                self.folder,
             )
             return
         _sign(self.folder)
@@ -90,7 +91,9 @@ def held(folder: Path, remedy: str) -> Iterator[None]:
 
 
 def keep(folder: Path, remedy: str) -> None:
-    """Hold the lock of a folder until :func:`let_go` or the end of this process; doing it twice changes nothing.
+    """Hold the lock of a folder until :func:`let_go` or the end of this process.
+
+    Doing it twice changes nothing.
 
     Raises:
         OutputError: another process holds it.
@@ -110,7 +113,8 @@ def let_go(folder: Path) -> None:
 
 
 def _sign(folder: Path) -> None:
-    """Say who holds the lock. Not written like a result: it is of use while this process lives, and a full disk is told of later."""
+    """Say who holds the lock."""
+    # Not written like a result: it is of use while this process lives; a full disk is told later.
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
     holder = {"since": since, "process": os.getpid(), "host": socket.gethostname()}
     with suppress(OSError):

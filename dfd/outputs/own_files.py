@@ -1,8 +1,7 @@
-"""The files of a run in its folder: told from others by name, and moved aside where they are of an earlier run."""
+"""The files of a run, told from others by name; those of earlier runs are moved aside."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -21,23 +20,22 @@ _UNDER_WAY = f".dfd-{ASIDE}"
 _TOP = re.compile(
     r"scores\.csv|suspicious_regions\.csv|run\.json|run\.log|report\.html|overlay-\d{4,}\.png"
 )
-# Folders of these names may as well be the user's, and hold scans: only files that are surely ours are taken out of them.
+# Folders of these names may as well be the user's, and hold scans: only files that are surely
+# ours are taken out of them.
 _BELOW = {
     "maps": re.compile(r"\d{4,}\.(png|tif)"),
     "dicom": re.compile(r"series-\d{2,}-(scores|map|regions)(-\d+)?\.dcm"),
     SCRATCH: re.compile(r"[\w.-]+"),
 }
 
-logger = logging.getLogger(__name__)
-
 
 def is_aside(name: str) -> bool:
-    """Whether a folder in a folder of results is called like one of earlier results, or of a run under way."""
+    """Whether a folder is called like one of earlier results, or of a run under way."""
     return name.startswith((ASIDE, _UNDER_WAY, SCRATCH))
 
 
 def results_in(folder: Path) -> list[Path]:
-    """Files of runs in ``folder``, sorted, those of a run under way among them; results that were moved aside are not."""
+    """Files of runs in ``folder``, sorted; results that were moved aside are not among them."""
     return sorted(_results_in(folder))
 
 
@@ -47,9 +45,10 @@ def pending(folder: Path) -> Path | None:
 
 
 def put_aside(folder: Path) -> Path | None:
-    """Move what an earlier run left in ``folder`` into a new folder below it; files of others stay, and nothing is deleted.
+    """Move what an earlier run left in ``folder`` into a new folder below it.
 
-    Killed midway, the next call moves the rest to the same place.
+    Files of others stay, and nothing is deleted. Killed midway, the next call moves the rest to the
+    same place.
 
     Args:
         folder: Existing folder, which this process has locked.
@@ -73,7 +72,7 @@ def put_aside(folder: Path) -> Path | None:
         for path in found:
             target = place / path.relative_to(folder)
             target.parent.mkdir(exist_ok=True)
-            os.rename(path, target)  # noqa: PTH104 - the one call here whose failure is tested by name
+            os.rename(path, target)  # noqa: PTH104 - its failure is tested by name
         for name in _BELOW:
             with suppress(OSError):  # not there, or not empty: it holds files of others
                 (folder / name).rmdir()

@@ -1,4 +1,7 @@
-"""Records as plain JSON and back, by the types of their fields. Nothing is run when a file is read: it names no class."""
+"""Records as plain JSON and back, by the types of their fields.
+
+Nothing is run when a file is read: it names no class.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,31 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 Record = TypeVar("Record")
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 def as_json(value: object) -> Any:  # noqa: ANN401 - what JSON has: containers, texts, numbers
-    """``value`` in terms of JSON; fields of a record that hold their default are left out. Floats, NaN among them, stay what they are.
+    """``value`` in terms of JSON; fields of a record that hold their default are left out.
+
+    Floats, NaN among them, stay what they are.
 
     Raises:
         TypeError: JSON has no form for it.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
+    if type(value) in _PLAIN:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        shown = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {field.name: as_json(each) for field, each in shown if not _is_default(field, each)}
+        shown = ((name, default, getattr(value, name)) for name, default in _fields(type(value)))
+        return {name: as_json(each) for name, default, each in shown if not _same(each, default)}
     if isinstance(value, Mapping):
-        return {str(name): as_json(each) for name, each in value.items()}
+        return {
+            str(name): each if type(each) in _PLAIN else as_json(each)
+            for name, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [as_json(each) for each in value]
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, PurePath):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
@@ -94,9 +103,14 @@ def _hints(kind: Any) -> dict[str, Any]:  # noqa: ANN401
     return typing.get_type_hints(kind)
 
 
-def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
-    if field.default is not dataclasses.MISSING:
-        # Not ==: 0, 0.0 and False are three values, and NaN is itself.
-        return type(value) is type(field.default) and (value == field.default or value is field.default)
-    made = field.default_factory
-    return made is not dataclasses.MISSING and value == made()
+@lru_cache
+def _fields(kind: Any) -> tuple[tuple[str, object], ...]:  # noqa: ANN401
+    """Name and default of each field; nothing is the same as a default that is missing."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(kind))
+
+
+def _same(value: object, default: object) -> bool:
+    # Not ==: 0, 0.0 and False are three values, and NaN is itself.
+    return value is default or (
+        type(value) is type(default) and type(value) in _PLAIN and value == default
+    )

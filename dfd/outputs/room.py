@@ -1,9 +1,10 @@
-"""What becomes of results when the disk fills up: numbers come first, pictures are left out, nothing is half written."""
+"""What becomes of results on a full disk: numbers first, pictures left out, none half written."""
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,9 @@ from dfd.errors import OutputError
 RESERVE = "reserve"
 """File that holds room for the numbers until it is needed."""
 BYTES_PER_ROW, BYTES_PER_RUN = 4096, 64 * 1024
-"""Of the reserve: what a row needs in the ledger and twice in scores.csv, and what run.json and run.log need."""
+"""Of the reserve: what a row needs in the ledger and twice in scores.csv, and what run.json and
+run.log need.
+"""
 SMALLEST = 16 * 1024
 _CHUNK = 1024 * 1024
 
@@ -35,6 +38,7 @@ class Room:
         """Files that were not written."""
         self._reserve = scratch / RESERVE
         self._rows, self._spare = rows, spare
+        self._telling = threading.Lock()
 
     @property
     def full(self) -> bool:
@@ -80,12 +84,11 @@ class Room:
             self._spare()
             if self._fits(write):
                 return True
-            logger.warning(
-                "the disk is full: %s and the pictures after it are left out, "
-                "so that all numbers can be written",
-                name,
-            )
-        self.left_out.append(name)
+        with self._telling:  # pictures are written side by side
+            if not self.full:
+                told = "the disk is full: %s and what comes later are left out, to write all numbers"
+                logger.warning(told, name)
+            self.left_out.append(name)
         self.release()  # now that no picture can take it
         return False
 

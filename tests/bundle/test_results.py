@@ -140,7 +140,7 @@ def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path: Path, network: torch.
     assert page.rstrip().endswith("</html>")
     said, advice, end = log(tmp_path)
     assert said[1:] == ["INFO", f"results so far are in {tmp_path}"]
-    assert advice[1:] == ["WARNING", f"2 of 4 rows were not reached; to go on, run the same command again, with {tmp_path} as its output folder"]
+    assert advice[1:] == ["WARNING", f"2 of 4 rows were not reached; to go on, run the same command again with {tmp_path} as its output folder"]
     assert end[1:] == ["ERROR", line_of(stop)]
 
 
