@@ -23,7 +23,7 @@ from dfd.bundle.gathering import Gathering
 from dfd.bundle.identity import PATHS, Asked, identity_of
 from dfd.bundle.items import slice_points
 from dfd.bundle.keeping import Keeping, Taken
-from dfd.bundle.kept_slice import KeptSlice, kept_of
+from dfd.bundle.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.model_file import Model
 from dfd.bundle.pace import Pace
 from dfd.bundle.pictures import SlicePictures
@@ -104,7 +104,7 @@ class ResultsWriter:
         self.pace = Pace()
         self.done: set[int] = set()
         self.started = time.monotonic()
-        self.device = ""
+        self.device = self.salt = ""
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
@@ -117,6 +117,7 @@ class ResultsWriter:
             OutputError: nothing can be written there.
         """
         identity = identity_of(Asked(self.points, self.model, self.choices.deciding(self.modality, device), self.choices.record, self.folder))
+        self.salt = identity["data"]
         going_on = self.keeping.begin(identity)
         if going_on:
             self.choices.log.go_on(self.folder)
@@ -150,12 +151,13 @@ class ResultsWriter:
         """Takes the findings of one slice: numbers first, then pictures."""
         output, batch = engine.state.output, engine.state.batch
         kept = kept_of(output, batch.get("scan"))
+        kept = nameless(kept, self.salt) if self.choices.anonymous else kept
         self._note(kept)
         self.keeping.scored(kept)
         self.pace.keep(self._checkpoint)
         images, files = self.pictures.of(batch, output) if self.choices.images else (None, [])
-        if self.gathering is not None and "scan" in batch:
-            self.gathering.take(batch, output, images)
+        if self.gathering is not None and kept.seen is not None:
+            self.gathering.take(batch, output, images, kept.seen)
         self.keeping.drawn(kept.rows, files, self.gathering.material if self.gathering else None)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
