@@ -310,5 +310,6 @@ class Screening:
 
 ADVERSARIAL_NOISE, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
 """Forms of tampering."""
-VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable")
+VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable", "not reached")
+"""The last is that of a row whose turn had not come when the run was stopped."""
 FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

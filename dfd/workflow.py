@@ -19,6 +19,7 @@ from dfd.bundle.results import calibration_of
 from dfd.calibration import SERIES, Calibration, true_rate_bound
 from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
+from dfd.outputs import lock
 from dfd.places import bundle_dir, bundle_names, resolve_model
 from dfd.records import Finding
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
@@ -147,7 +148,10 @@ def train(settings: TrainSettings) -> Path:
         "device_name": settings.device,
     }
     logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
-    return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+    try:
+        return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+    finally:
+        lock.let_go(Path(f"{settings.model}.training"))  # also where it failed, in a process that goes on
 
 
 def calibrate(settings: CalibrateSettings) -> Path:

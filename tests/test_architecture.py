@@ -47,6 +47,7 @@ HOME = {
     "requests": {"remote"},
     "nibabel": {"reading"},
     "PIL": {"outputs"},
+    "filelock": {"outputs"},
     "jinja2": {"outputs"},
     "markupsafe": {"outputs"},
     "argparse": {"cli"},

@@ -19,6 +19,7 @@ from dfd.bundle.model_file import Model
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
+from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
 
 logger = logging.getLogger(__name__)
@@ -32,12 +33,16 @@ def claim(model_path: str, state_dir: str, items: Sequence[Mapping[str, Any]], l
 
     A network resumed on other scans would be calibrated on patients that it has seen.
 
+    The state folder is locked until :func:`finish` or the end of this process.
+
     Raises:
         BundleError: ``model_path`` is a folder, or the state belongs to other scans.
-        OutputError: nothing can be written there.
+        OutputError: nothing can be written there, or another process trains this model.
     """
     _writable(Path(model_path))
-    choose_output_dir(Path(state_dir), [])
+    lock.keep(choose_output_dir(Path(state_dir), []), "wait until it has ended, or train into another file")
+    for left in Path(state_dir).rglob(".dfd-*.tmp"):  # half written by a process that was killed
+        left.unlink(missing_ok=True)
     scans = {"slices": len(items), "trained": sorted({str(item["patient"]) for item in items}), "left_out": sorted(left_out)}
     path = Path(state_dir) / SCANS
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != scans:
@@ -85,7 +90,9 @@ def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Co
         history = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
     left_out = len(cohort.patients)
     training = {"patients_trained": len(cohort.collection.patients) - left_out, "patients_left_out": left_out, "history": history}
-    return calibrated(network, cohort, Path(model_path), training)
+    written = calibrated(network, cohort, Path(model_path), training)
+    lock.let_go(Path(state_dir))
+    return written
 
 
 def calibrated(network: torch.nn.Module, cohort: Cohort, target: Path, training: Mapping[str, Any]) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfd.bundle import screening
+from dfd.bundle.kept_slice import KeptSlice
 from dfd.calibration import UNUSUAL, Calibration
 from dfd.evidence import SliceEvidence
 from dfd.modalities import Modality
@@ -23,10 +24,10 @@ class Gathering:
         self.modality, self.calibration = modality, calibration
         self.material = report.Material(pictured=pictured)
 
-    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None) -> None:
-        """One slice: what was read, what was found, and what was drawn of it, None where it has no pictures."""
+    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None, seen: report.Seen) -> None:
+        """One slice: what was read, what was found, what was drawn of it (None where it has no pictures), and what is told of it."""
         scan, material = batch["scan"], self.material
-        material.add(output["findings"], report.Seen(scan.facts, scan.pixels.shape))
+        material.add(output["findings"], seen)
         answers = output.get("screenings", {})
         for finding in output["findings"]:
             answer = answers.get(finding.point.row)
@@ -37,6 +38,19 @@ class Gathering:
                     material.keep(finding, report.of_screening(scan, answer, self.modality))
         if images is not None and material.pictured:
             self._points(batch, output, images)
+
+    def take_up(self, kept: KeptSlice, pictures: Mapping[int, report.PointPictures | report.ScreeningPictures]) -> None:
+        """A slice that an earlier part of the run has finished, and what it keeps to be shown of its rows."""
+        material = self.material
+        if kept.seen is not None:
+            material.add(kept.findings, kept.seen)
+        for row, found in kept.suspicions.items():
+            material.suspicions[row] = found
+            material.radii_px[row] = kept.regions[row].radius_px
+        for finding in kept.findings:
+            shown = pictures.get(finding.point.row)
+            if shown is not None:
+                material.keep(finding, shown)
 
     def _points(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages) -> None:
         context = batch.get("context")

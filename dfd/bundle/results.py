@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from dfd.bundle import model_file
+from dfd.bundle import model_file, steps
+from dfd.bundle.basis import basis_of
+from dfd.bundle.choices import Choices
 from dfd.bundle.gathering import Gathering
+from dfd.bundle.identity import PATHS, Asked, identity_of
 from dfd.bundle.items import slice_points
+from dfd.bundle.keeping import Keeping, Taken
+from dfd.bundle.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.model_file import Model
+from dfd.bundle.pace import Pace
 from dfd.bundle.patient_points import place_points
+from dfd.bundle.pictures import SlicePictures
+from dfd.bundle.results_folder import results_folder as results_folder  # named by inference.json
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
-from dfd.errors import DfdError, PointsError
+from dfd.errors import InterruptedRunError, OutputError, PointsError
 from dfd.modalities import MODALITIES
-from dfd.outputs import overlay, report, run_log, run_record, scores, screening_map, suspicious
+from dfd.outputs import lock, report, run_log, run_record, scores, suspicious
 from dfd.outputs.anonymous import tell_columns_left_out
-from dfd.outputs.files import choose_output_dir
-from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
 from dfd.points.near_names import hint_beside
-from dfd.progress import Progress, progress
-from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
-from dfd.settings import check_dicom
+from dfd.progress import Progress
+from dfd.records import Finding, Point, Region, Suspicion
 
 logger = logging.getLogger(__name__)
 
@@ -77,59 +79,13 @@ def calibration_of(model: Model) -> Calibration | None:
     return from_json(model.calibration) if model.calibration is not None else None
 
 
-RESULTS_VARIABLE = "DFD_RESULTS"
-"""Environment variable that names the folder of all results: in a container the working folder is lost when the job ends."""
-
-
-def results_folder(asked: str | None, model: Model) -> Path:
-    """Where results go: as asked, else a new folder in the first place that can be written.
-
-    Those are the folder that ``DFD_RESULTS`` names, the working folder, that of the model and the home of the user.
-    """
-    if asked:
-        return choose_output_dir(Path(asked), [])
-    run = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    named = os.environ.get(RESULTS_VARIABLE, "")
-    places = [Path.cwd(), model.path if model.path.is_dir() else model.path.parent]
-    with suppress(RuntimeError):  # an unknown uid without HOME
-        places.append(Path.home())
-    return choose_output_dir(None, [*([Path(named) / run] if named else []), *(place / "dfd_results" / run for place in places)])
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a run writes beside the scores."""
-
-    images: bool = True
-    """Write overlays, and maps of slices that are screened."""
-    report: bool = True
-    """Write ``report.html``."""
-    anonymous: bool = False
-    """Replace names in every output."""
-    dicom: bool = False
-    """Write DICOM results."""
-    record: Mapping[str, Any] = field(default_factory=dict)
-    """Anything else to be kept in ``run.json``."""
-    log: RunLog = field(default_factory=RunLog)
-    """What was said before the folder of the results was known."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be written before anything is scored."""
-        check_dicom(dicom=self.dicom, anonymous=self.anonymous)
-        if self.dicom:
-            from dfd.outputs.dicom import require
-
-            require()
-
-
-NAMING = frozenset({"data_path", "points", "output_dir", "model_path"})
-"""Keys of the record that hold paths of the user."""
+NOT_REACHED = "the run was stopped before this row was reached; run the same command again into the same output folder to go on"
 
 
 class ResultsWriter:
-    """Ignite handler: overlays and maps as they come, ``scores.csv`` and ``run.json`` at the end; ``run`` adds ``run.log``.
+    """Ignite handler that writes the results of :func:`run`: numbers first, and again and again, pictures as they come, the rest at the end.
 
-    Where slices were screened, ``suspicious_regions.csv`` as well.
+    What is finished is also kept in a ledger, from which the same run goes on after it was stopped.
 
     Args:
         points: all rows of the points file, the bad ones too.
@@ -149,75 +105,150 @@ class ResultsWriter:
         self.placed: dict[int, Region] = {}
         self.calibration = calibration_of(model)
         self.gathering = Gathering(self.modality, self.calibration, pictured=self.choices.images) if self.choices.report else None
+        self.keeping = Keeping(self.folder, self.points, anonymous=self.choices.anonymous)
+        self.pictures = SlicePictures(self.folder, self.modality, self.keeping.room, self.numbers)
+        self.pace = Pace()
+        self.done: set[int] = set()
         self.started = time.monotonic()
-        self.device = ""
-        scored = [point for point in self.points if not point.error]
-        whole = bool(scored) and all(point.is_screening for point in scored)
-        self.progress = Progress("screening slices" if whole else "scoring points", len(scored))
+        self.device = self.salt = ""
+        self.progress = self._progress()
+
+    def _progress(self) -> Progress:
+        """Of the rows that are left to be scored."""
+        left = [point for point in self.points if not point.error and point.row not in self.done]
+        whole = bool(left) and all(point.is_screening for point in left)
+        return Progress("screening slices" if whole else "scoring points", len(left))
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
 
-    def collect(self, engine: Engine) -> None:
-        """Takes the findings of one slice."""
-        output = engine.state.output
-        self.device = str(output["image"].device)
-        drawn = []
-        for finding, region in zip(output["findings"], output["regions"], strict=True):
-            self.found[finding.point.row] = finding
-            if region is not None:
-                self.placed[finding.point.row] = region
-            if self.choices.images and region is not None and finding.verdict != "unreadable":
-                drawn.append((self.numbers[finding.point.row], region, finding))
-        images = self.draw(engine.state.batch["scan"], output["prediction"], drawn) if drawn else None
-        for row, answer in output.get("screenings", {}).items():
-            self.suspicions[row] = answer.suspicions
-            self.placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
-            if self.choices.images and np.isfinite(answer.map).any():
-                screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
-        if self.gathering is not None and "scan" in engine.state.batch:
-            self.gathering.take(engine.state.batch, output, images)
-        self.progress.update(len(output["findings"]))
+    def begin(self, device: str) -> None:
+        """Makes the folder ready: moves results of other runs aside, takes up what this one has finished before (``done``), writes the numbers.
 
-    def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> SliceImages:
-        """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
-
-        One worker more than cores, since each waits for the disk in its turn.
+        Raises:
+            OutputError: nothing can be written there.
         """
-        images = overlay.render_slice(scan, prediction, self.modality)
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
-            written = pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn)
-            deque(progress(written, "drawing pictures", len(drawn)), maxlen=0)
-        return images
+        identity = identity_of(Asked(self.points, self.model, self.choices.deciding(self.modality, device), self.choices.record, self.folder))
+        self.salt = identity["data"]
+        going_on = self.keeping.begin(identity)
+        if going_on:
+            self.choices.log.go_on(self.folder)
+            for taken in self.keeping.taken():
+                self._take_up(taken)
+            told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
+            known = sum(not point.error and point.row in self.found for point in self.points)
+            logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
+            self.progress.close()
+            self.progress = self._progress()
+        try:
+            self.write_numbers()
+        except OutputError:
+            if not going_on:
+                self.keeping.end()
+            raise
+        self.keeping.room.reserve()
+
+    def _take_up(self, taken: Taken) -> None:
+        self._note(taken.kept)
+        if taken.done:  # else its numbers stand until it is scored again
+            self.done.update(taken.kept.rows)
+            if self.gathering is not None:
+                self.gathering.take_up(taken.kept, taken.pictures)
+
+    def _note(self, kept: KeptSlice) -> None:
+        self.found.update({finding.point.row: finding for finding in kept.findings})
+        self.placed.update(kept.regions)
+        self.suspicions.update(kept.suspicions)
+        self.device = kept.device or self.device
+
+    def collect(self, engine: Engine) -> None:
+        """Takes the findings of one slice: numbers first, then pictures."""
+        output, batch = engine.state.output, engine.state.batch
+        kept = kept_of(output, batch.get("scan"))
+        kept = nameless(kept, self.salt) if self.choices.anonymous else kept
+        self._note(kept)
+        self.keeping.scored(kept)
+        self.pace.keep(self._checkpoint)
+        images, files = self.pictures.of(batch, output) if self.choices.images else (None, [])
+        if self.gathering is not None and kept.seen is not None:
+            self.gathering.take(batch, output, images, kept.seen)
+        self.keeping.drawn(kept.rows, files, self.gathering.material if self.gathering else None)
+        self.progress.update(len(kept.rows))
 
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
-        missing = "the run was stopped before this row was reached; run it again"
-        return [self.found.get(point.row) or Finding(point, "unreadable", error=missing) for point in self.points]
+        return [self.found.get(point.row) or Finding(point, "not reached", error=NOT_REACHED) for point in self.points]
+
+    def write_numbers(self, *, ended: bool = False) -> list[Finding]:
+        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices are screened, and ``run.json``."""
+        findings = self.findings()
+        must, anonymous = self.keeping.room.must, self.choices.anonymous
+        must(lambda: scores.write(self.folder, findings, anonymous=anonymous))
+        whole = [finding.point.row for finding in findings if finding.point.is_screening]
+        if whole:
+            suspicions = [self.suspicions.get(row, ()) for row in whole]
+            must(lambda: suspicious.write(self.folder, suspicions, findings, anonymous=anonymous))
+        record = self._record(Counter(finding.verdict for finding in findings), ended=ended)
+        must(lambda: run_record.write(self.folder, record))
+        return findings
+
+    def _checkpoint(self) -> None:
+        """Brings the numbers up to date; on a full disk those of before stand, and all are written at the end."""
+        with suppress(OutputError):
+            self.keeping.secure()
+            self.write_numbers()
+            run_log.write(self.folder, self.choices.log, anonymous=self.choices.anonymous)
 
     def write(self) -> list[Finding]:
-        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, ``run.json`` and ``report.html``."""
+        """Writes the numbers and ``report.html``."""
         self.progress.close()
-        findings = self.findings()
-        scores.write(self.folder, findings, anonymous=self.choices.anonymous)
-        whole = [finding for finding in findings if finding.point.is_screening]
-        if whole:
-            suspicions = [self.suspicions.get(finding.point.row, ()) for finding in whole]
-            suspicious.write(self.folder, suspicions, findings, anonymous=self.choices.anonymous)
-            p_of_slices = [finding.p_value for finding in whole if math.isfinite(finding.p_value)]
-            if len(p_of_slices) > 1:
-                small, expected, remain = counts_of_many(p_of_slices)
-                told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
-                logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
-        record = self._record(Counter(finding.verdict for finding in findings))
-        run_record.write(self.folder, record)
+        findings = self.write_numbers(ended=True)
+        p_of_slices = [each.p_value for each in findings if each.point.is_screening and math.isfinite(each.p_value)]
+        if len(p_of_slices) > 1:
+            small, expected, remain = counts_of_many(p_of_slices)
+            told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
+            logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
+        verdicts = Counter(finding.verdict for finding in findings)
+        missing = verdicts["not reached"]
         if self.gathering is not None:
-            missing = sum(point.row not in self.found for point in self.points)
-            about = report.Run(self.modality, self.calibration, record, missing)
-            report.write(self.folder, findings, self.gathering.material, about, anonymous=self.choices.anonymous)
-        logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
+            about = report.Run(self.modality, self.calibration, self._record(verdicts, ended=True), missing)
+            material, anonymous = self.gathering.material, self.choices.anonymous
+            if not self.keeping.room.may(report.FILE_NAME, lambda: report.write(self.folder, findings, material, about, anonymous=anonymous)):
+                # One of an earlier part of the run must not stand beside these numbers.
+                (self.folder / report.FILE_NAME).unlink(missing_ok=True)
+                self.write_numbers(ended=True)
+        if missing:
+            logger.info("results so far are in %s", self.folder)
+        else:
+            logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
         return findings
+
+    def finish(self) -> list[Finding]:
+        """Writes all that is left to write, and ends the ledger.
+
+        Raises:
+            InterruptedRunError: the disk is full, and something was left out.
+        """
+        findings = self.write()
+        self.write_dicom(findings)
+        left_out = self.keeping.room.left_out
+        if left_out:
+            raise InterruptedRunError(
+                f"the disk is full: {len(left_out)} of the pictures and pages of {self.folder} are left out ({left_out[0]} is the first), while "
+                "scores.csv is complete; make room and run the same command again into the same output folder, or ask for no pictures"
+            )
+        self.keeping.end()
+        return findings
+
+    def stop(self) -> None:
+        """Writes what there is; the same run can go on from it."""
+        with suppress(OutputError):  # what stopped the run is what must be told
+            self.write()
+        missing = sum(point.row not in self.found for point in self.points)
+        if missing:
+            told = "%d of %d rows were not reached; to go on, run the same command again with %s as its output folder"
+            logger.warning(told, missing, len(self.points), self.folder)
 
     def write_dicom(self, findings: Sequence[Finding]) -> None:
         """Writes the DICOM results, where they are asked for."""
@@ -230,49 +261,56 @@ class ResultsWriter:
         answers = [dicom.Answer(finding, self.numbers[row], self.placed.get(row), self.suspicions.get(row, ())) for finding, row in rows]
         dicom.write(self.folder, answers, maker, images=self.choices.images)
 
-    def _record(self, verdicts: Counter[str]) -> dict[str, object]:
+    @cached_property
+    def _basis(self) -> dict[str, object]:
+        return basis_of(self.model, self.modality, self.calibration, anonymous=self.choices.anonymous)
+
+    def _record(self, verdicts: Counter[str], *, ended: bool) -> dict[str, object]:
         """The content of ``run.json``."""
-        rows, refused, unreadable = verdicts.total(), verdicts["not assessable"], verdicts["unreadable"]
-        hidden = NAMING if self.choices.anonymous else frozenset()
-        calibration = self.calibration
+        unscored = {verdict: verdicts[verdict] for verdict in ("not assessable", "unreadable", "not reached")}
+        hidden = PATHS if self.choices.anonymous else frozenset()
         return {
-            "versions": run_record.versions(),
-            "model": "" if self.choices.anonymous else str(self.model.path),
-            "bundle": self.modality.bundle,
-            "bundle_version": model_file.bundle_version(self.model),
-            "weights_sha256": self.model.sha256,
-            "calibration_format": (self.model.calibration or {}).get("format"),
-            "calibration_sha256": run_record.digest(self.model.calibration),
-            "calibration_patients": calibration.patients if calibration else 0,
-            "smallest_p_value_supported": calibration.smallest_p if calibration else None,
+            **self._basis,
             "device": self.device or "none needed",
             "threads": torch.get_num_threads(),
             "seconds": round(time.monotonic() - self.started, 3),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "counts": {"rows": rows, "scored": rows - refused - unreadable, "not assessable": refused, "unreadable": unreadable},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds") if ended else None,
+            "rows_taken_over": len(self.done),
+            "files_left_out": len(self.keeping.room.left_out),
+            "counts": {"rows": verdicts.total(), "scored": verdicts.total() - sum(unscored.values()), **unscored},
             "verdicts": dict(verdicts),
             "configuration": {key: value for key, value in self.choices.record.items() if key not in hidden},
         }
 
 
 def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: ResultsWriter) -> list[Finding]:
-    """Loads the weights, scores every slice, and writes the outputs even when it is stopped midway.
+    """Loads the weights, scores every slice that is not finished yet, and writes the outputs even when it is stopped midway.
 
     Raises:
         BundleError: the weights do not belong to this bundle.
+        OutputError: another run writes into the same folder.
     """
     model_file.put_into(network, model, results.modality.bundle)
-    with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
-        if results.choices.anonymous:
-            tell_columns_left_out(results.points)
-        try:
-            if any(not point.error for point in results.points):
-                evaluator.run()
-        except DfdError:
-            raise
-        except BaseException:
-            results.write()
-            raise
-        findings = results.write()
-        results.write_dicom(findings)
-        return findings
+    device = next((str(each.device) for each in network.parameters()), "cpu")
+    with lock.held(results.folder, "wait until it has ended, or choose another output folder"):
+        with results.choices.log.listening():
+            results.begin(device)
+        with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
+            if results.choices.anonymous:
+                tell_columns_left_out(results.points)
+            try:
+                _score(evaluator, results)
+                return results.finish()
+            finally:
+                results.keeping.pause()
+
+
+def _score(evaluator: Engine, results: ResultsWriter) -> None:
+    """Scores what is not finished; where that is stopped, what is there is written."""
+    try:
+        wanted = any(not point.error for point in results.points)
+        if wanted and (not results.done or steps.leave_out(evaluator, results.done)):
+            steps.run(evaluator)
+    except BaseException:
+        results.stop()
+        raise

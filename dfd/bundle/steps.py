@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from ignite.engine import Engine
 
 CROP_KEYS = ("image", "label")
 
@@ -31,3 +34,40 @@ def prepare_batch(
 def prediction_and_label(output: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Engine output -> what the validation metric compares."""
     return output["pred"], output["label"]
+
+
+ENDS_OF_IGNITE = ("Engine run is terminating due to", "Current run is terminating due to")
+"""Begin of what Ignite says of an exception that passes through it; after a signal nothing follows."""
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(ENDS_OF_IGNITE)
+
+
+@contextmanager
+def untold_end() -> Iterator[None]:
+    """Keep Ignite's engines from telling of an exception while the block runs: whoever catches it does, in a sentence."""
+    known = logging.root.manager.loggerDict.items()
+    logs = [log for name, log in known if name.startswith("ignite.engine") and isinstance(log, logging.Logger)]
+    for log in logs:
+        log.addFilter(_is_no_end)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(_is_no_end)
+
+
+def run(engine: Engine) -> None:
+    """Run an engine; an exception that ends it is told by whoever catches it."""
+    with untold_end():
+        engine.run()
+
+
+def leave_out(evaluator: Engine, rows: Collection[int]) -> bool:
+    """Take slices whose rows are all among ``rows`` out of what an evaluator works on, and say whether anything is left."""
+    loader = evaluator.data_loader
+    items = loader.dataset.data
+    items[:] = [item for item in items if not {point.row for point in item["points"]} <= set(rows)]
+    evaluator.state.epoch_length = len(loader)
+    return bool(items)

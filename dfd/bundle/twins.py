@@ -83,7 +83,7 @@ class LoadTwind(MapTransform):
         key = (folder, study_uid)
         if key not in self._sisters:
             found: list[Series] = []
-            for sister in self._sister_folders(folder):
+            for sister in sister_folders(folder, self._within):
                 if study_of(sister) == study_uid:
                     try:
                         found += self._folders.of(sister)
@@ -94,18 +94,6 @@ class LoadTwind(MapTransform):
                 self._sisters.popitem(last=False)
         self._sisters.move_to_end(key)
         return self._sisters[key]
-
-    def _sister_folders(self, folder: Path) -> list[Path]:
-        """The folders beside one, by name, if what they lie in is the data folder or lies in it."""
-        if self._within is None or folder == self._within or not folder.parent.is_relative_to(self._within):
-            return []
-        try:
-            names = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
-        except OSError:
-            return []
-        place = names.index(folder.name) if folder.name in names else 0
-        nearest = sorted((abs(number - place), name) for number, name in enumerate(names) if name != folder.name)
-        return [folder.parent / name for name in sorted(name for _, name in nearest[:MOST_SISTERS])]
 
     def _read(self, series: Series, ref: SliceRef, scan: Slice) -> Twin | None:
         try:
@@ -118,6 +106,19 @@ class LoadTwind(MapTransform):
         name = ref.path.relative_to(root).as_posix() if ref.path.is_relative_to(root) else ref.path.name
         several = sum(each.path == ref.path for each in series.slices) > 1
         return Twin(f"{name} (frame {ref.frame + 1})" if several else name, pixels_in_scale_of(scan, read))
+
+
+def sister_folders(folder: Path, within: Path | None) -> list[Path]:
+    """The ``MOST_SISTERS`` folders beside one, by name, if what they lie in is the data folder or lies in it."""
+    if within is None or folder == within or not folder.parent.is_relative_to(within):
+        return []
+    try:
+        names = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
+    place = names.index(folder.name) if folder.name in names else 0
+    nearest = sorted((abs(number - place), name) for number, name in enumerate(names) if name != folder.name)
+    return [folder.parent / name for name in sorted(name for _, name in nearest[:MOST_SISTERS])]
 
 
 def _places(own: Series, ref: SliceRef, series: Sequence[Series]) -> Iterator[tuple[Series, SliceRef]]:

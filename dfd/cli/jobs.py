@@ -18,7 +18,7 @@ from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 if TYPE_CHECKING:
     from dfd.records import Finding
 
-NOT_SCORED = frozenset({"not assessable", "unreadable"})
+NOT_SCORED = frozenset({"not assessable", "unreadable", "not reached"})
 _HEAD = ("line", "file", "X", "Y", "score", "p", "verdict", "why")
 
 

@@ -32,6 +32,10 @@ _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+SCRATCH = ".dfd-run"
+"""Folder of a run that is under way, in the folder of its results. Where there is one, temporary files lie in it and not among the results."""
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that under its name stands either what was there before or all of ``data``.
 
@@ -39,7 +43,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         OutputError: it cannot be written (disk full, read-only, no folder); nothing new is left behind.
     """
     # Not tempfile: its files are private to the user, and results should follow the umask. Random, as process numbers repeat in containers.
-    temporary = path.with_name(f".dfd-{secrets.token_hex(6)}.tmp")
+    temporary = _beside(path) / f".dfd-{secrets.token_hex(6)}.tmp"
     try:
         with temporary.open("xb") as stream:
             stream.write(data)
@@ -47,10 +51,16 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the one call here whose failure is tested by name
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_cause(error)}") from error
+        raise OutputError(f"{path} cannot be written: {because(error)}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Where the temporary file of ``path`` lies: on the same file system, since it is renamed."""
+    scratch = (parent / SCRATCH for parent in path.parents[:2])
+    return next((folder for folder in scratch if folder.is_dir()), path.parent)
 
 
 def choose_output_dir(asked: Path | None, candidates: Sequence[Path]) -> Path:
@@ -68,7 +78,7 @@ def choose_output_dir(asked: Path | None, candidates: Sequence[Path]) -> Path:
         try:
             _try_folder(folder)
         except OSError as error:
-            refusals.append(f"{folder}: {_cause(error)}")
+            refusals.append(f"{folder}: {because(error)}")
         else:
             return folder
     if asked is not None:
@@ -114,5 +124,6 @@ def _try_folder(folder: Path) -> None:
         raise
 
 
-def _cause(error: OSError) -> str:
+def because(error: OSError) -> str:
+    """Why a file could not be written, and what to do: the end of a sentence."""
     return _CAUSES.get(error.errno or 0, f"{error.strerror or 'unknown reason'}; choose another output folder")

@@ -48,6 +48,11 @@ class SliceImages:
     """The sheet with the rulers of the overviews."""
 
 
+def name_of(number: int) -> str:
+    """The name of the picture of the point with this number."""
+    return f"overlay-{number:04d}.png"
+
+
 def render_slice(scan: Slice, prediction: Prediction, modality: Modality) -> SliceImages:
     """Prepare a slice for the pictures of several points: most of the work where there are several."""
     window = panels.display_window(scan, modality)
@@ -94,7 +99,7 @@ def write_rendered(folder: Path, number: int, images: SliceImages, region: Regio
     source = _source_of(finding, region)
     _draw_overviews(canvas, images, region, source)
     _draw_crops(canvas, images, region, source)
-    path = folder / f"overlay-{number:04d}.png"
+    path = folder / name_of(number)
     write_atomically(path, png.file_of(png.pack(np.asarray(canvas), images.packed)))
     return path
 

@@ -35,6 +35,7 @@ class RunLog:
     def __init__(self) -> None:
         self.thread = 0
         self._lines: list[tuple[str, str]] = []
+        self._before: list[str] = []
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -52,6 +53,11 @@ class RunLog:
                 if not gate.listeners:
                     gate.remove()
 
+    def go_on(self, folder: Path) -> None:
+        """Begin with what an earlier part of the same run left in ``folder``."""
+        with suppress(OSError, UnicodeDecodeError):
+            self._before = (folder / FILE_NAME).read_text(encoding="utf-8").splitlines()
+
     def take(self, record: logging.LogRecord) -> None:
         """Keep one message."""
         template = record.msg if isinstance(record.msg, str) else HIDDEN
@@ -66,7 +72,7 @@ class RunLog:
 
     def lines(self, *, anonymous: bool = False) -> list[str]:
         """What was kept, in order, without line breaks and control characters; where ``anonymous``, with numbers as the only values."""
-        return [neutralise(hidden if anonymous else shown) for shown, hidden in self._lines]
+        return [*self._before, *(neutralise(hidden if anonymous else shown) for shown, hidden in self._lines)]
 
     def _add(self, seconds: float, level: str, shown: str, hidden: str) -> None:
         head = f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='milliseconds')} {level} "

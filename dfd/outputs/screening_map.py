@@ -65,6 +65,11 @@ def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modal
     return target
 
 
+def names_of(number: int) -> tuple[str, str]:
+    """Picture and numbers of the row with this number, from the folder of the results."""
+    return f"{FOLDER}/{number:04d}.png", f"{FOLDER}/{number:04d}.tif"
+
+
 def has_numbers(folder: Path, number: int) -> bool:
     """Whether a map was written for the row with this number."""
     return _numbers_file(folder, number).is_file()

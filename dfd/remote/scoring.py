@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom import Dataset
 
 from dfd import workflow
+from dfd.bundle.results_folder import new_folders
 from dfd.errors import OutputError, RemoteError, UsageError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import choose_output_dir
@@ -100,6 +102,9 @@ def _keep(image: Dataset, path: Path) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
         image.save_as(path, enforce_file_format=True)
+        # The time stands for the content: fetched again by a run that goes on, it is the same file.
+        stamp = zlib.crc32(path.read_bytes())
+        os.utime(path, (stamp, stamp))
     except OSError as error:
         raise OutputError(
             f"the study cannot be kept in {path.parent.parent} for the time of the run: {error.strerror}; make room or set TMPDIR"
@@ -108,8 +113,7 @@ def _keep(image: Dataset, path: Path) -> None:
 
 def _places() -> list[Path]:
     """Where results go when nobody says so."""
-    name = Path("dfd_results") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return [Path.cwd() / name, Path.home() / name]
+    return new_folders(place / "dfd_results" for place in (Path.cwd(), Path.home()))
 
 
 def _store(archive: Archive, study: RemoteStudy, output: Path) -> None:

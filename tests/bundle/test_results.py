@@ -114,7 +114,7 @@ def test_counts_add_up(tmp_path: Path, network: torch.nn.Module, model: Model) -
     answers = [answer(points[:3], "no anomaly found"), answer(points[3:5], "not assessable"), answer(points[5:], "unreadable", error="cut off")]
     run(Evaluator(answers, writer), network, model, writer)
     kept = record(tmp_path)
-    assert kept["counts"] == {"rows": 7, "scored": 3, "not assessable": 2, "unreadable": 2}
+    assert kept["counts"] == {"rows": 7, "scored": 3, "not assessable": 2, "unreadable": 2, "not reached": 0}
     assert kept["counts"]["rows"] == sum(value for name, value in kept["counts"].items() if name != "rows")
     assert sum(kept["verdicts"].values()) == 7
     assert (kept["calibration_patients"], kept["smallest_p_value_supported"]) == (2, pytest.approx(1 / 3))
@@ -131,14 +131,17 @@ def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path: Path, network: torch.
     with pytest.raises(type(stop)):
         run(evaluator, network, model, writer)
     found = table(tmp_path)
-    assert [row["verdict"] for row in found] == ["unusual", "unusual", "unreadable", "unreadable"]
-    assert {row["error"] for row in found[2:]} == {"the run was stopped before this row was reached; run it again"}
-    assert record(tmp_path)["counts"] == {"rows": 4, "scored": 2, "not assessable": 0, "unreadable": 2}
+    assert [row["verdict"] for row in found] == ["unusual", "unusual", "not reached", "not reached"]
+    assert {row["error"] for row in found[2:]} == {
+        "the run was stopped before this row was reached; run the same command again into the same output folder to go on"
+    }
+    assert record(tmp_path)["counts"] == {"rows": 4, "scored": 2, "not assessable": 0, "unreadable": 0, "not reached": 2}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "stopped midway:</strong> 2 of 4 rows were not reached" in page
     assert page.rstrip().endswith("</html>")
-    said, end = log(tmp_path)
-    assert said[1:] == ["INFO", f"results are in {tmp_path} (cpu)"]
+    said, advice, end = log(tmp_path)
+    assert said[1:] == ["INFO", f"results so far are in {tmp_path}"]
+    assert advice[1:] == ["WARNING", f"2 of 4 rows were not reached; to go on, run the same command again with {tmp_path} as its output folder"]
     assert end[1:] == ["ERROR", line_of(stop)]
 
 
@@ -147,15 +150,16 @@ def test_an_error_of_ours_goes_up_as_it_is(tmp_path: Path, network: torch.nn.Mod
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False)
     with pytest.raises(OutputError, match="the disk is full"):
         run(Evaluator([OutputError("the disk is full")], writer), network, model, writer)
-    assert [path.name for path in tmp_path.iterdir()] == ["run.log"]
-    assert [line[1:] for line in log(tmp_path)] == [["ERROR", "error: the disk is full"]]
+    assert [row["verdict"] for row in table(tmp_path)] == ["not reached"] * 2
+    assert [line[1:] for line in log(tmp_path)][-1] == ["ERROR", "error: the disk is full"]
 
 
 def test_anonymous_errors_name_no_path_in_the_log(tmp_path: Path, network: torch.nn.Module, model: Model) -> None:
     writer = ResultsWriter(rows(1), tmp_path, model, "ct_lung", images=False, anonymous=True)
     with pytest.raises(OutputError, match="My Canary"):
         run(Evaluator([OutputError("/data/My Canary Folder/a cannot be written")], writer), network, model, writer)
-    assert [line[1:] for line in log(tmp_path)] == [["ERROR", "error: OutputError (hidden)"]]
+    assert [line[1:] for line in log(tmp_path)][-1] == ["ERROR", "error: OutputError (hidden)"]
+    assert "Canary" not in (tmp_path / "run.log").read_text()
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_what_stopped_the_run(

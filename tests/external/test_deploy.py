@@ -45,7 +45,7 @@ def test_a_study_with_points(python: Path, study: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     told = json.loads((tmp_path / "app" / "findings.json").read_text())
     assert told["bundle"] == "ct_lung_inpainting"
-    assert told["counts"] == {"rows": 3, "scored": 2, "not assessable": 0, "unreadable": 1}
+    assert told["counts"] == {"rows": 3, "scored": 2, "not assessable": 0, "unreadable": 1, "not reached": 0}
     assert "not a medical device" in told["notice"]
     assert [finding["verdict"] == "unreadable" for finding in told["findings"]] == [False, False, True]
     assert told["findings"][2]["score"] is None

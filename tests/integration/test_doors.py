@@ -86,7 +86,7 @@ def test_python_gives_the_table_that_was_written(scored: dict[str, Path]) -> Non
 def test_each_door_says_what_it_ran(scored: dict[str, Path], model: Path, door: str) -> None:
     record = json.loads((scored[door] / "run.json").read_text(encoding="utf-8"))
     assert record["weights_sha256"] == model_file.load(model).sha256
-    assert record["counts"] == {"rows": 5, "scored": 3, "not assessable": 0, "unreadable": 2}
+    assert record["counts"] == {"rows": 5, "scored": 3, "not assessable": 0, "unreadable": 2, "not reached": 0}
     assert record["device"] == "cpu"
     assert record["calibration_patients"] == 1
 

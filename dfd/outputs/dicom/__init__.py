@@ -19,6 +19,7 @@ from dfd.outputs.dicom.maker import Maker, Names, as_bytes
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage, SourceSeries, grouped
 from dfd.outputs.dicom.stacks import stacks_of
 from dfd.outputs.files import write_atomically
+from dfd.outputs.room import is_full
 from dfd.reading.guard import READ_ERRORS, quiet
 from dfd.records import Region
 
@@ -56,7 +57,7 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
         The folder ``dicom``; empty where no row has a DICOM source.
 
     Raises:
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be made, or the disk is full.
     """
     target = folder / FOLDER
     try:
@@ -147,6 +148,8 @@ def _attempt(series: SourceSeries, what: str, doing: Callable[[], None]) -> None
     try:
         doing()
     except DfdError as error:
+        if is_full(error):  # no matter of one series
+            raise
         logger.warning("there is no DICOM %s for the series of %s: %s", what, series.name, error)
     except READ_ERRORS as error:
         told = "there is no DICOM %s for the series of %s: its headers do not allow one (%s)"

@@ -35,6 +35,7 @@ VERDICTS = {
     "strongly unusual": _own("STRONGLY_UNUSUAL", "Strongly unusual"),
     "not assessable": _own("NOT_ASSESSABLE", "Not assessable"),
     "unreadable": _own("UNREADABLE", "Unreadable"),
+    "not reached": _own("NOT_REACHED", "Not reached before the run was stopped"),
 }
 FORMS = {
     "adversarial noise": _own("NOISE", "Adversarial noise"),

@@ -123,7 +123,7 @@ class SourceSeries:
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     """The series that rows ask about, and a sentence for each reason why rows belong to none."""
     series: dict[tuple[str, str, str], SourceSeries] = {}
-    asked = [answer for answer in answers if answer.finding.verdict != "unreadable"]
+    asked = [answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")]
     paths = [answer.finding.point.path for answer in asked]
     nifti = sum(path is not None and is_nifti(path) for path in paths)
     read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))

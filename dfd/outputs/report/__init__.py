@@ -15,8 +15,9 @@ from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
 from dfd.outputs.files import write_atomically
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.content import page
-from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen
+from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import PointPictures, ScreeningPictures, Sight, legends, of_point, of_screening, whole_slice
+from dfd.outputs.report.words import is_kernel
 from dfd.outputs.run_record import NOTICE
 from dfd.records import Finding
 
@@ -87,15 +88,18 @@ def _environment() -> Environment:
 
 __all__ = [
     "FILE_NAME",
+    "MOST_SHOWN",
     "Material",
     "PointPictures",
     "Run",
     "ScreeningPictures",
     "Seen",
     "Sight",
+    "is_kernel",
     "of_point",
     "of_screening",
     "policy",
+    "rank",
     "render",
     "whole_slice",
     "write",

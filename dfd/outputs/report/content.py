@@ -138,7 +138,7 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     reader = _Reader(material, run.calibration, names if anonymous else None)
     carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
-    ordered = sorted((finding for finding in told if finding.verdict != "unreadable"), key=rank, reverse=True)[:MOST_SHOWN]
+    ordered = sorted((finding for finding in told if finding.verdict not in ("unreadable", "not reached")), key=rank, reverse=True)[:MOST_SHOWN]
     rows = {finding.point.row: reader.row(finding) for finding in told}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
     p_values = [finding.p_value for finding in told if math.isfinite(finding.p_value)]

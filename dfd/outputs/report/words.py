@@ -32,6 +32,11 @@ _KERNEL = re.compile(r"[BHUDTSIQ][a-z]?\d{2}[a-z]?(\\\d)?|FC\d{2}|STANDARD|SOFT|
 """Kernels as the large vendors call them: a header may hold any text there, and only these words name nobody."""
 
 
+def is_kernel(text: str) -> bool:
+    """Whether the header's word for the kernel is one of those that name nobody."""
+    return _KERNEL.fullmatch(text) is not None
+
+
 def one_in(p: float, what: str = "genuine regions") -> str:
     """A p-value as a share of genuine regions."""
     if not math.isfinite(p):
@@ -73,7 +78,7 @@ def p_words(p: float) -> str:
 def scan_facts(facts: ScanFacts, shape: tuple[int, int], *, anonymous: bool) -> list[tuple[str, str]]:
     """Name and value of what the header says of the scan. Where ``anonymous``, nothing that a header could hold as free text."""
     spacing = facts.spacing_mm
-    kernel = facts.kernel if not anonymous or _KERNEL.fullmatch(facts.kernel) else ""
+    kernel = facts.kernel if not anonymous or is_kernel(facts.kernel) else ""
     scanner = "" if anonymous else " ".join(part for part in (facts.manufacturer, facts.model) if part)
     told = [
         ("Matrix", f"{shape[1]} x {shape[0]}"),

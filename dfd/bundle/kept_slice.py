@@ -1,0 +1,185 @@
+"""What is kept of a slice that a run has finished, as plain JSON without points and cells.
+
+It is all that results need besides pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from dfd.outputs.anonymous import LocalNames
+from dfd.outputs.record_json import as_json, from_json
+from dfd.outputs.report import Seen, is_kernel
+from dfd.records import Finding, Point, Region, ScanFacts, Slice, Suspicion
+
+DERIVED = "DERIVED"
+"""The one image type that reports speak of."""
+
+
+@dataclass(frozen=True)
+class KeptSlice:
+    """A slice whose rows have been scored."""
+
+    findings: tuple[Finding, ...]
+    """One per row that asks about the slice."""
+    regions: Mapping[int, Region] = field(default_factory=dict)
+    """By row; of a row that asks about the slice as a whole only the radius counts."""
+    suspicions: Mapping[int, tuple[Suspicion, ...]] = field(default_factory=dict)
+    """By row, of the rows that ask about the slice as a whole."""
+    seen: Seen | None = None
+    """None where the slice could not be read."""
+    device: str = ""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Which rows these are."""
+        return tuple(finding.point.row for finding in self.findings)
+
+
+def kept_of(output: Mapping[str, Any], scan: Slice | None) -> KeptSlice:
+    """What is kept of what the postprocessing says; without ``scan`` it could not be read."""
+    findings = tuple(output["findings"])
+    pairs = zip(findings, output["regions"], strict=True)
+    placed = {finding.point.row: region for finding, region in pairs if region is not None}
+    screenings = output.get("screenings", {})
+    for row, answer in screenings.items():
+        placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
+    suspicions = {row: answer.suspicions for row, answer in screenings.items()}
+    seen = (
+        None
+        if scan is None
+        else Seen(scan.facts, (int(scan.pixels.shape[0]), int(scan.pixels.shape[1])))
+    )
+    return KeptSlice(findings, placed, suspicions, seen, str(output["image"].device))
+
+
+def packed(kept: KeptSlice) -> dict[str, Any]:
+    """As JSON. Rows stand for their points, which a run reads from its own input."""
+    points = {finding.point.row: finding.point for finding in kept.findings}
+    suspicions = {
+        row: [
+            {
+                "at": _changes(each.finding.point, points[row]),
+                "expected": each.expected_false_alarms,
+                "finding": _bare(each.finding),
+            }
+            for each in found
+        ]
+        for row, found in kept.suspicions.items()
+    }
+    return {
+        "rows": list(kept.rows),
+        "findings": [_bare(finding) for finding in kept.findings],
+        "regions": as_json(kept.regions),
+        "suspicions": as_json(suspicions),
+        "seen": as_json(kept.seen),
+        "device": kept.device,
+    }
+
+
+def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSlice:
+    """The slice that :func:`packed` made ``content`` of.
+
+    Args:
+        content: JSON.
+        points: those of the run, by row.
+
+    Raises:
+        ValueError: it is none, or is about other rows.
+    """
+    try:
+        pairs = zip(content["rows"], content["findings"], strict=True)
+        suspicions = {
+            int(row): tuple(_suspicion(each, points[int(row)]) for each in found)
+            for row, found in content["suspicions"].items()
+        }
+        return KeptSlice(
+            tuple(_finding(found, points[row]) for row, found in pairs),
+            {int(row): from_json(Region, each) for row, each in content["regions"].items()},
+            suspicions,
+            None if content["seen"] is None else from_json(Seen, content["seen"]),
+            str(content["device"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no slice of this run: {error}") from error
+
+
+def nameless(kept: KeptSlice, salt: str) -> KeptSlice:
+    """The same without texts of the header that may name somebody, for runs whose results name nothing.
+
+    Texts by which slices are told apart become digests, so that they can still be told apart.
+
+    Args:
+        kept: the slice.
+        salt: any text that only this run has.
+    """
+    if kept.seen is None:
+        return kept
+    return replace(kept, seen=replace(kept.seen, facts=_nameless(kept.seen.facts, salt)))
+
+
+def holds_names(kept: KeptSlice) -> bool:
+    """Whether a sentence about the slice names a file."""
+    found = [each.finding for one in kept.suspicions.values() for each in one]
+    return any(_holds_name(finding) for finding in (*kept.findings, *found))
+
+
+def _nameless(facts: ScanFacts, salt: str) -> ScanFacts:
+    def alias(text: str) -> str:
+        return hashlib.sha256(f"{salt} {text}".encode()).hexdigest()[:16] if text else ""
+
+    return replace(
+        facts,
+        manufacturer="",
+        model="",
+        body_part="",
+        kernel=facts.kernel if is_kernel(facts.kernel) else alias(facts.kernel),
+        sequence=alias(facts.sequence),
+        image_type=(DERIVED,) if DERIVED in facts.image_type else (),
+        patient_hash=alias(facts.patient_hash),
+    )
+
+
+def _holds_name(finding: Finding) -> bool:
+    (hidden,) = LocalNames([finding]).hide([finding])
+    return _texts(hidden) != _texts(finding) or bool(finding.source_file)
+
+
+def _texts(finding: Finding) -> list[str]:
+    evidence = (
+        text for each in finding.evidence for text in (each.reason, each.obstacle, each.source_file)
+    )
+    return [finding.reason, finding.error, *evidence]
+
+
+def _bare(finding: Finding) -> dict[str, Any]:
+    content = as_json(finding)
+    del content["point"]
+    return dict(content)
+
+
+def _finding(content: Mapping[str, Any], point: Point) -> Finding:
+    # An empty point keeps the place until the right one is put there: points are not kept.
+    return replace(
+        from_json(Finding, {**content, "point": {"row": 0, "filename": ""}}), point=point
+    )
+
+
+def _changes(point: Point, asked: Point) -> dict[str, Any]:
+    """The fields in which a place in a slice differs from the row that asks about the slice."""
+    names = [
+        each.name
+        for each in fields(Point)
+        if getattr(point, each.name) != getattr(asked, each.name)
+    ]
+    return {name: as_json(getattr(point, name)) for name in names}
+
+
+def _suspicion(content: Mapping[str, Any], point: Point) -> Suspicion:
+    changes = from_json(Point, {"row": point.row, "filename": point.filename, **content["at"]})
+    place = replace(point, **{name: getattr(changes, name) for name in content["at"]})
+    return Suspicion(_finding(content["finding"], place), float(content["expected"]))
