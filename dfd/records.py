@@ -1,6 +1,6 @@
 """The nouns that rooms of this package hand to each other. A record never draws, saves or loads itself.
 
-Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and stored units for MR.
+Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and steps of the slice's own scale for MR.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class ScanFacts:
     """``HU`` or ``stored``."""
     spacing_mm: tuple[float, float] | None = None
     """(row, column) distance of pixel centres."""
+    detector_spacing: bool = False
+    """True where ``spacing_mm`` is None and the header gives only the distance on a detector."""
     thickness_mm: float | None = None
     bits_stored: int = 16
     lossy: bool = False
@@ -42,6 +44,21 @@ class ScanFacts:
     """Name of the transfer syntax."""
     patient_hash: str = ""
     """Short hash that tells patients apart; empty where neither header nor folder names one. Never the identity itself."""
+    frame_terms: tuple[tuple[str, str], ...] = ()
+    """(element, value) of what else says how the image was made: ComplexImageComponent and the like.
+    Empty where the header has none of these elements."""
+    plane: str = ""
+    """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it lies."""
+
+
+SQUARE_TOLERANCE = 0.01
+"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct
+CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
+
+
+def is_square(spacing_mm: tuple[float, float]) -> bool:
+    """Whether pixels of ``spacing_mm`` (row, column) are square."""
+    return abs(spacing_mm[0] / spacing_mm[1] - 1.0) <= SQUARE_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +80,26 @@ class SliceRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescale:
+    """A straight line: ``value * slope + intercept``."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """One decoded slice."""
 
     ref: SliceRef
     facts: ScanFacts
     pixels: FloatImage
-    """``[H, W]`` in ``facts.unit``."""
+    """``[H, W]``, HU or, where ``facts.unit`` is ``stored``, steps of the slice's own scale above
+    its zero level (``dfd.reading.unitless``): 0 to some thousands, whatever scale the file has."""
     valid: BoolImage
     """``[H, W]``, False where a pixel holds no measurement: padding, outside the field of view, not finite."""
+    rescale: Rescale = Rescale()
+    """From ``pixels`` to the values that the file states: what tells two slices' scales apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +117,8 @@ class Series:
     """StudyInstanceUID, to be compared and never shown; so is the next."""
     space_uid: str = ""
     """FrameOfReferenceUID: positions of two series with the same are comparable."""
+    copies: tuple[tuple[SliceRef, SliceRef], ...] = ()
+    """(copy, which of ``slices`` it repeats): files with the same pixels at the same place. No copy is among ``slices``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +149,9 @@ class Point:
     path: Path | None = None
     """The file that was found."""
     error: str = ""
+    patient_mm: tuple[float, float, float] | None = None
+    """The place in the patient (LPS, mm) where the row names one instead of a pixel.
+    ``x``, ``y``, ``frame`` and ``path`` are those of the slice once it has been looked for."""
 
     def __post_init__(self) -> None:
         """Keep sentences that know their names."""
@@ -127,7 +160,8 @@ class Point:
     @property
     def is_screening(self) -> bool:
         """True where the row names a slice and no place in it: the whole slice is looked at."""
-        return not self.error and math.isnan(self.x) and math.isnan(self.y)
+        nowhere = math.isnan(self.x) and math.isnan(self.y) and self.patient_mm is None
+        return not self.error and nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +194,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class SeriesSlice:
-    """Another slice of the same series and matrix, in the same unit."""
+    """Another slice of the same series and matrix, in HU or steps of its own scale."""
 
     name: str
     """Of its file, from the folder of the slice that is asked about, and of its frame where the file holds several."""

@@ -14,6 +14,8 @@ from typing import Self
 # Noncharacters, which the Unicode Standard (23.7) keeps for use inside one program: they survive
 # f-strings, str.join and exceptions, and no text that was meant to be read holds them.
 _START, _END = "\ufdd0", "\ufdd1"
+ASIDE = "\ufdd2"
+"""Begins a name that results without names leave out: whether it is there depends on names."""
 _MARKED = re.compile(f"{_START}([^{_START}{_END}]*){_END}")
 _MARKS = re.compile(f"[{_START}{_END}]")
 
@@ -31,7 +33,7 @@ class Sentence(str):
     def __new__(cls, text: str) -> Self:
         """``text`` may be marked; a ``Sentence`` keeps its names."""
         parts = tuple(_MARKS.sub("", part) for part in _MARKED.split(marked(text)))
-        made = super().__new__(cls, "".join(parts))
+        made = super().__new__(cls, "".join(parts).replace(ASIDE, ""))
         made.parts = parts
         return made
 
@@ -47,7 +49,7 @@ class Sentence(str):
     @property
     def names(self) -> tuple[str, ...]:
         """The names as they stand in the text, in order."""
-        return self.parts[1::2]
+        return tuple(part.replace(ASIDE, "") for part in self.parts[1::2])
 
     def with_names(self, instead: Callable[[str], str]) -> str:
         """The text with ``instead(name)`` where each name stands."""
@@ -63,6 +65,11 @@ def named(text: object) -> str:
 def quoted(text: str) -> str:
     """``repr(text)`` marked as a name with its quotation marks, to be put into a sentence."""
     return named(repr(_MARKS.sub("", text)))
+
+
+def aside(text: str) -> str:
+    """``text`` marked as words that results without names leave out, to be put into a sentence."""
+    return named(ASIDE + _MARKS.sub("", text))
 
 
 def marked(text: str) -> str:

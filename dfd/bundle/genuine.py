@@ -18,7 +18,7 @@ Step = Callable[[Mapping[Hashable, Any]], dict[Hashable, Any]]
 def usable_slice(item: Mapping[str, Any], modality: Modality, then: Step = dict) -> dict[Hashable, Any] | None:
     """``item`` decoded (``image``, ``scan``) and through ``then``; None, with a warning, where scoring would refuse it."""
     entry: dict[Hashable, Any] = dict(item.items())
-    loaded = LoadSliced("image")(entry)
+    loaded = LoadSliced("image", modality.name)(entry)
     if "scan" not in loaded:
         logger.warning("left out of calibration: %s", loaded.get("error"))
         return None

@@ -14,7 +14,9 @@ from monai.data import ImageReader, MetaTensor
 from monai.transforms import LoadImaged, MapTransform
 
 from dfd.errors import DfdError
+from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
+from dfd.reading.unitless import in_steps
 from dfd.records import Slice
 from dfd.sentences import beginning_with
 
@@ -25,9 +27,9 @@ MARK = "dfd.bundle.reader.SliceReader"
 class SliceReader(ImageReader):
     """MONAI ``ImageReader`` for one DICOM or NIfTI slice: ``[H, W]`` float32, HU or stored units, NaN where there is no measurement."""
 
-    def __init__(self, frame: int | None = None, **_: Any) -> None:
+    def __init__(self, frame: int | None = None, unit: str | None = None, **_: Any) -> None:
         super().__init__()
-        self.frame = frame
+        self.frame, self.unit = frame, unit
 
     def verify_suffix(self, filename: Any) -> bool:
         """Files are told by content, so any name is taken."""
@@ -36,7 +38,7 @@ class SliceReader(ImageReader):
     def read(self, data: Any, **_: Any) -> Slice:
         """Decodes one slice. ``data`` is a path, or a tuple holding one."""
         path = data[0] if isinstance(data, tuple | list) else data
-        return read_slice(Path(path), self.frame)
+        return read_slice(Path(path), self.frame, self.unit)
 
     def get_data(self, img: Slice) -> tuple[np.ndarray, dict[str, Any]]:
         """Pixels and meta data; rows stay first, unlike MONAI's stock readers."""
@@ -46,6 +48,16 @@ class SliceReader(ImageReader):
 def pixels_of(scan: Slice) -> np.ndarray:
     """``[H, W]`` float32 with NaN where ``scan`` holds no measurement."""
     return np.where(scan.valid, scan.pixels, np.nan).astype(np.float32)
+
+
+def pixels_in_scale_of(scan: Slice, other: Slice) -> np.ndarray:
+    """``[H, W]`` float32 of ``other`` on the intensity scale of ``scan``, NaN where it holds no measurement."""
+    pixels = pixels_of(other)
+    own, its = scan.rescale, other.rescale
+    if own == its:
+        return pixels
+    slope, intercept = its.slope / own.slope, (its.intercept - own.intercept) / own.slope
+    return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
 def meta_of(scan: Slice) -> dict[str, Any]:
@@ -67,13 +79,16 @@ class LoadSliced(LoadImaged):
     """Loads ``image`` (a path) with ``SliceReader`` and nothing else: MONAI's silent fall-back to other readers cannot happen.
 
     Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan``
-    to the ``Slice``. What is already an array is left as it is, so that a bare image passes. Where a file cannot be read, ``error`` holds the
+    to the ``Slice``. What is already an array passes, so that a bare image can be asked about; one of a modality without unit is counted in steps
+    of its own scale, as a file would be. Where a file cannot be read, ``error`` holds the
     sentence and ``image`` is a small slice without a single measured pixel: one bad file never costs the good ones.
     """
 
-    def __init__(self, keys: KeysCollection = "image") -> None:
+    def __init__(self, keys: KeysCollection = "image", modality: str | None = None) -> None:
+        """``modality``: what a file that names no unit (NIfTI), or an array, holds; None: its values are to tell."""
         # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of those it misses, and falls back to them.
         MapTransform.__init__(self, keys)
+        self._unit = None if modality is None else MODALITIES[modality].unit
         self._loader = SimpleNamespace(image_only=False)  # a switch of the loader that MONAI Label sets in the bundles it runs
 
     def __call__(self, data: Mapping[Hashable, Any], reader: ImageReader | None = None) -> dict[Hashable, Any]:
@@ -81,8 +96,9 @@ class LoadSliced(LoadImaged):
         for key in self.keys:
             source = loaded[key]
             if not isinstance(source, str | Path):
+                loaded[key] = self._bare(source)
                 continue
-            chosen = reader or SliceReader(frame=loaded.get("frame"))
+            chosen = reader or SliceReader(frame=loaded.get("frame"), unit=self._unit)
             try:
                 scan = chosen.read(source)
             except DfdError as error:
@@ -95,25 +111,56 @@ class LoadSliced(LoadImaged):
             loaded[key] = MetaTensor(torch.from_numpy(pixels)[None], meta=meta)
         return loaded
 
+    def _bare(self, image: Any) -> Any:
+        """An array ``[1, H, W]`` as a file with the same values would have given it: MR in steps of its own scale."""
+        if self._unit != "stored" or not isinstance(image, np.ndarray | torch.Tensor):
+            return image
+        values = np.asarray(image, dtype=np.float64)
+        valid = np.isfinite(values)
+        if not valid.any():
+            return image
+        pixels, _ = in_steps(values, valid)
+        counted = torch.from_numpy(np.where(valid, pixels, np.nan).astype(np.float32))
+        return MetaTensor(counted, meta=image.meta) if isinstance(image, MetaTensor) else counted
 
-def patients_of(paths: Sequence[Path], hashes: Sequence[str], root: Path) -> list[str]:
-    """The patient each file belongs to: its folder directly below ``root``; folders that share a PatientID are one patient, named as the first.
 
-    Where all files carry the same PatientID it says nothing (exporters write one constant) and only the folders count. Files beside the folders
-    are told apart by ``hashes`` (of the PatientID) alone.
+def patients_of(
+    paths: Sequence[Path], hashes: Sequence[str], root: Path, studies: Sequence[str] = ()
+) -> list[str]:
+    """The patient each file belongs to: its folder directly below ``root``.
+
+    Folders that share a PatientID or a study are one patient, named as the first: a study is of one
+    patient, whatever an anonymiser made of the PatientID. Where all files carry the same PatientID
+    it says nothing (exporters write one constant), and so with the study. Files beside the folders
+    are told apart by ``hashes`` alone.
+
+    Args:
+        paths: Of the files.
+        hashes: Of the PatientID of each.
+        root: The folder of all.
+        studies: StudyInstanceUID of each; empty where it is not known.
     """
-    folders = [path.relative_to(root).parts[0] if len(path.relative_to(root).parts) > 1 else "" for path in paths]
-    if len({h for h in hashes if h}) <= 1:
-        return folders
-    pairs = list(zip(folders, hashes, strict=True))
-    clusters: list[set[tuple[str, str]]] = []
-    for pair in sorted(set(pairs)):
-        tied = [cluster for cluster in clusters if any(_same_patient(pair, other) for other in cluster)]
-        clusters = [cluster for cluster in clusters if cluster not in tied] + [{pair}.union(*tied)]
-    name = {pair: min(((not folder, folder or patient) for folder, patient in cluster))[1] for cluster in clusters for pair in cluster}
-    return [name[pair] for pair in pairs]
+    below = [path.relative_to(root).parts for path in paths]
+    folders = [parts[0] if len(parts) > 1 else "" for parts in below]
+    telling = zip(folders, _telling(hashes), _telling(studies or [""] * len(paths)), strict=True)
+    known = list(telling)
+    clusters: list[set[tuple[str, str, str]]] = []
+    for one in sorted(set(known)):
+        tied = [cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)]
+        clusters = [cluster for cluster in clusters if cluster not in tied] + [{one}.union(*tied)]
+    name = {
+        one: min((not folder, folder or patient) for folder, patient, _ in cluster)[1]
+        for cluster in clusters
+        for one in cluster
+    }
+    return [name[one] for one in known]
 
 
-def _same_patient(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two pairs (folder, PatientID) share a folder or a PatientID; what is empty is not shared."""
+def _telling(values: Sequence[str]) -> list[str]:
+    """``values``, or nothing at all where no two of them differ."""
+    return list(values) if len({value for value in values if value}) > 1 else [""] * len(values)
+
+
+def _same_patient(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Whether two (folder, PatientID, study) share any; what is empty is not shared."""
     return any(left and left == right for left, right in zip(one, other, strict=True))

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -23,6 +23,7 @@ from dfd.bundle import model_file
 from dfd.bundle.gathering import Gathering
 from dfd.bundle.items import slice_points
 from dfd.bundle.model_file import Model
+from dfd.bundle.patient_points import place_points
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import DfdError, PointsError
 from dfd.modalities import MODALITIES
@@ -32,6 +33,8 @@ from dfd.outputs.files import choose_output_dir
 from dfd.outputs.overlay import SliceImages
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
+from dfd.points.near_names import hint_beside
+from dfd.progress import Progress, progress
 from dfd.records import Finding, Point, Prediction, Region, Slice, Suspicion
 from dfd.settings import check_dicom
 
@@ -50,10 +53,12 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        raise PointsError(f"the data folder {folder} does not exist; check the path.")
+        near = hint_beside(folder)
+        raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
         found = slice_points(folder) if file is None else read_points(file, folder)
+        found = place_points(found, folder)
         whole = sum(point.is_screening for point in found)
         if file is None:
             which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"
@@ -146,6 +151,9 @@ class ResultsWriter:
         self.gathering = Gathering(self.modality, self.calibration, pictured=self.choices.images) if self.choices.report else None
         self.started = time.monotonic()
         self.device = ""
+        scored = [point for point in self.points if not point.error]
+        whole = bool(scored) and all(point.is_screening for point in scored)
+        self.progress = Progress("screening slices" if whole else "scoring points", len(scored))
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
@@ -170,8 +178,7 @@ class ResultsWriter:
                 screening_map.write(self.folder, self.numbers[row], engine.state.batch["scan"], answer, modality=self.modality)
         if self.gathering is not None and "scan" in engine.state.batch:
             self.gathering.take(engine.state.batch, output, images)
-        if engine.state.iteration % 20 == 0:
-            logger.info("%d of %d points done", len(self.found), len(self.points))
+        self.progress.update(len(output["findings"]))
 
     def draw(self, scan: Slice, prediction: Prediction, drawn: Sequence[tuple[int, Region, Finding]]) -> SliceImages:
         """One overlay per point; what they share is drawn once, and the PNG coding, most of the work, runs on every core.
@@ -180,7 +187,8 @@ class ResultsWriter:
         """
         images = overlay.render_slice(scan, prediction, self.modality)
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
-            list(pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn))
+            written = pool.map(lambda item: overlay.write_rendered(self.folder, item[0], images, item[1], item[2]), drawn)
+            deque(progress(written, "drawing pictures", len(drawn)), maxlen=0)
         return images
 
     def findings(self) -> list[Finding]:
@@ -190,6 +198,7 @@ class ResultsWriter:
 
     def write(self) -> list[Finding]:
         """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices were screened, ``run.json`` and ``report.html``."""
+        self.progress.close()
         findings = self.findings()
         scores.write(self.folder, findings, anonymous=self.choices.anonymous)
         whole = [finding for finding in findings if finding.point.is_screening]

@@ -21,7 +21,7 @@ from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Context, Finding, FloatImage, Point, Prediction, Region, Slice, Twin
-from dfd.regions import region_of
+from dfd.regions import region_of, shape_note
 from dfd.sentences import quoted
 from dfd.suitability import objections
 
@@ -116,10 +116,11 @@ class ScoreRegionsd(MapTransform):
         measured = iter(examined.measure_all([region for region in regions if region is not None]))
         around = Circumstances(None, covariates, against.remarks)
         told = TwinNotes(scan, beside.twins, self.modality)
+        notes = (*beside.notes, *shape_note(scan.facts.spacing_mm))
 
         def judged(point: Point, region: Region) -> Finding:
             found = next(measured)
-            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*beside.notes, *told.of(region)))
+            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*notes, *told.of(region)))
             return calibration.judge(point, found, self.calibration, here)
 
         findings = [

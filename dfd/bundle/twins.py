@@ -12,8 +12,9 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from dfd.agreement import Agreement, Comparison, Content
-from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders, same_place, series_holding
-from dfd.bundle.reader import pixels_of
+from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders
+from dfd.bundle.neighbours import place_in, series_holding
+from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.errors import DfdError
 from dfd.modalities import Modality
 from dfd.reading import read_slice, study_of
@@ -66,7 +67,9 @@ class LoadTwind(MapTransform):
         own = series_holding(scan.ref, beside)
         if own is None or not (own.uid and own.study_uid and own.space_uid and own.orientation):
             return ()
-        ref = next(each for each in own.slices if same_place(each, scan.ref))
+        ref = place_in(own, scan.ref)
+        if ref is None:
+            return ()
         twins: list[Twin] = []
         for series, other in _places(own, ref, (*beside, *self._sister_series(scan.ref.path.parent, own.study_uid))):
             twin = self._read(series, other, scan)
@@ -106,7 +109,7 @@ class LoadTwind(MapTransform):
 
     def _read(self, series: Series, ref: SliceRef, scan: Slice) -> Twin | None:
         try:
-            read = read_slice(ref.path, ref.frame)
+            read = read_slice(ref.path, ref.frame, scan.facts.unit)
         except DfdError:
             return None
         if read.facts.unit != scan.facts.unit or read.pixels.shape != scan.pixels.shape:
@@ -114,7 +117,7 @@ class LoadTwind(MapTransform):
         root = self._within if self._within is not None else scan.ref.path.parent
         name = ref.path.relative_to(root).as_posix() if ref.path.is_relative_to(root) else ref.path.name
         several = sum(each.path == ref.path for each in series.slices) > 1
-        return Twin(f"{name} (frame {ref.frame + 1})" if several else name, pixels_of(read))
+        return Twin(f"{name} (frame {ref.frame + 1})" if several else name, pixels_in_scale_of(scan, read))
 
 
 def _places(own: Series, ref: SliceRef, series: Sequence[Series]) -> Iterator[tuple[Series, SliceRef]]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dfd.points import role_of
-from dfd.points.layout import shown
+from dfd.points import roles_of
+from dfd.points.wording import shown
 from dfd.records import Evidence, Finding, Point
-from dfd.sentences import Sentence, named, quoted
+from dfd.sentences import ASIDE, Sentence, named, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ class LocalNames:
         alias, known = self._names[_file_of(point)], self._known(finding)
 
         def instead(name: str) -> str:
-            return known.get(name, HIDDEN)
+            return "" if name.startswith(ASIDE) else known.get(name, HIDDEN)
 
-        cells = {header_of(name): _cell(role_of(name), cell, alias) for name, cell in point.cells.items() if role_of(name)}
+        cells = {_HEADERS.get(role, role): _cell(role, point.cells[name], alias) for name, role in _roles(point).items() if role}
         return replace(
             finding,
             point=replace(point, filename=alias, path=None, cells=cells, error=_hidden(point.error, instead)),
@@ -82,15 +82,15 @@ class LocalNames:
         return {spelling: alias for name, alias in {**own, **sources}.items() if name for spelling in _spellings(name)}
 
 
-def header_of(name: str) -> str:
-    """A known column as results without names call it: the name as written may hold anything in brackets."""
-    role = role_of(name)
-    return _HEADERS.get(role, role)
+def _roles(point: Point) -> dict[str, str]:
+    """Name of each column -> what it means; results without names call it that, since the name as written may hold anything in brackets."""
+    names = tuple(point.cells)
+    return dict(zip(names, roles_of(names), strict=True))
 
 
 def columns_left_out(points: Iterable[Point]) -> list[str]:
     """Columns of the points file that results without names do not carry, since nobody knows what they hold."""
-    return list(dict.fromkeys(name for point in points for name in point.cells if not role_of(name)))
+    return list(dict.fromkeys(name for point in points for name, role in _roles(point).items() if not role))
 
 
 def tell_columns_left_out(points: Iterable[Point]) -> None:
@@ -127,6 +127,6 @@ def _hidden(text: str, instead: Callable[[str], str]) -> str:
 
 
 def _cell(role: str, cell: str, alias: str) -> str:
-    if role == "filename":
+    if role in {"filename", "slice_file"}:
         return alias
     return cell if _NUMERIC.fullmatch(cell) else HIDDEN

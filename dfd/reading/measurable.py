@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfd.errors import SeriesError
-from dfd.records import BoolImage, FloatImage
+from dfd.records import BoolImage
+
+_Float = TypeVar("_Float", np.float32, np.float64)
 
 
-def check_measurable(pixels: FloatImage, valid: BoolImage, path: Path) -> tuple[FloatImage, BoolImage]:
+def check_measurable(pixels: NDArray[_Float], valid: BoolImage, path: Path) -> tuple[NDArray[_Float], BoolImage]:
     """Return ``pixels`` and ``valid`` (both ``[H, W]``), with pixels that are not finite set to the lowest finite value (they stay not valid).
 
     A NaN that reached the network would spread over its whole field of view.
@@ -26,4 +30,4 @@ def check_measurable(pixels: FloatImage, valid: BoolImage, path: Path) -> tuple[
     measured = pixels[valid]
     if measured.min() == measured.max():
         raise SeriesError(f"{path} is constant (every pixel is {measured[0]:g}): it holds no image to assess, so leave it out")
-    return (pixels if finite.all() else np.where(finite, pixels, pixels[finite].min()).astype(np.float32)), valid
+    return (pixels if finite.all() else np.where(finite, pixels, pixels[finite].min()).astype(pixels.dtype)), valid

@@ -12,10 +12,12 @@ from dfd.reading.pixels import read_dicom_slice
 from dfd.records import ScanFacts, Slice
 
 
-def read_slice(path: Path, frame: int | None = None) -> Slice:
+def read_slice(path: Path, frame: int | None = None, unit: str | None = None) -> Slice:
     """Decode one slice of a DICOM or NIfTI file to float32 ``[H, W]`` in ``facts.unit``.
 
-    Stored values are rescaled by slope and intercept or by the modality lookup table (PS3.3 sections C.11.1 and C.7.6.16.2.9). MONOCHROME1:
+    CT: stored values are rescaled to HU by slope and intercept (PS3.3 sections C.11.1 and C.7.6.16.2.9). MR and other values without a unit are
+    counted in steps of the slice's own scale above its zero level (``dfd.reading.unitless``), so that slope, intercept, vendors' private scales and
+    real-world mappings change nothing. A modality lookup table is applied in both. MONOCHROME1:
     MR and other values without physical unit are turned around before the rescale (v becomes lowest + highest storable value - v, by BitsStored and
     sign), so that bright means much signal everywhere; CT in HU stays as stored, since MONOCHROME1 only says how it is displayed and HU
     have a fixed direction. Lookup tables are not turned around.
@@ -26,12 +28,13 @@ def read_slice(path: Path, frame: int | None = None) -> Slice:
     Args:
         path: The file.
         frame: Zero-based frame of a multi-frame file or slice of a NIfTI volume; None for a file of a single one.
+        unit: What a file that names no unit holds (NIfTI): ``HU``, ``stored``, or None where its values are to tell.
 
     Raises:
         SeriesError: Unreadable, damaged, not a greyscale scan, smaller than 32 pixels, constant, no decoder, no such frame, or changed meanwhile.
     """
     with unchanged(path):
-        return read_nifti_slice(path, frame) if is_nifti(path) else read_dicom_slice(path, frame)
+        return read_nifti_slice(path, frame, unit) if is_nifti(path) else read_dicom_slice(path, frame)
 
 
 def read_facts(path: Path) -> ScanFacts:

@@ -79,13 +79,27 @@ def test_without_positions_there_is_no_order_to_trust(tmp_path: Path) -> None:
 
 
 def test_frames_of_a_volume_are_neighbours(tmp_path: Path) -> None:
-    volume = np.random.default_rng(3).integers(900, 1150, (40, 48, 4)).astype(np.int16)
+    volume = np.random.default_rng(3).integers(0, 250, (40, 48, 4)).astype(np.int16)
     path = tmp_path / "volume.nii"
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), path)
     found = loaded(path, 2)["context"]
     assert sorted((found.below[0, 0], found.above[0, 0])) == sorted((volume[0, 0, 1], volume[0, 0, 3]))
     assert found.distances_mm == (2.0, 2.0)
     assert "context" not in loaded(path, 3)
+
+
+@pytest.mark.parametrize("slopes", [(1.0, 1.0, 1.0), (0.002, 0.002, 0.002), (1.0, 2.0, 0.5)])
+def test_neighbours_of_another_scale_are_brought_to_that_of_the_slice(tmp_path: Path, slopes: tuple[float, ...]) -> None:
+    files = []
+    for number, slope in enumerate(slopes):
+        tags = {"ImagePositionPatient": [0, 0, 2 * number], "RescaleSlope": slope, "RescaleIntercept": -5.0 * slope}
+        pixels = np.random.default_rng(number).integers(0, 250, (40, 48)).astype(np.uint16)
+        files.append(make_slice(tmp_path / f"{number}.dcm", pixels, Modality="MR", **tags))
+    found, middle = loaded(files[1])["context"], read_slice(files[1])
+    stated = [pixels * middle.rescale.slope + middle.rescale.intercept for pixels in (found.below, found.above)]
+    for number, values in zip((0, 2), stated, strict=True):
+        stored = np.random.default_rng(number).integers(0, 250, (40, 48))
+        np.testing.assert_allclose(values, (stored - 5.0) * slopes[number], rtol=1e-5, atol=1e-5 * slopes[number])
 
 
 def test_the_other_slices_are_named_and_read_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from dfd.evidence.correlation import Match, Transform
 from dfd.evidence.windows import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.outputs import report, scores, suspicious
-from dfd.outputs.anonymous import LocalNames, header_of, tell_columns_left_out
+from dfd.outputs.anonymous import LocalNames, tell_columns_left_out
 from dfd.outputs.report.material import Material, Run
 from dfd.outputs.run_log import RunLog
 from dfd.points import read_points, role_of
@@ -184,7 +184,7 @@ def test_what_the_neutral_run_says() -> None:
     for words in (
         "the noise here also stands 12 mm to the left and 13 mm up in slice-0006 (correlation 0.90)",
         "another series of this study ((hidden)) holds the very same pixels; the pixels are not square",
-        "row 3: X = 400 lies outside slice-0001, whose X runs from 0 to 39; correct the point.",
+        "row 3: X = 400 lies outside slice-0001, whose X runs from 0 to 39; correct the point, or name the columns",
         "row 4: column Y is (hidden), not a number",
         "slice-0002 is not a DICOM file: leave it out",
         "names no file below the data folder (slice-0003)",
@@ -223,7 +223,10 @@ def test_a_source_is_numbered_as_the_file_that_it_is() -> None:
 
 
 def test_the_header_of_a_known_column_says_no_more_than_its_role() -> None:
-    assert [header_of(name) for name in ("Filename(.dcm)", "x [Doe]", "Y", "LABEL", "Frame (Jane)")] == ["filename", "X", "Y", "label", "frame"]
+    cells = {"Filename(.dcm)": "a", "x [Doe]": "1", "Y": "2", "LABEL": "", "Frame (Jane)": ""}
+    findings = [Finding(point(1, "a", cells=cells), "unreadable")]
+    (hidden,) = LocalNames(findings).hide(findings)
+    assert list(hidden.point.cells) == ["filename", "X", "Y", "label", "frame"]
 
 
 def test_cells_of_known_columns_hold_numbers_or_nothing() -> None:

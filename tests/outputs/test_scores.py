@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dfd.errors import OutputError
 from dfd.outputs import scores
-from dfd.points.layout import shown
+from dfd.points.wording import shown
 from dfd.records import Finding, Point
 from dfd.sentences import named, quoted
 

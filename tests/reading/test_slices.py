@@ -124,7 +124,9 @@ def test_monochrome1_is_turned_around_before_the_rescale(tmp_path: Path, dtype: 
     plain = read_slice(make_slice(tmp_path / "a", (total - pixels.astype(int)).astype(dtype), **tags))
     turned = read_slice(make_slice(tmp_path / "b", pixels, PhotometricInterpretation="MONOCHROME1", **tags))
     np.testing.assert_array_equal(turned.pixels, plain.pixels)
-    np.testing.assert_array_equal(plain.pixels, (total - pixels.astype(np.float64)) * 2 + 5)
+    for scan in (plain, turned):
+        stated = scan.pixels * scan.rescale.slope + scan.rescale.intercept
+        np.testing.assert_array_equal(stated, (total - pixels.astype(np.float64)) * 2 + 5)
 
 
 def test_monochrome1_leaves_hounsfield_as_stored(tmp_path: Path):
@@ -148,7 +150,8 @@ def test_a_modality_lookup_table_is_applied(tmp_path: Path):
     lut.LUTData = (np.arange(2048, dtype="<u2") * 3).tobytes()
     lut["LUTDescriptor"].VR, lut["LUTData"].VR = "US", "OW"
     path = make_slice(tmp_path / "a", make_pixels(), Modality="MR", ModalityLUTSequence=[lut])
-    np.testing.assert_array_equal(read_slice(path).pixels, make_pixels() * 3.0)
+    scan = read_slice(path)
+    np.testing.assert_array_equal(scan.pixels * scan.rescale.slope + scan.rescale.intercept, make_pixels() * 3.0)
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless])
