@@ -89,7 +89,7 @@ def beginning_with(name: str, text: str) -> Sentence:
     since it may hold one anywhere.
     """
     name = _MARKS.sub("", name)
-    if text.startswith(name):
+    if f"{text} ".startswith(f"{name} "):
         return Sentence(named(name) + text[len(name) :])
     return text if isinstance(text, Sentence) and text.names else Sentence(named(text))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_joined_keeps_names_of_sentences_and_of_marked_text() -> None:
         ("/d/in/a is cut off in the middle", "(hidden) is cut off in the middle"),
         (Sentence(f"frame 3 of {named('/d/in/a')} is gone"), "frame 3 of (hidden) is gone"),
         ("the pixels of /d/in/a are gone", "(hidden)"),
+        ("/d/in/ab is cut off", "(hidden)"),
         ("", "(hidden)"),
     ],
 )
@@ -90,12 +92,14 @@ def test_records_and_errors_keep_sentences() -> None:
 # --- the package
 
 SPEAKING = (
-    *("regions.py", "suitability.py", "points/rows.py", "points/lookup.py", "points/layout.py", "evidence", "calibration"),
-    *("bundle/scoring.py", "bundle/screening.py", "bundle/twins.py", "bundle/context.py", "bundle/reader.py"),
+    *("regions.py", "suitability.py", "hounsfield.py", "image_kinds.py", "points", "evidence", "calibration"),
+    *(f"bundle/{name}.py" for name in ("scoring", "screening", "twins", "context", "reader", "neighbours", "patient_points")),
 )
 """Where what is told of a row comes from."""
 SENTENCES = frozenset({"reason", "error", "obstacle", "sentence", "remarks", "notes"})
 """Attributes that hold sentences."""
+OURS = re.compile(r"\b(Dfd|Series|Points)Error\b")
+"""Errors whose text holds no marks: their ``sentence`` does."""
 
 
 def modules(*names: str) -> Iterator[tuple[str, ast.Module]]:
@@ -119,7 +123,16 @@ def lost_names(tree: ast.AST) -> list[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
             inner = (each for word in node.args for each in ast.walk(word))
             found += [ast.unparse(each) for each in inner if isinstance(each, ast.Attribute) and each.attr in SENTENCES]
+        if isinstance(node, ast.ExceptHandler) and node.name and OURS.search(ast.unparse(node.type or ast.Constant(""))):
+            inner = (each for line in node.body for each in ast.walk(line))
+            texts = (f"{{{node.name}}}", f"str({node.name})")
+            found += [told for each in inner if (told := put_in(each)) in texts]
     return found
+
+
+def put_in(node: ast.AST) -> str:
+    """How an expression makes text of another."""
+    return f"{{{ast.unparse(node.value)}}}" if isinstance(node, ast.FormattedValue) else ast.unparse(node) if isinstance(node, ast.Call) else ""
 
 
 def test_names_in_sentences_on_rows_are_marked() -> None:
@@ -141,6 +154,9 @@ def test_no_sentence_is_put_into_another_without_its_names() -> None:
         ("'; '.join([found.reason, *remarks])", ["found.reason"]),
         ("f'also: {marked(found.reason)}'", []),
         ("joined('; ', [found.reason])", []),
+        ("try: read()\nexcept DfdError as error: Point(error=f'row 3: {error}')", ["{error}"]),
+        ("try: read()\nexcept SeriesError as error: Point(error=str(error))", ["str(error)"]),
+        ("try: read()\nexcept DfdError as error: Point(error=error.sentence)", []),
     ],
 )
 def test_a_lost_name_would_be_seen(code: str, found: list[str]) -> None:

@@ -15,7 +15,7 @@ from dfd.points.patient_coordinates import Millimetres, NoSliceError, nearest_sl
 from dfd.reading import read_facts
 from dfd.reading.content import is_nifti
 from dfd.records import Point, Series, SliceRef
-from dfd.sentences import quoted
+from dfd.sentences import beginning_with, marked, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ class _SliceFinder:
         except NoSliceError as error:
             return replace(point, error=f"row {point.row}: {quoted(point.filename)} {error}")
         except DfdError as error:
-            return replace(point, error=f"row {point.row}: {error}")
+            told = beginning_with(str(point.path or self._data), error.sentence)
+            return replace(point, error=f"row {point.row}: {marked(told)}")
 
     def _placed(self, point: Point, place: Millimetres) -> Point:
         beside = self._series_beside(point)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from dfd.bundle.patient_points import place_points
 from dfd.bundle.reader import LoadSliced
 from dfd.bundle.twins import TwinNotes
 from dfd.calibration import Calibration, Circumstances, fit, judge
@@ -98,7 +99,12 @@ def laid_out(root: Path, names: Names) -> list[Point]:
         table = csv.writer(stream)
         table.writerow(["filename", "X", "Y", "radius", names.column])
         table.writerows([*row, names.content] for row in rows)
-    return read_points(data / "test.csv", data)
+    with (data / "mm.csv").open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["filename", "x_mm", "y_mm", "z_mm"])
+        table.writerows((name, "16", "14", z) for name, z in ((inside, "0"), (inside, "90"), (f"{names.other}/{names.file}", "0")))
+    in_mm = [replace(point, row=point.row + 20) for point in read_points(data / "mm.csv", data)]
+    return [*read_points(data / "test.csv", data), *place_points(in_mm, data)]
 
 
 def found(point: Point, names: Names) -> Finding:
@@ -190,11 +196,13 @@ def test_what_the_neutral_run_says() -> None:
         "names no file below the data folder (slice-0003)",
         "which 2 files are called ((hidden), (hidden)); write the path of the one that is meant",
         "leads out of the data folder (slice-0005)",
+        "row 23: slice-0001 has no slice at (16, 14, 90) mm: the nearest, (hidden), is 90.0 mm away",
+        "row 24: slice-0002 is not a DICOM file: leave it out",
     ):
         assert words in said, words
     assert "further column of the points file is left out of results without names: (hidden)" in neutral()["log"]
     assert "1 further column of the points file" in neutral()["report.html"]
-    assert said.splitlines()[0].startswith("filename,X,Y,radius,score,")
+    assert said.splitlines()[0].startswith("filename,X,Y,radius,x_mm,y_mm,z_mm,slice_file,slice_frame,slice_x,slice_y,score,")
     for text in neutral().values():
         assert not [name for name in ("folder/", "file-a", "file-b", "\ufdd0", "\ufdd1") if name in text]
 
@@ -204,7 +212,7 @@ def test_with_names_the_sentences_are_the_same() -> None:
     assert "in slice (correlation 0.90)" in clear
     assert "another series of this study ('the/slice') holds the very same pixels" in clear
     assert "column Y is 'twenty', not a number" in clear
-    assert clear.splitlines()[0].startswith("filename,X,Y,radius,input_tissue,score,")
+    assert clear.splitlines()[0].startswith("filename,X,Y,radius,input_tissue,x_mm,")
     rows, hidden = (list(csv.DictReader(io.StringIO(text))) for text in (clear, neutral()["scores.csv"]))
     assert [row["p_value"] for row in rows] == [row["p_value"] for row in hidden]
 
