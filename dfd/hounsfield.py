@@ -166,7 +166,8 @@ def _lowest_level(measured: NDArray[np.float32]) -> float:
     place = int(found[0])
     while place + 1 < pairs.size and pairs[place + 1] > pairs[place]:
         place += 1
-    return float(edges[place + 1])
+    near = measured[(measured >= edges[place]) & (measured < edges[place + 2])]
+    return float(np.median(near))
 
 
 def _has_tissue_above(measured: NDArray[np.float32], air: float) -> bool:

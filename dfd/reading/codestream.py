@@ -18,6 +18,8 @@ _RLE_SEGMENTS = 15
 _NOT_FRAME_HEADERS = (0xC4, 0xC8, 0xCC)
 """Huffman tables, reserved, arithmetic conditioning: the C0 to CF markers that state no size."""
 _JPEG_LS_FRAME = 0xF7
+END_OF_IMAGE = b"\xff\xd9"
+"""Marker that ends JPEG and JPEG-LS; stuffed bits keep it out of the data."""
 _SIZ_LENGTH = 43
 """Bytes from the start of a JPEG 2000 codestream to the depth of its first component."""
 

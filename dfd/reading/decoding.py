@@ -21,14 +21,13 @@ from pydicom.uid import (
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000Lossless,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
     RLELossless,
 )
 
 from dfd.errors import SeriesError
-from dfd.reading.codestream import Codestream, image_count, stated
-from dfd.reading.guard import Source, open_source, reading
+from dfd.reading.codestream import END_OF_IMAGE, Codestream, image_count, stated
+from dfd.reading.guard import Source, open_source, reading, syntax_name
 from dfd.reading.header import ImageShape, text_of, value_of
 from dfd.reading.stored_bits import stored_values
 
@@ -44,7 +43,7 @@ _STANDARD_ROOT = "1.2.840.10008."
 
 _PLUGIN_OF = {
     str(RLELossless): "pydicom",
-    **dict.fromkeys(map(str, (JPEGLSLossless, JPEGLSNearLossless)), "pyjpegls"),
+    **dict.fromkeys(map(str, JPEGLSTransferSyntaxes), "pyjpegls"),
     **dict.fromkeys(
         map(str, (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)), "pylibjpeg"
     ),
@@ -103,7 +102,11 @@ def _decoded(
         return _read_native(source, syntax, shape, index, path), None
     dataset = dcmread(source.stream)
     _check_images(dataset.PixelData, shape.frames, path)
-    stream = stated(get_frame(dataset.PixelData, index, number_of_frames=shape.frames))
+    frame = get_frame(dataset.PixelData, index, number_of_frames=shape.frames)
+    if syntax in JPEGLSTransferSyntaxes and END_OF_IMAGE not in frame:
+        # CharLS counts zeros for ten seconds before it finds that the data have ended.
+        raise EOFError("the compressed image has no end")
+    stream = stated(frame)
     if stream is not None and (stream.rows, stream.columns) != (shape.rows, shape.columns):
         raise SeriesError(
             f"{path} says {shape.rows} x {shape.columns} pixels in its header but "
@@ -193,6 +196,6 @@ def _no_decoder(syntax: UID, path: Path) -> SeriesError:
         kind = f"is written in a vendor's own transfer syntax, {syntax}"
         mend = "export it uncompressed, as Explicit VR Little Endian"
     else:
-        kind = f"is compressed as {syntax.name or 'an unnamed syntax'}"
+        kind = f"is compressed as {syntax_name(syntax)}"
         mend = _INSTALL if syntax in GPL_SYNTAXES else "export it uncompressed"
     return SeriesError(f"{path} {kind}, for which no decoder is installed: {mend}")

@@ -187,7 +187,12 @@ def _check_written(stream: BinaryIO, syntax: UID, path: Path) -> None:
         (group,) = struct.unpack(">H" if syntax == ExplicitVRBigEndian else "<H", first[:2])
         contradicts = group > _LAST_FIRST_GROUP
     if contradicts:
-        raise SeriesError(f"{path} says that it is written as {syntax.name} but is not: export it again")
+        raise SeriesError(f"{path} says that it is written as {syntax_name(syntax)} but is not: export it again")
+
+
+def syntax_name(syntax: UID) -> str:
+    """Name of a transfer syntax for people; what is no UID is not repeated, since a damaged file may say anything there."""
+    return syntax.name if syntax.is_valid else "an unnamed syntax"
 
 
 def _guessed_syntax(stream: BinaryIO) -> UID:

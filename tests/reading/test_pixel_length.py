@@ -137,6 +137,21 @@ def test_no_pixels_at_all(tmp_path: Path):
         read_slice(path)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_a_jpeg_ls_image_without_its_end_is_not_decoded(
+    tmp_path: Path, share: float, monkeypatch: pytest.MonkeyPatch
+):
+    # The decoder needs ten seconds to find that some of them have no end.
+    path = make_slice(tmp_path / "a.dcm", make_pixels(), syntax=JPEGLSLossless)
+    stream = codestream_of(path).rstrip(b"\0")
+    put_fragments(path, [stream[: int(len(stream) * share)]])
+    monkeypatch.setattr(
+        "dfd.reading.decoding.pixel_array", lambda *_, **__: pytest.fail("was decoded")
+    )
+    with pytest.raises(SeriesError, match="cut short or damaged, so copy or export it again"):
+        read_slice(path)
+
+
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
 @pytest.mark.parametrize("frames", [None, 1])
 @pytest.mark.parametrize("last", [b"", None])

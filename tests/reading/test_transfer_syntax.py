@@ -94,6 +94,15 @@ def test_without_file_meta_information_the_first_element_tells(tmp_path: Path):
         np.testing.assert_array_equal(read_slice(path, 1).pixels, PIXELS[1] - 1024.0)
 
 
+@pytest.mark.parametrize("written", ["explicit", "big endian"])
+def test_a_syntax_that_is_no_uid_is_not_repeated(tmp_path: Path, written: str):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(file_meta("Canary^Identity\n") + _written(written))
+    with pytest.raises(SeriesError, match="an unnamed syntax") as caught:
+        read_slice(path, 0)
+    assert "Canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.3.46.670589.33.1.4.1"])
 @pytest.mark.parametrize("written", ["implicit", "explicit"])
 def test_a_vendors_own_syntax_is_refused_by_its_number(tmp_path: Path, syntax: str, written: str):
