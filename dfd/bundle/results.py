@@ -109,6 +109,7 @@ class ResultsWriter:
         self.pictures = SlicePictures(self.folder, self.modality, self.keeping.room, self.numbers)
         self.pace = Pace()
         self.done: set[int] = set()
+        self.going_on = False
         self.started = time.monotonic()
         self.device = self.salt = ""
         self.progress = self._progress()
@@ -124,27 +125,37 @@ class ResultsWriter:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
 
     def begin(self, device: str) -> None:
-        """Makes the folder ready: moves results of other runs aside, takes up what this one has finished before (``done``), writes the numbers.
+        """Makes the folder ready: moves results of other runs aside, and takes up what this one has finished before (``done``).
 
         Raises:
             OutputError: nothing can be written there.
         """
         identity = identity_of(Asked(self.points, self.model, self.choices.deciding(self.modality, device), self.choices.record, self.folder))
         self.salt = identity["data"]
-        going_on = self.keeping.begin(identity)
-        if going_on:
+        if self.keeping.begin(identity):
+            self.going_on = True
             self.choices.log.go_on(self.folder)
             for taken in self.keeping.taken():
                 self._take_up(taken)
             told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
             known = sum(not point.error and point.row in self.found for point in self.points)
             logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
+<<<<<<< ours
             self.progress.close()
             self.progress = self._progress()
+=======
+
+    def open(self) -> None:
+        """Writes the numbers before there are any: a disk that has no room for them is told of at once.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+>>>>>>> theirs
         try:
             self.write_numbers()
         except OutputError:
-            if not going_on:
+            if not self.going_on:
                 self.keeping.end()
             raise
         self.keeping.room.reserve()
@@ -308,6 +319,7 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
 def _score(evaluator: Engine, results: ResultsWriter) -> None:
     """Scores what is not finished; where that is stopped, what is there is written."""
     try:
+        results.open()
         wanted = any(not point.error for point in results.points)
         if wanted and (not results.done or steps.leave_out(evaluator, results.done)):
             steps.run(evaluator)
