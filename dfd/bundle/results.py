@@ -140,10 +140,8 @@ class ResultsWriter:
             told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
             known = sum(not point.error and point.row in self.found for point in self.points)
             logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
-<<<<<<< ours
             self.progress.close()
             self.progress = self._progress()
-=======
 
     def open(self) -> None:
         """Writes the numbers before there are any: a disk that has no room for them is told of at once.
@@ -151,7 +149,6 @@ class ResultsWriter:
         Raises:
             OutputError: they cannot be written.
         """
->>>>>>> theirs
         try:
             self.write_numbers()
         except OutputError:
