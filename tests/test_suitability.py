@@ -100,6 +100,7 @@ def test_lossy_compression_makes_a_score_meaningless():
         (replace(CT_FACTS, image_type=("ORIGINAL", "PRIMARY", "CVIEW")), r"computed from other slices (ImageType CVIEW)"),
         (replace(CT_FACTS, image_type=("DERIVED", "PRIMARY", "AXIAL")), "derived from another image (ImageType DERIVED)"),
         (replace(CT_FACTS, spacing_mm=None), "no pixel spacing"),
+        (replace(CT_FACTS, spacing_mm=None, detector_spacing=True), "no pixel spacing in the patient but only one on the detector"),
         (replace(CT_FACTS, spacing_mm=(1.68, 1.37)), "the pixels are not square (1.68 x 1.37 mm)"),
     ],
 )
