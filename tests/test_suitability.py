@@ -110,6 +110,7 @@ def test_lossy_compression_makes_a_score_meaningless():
         (replace(CT_FACTS, plane="sagittal", image_type=("ORIGINAL", "PRIMARY")), "the plane is sagittal, and CT is scanned axially"),
         (replace(CT_FACTS, plane="oblique", modality=""), "the plane is oblique, and CT is scanned axially"),
         (replace(CT_FACTS, spacing_mm=None), "no pixel spacing"),
+        (replace(CT_FACTS, spacing_mm=None, detector_spacing=True), "no pixel spacing in the patient but only one on the detector"),
         (replace(CT_FACTS, spacing_mm=(1.68, 1.37)), "the pixels are not square (1.68 x 1.37 mm)"),
     ],
 )
