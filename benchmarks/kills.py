@@ -4,9 +4,8 @@
 
 Phantoms with 200 points, two of them whole slices, are scored by ``dfd score``; each run is killed
 (``kill -9``) once or several times and started again with the same words until it ends. Compared
-are scores.csv, suspicious_regions.csv, overlays and maps byte for byte, report.html without its time,
-and
-the counts of run.json. Work goes to runs/kills.
+with a run that nobody disturbed are scores.csv, suspicious_regions.csv, overlays and maps byte for
+byte, report.html without its time, and the counts of run.json. Work goes to runs/kills.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ class Gathering:
         self.modality, self.calibration = modality, calibration
         self.material = report.Material(pictured=pictured)
 
-    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None) -> None:
-        """One slice: what was read, what was found, and what was drawn of it, None where it has no pictures."""
+    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None, seen: report.Seen) -> None:
+        """One slice: what was read, what was found, what was drawn of it (None where it has no pictures), and what is told of it."""
         scan, material = batch["scan"], self.material
-        material.add(output["findings"], report.Seen(scan.facts, scan.pixels.shape))
+        material.add(output["findings"], seen)
         answers = output.get("screenings", {})
         for finding in output["findings"]:
             answer = answers.get(finding.point.row)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dfd.bundle.identity import differences
-from dfd.bundle.kept_slice import KeptSlice, packed, unpacked, without_names
+from dfd.bundle.kept_slice import KeptSlice, holds_names, packed, unpacked
 from dfd.errors import OutputError
 from dfd.outputs import own_files
 from dfd.outputs.ledger import Ledger
@@ -52,7 +52,6 @@ class Keeping:
         self.points = {point.row: point for point in points}
         self.ledger = Ledger(folder)
         self.room = Room(self.ledger.folder, len(points), self._spare)
-        self._salt = ""
         self._filed: set[int] = set()
         self._usable = self._pictured = True
 
@@ -68,7 +67,6 @@ class Keeping:
         Raises:
             OutputError: earlier results cannot be moved, or nothing can be written.
         """
-        self._salt = identity.get("data", "")
         self.ledger.tidy()
         found = self.ledger.identity()
         if found == identity and own_files.pending(self.folder) is None:
@@ -114,9 +112,8 @@ class Keeping:
 
     def scored(self, one: KeptSlice) -> None:
         """Keep the numbers of a slice, before anything is drawn of it."""
-        kept = without_names(one, self._salt) if self.anonymous else one
-        if kept is not None:
-            self._add({"scored": packed(kept)})
+        if not (self.anonymous and holds_names(one)):
+            self._add({"scored": packed(one)})
 
     def drawn(self, rows: Sequence[int], files: Sequence[str], material: Material | None) -> None:
         """Note that all files of a slice are written, and keep what the report is to show of it."""

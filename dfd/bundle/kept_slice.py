@@ -108,23 +108,24 @@ def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSli
         raise ValueError(f"no slice of this run: {error}") from error
 
 
-def without_names(kept: KeptSlice, salt: str) -> KeptSlice | None:
-    """The same without texts that may name somebody; None where its sentences name files.
+def nameless(kept: KeptSlice, salt: str) -> KeptSlice:
+    """The same without texts of the header that may name somebody, for runs whose results name nothing.
 
-    For runs whose results name nothing. Texts of the header by which slices are told apart become
-    digests, so that the same ones are
-    told apart afterwards.
+    Texts by which slices are told apart become digests, so that they can still be told apart.
 
     Args:
         kept: the slice.
         salt: any text that only this run has.
     """
-    found = [each.finding for one in kept.suspicions.values() for each in one]
-    if any(_holds_name(finding) for finding in (*kept.findings, *found)):
-        return None
     if kept.seen is None:
         return kept
     return replace(kept, seen=replace(kept.seen, facts=_nameless(kept.seen.facts, salt)))
+
+
+def holds_names(kept: KeptSlice) -> bool:
+    """Whether a sentence about the slice names a file."""
+    found = [each.finding for one in kept.suspicions.values() for each in one]
+    return any(_holds_name(finding) for finding in (*kept.findings, *found))
 
 
 def _nameless(facts: ScanFacts, salt: str) -> ScanFacts:

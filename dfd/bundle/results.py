@@ -23,7 +23,7 @@ from dfd.bundle.gathering import Gathering
 from dfd.bundle.identity import PATHS, Asked, identity_of
 from dfd.bundle.items import slice_points
 from dfd.bundle.keeping import Keeping, Taken
-from dfd.bundle.kept_slice import KeptSlice, kept_of
+from dfd.bundle.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.model_file import Model
 from dfd.bundle.pace import Pace
 from dfd.bundle.pictures import SlicePictures
@@ -103,32 +103,41 @@ class ResultsWriter:
         self.pictures = SlicePictures(self.folder, self.modality, self.keeping.room, self.numbers)
         self.pace = Pace()
         self.done: set[int] = set()
+        self.going_on = False
         self.started = time.monotonic()
-        self.device = ""
+        self.device = self.salt = ""
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
 
     def begin(self, device: str) -> None:
-        """Makes the folder ready: moves results of other runs aside, takes up what this one has finished before (``done``), writes the numbers.
+        """Makes the folder ready: moves results of other runs aside, and takes up what this one has finished before (``done``).
 
         Raises:
             OutputError: nothing can be written there.
         """
         identity = identity_of(Asked(self.points, self.model, self.choices.deciding(self.modality, device), self.choices.record, self.folder))
-        going_on = self.keeping.begin(identity)
-        if going_on:
+        self.salt = identity["data"]
+        if self.keeping.begin(identity):
+            self.going_on = True
             self.choices.log.go_on(self.folder)
             for taken in self.keeping.taken():
                 self._take_up(taken)
             told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
             known = sum(not point.error and point.row in self.found for point in self.points)
             logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
+
+    def open(self) -> None:
+        """Writes the numbers before there are any: a disk that has no room for them is told of at once.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
         try:
             self.write_numbers()
         except OutputError:
-            if not going_on:
+            if not self.going_on:
                 self.keeping.end()
             raise
         self.keeping.room.reserve()
@@ -150,12 +159,13 @@ class ResultsWriter:
         """Takes the findings of one slice: numbers first, then pictures."""
         output, batch = engine.state.output, engine.state.batch
         kept = kept_of(output, batch.get("scan"))
+        kept = nameless(kept, self.salt) if self.choices.anonymous else kept
         self._note(kept)
         self.keeping.scored(kept)
         self.pace.keep(self._checkpoint)
         images, files = self.pictures.of(batch, output) if self.choices.images else (None, [])
-        if self.gathering is not None and "scan" in batch:
-            self.gathering.take(batch, output, images)
+        if self.gathering is not None and kept.seen is not None:
+            self.gathering.take(batch, output, images, kept.seen)
         self.keeping.drawn(kept.rows, files, self.gathering.material if self.gathering else None)
         if engine.state.iteration % 20 == 0:
             logger.info("%d of %d points done", len(self.found), len(self.points))
@@ -289,6 +299,7 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
 def _score(evaluator: Engine, results: ResultsWriter) -> None:
     """Scores what is not finished; where that is stopped, what is there is written."""
     try:
+        results.open()
         wanted = any(not point.error for point in results.points)
         if wanted and (not results.done or steps.leave_out(evaluator, results.done)):
             steps.run(evaluator)

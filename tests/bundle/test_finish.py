@@ -16,6 +16,7 @@ from dfd.bundle.items import Cohort, Collection, collect
 from dfd.bundle.network import MaskedPredictor
 from dfd.calibration import COVARIATES, from_json
 from dfd.errors import BundleError, CalibrationError, OutputError
+from dfd.outputs.lock import FolderLock, let_go
 from tests.dicom_maker import make_slice
 
 
@@ -143,6 +144,17 @@ def test_a_claim_comes_before_the_hours(tmp_path: Path, collection: Collection) 
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         finish.claim(str(tmp_path / "file" / "m.ckpt"), str(tmp_path / "state"), collection.items, [])
+
+
+def test_a_model_that_is_being_trained_is_claimed_by_nobody_else(tmp_path: Path, collection: Collection) -> None:
+    model, state = str(tmp_path / "m.ckpt"), tmp_path / "state"
+    finish.claim(model, str(state), collection.items, [])
+    (state / ".dfd-0123456789ab.tmp").write_text("left by a killed process")
+    with pytest.raises(OutputError, match=r"state is in use by another run since .*\(process \d+ on"):
+        FolderLock(state, "").acquire()
+    finish.claim(model, str(state), collection.items, [])  # this very process may come back
+    let_go(state)
+    assert [path.name for path in state.iterdir()] == ["scans.json"]
 
 
 def test_a_state_is_resumed_with_the_same_scans_only(tmp_path: Path, collection: Collection) -> None:

@@ -31,6 +31,8 @@ def finish(words: Sequence[object], cwd: Path, site: Path = ROOT) -> subprocess.
 
 def stop_when(words: Sequence[object], cwd: Path, number: signal.Signals, ready: Callable[[], bool]) -> tuple[int, str]:
     """Start, send the signal as soon as ``ready``, and give exit code (negative: killed by a signal) and stderr."""
+    # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(list(map(str, words)), cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + LIMIT_S
         while not ready():

@@ -6,15 +6,19 @@ import csv
 import errno
 import json
 import os
+import random
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import kills
 from dfd.bundle import model_file
+from dfd.bundle.results import NOT_REACHED
 from dfd.cli.entry import run
 from tests.integration.conftest import TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line, stop_when
@@ -80,41 +84,120 @@ def begun(output: Path) -> Callable[[], bool]:
     return lambda: next(output.glob("**/*.png"), None) is not None
 
 
-def test_scoring_stopped_at_any_moment_leaves_whole_files_and_starts_again(many: Path, model: Path, tmp_path: Path) -> None:
+def scoring(data: Path, model: Path, output: Path) -> list[str]:
+    return ["score", "--data", str(data), "--model", str(model), "--output", str(output), "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def whole(many: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results that nobody disturbed."""
+    output = tmp_path_factory.mktemp("whole") / "out"
+    assert run(scoring(many, model, output)) == 0
+    return output
+
+
+def test_a_run_killed_at_random_moments_ends_in_the_same_files(many: Path, model: Path, whole: Path, tmp_path: Path) -> None:
+    job = kills.Job(many, str(model))
+    seconds = json.loads((whole / "run.json").read_text(encoding="utf-8"))["seconds"]
+    finished = kills.kill_and_go_on(job, tmp_path / "out", 2, random.Random(3), seconds)
+    assert finished == sorted(finished)
+    assert kills.differences(tmp_path / "out", whole) == []
+
+
+def test_numbers_survive_a_kill_and_the_same_command_goes_on(
+    many: Path, model: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "out"
-    words = ["score", "--data", str(many), "--model", str(model), "--output", str(output), "--device", "cpu"]
+    words = scoring(many, model, output)
     code, _ = stop_when([*DFD, *words], tmp_path, signal.SIGKILL, begun(output))
     assert code == -signal.SIGKILL
-    assert not (output / "scores.csv").exists()
-    shutil.rmtree(output)
-
-    code, errors = stop_when([*DFD, *words], tmp_path, signal.SIGTERM, begun(output))
-    assert (code, last_line(errors)) == (128 + signal.SIGTERM, "dfd: terminated; what was written so far is valid")
-    check_partial(output)
-
-    assert run([*words, "--no-images"]) == 0
-    whole = rows(output / "scores.csv")
-    assert [row["error"] for row in whole] == [""] * MANY
-    assert len({(row["score"], row["p_value"]) for row in whole[::2]}) == len({(row["score"], row["p_value"]) for row in whole[1::2]}) == 1
+    assert len(rows(output / "scores.csv")) == MANY
+    finished = kills.rows_in_ledger(output)
+    assert 0 < finished < MANY
+    assert run(words) == 0
+    assert f"the run in {output} goes on where it was stopped" in capsys.readouterr().err
+    assert json.loads((output / "run.json").read_text(encoding="utf-8"))["rows_taken_over"] in (finished - 1, finished)
+    assert kills.differences(output, whole) == []
 
 
-def check_partial(output: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(
+    many: Path, model: Path, whole: Path, tmp_path: Path, number: signal.Signals, early: bool
+) -> None:
+    output = tmp_path / "out"
+    words = scoring(many, model, output)
+    ready = (lambda: (output / "scores.csv").exists()) if early else begun(output)
+    code, errors = stop_when([*DFD, *words], tmp_path, number, ready)
+    told, expected = {signal.SIGTERM: ("terminated", 128 + signal.SIGTERM), signal.SIGINT: ("interrupted", -signal.SIGINT)}[number]
+    assert (code, last_line(errors)) == (expected, f"dfd: {told}; what was written so far is valid")
+    assert not [word for word in ("Engine run", "no slice could be read", "Traceback") if word in errors]
+    missing = check_partial(output, told, early)
+    assert f"{missing} of {MANY} rows were not reached; to go on, run the same command again with {output} as its output folder" in errors
+    if not early:
+        assert run(words) == 0
+        assert kills.differences(output, whole) == []
+
+
+def check_partial(output: Path, told: str, early: bool = False) -> int:
+    """Gives how many rows were not reached."""
     partial = rows(output / "scores.csv")
     assert len(partial) == MANY
     done = [row for row in partial if row["score"]]
-    assert 0 < len(done) < MANY
-    assert {row["error"] for row in partial if not row["score"]} == {"the run was stopped before this row was reached; run it again"}
+    assert early or 0 < len(done) < MANY
+    assert {(row["verdict"], row["error"]) for row in partial if not row["score"]} == {("not reached", NOT_REACHED)}
     counts = json.loads((output / "run.json").read_text(encoding="utf-8"))["counts"]
-    assert counts == {"rows": MANY, "scored": len(done), "not assessable": 0, "unreadable": MANY - len(done)}
-    assert last_line((output / "run.log").read_text(encoding="utf-8")).endswith(" ERROR terminated; what was written so far is valid")
+    missing = MANY - len(done)
+    assert counts == {"rows": MANY, "scored": len(done), "not assessable": 0, "unreadable": 0, "not reached": missing}
+    assert last_line((output / "run.log").read_text(encoding="utf-8")).endswith(f" ERROR {told}; what was written so far is valid")
+    return missing
 
 
-def test_the_bundle_command_ends_as_well_on_sigterm(many: Path, model: Path, tmp_path: Path) -> None:
-    words = ["inference", "--config_file", "configs/inference.json", "--data_path", many, "--model_path", model, "--output_dir", tmp_path / "out"]
-    code, errors = stop_when([*MONAI, *words], CT_BUNDLE, signal.SIGTERM, begun(tmp_path / "out"))
+def test_the_bundle_command_ends_as_well_on_sigterm_and_goes_on_in_any_form(many: Path, model: Path, whole: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["inference", "--config_file", "configs/inference.json", "--data_path", many, "--model_path", model, "--output_dir", output]
+    code, errors = stop_when([*MONAI, *words], CT_BUNDLE, signal.SIGTERM, begun(output))
     assert (code, last_line(errors)) == (128 + signal.SIGTERM, "dfd: terminated; what was written so far is valid")
-    assert "Traceback" not in errors
-    check_partial(tmp_path / "out")
+    assert not [word for word in ("Engine run", "no slice could be read", "Traceback") if word in errors]
+    missing = check_partial(output, "terminated")
+    assert run(["-mode", "Test", "-model_path", str(model), "-data_path", str(many), "-output_dir", str(output), "-device", "cpu"]) == 0
+    assert json.loads((output / "run.json").read_text(encoding="utf-8"))["rows_taken_over"] >= MANY - missing - 1
+    assert kills.differences(output, whole) == []
+
+
+def test_two_runs_do_not_mix_in_one_folder(many: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    words = scoring(many, model, output)
+    told = []
+
+    def second() -> bool:
+        if begun(output)():
+            told.append(run([*words, "--no-images", "--no-report"]))
+        return bool(told)
+
+    stop_when([*DFD, *words], tmp_path, signal.SIGTERM, second)
+    assert told == [2]
+    message = last_line(capsys.readouterr().err)
+    assert message.startswith(f"dfd: error: {output} is in use by another run since 20")
+    assert message.endswith("; wait until it has ended, or choose another output folder")
+
+
+def test_two_trainings_do_not_mix_in_one_model(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--data", str(data / "train"), "--model", str(tmp_path / "m.ckpt"), "--epochs", "50", "--batch-size", "4", "--device", "cpu"]
+    state, told = tmp_path / "m.ckpt.training", []
+
+    def second() -> bool:
+        if (state / "last.pt").exists():
+            told.append(run(words))
+        return bool(told)
+
+    code, errors = stop_when([*DFD, *words], tmp_path, signal.SIGTERM, second)
+    assert (code, told) == (128 + signal.SIGTERM, [2])
+    assert "Engine run" not in errors
+    message = last_line(capsys.readouterr().err)
+    assert message.startswith(f"dfd: error: {state} is in use by another run since 20")
+    assert message.endswith("; wait until it has ended, or train into another file")
+    assert sorted(path.name for path in state.iterdir()) == ["best.pt", "history.csv", "last.pt", "scans.json"]
 
 
 @pytest.fixture
@@ -144,6 +227,40 @@ def test_a_full_disk_stops_scoring_with_nothing_half_written(
     message = last_line(capsys.readouterr().err)
     assert message == f"dfd: error: {tmp_path / 'out' / 'scores.csv'} cannot be written: the disk is full; free space or choose another output folder"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.fixture
+def two_megabytes(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", place], capture_output=True, check=True)
+
+
+def test_on_a_small_disk_scores_are_complete_and_pictures_are_left_out(
+    many: Path, model: Path, whole: Path, two_megabytes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = two_megabytes / "out"
+    words = scoring(many, model, output)
+    assert run(words) == 4
+    message = last_line(capsys.readouterr().err)
+    assert message.startswith("dfd: error: the disk is full: ")
+    assert "while scores.csv is complete; make room and run the same command again" in message
+    record = json.loads((output / "run.json").read_text(encoding="utf-8"))
+    assert record["counts"]["scored"] == MANY
+    pictures = list(output.glob("overlay-*.png"))
+    assert record["files_left_out"] == MANY - len(pictures) + 1
+    for path in [output / "scores.csv", *pictures]:
+        assert path.read_bytes() == (whole / path.name).read_bytes()
+    assert not (output / "report.html").exists()
+
+    subprocess.run(["mount", "-o", "remount,size=100m", two_megabytes], check=True)
+    assert run(words) == 0
+    assert kills.differences(output, whole) == []
 
 
 def test_a_full_disk_stops_training_with_nothing_half_written(
