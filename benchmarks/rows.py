@@ -24,7 +24,7 @@ from benchmarks.tampering import kept, noise
 from benchmarks.tampering.families import ADVERSARIAL, FAMILIES, UNTOUCHED, Family
 from benchmarks.trials import GENUINE, Ground, Places, Version
 from benchmarks.volumes import Volume
-from dfd.bundle.context import same_place
+from dfd.bundle.neighbours import same_place
 from dfd.modalities import MODALITIES
 
 OFFSET, SIZE, STRENGTH = "offset", "size", "strength"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks import scans
 from benchmarks.scans import Scan
-from dfd.bundle.context import WIDEST
+from dfd.bundle.neighbours import WIDEST
 from dfd.records import Context, SeriesSlice, SliceRef
 
 EVERY = 10_000

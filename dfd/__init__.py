@@ -85,7 +85,7 @@ def score(
         output_dir=None if output_dir is None else _path(output_dir),
         **options,
     )
-    return findings_frame(workflow.score(settings))
+    return findings_frame(workflow.score(settings), anonymous=settings.anonymous)
 
 
 def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) -> Path:

@@ -25,7 +25,7 @@ def line_of(error: BaseException) -> str:
             return f"error: {_sentence(cause)}"
     for cause in chain:
         if isinstance(cause, MemoryError):
-            return "error: the memory of this machine ran out; use fewer workers or a smaller batch and run again"
+            return "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"
         if is_disk_full(cause):
             return "error: the disk is full; make room and run again"
     return f"error: a fault of this program ({_place(chain[-1])}); run again with DFD_DEBUG=1 and report what it prints"

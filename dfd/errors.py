@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dfd.sentences import Sentence
+
 
 class DfdError(Exception):
     """Anything that is wrong with the input, the model or the machine rather than with this program."""
+
+    def __init__(self, sentence: str = "") -> None:
+        """``sentence`` may have names marked in it; whoever reads the error sees no marks."""
+        super().__init__(Sentence(sentence))
+
+    @property
+    def sentence(self) -> Sentence:
+        """The message, which knows where names stand in it."""
+        return Sentence(self.args[0])
 
 
 class SeriesError(DfdError):

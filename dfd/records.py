@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dfd.sentences import settle
+
 FloatImage: TypeAlias = NDArray[np.float32]
 BoolImage: TypeAlias = NDArray[np.bool_]
 
@@ -33,6 +35,8 @@ class ScanFacts:
     """``HU`` or ``stored``."""
     spacing_mm: tuple[float, float] | None = None
     """(row, column) distance of pixel centres."""
+    detector_spacing: bool = False
+    """True where ``spacing_mm`` is None and the header gives only the distance on a detector."""
     thickness_mm: float | None = None
     bits_stored: int = 16
     lossy: bool = False
@@ -40,6 +44,21 @@ class ScanFacts:
     """Name of the transfer syntax."""
     patient_hash: str = ""
     """Short hash that tells patients apart; empty where neither header nor folder names one. Never the identity itself."""
+    frame_terms: tuple[tuple[str, str], ...] = ()
+    """(element, value) of what else says how the image was made: ComplexImageComponent and the like.
+    Empty where the header has none of these elements."""
+    plane: str = ""
+    """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it lies."""
+
+
+SQUARE_TOLERANCE = 0.01
+"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct
+CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
+
+
+def is_square(spacing_mm: tuple[float, float]) -> bool:
+    """Whether pixels of ``spacing_mm`` (row, column) are square."""
+    return abs(spacing_mm[0] / spacing_mm[1] - 1.0) <= SQUARE_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,8 @@ class Series:
     """StudyInstanceUID, to be compared and never shown; so is the next."""
     space_uid: str = ""
     """FrameOfReferenceUID: positions of two series with the same are comparable."""
+    copies: tuple[tuple[SliceRef, SliceRef], ...] = ()
+    """(copy, which of ``slices`` it repeats): files with the same pixels at the same place. No copy is among ``slices``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +149,19 @@ class Point:
     path: Path | None = None
     """The file that was found."""
     error: str = ""
+    patient_mm: tuple[float, float, float] | None = None
+    """The place in the patient (LPS, mm) where the row names one instead of a pixel.
+    ``x``, ``y``, ``frame`` and ``path`` are those of the slice once it has been looked for."""
+
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "error")
 
     @property
     def is_screening(self) -> bool:
         """True where the row names a slice and no place in it: the whole slice is looked at."""
-        return not self.error and math.isnan(self.x) and math.isnan(self.y)
+        nowhere = math.isnan(self.x) and math.isnan(self.y) and self.patient_mm is None
+        return not self.error and nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +248,12 @@ class Evidence:
     source_y: float | None = None
     source_file: str = ""
     """The slice it stands in, as the caller named it."""
+    reason_by_form: Mapping[str, str] = field(default_factory=dict)
+    """Form of tampering -> what is told in place of ``reason`` where the answer is that form."""
+
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "reason", "obstacle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +278,10 @@ class Finding:
     """What the p-values stand on, one piece per family that was asked; not in ``scores.csv``."""
     setting: str = ""
     """By which tables of the calibration it was judged; not in ``scores.csv``."""
+
+    def __post_init__(self) -> None:
+        """Keep sentences that know their names."""
+        settle(self, "reason", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +308,8 @@ class Screening:
     """From the fewest expected false alarms on."""
 
 
+ADVERSARIAL_NOISE, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
+"""Forms of tampering."""
 VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable", "not reached")
 """The last is that of a row whose turn had not come when the run was stopped."""
 FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

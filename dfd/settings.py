@@ -40,7 +40,7 @@ class ScoreSettings:
     report: bool = True
     """Write ``report.html``; it holds pictures only where ``images`` is True."""
     anonymous: bool = False
-    """Replace paths and file names in every output by run-local numbers."""
+    """Replace paths and file names in every output by run-local numbers, and leave out further columns of the points file."""
     context: bool = True
     """Compare with the neighbouring slices that lie in the same folder; False: every slice counts as alone."""
     strict: bool = False

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from dfd import hounsfield
+from dfd.image_kinds import kind_of
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import BoolImage, FloatImage, Slice
+from dfd.records import BoolImage, FloatImage, Slice, is_square
 
 LOWEST_SCAN_BITS = 9
 """Scanners store at least 10 bits; 8 are a picture made for a screen."""
@@ -21,11 +23,7 @@ FEW_VALUES = 256
 WIDE_RANGE_HU = 512.0
 """A CT slice of at most so many distinct values over more than this range was cut to 8 bits and stretched again."""
 
-SQUARE_TOLERANCE = 0.01
-"""Relative difference of row and column spacing; scanners reconstruct CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
-
-REFORMAT_WORDS = ("REFORMATTED", "MPR", "CVIEW", "RESAMPLED", "MIP", "MAX_IP", "MINIP", "MIN_IP", "AVERAGE", "CPR", "CSA RESAMPLED", "VOLUME_RENDER")
-"""Values of ImageType that say: computed from other slices."""
+REFORMATTED = "the plane is {plane}, and CT is scanned axially: the slice is a reformat, resampled from other slices"
 
 HOME_BODY_PARTS = frozenset(("CHEST", "THORAX", "LUNG", "LUNGS", "BREAST", "HEART", "ABDOMEN", "TH", "TRUNK", "BODY", "WHOLEBODY"))
 """Words in BodyPartExamined beside which a foreign one ("CHEST PELVIS") does not make a slice foreign."""
@@ -64,7 +62,8 @@ def _advice(dicom_modality: str) -> str:
 def _refusal(scan: Slice, modality: Modality) -> str:
     """The first reason against the model, from the plainest on."""
     facts, name = scan.facts, modality.name
-    hounsfield = facts.unit == "HU"
+    is_hu, kind = facts.unit == "HU", kind_of(scan.facts)
+    impossible = hounsfield.objection(scan.pixels, scan.valid) if is_hu else ""
     reasons = (
         (
             facts.modality not in ("", modality.dicom_modality),
@@ -74,6 +73,7 @@ def _refusal(scan: Slice, modality: Modality) -> str:
             _is_foreign(facts.body_part, modality.foreign_body_parts),
             f"The slice shows {facts.body_part} but the model {name} was not made for that body part: leave it out",
         ),
+        (bool(kind.refusal), kind.refusal),
         (
             facts.bits_stored < LOWEST_SCAN_BITS,
             f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that is measured here: give the original slice",
@@ -82,11 +82,11 @@ def _refusal(scan: Slice, modality: Modality) -> str:
             facts.unit != modality.unit,
             f"The slice holds {_named(facts.unit)} but the model {name} needs {_named(modality.unit)}: give the original slice",
         ),
-        (hounsfield and "LOCALIZER" in facts.image_type, "The slice is a localizer, a projection and no cross-section: leave it out"),
         (
-            hounsfield and _within_screen_range(scan),
+            is_hu and _within_screen_range(scan),
             "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give the original slice",
         ),
+        (bool(impossible), impossible),
     )
     return next((sentence for speaks_against, sentence in reasons if speaks_against), "")
 
@@ -102,16 +102,19 @@ def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
     """All that lowers the worth of a score."""
     facts = scan.facts
     found = []
-    words = [word for word in facts.image_type if word in REFORMAT_WORDS]
-    if words:
-        found.append(f"the slice was computed from other slices (ImageType {words[0]}), which changes its noise")
+    made = kind_of(facts).remark
+    if made:
+        found.append(made)
     elif "DERIVED" in facts.image_type[:1]:
         found.append("the slice was derived from another image (ImageType DERIVED), which may have changed its noise")
     if facts.spacing_mm is None:
-        found.append("the slice has no pixel spacing, so regions are measured in pixels and not in mm")
-    elif facts.unit == "HU" and abs(facts.spacing_mm[0] / facts.spacing_mm[1] - 1.0) > SQUARE_TOLERANCE:
+        only = " in the patient but only one on the detector (ImagerPixelSpacing)" if facts.detector_spacing else ""
+        found.append(f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm")
+    elif facts.unit == "HU" and not is_square(facts.spacing_mm):
         row, column = facts.spacing_mm
         found.append(f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was resampled, which changes its noise")
+    if facts.unit == "HU" and facts.plane not in ("", "axial"):
+        found.append(REFORMATTED.format(plane=facts.plane))
     if facts.unit == "HU" and _has_few_values(scan):
         found.append(f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an 8-bit export")
     if modality.wants_lung and facts.unit == "HU" and lung_share(scan.pixels, scan.valid) < LEAST_LUNG:

@@ -25,9 +25,10 @@ FLOORS = (
     {"bundle", "outputs"},
     {"predict", "regions", "evidence", "agreement", "calibration", "reading", "points", "suitability", "population", "phantom", "places"},
     {"residuals"},
-    {"intensity", "masking", "alterations"},
-    {"modalities", "settings", "endings"},
-    {"records", "errors"},
+    {"intensity", "masking", "alterations", "hounsfield"},
+    {"modalities", "settings", "endings", "image_kinds"},
+    {"records", "errors", "progress"},
+    {"sentences"},
 )
 """From the top down. A room may import from the floors below it only."""
 
@@ -50,6 +51,7 @@ HOME = {
     "jinja2": {"outputs"},
     "markupsafe": {"outputs"},
     "argparse": {"cli"},
+    "tqdm": {"progress"},
     "pandas": {"outputs", "points", "__init__"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test below).
     "joblib": set(),

@@ -147,7 +147,7 @@ def test_optional_columns(row_of):
     assert (point.frame, point.radius_mm, point.label, point.error) == (2, 5.0, 0, "")
 
 
-@pytest.mark.parametrize(("name", "role"), [(" X [px] ", "x"), ("File name", "filename"), ("radius_mm", ""), ("Y2", ""), ("", "")])
+@pytest.mark.parametrize(("name", "role"), [(" X [px] ", "x"), ("File name", "filename"), ("radius_mm", "radius"), ("Y2", ""), ("", "")])
 def test_what_column_names_mean(name, role):
     assert role_of(name) == role
 
@@ -217,7 +217,7 @@ def test_one_column_of_places_is_not_enough(points_of):
         ("filename,X,Y\n", "holds a header but no rows"),
         ("filename,X,Y\n,,\n", "holds a header but no rows"),
         ("filename,X,Z\ntop,1,2\n", r"has no column Y \(found 'filename', 'X', 'Z'\)"),
-        ("file,column,line\ntop,1,2\n", r"has no column filename \(found 'file', 'column', 'line'\)"),
+        ("who,column,line\ntop,1,2\n", r"has no column filename \(found 'who', 'column', 'line'\)"),
         ("top,1\n", "has no column filename"),
         ("filename,X,Y,x\ntop,1,2,3\n", "has 2 columns that mean 'x'"),
         ("filename,X,Y\nMüller,1,2\n".encode("latin-1"), r"is not UTF-8 text \(line 2\)"),
@@ -284,13 +284,12 @@ def test_a_row_that_cannot_be_used(points_of, cells, match):
     [
         *(("frame", cell) for cell in ("0", "-1", "1.5", "x", "nan", "1e30")),
         *(("radius", cell) for cell in ("0", "-3", "200.1", "inf", "wide")),
-        *(("label", cell) for cell in ("2", "0.5", "yes")),
     ],
 )
 def test_an_optional_cell_that_cannot_be_used(row_of, name, cell):
     point = row_of(f"top,1,2,{cell}", f"filename,X,Y,{name}")
     assert re.match(f"row 2: column {name} is '{cell}'.*; write ", point.error), point.error
-    assert (point.frame, point.radius_mm, point.label) == (None, None, None)
+    assert (point.frame, point.radius_mm) == (None, None)
 
 
 def test_the_first_mistake_is_reported_and_the_rest_is_kept(row_of):

@@ -8,7 +8,7 @@ import pytest
 from dfd.errors import PointsError
 from dfd.modalities import MODALITIES
 from dfd.records import Point, ScanFacts, Slice, SliceRef
-from dfd.regions import SMALLEST_PX, region_of
+from dfd.regions import SMALLEST_PX, radius_in_words, region_of, shape_note
 
 CT = MODALITIES["ct_lung"]
 
@@ -63,3 +63,21 @@ def test_points_outside_are_refused_with_the_range(x: float, y: float, name: str
 @pytest.mark.parametrize(("x", "y"), [(-0.5, -0.5), (59.5, 39.5), (0, 0), (59, 39)])
 def test_the_border_pixels_are_inside(x: float, y: float) -> None:
     assert region_of(Point(3, "a", x, y), scan((1.0, 1.0)), CT).x == x
+
+
+@pytest.mark.parametrize(
+    ("radius_mm", "spacing", "words"),
+    [
+        (10.0, (0.7, 0.7), "radius 10.0 mm"),
+        (10.0, (0.5, 0.9), "radius 13.4 mm across, 7.5 mm down"),
+        (None, (0.7, 0.7), "radius 14.9 px"),
+        (10.0, None, "radius 14.9 px"),
+    ],
+)
+def test_a_radius_is_told_each_way_where_pixels_are_oblong(radius_mm: float | None, spacing: tuple[float, float] | None, words: str) -> None:
+    assert radius_in_words(14.907, radius_mm, spacing) == words
+
+
+def test_a_region_that_is_no_disk_in_mm_has_a_note() -> None:
+    assert shape_note(None) == shape_note((0.7, 0.7)) == ()
+    assert shape_note((0.5, 0.9)) == ("the region is a disk of pixels, which are 0.9 mm wide and 0.5 mm high, so its radius in mm is a mean",)

@@ -50,6 +50,11 @@ def test_an_ordinary_slice_meets_no_objection():
         (replace(CT_FACTS, unit="stored"), CT, "The slice holds stored values without unit but the model ct_lung needs HU"),
         (replace(CT_FACTS, modality=""), MR, "The slice holds HU but the model mri_chest needs stored values without unit"),
         (replace(CT_FACTS, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), CT, "The slice is a localizer"),
+        (replace(CT_FACTS, image_type=("ORIGINAL", "PRIMARY", "SCOUT"), unit="stored"), CT, "The slice is a localizer"),
+        (replace(CT_FACTS, image_type=("DERIVED", "SECONDARY", "IODINE")), CT, "The slice is a map (ImageType IODINE)"),
+        (replace(MR_FACTS, image_type=("ORIGINAL", "PRIMARY", "P", "ND")), MR, "The slice is an MR phase image (ImageType P)"),
+        (replace(MR_FACTS, image_type=("ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC")), MR, "The slice is a mosaic (ImageType MOSAIC)"),
+        (replace(MR_FACTS, frame_terms=(("ComplexImageComponent", "REAL"),)), MR, "The slice is one part of a complex MR image"),
     ],
 )
 def test_refusals(facts: ScanFacts, modality: Modality, sentence: str):
@@ -99,7 +104,13 @@ def test_lossy_compression_makes_a_score_meaningless():
         (replace(CT_FACTS, image_type=("DERIVED", "SECONDARY", "MPR")), r"computed from other slices (ImageType MPR)"),
         (replace(CT_FACTS, image_type=("ORIGINAL", "PRIMARY", "CVIEW")), r"computed from other slices (ImageType CVIEW)"),
         (replace(CT_FACTS, image_type=("DERIVED", "PRIMARY", "AXIAL")), "derived from another image (ImageType DERIVED)"),
+        (replace(CT_FACTS, image_type=("DERIVED", "PRIMARY", "AXIAL", "VMI")), "computed from several X-ray energies (ImageType VMI)"),
+        (replace(CT_FACTS, frame_terms=(("VolumetricProperties", "SAMPLED"),)), "computed from other slices (VolumetricProperties SAMPLED)"),
+        (replace(CT_FACTS, plane="coronal"), "the plane is coronal, and CT is scanned axially: the slice is a reformat"),
+        (replace(CT_FACTS, plane="sagittal", image_type=("ORIGINAL", "PRIMARY")), "the plane is sagittal, and CT is scanned axially"),
+        (replace(CT_FACTS, plane="oblique", modality=""), "the plane is oblique, and CT is scanned axially"),
         (replace(CT_FACTS, spacing_mm=None), "no pixel spacing"),
+        (replace(CT_FACTS, spacing_mm=None, detector_spacing=True), "no pixel spacing in the patient but only one on the detector"),
         (replace(CT_FACTS, spacing_mm=(1.68, 1.37)), "the pixels are not square (1.68 x 1.37 mm)"),
     ],
 )
@@ -107,6 +118,18 @@ def test_remarks(facts: ScanFacts, remark: str):
     (found,) = objections(_scan(facts), CT).remarks
     assert remark in found
     assert objections(_scan(facts), CT).refusal == ""
+
+
+@pytest.mark.parametrize("plane", ["", "axial", "coronal", "sagittal", "oblique"])
+def test_mr_is_scanned_in_any_plane(plane: str):
+    found = objections(_scan(replace(MR_FACTS, plane=plane), _thorax() + 2000), MR)
+    assert (found.refusal, found.remarks) == ("", ())
+
+
+def test_mr_that_was_subtracted_gets_a_remark():
+    facts = replace(MR_FACTS, image_type=("DERIVED", "SECONDARY", "SUB"))
+    (remark,) = objections(_scan(facts, _thorax() + 2000), MR).remarks
+    assert remark == "the slice was computed from other images (ImageType SUB), which changes its noise"
 
 
 def test_mr_pixels_need_not_be_square():

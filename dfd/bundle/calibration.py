@@ -21,6 +21,7 @@ from dfd.evidence import NEIGHBOURED, OFFERED, SliceEvidence, noise
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.predict import predict_slice
+from dfd.progress import Progress
 from dfd.records import Point
 from dfd.regions import region_of
 
@@ -85,19 +86,26 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
     by_patient: list[list[Row]] = []
     population: dict[str, list[float]] = defaultdict(list)
     beside = LoadSeriesd()
-    for number, patient in enumerate(cohort.patients):
-        items = cohort.collection.of([patient])
-        chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
+    chosen = [_spread(cohort.collection.of([patient])) for patient in cohort.patients]
+    told = Progress("calibration: measuring regions, slices", sum(map(len, chosen)))
+    for number, items in enumerate(chosen):
         rows: list[Row] = []
-        for place, item in enumerate(chosen):
+        for place, item in enumerate(items):
             measured, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place, beside)
             rows += measured
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
+            told.update()
         by_patient.append(rows)
         logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
+    told.close()
     return Genuine(by_patient, whole_slices(network, cohort), population, cohort.patients)
+
+
+def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """At most ``SLICES_PER_PATIENT`` slices, spread over all of a patient."""
+    return [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
 
 
 def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) -> Calibration:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from dfd.bundle.neighbours import MOST_OTHERS, comparable, name_from, neighbours_of, notes_on, rivals_of
 from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.calibration import SERIES, SLICE
 from dfd.errors import DfdError
@@ -22,15 +21,12 @@ from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
 from dfd.reading.nifti import read_nifti_series
 from dfd.records import Context, Evidence, Series, SeriesSlice, Slice, SliceRef
+from dfd.sentences import joined
 
 FOLDERS_KEPT = 8
 """Folders whose headers are remembered: points of one series mostly follow each other."""
-GAP = 1.5
-"""A neighbour farther away than this many usual distances of its series, or nearer than its inverse, is none: a slice is missing or doubled."""
-WIDEST = 2.0
-"""Thicknesses beyond which slices are too far apart to share tissue or noise, as in thinned series and localizers."""
-MOST_OTHERS = 40
-"""Nearest slices of a series that are searched for what was copied."""
+MOST_RIVALS = 2
+"""Slices at the place of a slice that are read to see whether they repeat it; more are phases."""
 IDENTICAL = "a slice beside this one holds the very same pixels, so the neighbours say nothing and were not used"
 
 
@@ -65,8 +61,9 @@ class SeriesFolders:
 class LoadContextd(MapTransform):
     """Adds ``context``, a ``Context``, to a slice that ``LoadSliced`` has read and that has a neighbour on either side; else adds nothing.
 
-    Neighbours: the same series, orientation, matrix and phase, one usual distance away. They are sought by their headers in the slice's own folder,
-    or among the frames of its file, and only those two are decoded. Where one repeats the slice itself, ``context_note`` says so in a sentence.
+    Neighbours: the same series, orientation, matrix, phase, kind of image and pixel size, one usual distance away. They are sought by their
+    headers in the slice's own folder, or among the frames of its file, and only those two are decoded. ``context_note`` says in sentences where
+    one repeats the slice itself, where the folder holds a copy of the slice, and where other slices carry its SOPInstanceUID.
     A bare image has no folder and passes. ``folders`` may be shared with other transforms, so that headers are read once.
     """
 
@@ -78,15 +75,30 @@ class LoadContextd(MapTransform):
         loaded = dict(data)
         if "scan" not in loaded:
             return loaded
+        notes: list[str] = []
         try:
+            notes += self.notes(loaded["scan"])
             found = self.beside(loaded["scan"])
         except DfdError:  # a neighbour that cannot be read costs the context, not the slice
             found = None
         if isinstance(found, Context):
             loaded["context"] = found
         elif found:
-            loaded["context_note"] = found
+            notes.append(found)
+        if notes:
+            loaded["context_note"] = joined("; ", notes)
         return loaded
+
+    def notes(self, scan: Slice) -> list[str]:
+        """Sentences on copies of a slice in its folder and on others that carry its SOPInstanceUID.
+
+        Raises:
+            SeriesError: the folder cannot be read.
+        """
+        series = self.folders.beside(scan.ref.path)
+        rivals = rivals_of(scan.ref, series)
+        same = [ref for ref in rivals if _repeats(ref, scan)] if len(rivals) <= MOST_RIVALS else []
+        return notes_on(scan.ref, series, same)
 
     def beside(self, scan: Slice) -> Context | str | None:
         """The context of a slice; a sentence where its neighbours repeat it; None where it has none.
@@ -100,7 +112,7 @@ class LoadContextd(MapTransform):
         places, distances, around = found
         own = pixels_of(scan)
         read = [read_slice(ref.path, ref.frame, scan.facts.unit) for ref in places]
-        if any(one.pixels.shape != own.shape or one.facts.unit != scan.facts.unit for one in read):
+        if not all(comparable(one, scan) for one in read):
             return None
         below, above = (pixels_in_scale_of(scan, one) for one in read)
         if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
@@ -149,49 +161,19 @@ def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:
         read = read_slice(ref.path, ref.frame, scan.facts.unit)
     except DfdError:  # it costs this slice, not the one that is asked about
         return None
-    if read.facts.unit != scan.facts.unit:
+    if not comparable(read, scan):
         return None
-    folder = scan.ref.path.parent
-    name = str(ref.path.relative_to(folder)) if ref.path.is_relative_to(folder) else ref.path.name
+    name = name_from(ref.path, scan.ref.path)
     return SeriesSlice(f"{name} (frame {ref.frame + 1})" if ref.path == scan.ref.path else name, pixels_of(read))
 
 
-Beside: TypeAlias = tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None, tuple[SliceRef, ...]]
-"""The slices below and above, their distances in mm, and all that are searched for what was copied."""
-
-
-def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
-    """What lies beside ``scan`` in its series, without a gap; None where either neighbour is missing."""
-    whole = series_holding(scan.ref, series)
-    if whole is None:
-        return None
-    own = next(ref for ref in whole.slices if same_place(ref, scan.ref))
-    alike = [ref for ref in whole.slices if ref.phase == own.phase]
-    place = alike.index(own)
-    if not 0 < place < len(alike) - 1:
-        return None
-    below, above = alike[place - 1], alike[place + 1]
-    first = max(0, min(place - MOST_OTHERS // 2, len(alike) - 1 - MOST_OTHERS))
-    around = tuple(ref for ref in alike[first : first + MOST_OTHERS + 1] if ref is not own)
-    positions = [ref.position_mm for ref in alike if ref.position_mm is not None]
-    if len(positions) < len(alike):
-        # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as well be moments.
-        return ((below, above), None, around) if is_nifti(own.path) else None
-    usual = statistics.median_low([after - before for before, after in pairwise(positions)])
-    thickness = scan.facts.thickness_mm
-    steps = (positions[place] - positions[place - 1], positions[place + 1] - positions[place])
-    near = all(usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness) for step in steps)
-    return ((below, above), steps, around) if near else None
-
-
-def series_holding(ref: SliceRef, series: Sequence[Series]) -> Series | None:
-    """Which of ``series`` holds the slice that lies at ``ref``."""
-    return next((one for one in series if any(same_place(each, ref) for each in one.slices)), None)
-
-
-def same_place(ref: SliceRef, other: SliceRef) -> bool:
-    """Whether both name one frame of one file."""
-    return (ref.path, ref.frame) == (other.path, other.frame)
+def _repeats(ref: SliceRef, scan: Slice) -> bool:
+    """Whether the slice that lies at ``ref`` holds the very same pixels; False where it cannot be read."""
+    try:
+        read = read_slice(ref.path, ref.frame, scan.facts.unit)
+    except DfdError:  # it is looked at for a remark alone
+        return False
+    return np.array_equal(pixels_in_scale_of(scan, read), pixels_of(scan), equal_nan=True)
 
 
 def setting_of(found: Sequence[Evidence]) -> str:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from monai.data import CacheDataset
 from torch.utils.data import Dataset, WeightedRandomSampler
+
+from dfd.progress import Progress, progress
 
 LARGEST_SEED = 2**63 - 1
 
@@ -26,6 +29,30 @@ class WeightedDraws(WeightedRandomSampler):
         places = list(super().__iter__())
         seeds = torch.randint(LARGEST_SEED, (len(places),), generator=self.generator).tolist()
         return zip(places, seeds, strict=True)
+
+
+class CachedSlices(CacheDataset):
+    """MONAI's ``CacheDataset``, which says how far it is as everything else of this program does.
+
+    Arguments are those of ``CacheDataset`` but ``progress``.
+    """
+
+    def __init__(self, data: Sequence[Any], transform: Any, **options: Any) -> None:
+        super().__init__(data, transform, progress=False, **options)
+
+    def _fill_cache(self, indices: Any = None) -> list[Any]:
+        with Progress("reading slices", self.cache_num if indices is None else len(indices)) as told:
+            self._loaded = told.update
+            try:
+                filled: list[Any] = super()._fill_cache(indices)
+            finally:
+                del self._loaded  # reader processes get a copy of the data set, and a terminal cannot be copied
+        return filled
+
+    def _load_cache_item(self, idx: int) -> Any:
+        item = super()._load_cache_item(idx)
+        self._loaded()
+        return item
 
 
 class DrawnCrops(Dataset[Mapping[str, Any]]):
@@ -58,7 +85,7 @@ class FixedCrops(Dataset[Mapping[str, Any]]):
         for number, item in enumerate(data):
             of_slice[item["image"], item["frame"]].append(number)
         cut: dict[int, Mapping[str, Any]] = {}
-        for numbers in of_slice.values():
+        for numbers in progress(of_slice.values(), "reading slices for validation"):
             loaded = transform(data[numbers[0]])
             cut.update({number: hide({**loaded, "draw": data[number]["draw"]}) for number in numbers})
         self.crops = [cut[number] for number in range(len(data))]

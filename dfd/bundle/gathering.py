@@ -13,6 +13,7 @@ from dfd.evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.outputs import report
 from dfd.outputs.overlay import SliceImages
+from dfd.progress import progress
 from dfd.records import Context, Finding, FloatImage, Region
 
 
@@ -57,7 +58,8 @@ class Gathering:
         whole = report.whole_slice(images.scan, images.grey)
         # Places around a point are judged as those of a screened slice, which is looked at without its neighbours.
         alone = SliceEvidence(output["prediction"], self.modality)
-        for finding, region in zip(output["findings"], output["regions"], strict=True):
+        pairs = zip(output["findings"], output["regions"], strict=True)
+        for finding, region in progress(pairs, "preparing the report", len(output["findings"])):
             if region is not None and finding.verdict != "unreadable" and self.material.wants(finding):
                 rarity = self._rarity(finding, region, alone)
                 self.material.keep(finding, report.of_point(sight, whole, region, finding, rarity))

@@ -15,7 +15,8 @@ from dfd.bundle.reader import patients_of
 from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
-from dfd.records import Point, Series
+from dfd.reading.copies import uids_shared
+from dfd.records import Point, Series, SliceRef
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def modality_of(series: Sequence[Series], folder: Path) -> str:
     listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing readable"
     wanted = sorted({known[name] for name in counts if name in known})
     if len(wanted) > 1:
-        raise SeriesError(f"{folder} mixes modalities ({listed} series); give one folder per modality, or choose with -modality.")
+        choice = f"choose {' or '.join(wanted)} with --modality"
+        raise SeriesError(f"{folder} mixes modalities ({listed} series); give one folder per modality, or {choice}.")
     if not wanted:
         raise SeriesError(f"{folder} holds no series a model exists for ({listed}); expected {' or '.join(sorted(known))} DICOM files.")
     return wanted[0]
@@ -90,8 +92,13 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
     chosen = [s for s in series if s.facts.modality in (MODALITIES[name].dicom_modality, "")]
     if not chosen:
         raise SeriesError(f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; check the path.")
+    _tell_of_copies(chosen)
     pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
-    patients = patients_of([ref.path for _, ref, _ in pairs], [s.facts.patient_hash for s, *_ in pairs], root)
+    hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
+    patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
+    if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
+        told = "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and PatientID there are %d"
+        logger.warning(told, len(set(patients)))
     frames = Counter(ref.path for _, ref, _ in pairs)
     items = tuple(
         {
@@ -105,6 +112,28 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
         for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
+
+
+def _tell_of_copies(series: Sequence[Series], *, named: bool = True) -> None:
+    """Say which copies are left out (those with a name of their own only where ``named``), and that identifiers repeat."""
+    pairs = [(copy, of) for one in series for copy, of in one.copies if named or not _is_named(copy, of)]
+    if pairs:
+        copy, original = pairs[0]
+        words = "slice is" if len(pairs) == 1 else "slices are"
+        told = "%d %s left out, since another file holds the same, as %s does for %s"
+        logger.warning(told, len(pairs), words, original.path, copy.path)
+    shared = sum(uids_shared(one.slices).total() for one in series)
+    if shared:
+        told = (
+            "%d slices differ and share their SOPInstanceUID with others, as a faulty export "
+            "writes: they are taken as different slices"
+        )
+        logger.warning(told, shared)
+
+
+def _is_named(copy: SliceRef, original: SliceRef) -> bool:
+    """Whether nothing in the header of a copy says that it is one: its SOPInstanceUID is another, or missing."""
+    return not copy.sop_uid or copy.sop_uid != original.sop_uid
 
 
 def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
@@ -169,6 +198,8 @@ def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
 def slice_points(folder: Path) -> list[Point]:
     """Every slice below ``folder`` that can be read, as a row that names no place in it: numbered from 1, in the order of their files.
 
+    Files with one SOPInstanceUID and the same pixels are one slice; a copy under an identifier of its own has a row of its own.
+
     Raises:
         PointsError: there is none.
     """
@@ -178,7 +209,10 @@ def slice_points(folder: Path) -> list[Point]:
         raise PointsError(str(error)) from error
     for left_out in skipped:
         logger.warning("%s left out: %s", left_out.path, left_out.reason)
-    refs = sorted((ref for one in series for ref in one.slices), key=lambda ref: (ref.path, ref.frame))
+    _tell_of_copies(series, named=False)
+    found = [ref for one in series for ref in one.slices]
+    found += [copy for one in series for copy, of in one.copies if _is_named(copy, of)]
+    refs = sorted(found, key=lambda ref: (ref.path, ref.frame))
     if not refs:
         raise PointsError(
             f"{folder} holds no points file and no slice that can be read; put scans there, and a CSV with the columns filename,X,Y or name one."

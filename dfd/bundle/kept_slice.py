@@ -151,7 +151,9 @@ def _holds_name(finding: Finding) -> bool:
 
 def _texts(finding: Finding) -> list[str]:
     evidence = (
-        text for each in finding.evidence for text in (each.reason, each.obstacle, each.source_file)
+        text
+        for each in finding.evidence
+        for text in (each.reason, each.obstacle, each.source_file, *each.reason_by_form.values())
     )
     return [finding.reason, finding.error, *evidence]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from dfd.modalities import Modality
 from dfd.outputs import overlay, screening_map
 from dfd.outputs.overlay import SliceImages
 from dfd.outputs.room import Room
+from dfd.progress import progress
 from dfd.records import Finding, Prediction, Region, Screening, Slice
 
 
@@ -78,7 +80,7 @@ class SlicePictures:
             )
 
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1) as pool:
-            list(pool.map(put, drawn))
+            deque(progress(pool.map(put, drawn), "drawing pictures", len(drawn)), maxlen=0)
         return images
 
     def _map(self, number: int, scan: Slice, answer: Screening) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dfd.bundle.inferer import AutocastInferer
 from dfd.bundle.items import HEAD_BATCH
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
+from dfd.progress import Progress
 from dfd.records import BoolImage, FloatImage
 from dfd.residuals import leave_one_out, residual_maps
 
@@ -61,10 +62,13 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         logger.info("altering %d genuine crops for the head to learn from", self.crops)
         was_training = self.network.training
         self.network.eval()
+        told = Progress("altering genuine crops", self.crops)
         while len(self.maps) < self.crops:
             drawn = [self._altered(rng) for _ in range(min(HEAD_BATCH, self.crops - len(self.maps)))]
             self.maps += list(self._maps_of(np.stack([altered.pixels for altered, _ in drawn])).half())
             self.labels += [torch.from_numpy(np.concatenate([altered.label, (altered.counted & body)[None]])) for altered, body in drawn]
+            told.update(len(drawn))
+        told.close()
         self.network.train(was_training)
 
     def _maps_of(self, pixels: FloatImage) -> torch.Tensor:

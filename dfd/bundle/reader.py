@@ -18,6 +18,7 @@ from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
 from dfd.reading.unitless import in_steps
 from dfd.records import Slice
+from dfd.sentences import beginning_with
 
 MARK = "dfd.bundle.reader.SliceReader"
 """Value of ``meta["reader"]`` that only this reader writes."""
@@ -101,7 +102,8 @@ class LoadSliced(LoadImaged):
             try:
                 scan = chosen.read(source)
             except DfdError as error:
-                loaded["error"] = str(error)
+                # What is said of a file begins with its path.
+                loaded["error"] = beginning_with(str(Path(source)), error.sentence)
                 loaded[key] = MetaTensor(torch.full((1, 32, 32), torch.nan))
                 continue
             pixels, meta = chosen.get_data(scan)
@@ -122,24 +124,43 @@ class LoadSliced(LoadImaged):
         return MetaTensor(counted, meta=image.meta) if isinstance(image, MetaTensor) else counted
 
 
-def patients_of(paths: Sequence[Path], hashes: Sequence[str], root: Path) -> list[str]:
-    """The patient each file belongs to: its folder directly below ``root``; folders that share a PatientID are one patient, named as the first.
+def patients_of(
+    paths: Sequence[Path], hashes: Sequence[str], root: Path, studies: Sequence[str] = ()
+) -> list[str]:
+    """The patient each file belongs to: its folder directly below ``root``.
 
-    Where all files carry the same PatientID it says nothing (exporters write one constant) and only the folders count. Files beside the folders
-    are told apart by ``hashes`` (of the PatientID) alone.
+    Folders that share a PatientID or a study are one patient, named as the first: a study is of one
+    patient, whatever an anonymiser made of the PatientID. Where all files carry the same PatientID
+    it says nothing (exporters write one constant), and so with the study. Files beside the folders
+    are told apart by ``hashes`` alone.
+
+    Args:
+        paths: Of the files.
+        hashes: Of the PatientID of each.
+        root: The folder of all.
+        studies: StudyInstanceUID of each; empty where it is not known.
     """
-    folders = [path.relative_to(root).parts[0] if len(path.relative_to(root).parts) > 1 else "" for path in paths]
-    if len({h for h in hashes if h}) <= 1:
-        return folders
-    pairs = list(zip(folders, hashes, strict=True))
-    clusters: list[set[tuple[str, str]]] = []
-    for pair in sorted(set(pairs)):
-        tied = [cluster for cluster in clusters if any(_same_patient(pair, other) for other in cluster)]
-        clusters = [cluster for cluster in clusters if cluster not in tied] + [{pair}.union(*tied)]
-    name = {pair: min(((not folder, folder or patient) for folder, patient in cluster))[1] for cluster in clusters for pair in cluster}
-    return [name[pair] for pair in pairs]
+    below = [path.relative_to(root).parts for path in paths]
+    folders = [parts[0] if len(parts) > 1 else "" for parts in below]
+    telling = zip(folders, _telling(hashes), _telling(studies or [""] * len(paths)), strict=True)
+    known = list(telling)
+    clusters: list[set[tuple[str, str, str]]] = []
+    for one in sorted(set(known)):
+        tied = [cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)]
+        clusters = [cluster for cluster in clusters if cluster not in tied] + [{one}.union(*tied)]
+    name = {
+        one: min((not folder, folder or patient) for folder, patient, _ in cluster)[1]
+        for cluster in clusters
+        for one in cluster
+    }
+    return [name[one] for one in known]
 
 
-def _same_patient(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two pairs (folder, PatientID) share a folder or a PatientID; what is empty is not shared."""
+def _telling(values: Sequence[str]) -> list[str]:
+    """``values``, or nothing at all where no two of them differ."""
+    return list(values) if len({value for value in values if value}) > 1 else [""] * len(values)
+
+
+def _same_patient(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Whether two (folder, PatientID, study) share any; what is empty is not shared."""
     return any(left and left == right for left, right in zip(one, other, strict=True))

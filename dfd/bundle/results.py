@@ -26,14 +26,18 @@ from dfd.bundle.keeping import Keeping, Taken
 from dfd.bundle.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.model_file import Model
 from dfd.bundle.pace import Pace
+from dfd.bundle.patient_points import place_points
 from dfd.bundle.pictures import SlicePictures
 from dfd.bundle.results_folder import results_folder as results_folder  # named by inference.json
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import InterruptedRunError, OutputError, PointsError
 from dfd.modalities import MODALITIES
 from dfd.outputs import lock, report, run_log, run_record, scores, suspicious
+from dfd.outputs.anonymous import tell_columns_left_out
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
+from dfd.points.near_names import hint_beside
+from dfd.progress import Progress
 from dfd.records import Finding, Point, Region, Suspicion
 
 logger = logging.getLogger(__name__)
@@ -51,10 +55,12 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        raise PointsError(f"the data folder {folder} does not exist; check the path.")
+        near = hint_beside(folder)
+        raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
         found = slice_points(folder) if file is None else read_points(file, folder)
+        found = place_points(found, folder)
         whole = sum(point.is_screening for point in found)
         if file is None:
             which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"
@@ -106,6 +112,13 @@ class ResultsWriter:
         self.going_on = False
         self.started = time.monotonic()
         self.device = self.salt = ""
+        self.progress = self._progress()
+
+    def _progress(self) -> Progress:
+        """Of the rows that are left to be scored."""
+        left = [point for point in self.points if not point.error and point.row not in self.done]
+        whole = bool(left) and all(point.is_screening for point in left)
+        return Progress("screening slices" if whole else "scoring points", len(left))
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
@@ -127,6 +140,8 @@ class ResultsWriter:
             told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
             known = sum(not point.error and point.row in self.found for point in self.points)
             logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
+            self.progress.close()
+            self.progress = self._progress()
 
     def open(self) -> None:
         """Writes the numbers before there are any: a disk that has no room for them is told of at once.
@@ -167,8 +182,7 @@ class ResultsWriter:
         if self.gathering is not None and kept.seen is not None:
             self.gathering.take(batch, output, images, kept.seen)
         self.keeping.drawn(kept.rows, files, self.gathering.material if self.gathering else None)
-        if engine.state.iteration % 20 == 0:
-            logger.info("%d of %d points done", len(self.found), len(self.points))
+        self.progress.update(len(kept.rows))
 
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
@@ -196,6 +210,7 @@ class ResultsWriter:
 
     def write(self) -> list[Finding]:
         """Writes the numbers and ``report.html``."""
+        self.progress.close()
         findings = self.write_numbers(ended=True)
         p_of_slices = [each.p_value for each in findings if each.point.is_screening and math.isfinite(each.p_value)]
         if len(p_of_slices) > 1:
@@ -289,6 +304,8 @@ def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: Resu
         with results.choices.log.listening():
             results.begin(device)
         with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
+            if results.choices.anonymous:
+                tell_columns_left_out(results.points)
             try:
                 _score(evaluator, results)
                 return results.finish()

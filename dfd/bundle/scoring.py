@@ -21,7 +21,8 @@ from dfd.evidence import SliceEvidence, series_copy
 from dfd.modalities import MODALITIES
 from dfd.population import covariates_of
 from dfd.records import Context, Finding, FloatImage, Point, Prediction, Region, Slice, Twin
-from dfd.regions import region_of
+from dfd.regions import region_of, shape_note
+from dfd.sentences import quoted
 from dfd.suitability import objections
 
 
@@ -102,7 +103,7 @@ class ScoreRegionsd(MapTransform):
         """One finding and one region (None where the point has none) per point."""
         against = objections(scan, self.modality)
         if against.refusal:
-            return [Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}") for point in points], [None] * len(points)
+            return [Finding(point, "unreadable", error=f"{quoted(point.filename)}: {against.refusal}") for point in points], [None] * len(points)
         if against.not_assessable:
             return [Finding(point, "not assessable", reason=against.not_assessable) for point in points], [None] * len(points)
         covariates = covariates_of(prediction, scan.facts, self.modality)
@@ -115,14 +116,15 @@ class ScoreRegionsd(MapTransform):
         measured = iter(examined.measure_all([region for region in regions if region is not None]))
         around = Circumstances(None, covariates, against.remarks)
         told = TwinNotes(scan, beside.twins, self.modality)
+        notes = (*beside.notes, *shape_note(scan.facts.spacing_mm))
 
         def judged(point: Point, region: Region) -> Finding:
             found = next(measured)
-            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*beside.notes, *told.of(region)))
+            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*notes, *told.of(region)))
             return calibration.judge(point, found, self.calibration, here)
 
         findings = [
-            Finding(point, "unreadable", error=str(region)) if isinstance(region, PointsError) else judged(point, region)
+            Finding(point, "unreadable", error=region.sentence) if isinstance(region, PointsError) else judged(point, region)
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions

@@ -18,8 +18,10 @@ from dfd.evidence import SliceEvidence, grid
 from dfd.modalities import MODALITIES, Modality
 from dfd.population import covariates_of
 from dfd.predict import predict_slice
+from dfd.progress import Progress
 from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice
 from dfd.regions import region_of
+from dfd.sentences import quoted
 from dfd.suitability import objections
 
 logger = logging.getLogger(__name__)
@@ -70,10 +72,11 @@ def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modalit
         try:
             like = _anywhere(point, scan, modality)
         except PointsError as error:
-            answers[point.row] = Screening(Finding(point, "unreadable", error=str(error)), nothing, 0.0)
+            answers[point.row] = Screening(Finding(point, "unreadable", error=error.sentence), nothing, 0.0)
             continue
         if against.refusal:
-            answers[point.row] = Screening(Finding(point, "unreadable", error=f"{point.filename!r}: {against.refusal}"), nothing, like.radius_px)
+            refused = f"{quoted(point.filename)}: {against.refusal}"
+            answers[point.row] = Screening(Finding(point, "unreadable", error=refused), nothing, like.radius_px)
             continue
         if against.not_assessable:
             answers[point.row] = Screening(Finding(point, "not assessable", reason=against.not_assessable), nothing, like.radius_px)
@@ -96,13 +99,23 @@ def whole_slices(network: Any, cohort: Cohort) -> list[list[Sequence[Mapping[str
     """Of each patient a handful of genuine slices, every place of them; those that cannot be used are left out."""
     modality = MODALITIES[cohort.collection.modality]
     by_patient: list[list[Sequence[Mapping[str, float]]]] = []
-    for number, patient in enumerate(cohort.patients, start=1):
-        items = cohort.collection.of([patient])
-        chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT + 2)[1:-1].round())]
-        by_patient.append([rows for item in chosen if (rows := genuine_places(item, network, modality))])
-        told = "calibration: patient %d of %d, %d genuine slices looked at all over"
-        logger.info(told, number, len(cohort.patients), len(by_patient[-1]))
+    chosen = [_inner(cohort.collection.of([patient])) for patient in cohort.patients]
+    with Progress("calibration: screening slices", sum(map(len, chosen))) as done:
+        for number, items in enumerate(chosen, start=1):
+            kept = []
+            for item in items:
+                kept.append(genuine_places(item, network, modality))
+                done.update()
+            by_patient.append([rows for rows in kept if rows])
+            told = "calibration: patient %d of %d, %d genuine slices looked at all over"
+            logger.info(told, number, len(chosen), len(by_patient[-1]))
     return by_patient
+
+
+def _inner(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """At most ``SLICES_PER_PATIENT`` slices, spread over a patient, not those at the ends of it."""
+    places = np.linspace(0, len(items) - 1, SLICES_PER_PATIENT + 2)[1:-1]
+    return [items[int(index)] for index in np.unique(places.round())]
 
 
 def genuine_places(item: Mapping[str, Any], network: Any, modality: Modality) -> list[Mapping[str, float]]:

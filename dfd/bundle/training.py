@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ import torch
 from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
-from tqdm import tqdm
 
 from dfd.bundle.model_file import DAMAGE
 from dfd.errors import BundleError
 from dfd.outputs.files import write_atomically
+from dfd.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -208,25 +207,30 @@ class TrainingJournal:
         write_atomically(self.folder / "last.pt", state_bytes(last))
 
 
+EPOCH_LINE_EVERY_S = 20.0
+"""Seconds between two lines within an epoch: training takes hours, and each epoch ends with a line."""
+
+
 class ProgressBar:
-    """A bar with the time left on a terminal; nothing where there is none (the journal's line per epoch stands alone there)."""
+    """How far an epoch is: a bar on a terminal, elsewhere a line now and then; each epoch ends with the line of the journal."""
 
     def __init__(self) -> None:
-        self.bar: Any = None
+        self.progress: Progress | None = None
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the trainer."""
-        if not sys.stderr.isatty():
-            return
         engine.add_event_handler(Events.EPOCH_STARTED, self._open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._close)
 
     def _open(self, engine: Engine) -> None:
-        self.bar = tqdm(total=engine.state.epoch_length, desc=f"epoch {engine.state.epoch}/{engine.state.max_epochs}", unit="batch", leave=False)
+        doing = f"epoch {engine.state.epoch} of {engine.state.max_epochs}, batches"
+        self.progress = Progress(doing, engine.state.epoch_length, EPOCH_LINE_EVERY_S)
 
     def _step(self, _: Engine) -> None:
-        self.bar.update()
+        if self.progress is not None:
+            self.progress.update()
 
     def _close(self, _: Engine) -> None:
-        self.bar.close()
+        if self.progress is not None:
+            self.progress.close()

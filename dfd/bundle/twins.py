@@ -12,13 +12,15 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from dfd.agreement import Agreement, Comparison, Content
-from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders, same_place, series_holding
+from dfd.bundle.context import FOLDERS_KEPT, SeriesFolders
+from dfd.bundle.neighbours import place_in, series_holding
 from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.errors import DfdError
 from dfd.modalities import Modality
 from dfd.reading import read_slice, study_of
 from dfd.reading.content import is_nifti
 from dfd.records import Region, Series, Slice, SliceRef, Twin
+from dfd.sentences import Sentence, quoted
 
 MOST_SISTERS = 16
 """Folders beside a slice's own whose first file is looked at: those whose names lie nearest to its own."""
@@ -26,6 +28,8 @@ MOST_TWINS = 2
 """Other reconstructions that a slice is compared with."""
 SAME_PLACE_MM = 0.1
 """Largest distance of the first pixels; the same for the thickness."""
+WIDEST_BOUND = 100.0
+"""HU: what a region differs by is told as a bound up to here. Fat and muscle lie 150 apart, so a wider one would hold for an edit as well."""
 SAME_DIRECTION, SAME_SPACING_MM = 0.001, 0.001
 """Largest difference of a direction cosine and of a pixel's side: 0.5 mm over a slice, and as much."""
 
@@ -63,7 +67,9 @@ class LoadTwind(MapTransform):
         own = series_holding(scan.ref, beside)
         if own is None or not (own.uid and own.study_uid and own.space_uid and own.orientation):
             return ()
-        ref = next(each for each in own.slices if same_place(each, scan.ref))
+        ref = place_in(own, scan.ref)
+        if ref is None:
+            return ()
         twins: list[Twin] = []
         for series, other in _places(own, ref, (*beside, *self._sister_series(scan.ref.path.parent, own.study_uid))):
             twin = self._read(series, other, scan)
@@ -154,16 +160,23 @@ class TwinNotes:
         self._others = [(twin.name, Comparison(own, twin.pixels, modality)) for twin in others]
 
     def of(self, region: Region) -> tuple[str, ...]:
-        """One sentence for each twin that says anything of ``region``. Names are quoted: results without names hide what is."""
-        same = [f"another series of this study ({twin.name!r}) holds the very same pixels" for twin in self._same]
+        """One sentence for each twin that says anything of ``region``."""
+        same = [Sentence(f"another series of this study ({quoted(twin.name)}) holds the very same pixels") for twin in self._same]
         told = [_sentence(name, comparison.of(region)) for name, comparison in self._others]
         return tuple(sentence for sentence in (*same, *told) if sentence)
 
 
 def _sentence(name: str, found: Agreement) -> str:
     if found.content is Content.OTHER:
-        numbers = f"the two differ by {found.differs:.0f} HU, {found.usual:.0f} HU is usual at such places of this slice"
-        return f"another reconstruction of this study ({name!r}) shows other content here: {numbers}"
+        numbers = f"the two differ by {_hu(found.differs)}, {_hu(found.usual)} is usual at such places of this slice"
+        return Sentence(f"another reconstruction of this study ({quoted(name)}) shows other content here: {numbers}")
     if found.content is Content.SAME:
-        return f"the other reconstruction of this study ({name!r}) shows the same content here, within {max(found.differs, 1.0):.0f} HU"
+        told = f"the other reconstruction of this study ({quoted(name)})"
+        if found.differs <= WIDEST_BOUND:
+            return Sentence(f"{told} shows the same content here, within {max(found.differs, 1.0):.0f} HU")
+        return Sentence(f"{told} differs here no more than is usual at such places of this slice")
     return ""
+
+
+def _hu(value: float) -> str:
+    return f"{value:.0f} HU" if value >= 1.0 else "less than 1 HU"

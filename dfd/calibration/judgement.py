@@ -9,11 +9,12 @@ from functools import partial
 
 from dfd.calibration.cohort import SLICE, Calibration, combined_p, unlike
 from dfd.calibration.tables import p_value
-from dfd.records import Evidence, Finding, Point
+from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, COPY_MOVE, Evidence, Finding, Point
+from dfd.sentences import joined, marked
 
 NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": "copy-move", "neighbours": "AI edit", "series_copy": "copy-move"}
+FORMS = {"copy_move": COPY_MOVE, "neighbours": AI_EDIT, "series_copy": COPY_MOVE}
 """Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
 SPOKEN_FOR = {"texture": "synthesis"}
 """Family that cannot tell added noise from replaced content -> the one whose measures tell it."""
@@ -36,7 +37,7 @@ def form_of(evidence: Evidence) -> str:
     energy = evidence.measures.get("energy", 0.0)
     largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
     added = max(energy, evidence.measures.get("added noise", 0.0))
-    return "adversarial noise" if energy > 0 and added >= 0.5 * largest else "AI edit"
+    return ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else AI_EDIT
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(_speaker(leading, usable)) if alarm else "",
-        reason="; ".join([_teller(leading, usable, by_family).reason if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
+        reason=joined("; ", [_told(leading, usable, by_family) if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,
@@ -97,17 +98,27 @@ def _speaker(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
 
 
 def _teller(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> Evidence:
-    """Whose sentence is told: that of ``leading``; where that cannot name a kind of edit, of the rarest that can and is unusual by itself."""
+    """Whose sentence is told: that of ``leading``; where that cannot name a kind of edit, of the rarest that can and is unusual by itself.
+
+    What speaks for another form than the answer has is not told: it would contradict it.
+    """
     if leading.family not in SPOKEN_FOR:
         return leading
-    able = [each for each in usable if each.family not in (*FORMS, *SPOKEN_FOR) and by_family[each.family] <= UNUSUAL]
+    form = form_of(_speaker(leading, usable))
+    able = [each for each in usable if each.family not in (*FORMS, *SPOKEN_FOR) and by_family[each.family] <= UNUSUAL and form_of(each) == form]
     return min(able, key=lambda each: by_family[each.family], default=leading)
+
+
+def _told(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> str:
+    """The sentence for an alarm: on what makes the region strange, in the words that fit the form of the answer."""
+    teller = _teller(leading, usable, by_family)
+    return teller.reason_by_form.get(form_of(_speaker(leading, usable)), teller.reason)
 
 
 def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:
     """What is said where the families together are ordinary; where one by itself is not, nothing else may be claimed of it."""
     if by_family[leading.family] <= UNUSUAL:
-        return f"{TOGETHER}, though by itself one kind of evidence is (p = {by_family[leading.family]:.2g}): {leading.reason}"
+        return f"{TOGETHER}, though by itself one kind of evidence is (p = {by_family[leading.family]:.2g}): {marked(leading.reason)}"
     return ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family)
 
 

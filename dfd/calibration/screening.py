@@ -18,6 +18,7 @@ from dfd.calibration.cohort import SCREENING, Calibration, Setting, combined_p, 
 from dfd.calibration.judgement import NO_CALIBRATION, UNUSUAL, Circumstances, judge, remarks_on, verdict_of
 from dfd.calibration.tables import FloatArray, fit_table, p_value, p_values
 from dfd.records import Evidence, Finding, Point, Region, Suspicion
+from dfd.sentences import joined, marked
 
 MOST_FALSE_ALARMS = 1.0
 """Regions are told where at most so many as strange as they are expected by chance in a genuine slice."""
@@ -105,7 +106,7 @@ def judge_slice(point: Point, places: Places, calibration: Calibration | None, a
     }
     p, beyond = p_value(float(values[order[0]]), setting.maximum)
     finding = _of_slice(point, (p, beyond), regions[order[0]], (len(chosen), len(order)))
-    finding = replace(finding, radius_mm=around.radius_mm, reason="; ".join([finding.reason, *remarks]), extrapolated=beyond or bool(remarks))
+    finding = replace(finding, radius_mm=around.radius_mm, reason=joined("; ", [finding.reason, *remarks]), extrapolated=beyond or bool(remarks))
     return finding, tuple(regions[place] for place in chosen)
 
 
@@ -170,4 +171,4 @@ def _sentence(strongest: Suspicion, suspicious: int, looked_at: int) -> str:
     if not suspicious:
         return f"no region stands out: the strangest of {looked_at} {where}, and {chance}"
     whole = "the only suspicious region" if suspicious == 1 else f"the strongest of {suspicious} suspicious regions"
-    return f"{whole} {where}: {found.reason}; {chance}"
+    return f"{whole} {where}: {marked(found.reason)}; {chance}"

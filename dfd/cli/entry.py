@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dfd.cli import catalogue, verbs
 from dfd.cli.exits import FINISHED, terminable, verdict_of
 from dfd.cli.requests import Request
+from dfd.progress import ConsoleHandler, bars
 
 
 def parse(words: Sequence[str]) -> Request:
@@ -27,7 +28,7 @@ def parse(words: Sequence[str]) -> Request:
 def run(words: Sequence[str]) -> int:
     """Do what the words ask for. Results go to stdout, talk and errors to stderr; nothing is raised."""
     try:
-        with _talk(), terminable():
+        with _talk(), bars(), terminable():
             request = parse(words)
             from dfd.cli.jobs import perform  # after parsing, so that help stays quick
 
@@ -47,7 +48,7 @@ def _talk() -> Iterator[None]:
     """Send the log of ``dfd`` to stderr while the block runs. It does not climb to the root logger, which MONAI may point at stdout."""
     log = logging.getLogger("dfd")
     before = (log.level, log.propagate)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = ConsoleHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

@@ -56,7 +56,11 @@ def _remote(request: RemoteRequest) -> list[Finding]:
 
 
 def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
-    say("\n".join(table([_HEAD, *(_cells(finding, anonymous=settings.anonymous) for finding in findings)])))
+    if settings.anonymous:
+        from dfd.outputs.anonymous import LocalNames
+
+        findings = LocalNames(findings).hide(findings)
+    say("\n".join(table([_HEAD, *map(_cells, findings)])))
     counts = Counter(finding.verdict for finding in findings)
     screened = sum(finding.point.is_screening for finding in findings)
     named = f"{len(findings)} {'slices' if findings and screened == len(findings) else 'rows' if screened else 'points'}"
@@ -94,11 +98,11 @@ def _demo(request: DemoRequest) -> int:
     return FINISHED
 
 
-def _cells(finding: Finding, *, anonymous: bool) -> tuple[str, ...]:
+def _cells(finding: Finding) -> tuple[str, ...]:
     point = finding.point
     return (
         str(point.row),
-        "" if anonymous else _printable(point.filename),
+        _printable(point.filename),
         _number(point.x, "g"),
         _number(point.y, "g"),
         _number(finding.score, ".2f"),

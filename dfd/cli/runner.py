@@ -5,12 +5,14 @@ Every configuration calls :func:`enter` in ``initialize``. Where another program
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
 from types import TracebackType
 
 from dfd.cli.exits import BUG, raise_on_sigterm, verdict_of
+from dfd.progress import ConsoleHandler, close_bars, use_bars
 
 
 def enter(bundle_root: str, config: str) -> None:
@@ -29,11 +31,25 @@ def enter(bundle_root: str, config: str) -> None:
         return
     sys.excepthook = _tell
     raise_on_sigterm()
+    use_bars()
+    _make_way()
     checks.refuse_unknown_flags(bundle_root, config)
+
+
+def _make_way() -> None:
+    """Let log lines and bars share the terminal. MONAI takes no handler but Python's own in ``logging.conf``."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        own = ConsoleHandler(handler.stream)
+        own.setLevel(handler.level)
+        own.setFormatter(handler.formatter)
+        root.removeHandler(handler)
+        root.addHandler(own)
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print one line for an error of the input, the whole traceback for one of ours, and end with the exit code of ``dfd``."""
+    close_bars()
     code, line = verdict_of(error)
     # Not sys.stderr: torch.distributed puts a buffer there, which is lost when the hook ends the process.
     if code == BUG or os.environ.get("DFD_DEBUG") == "1":

@@ -19,6 +19,7 @@ from dfd.evidence import copy_move, grid, neighbours, noise, series_copy, synthe
 from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort
 from dfd.evidence.tables import SliceTables
 from dfd.modalities import Modality
+from dfd.progress import progress
 from dfd.records import Context, Evidence, Prediction, Region
 
 _Prepared = TypeVar("_Prepared")
@@ -76,7 +77,8 @@ class SliceEvidence:
                 for prepared in pool.map(partial(self._of, radius=radius), dict.fromkeys(prepare for _, prepare in self._families)):
                     if isinstance(prepared, SliceTables):
                         tables.look([region for region in regions if region.radius_px == radius], prepared)
-            copies = list(pool.map(lambda region: self._copies(region, effort), regions))
+            sought = pool.map(lambda region: self._copies(region, effort), regions)
+            copies = list(progress(sought, "measuring regions", len(regions)))
         return [
             [copied if module is copy_move else module.measure(region, self._of(prepare, region.radius_px)) for module, prepare in self._families]
             for region, copied in zip(regions, copies, strict=True)

@@ -16,6 +16,7 @@ from dfd.intensity import brightness_scale, tissue_map
 from dfd.masking import disk_within
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
+from dfd.sentences import Sentence, named
 
 FAMILY = "copy_move"
 NO_PLACE = "the slice holds too few other places to compare the region with"
@@ -198,14 +199,14 @@ def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
     ]
     where = " and ".join(parts) or "at the same place"
     if match.ground:
-        where += f" in {source.file or 'another slice'}"
+        where += f" in {named(source.file) if source.file else 'another slice'}"
     turned = abs(told["degrees"]) >= TURN_DEGREES
     how = [
         *(["mirrored"] if match.transform.mirrored else []),
         *([f"rotated by {abs(told['degrees']):.0f} degrees"] if turned else []),
         *([f"at {match.transform.size:.2f} of its size"] if abs(match.transform.size - 1.0) >= RESIZED else []),
     ]
-    return f"the noise here also stands {', '.join([where, *how])} (correlation {max(match.correlations):.2f})"
+    return Sentence(f"the noise here also stands {', '.join([where, *how])} (correlation {max(match.correlations):.2f})")
 
 
 def _share(region: Region, radius: float, assessed: BoolImage) -> float:

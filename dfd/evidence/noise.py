@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dfd.evidence import wording
 from dfd.evidence.tables import SliceTables, evidence_of, prepare, standing
-from dfd.evidence.windows import ADDED, GRAIN, MEASURES, FloatArray
-from dfd.records import Evidence, Region
+from dfd.evidence.windows import ADDED, GRAIN, FloatArray
+from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
 
 FAMILY = "noise"
 DIRECTION = "higher = less like the genuine rest of the same slice"
@@ -46,19 +47,18 @@ def measure(region: Region, reference: SliceTables) -> Evidence:
 
     Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``; the matching is ours.
     """
-    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.measures))
+    found = standing(region, reference, statistic)
+    return evidence_of(FAMILY, found, lambda each: reason_for(each.measures), lambda each: reasons_by_form(each.measures))
 
 
 def reason_for(measures: dict[str, float]) -> str:
     """One plain sentence on the largest deviation."""
-    name, value = max(((name, measures[name]) for name in MEASURES[GRAIN]), key=lambda item: abs(item[1]))
-    times = f"{abs(value):.1f} times the usual variation"
-    if name == "energy":
-        return f"noise here is {'stronger' if value > 0 else 'weaker'} than the surroundings predict, {times} of the same tissue in this slice"
-    row, column = (int(part) for part in name.split()[1].split(","))
-    direction = {(0, 1): "across", (1, 0): "down", (0, 2): "two pixels across", (2, 0): "two pixels down"}.get((row, column), "on the diagonal")
-    likeness = "more" if value > 0 else "less"
-    return f"the grain here is {likeness} alike from pixel to pixel ({direction}) than in the same tissue of this slice, {times}"
+    return wording.of_grain(wording.largest_of_grain(measures), measures)
 
 
-__all__ = ["DIRECTION", "FAMILY", "SOURCE", "grain_deviation", "measure", "prepare", "reason_for", "statistic", "whiteness"]
+def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
+    """One plain sentence for each form of tampering that the measures may speak for."""
+    return {ADVERSARIAL_NOISE: wording.of_added_noise(measures), AI_EDIT: wording.of_an_edit(measures)}
+
+
+__all__ = ["DIRECTION", "FAMILY", "SOURCE", "grain_deviation", "measure", "prepare", "reason_for", "reasons_by_form", "statistic", "whiteness"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from dfd.evidence import wording
 from dfd.evidence.noise import ANY, LARGEST, grain_deviation
 from dfd.evidence.tables import SliceTables, evidence_of, prepare, standing
 from dfd.evidence.windows import REPLACED, FloatArray
-from dfd.records import Evidence, Region
+from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
 
 FAMILY = "synthesis"
 DIRECTION = "higher = more like processed or generated content than the same tissue of the same slice"
@@ -25,18 +26,20 @@ def measure(region: Region, reference: SliceTables) -> Evidence:
 
     Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``.
     """
-    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.measures))
+    found = standing(region, reference, statistic)
+    return evidence_of(FAMILY, found, lambda each: reason_for(each.measures), lambda each: reasons_by_form(each.measures))
 
 
 def reason_for(measures: dict[str, float]) -> str:
     """One plain sentence."""
-    value, energy = measures["replaced content"], measures["energy"]
-    grain = "weaker than" if energy < -1 else "stronger than" if energy > 1 else "as strong as"
-    likeness = "more" if value > 0 else "less"
-    return (
-        f"the grain here looks {likeness} like resampled, smoothed or generated content than in the same tissue of this slice, "
-        f"{abs(value):.1f} times the usual variation; it is {grain} the surroundings predict"
-    )
+    return wording.of_replaced_content(measures)
 
 
-__all__ = ["DIRECTION", "FAMILY", "SOURCE", "measure", "prepare", "reason_for", "statistic"]
+def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
+    """One plain sentence for each form of tampering that the measures may speak for."""
+    seen = measures[wording.REPLACED_CONTENT] > 0
+    edit = wording.of_replaced_content(measures) if seen else wording.of_an_edit(measures)
+    return {ADVERSARIAL_NOISE: wording.of_added_noise(measures), AI_EDIT: edit}
+
+
+__all__ = ["DIRECTION", "FAMILY", "SOURCE", "measure", "prepare", "reason_for", "reasons_by_form", "statistic"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -175,11 +175,16 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
     return best
 
 
-def evidence_of(family: str, found: Standing, told: Callable[[Standing], str]) -> Evidence:
-    """What a family that compares windows says of a region; ``told`` gives the sentence where it could be measured."""
+def evidence_of(
+    family: str,
+    found: Standing,
+    told: Callable[[Standing], str],
+    told_by_form: Callable[[Standing], Mapping[str, str]] = lambda _: {},
+) -> Evidence:
+    """What a family that compares windows says of a region; ``told`` gives the sentence where it could be measured, ``told_by_form`` others."""
     if found.obstacle:
         return Evidence(family, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
-    return Evidence(family, found.statistic, found.measures, found.tissue, told(found))
+    return Evidence(family, found.statistic, found.measures, found.tissue, told(found), reason_by_form=told_by_form(found))
 
 
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:

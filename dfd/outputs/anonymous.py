@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
 
-from dfd.points import role_of
+from dfd.points import roles_of
+from dfd.points.wording import shown
 from dfd.records import Evidence, Finding, Point
+from dfd.sentences import ASIDE, Sentence, named, quoted
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = "(hidden)"
-_QUOTED = re.compile(r"\"[^\"]*\"|(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)")
-_PATH_LIKE = re.compile(r"[^\s'\"(,;]*[/\\][^\s'\"),;]*|[^\s'\"(,;/\\]+\.(?:dcm|nii|gz)\b", re.IGNORECASE)
 _NUMERIC = re.compile(r"[-+0-9.,eE]*")
-_PLAIN_NUMBER = re.compile(r"[0-9]{1,3}")
+_HEADERS = {"x": "X", "y": "Y"}
+"""Columns that are not called as their role is."""
 
 
 class LocalNames:
@@ -23,87 +26,107 @@ class LocalNames:
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Number the files of ``findings``: those of the points first, then further sources of copies."""
         self._names: dict[str, str] = {"": ""}
-        self._count = 0
         for finding in findings:
             self._add(_file_of(finding.point))
         for finding in findings:
-            self._names.setdefault(finding.point.filename, self._names[_file_of(finding.point)])
-        for finding in findings:
-            self._add(finding.source_file)
-        self._folders = {part for name in self._names for part in PurePath(name.replace("\\", "/")).parent.parts}
+            self._add(_source_of(finding.point, finding.source_file)[0])
 
-    def _add(self, name: str) -> None:
-        if name not in self._names:
-            self._count += 1
-            self._names[name] = f"slice-{self._count:04d}"
+    def _add(self, file: str) -> None:
+        # The empty name counts as none.
+        self._names.setdefault(file, f"slice-{len(self._names):04d}")
 
     def hide(self, findings: Sequence[Finding]) -> list[Finding]:
-        """The same findings without names of files and folders."""
+        """The same findings without anything that a user named: files, folders, further columns and what stands in them.
+
+        Sentences keep all words of the program; only names that are marked in them are replaced.
+        """
         return [self._hide_one(finding) for finding in findings]
 
     def _hide_one(self, finding: Finding) -> Finding:
         point = finding.point
-        alias = self._names[_file_of(point)]
-        whole, parts, outer = self._spellings(finding)
-        for_messages, for_cells = _longest_first({**parts, **whole}), _longest_first({**outer, **parts, **whole})
-        cells = {name: self._cell(name, cell, alias, for_cells) for name, cell in point.cells.items()}
+        alias, known = self._names[_file_of(point)], self._known(finding)
+
+        def instead(name: str) -> str:
+            return "" if name.startswith(ASIDE) else known.get(name, HIDDEN)
+
+        cells = {_HEADERS.get(role, role): _cell(role, point.cells[name], alias) for name, role in _roles(point).items() if role}
         return replace(
             finding,
-            point=replace(point, filename=alias, path=None, cells=cells, error=_message(point.error, for_messages)),
-            source_file=self._names[finding.source_file],
-            reason=_message(finding.reason, for_messages),
-            error=_message(finding.error, for_messages),
-            evidence=tuple(self._hide_evidence(each, for_messages) for each in finding.evidence),
+            point=replace(point, filename=alias, path=None, cells=cells, error=_hidden(point.error, instead)),
+            source_file=self._source(point, finding.source_file),
+            reason=_hidden(finding.reason, instead),
+            error=_hidden(finding.error, instead),
+            evidence=tuple(self._hide_evidence(each, point, instead) for each in finding.evidence),
         )
 
-    def _hide_evidence(self, found: Evidence, spellings: Mapping[str, str]) -> Evidence:
-        reason, obstacle = _message(found.reason, spellings), _message(found.obstacle, spellings)
-        return replace(found, reason=reason, obstacle=obstacle, source_file=self._names.get(found.source_file, HIDDEN))
+    def _hide_evidence(self, found: Evidence, point: Point, instead: Callable[[str], str]) -> Evidence:
+        return replace(
+            found,
+            reason=_hidden(found.reason, instead),
+            obstacle=_hidden(found.obstacle, instead),
+            source_file=self._source(point, found.source_file),
+            reason_by_form={form: _hidden(text, instead) for form, text in found.reason_by_form.items()},
+        )
 
-    def _spellings(self, finding: Finding) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-        """What could name the files of a finding -> what stands in its place: names of files, of their folders, of folders further out.
+    def _source(self, point: Point, source: str) -> str:
+        """What stands in place of the file that something was copied from."""
+        file, frame = _source_of(point, source)
+        return self._names.get(file, HIDDEN) + frame
 
-        The last are for cells only: they hold words such as ``data``, which sentences need.
-        """
-        whole: dict[str, str] = {}
-        parts: dict[str, str] = {}
+    def _known(self, finding: Finding) -> Mapping[str, str]:
+        """Names that sentences of a finding may hold, as they are written there -> what stands in their place."""
+        point = finding.point
+        own = dict.fromkeys((point.filename, _file_of(point)), self._names[_file_of(point)])
         # A sentence may name the slice that a piece of evidence points at also where the finding as a whole does not.
-        beside = [each.source_file for each in finding.evidence]
-        for text in (_file_of(finding.point), finding.point.filename, finding.source_file, *beside):
-            path = PurePath(text.replace("\\", "/"))
-            alias = self._names.get(text, HIDDEN) if text != finding.point.filename else self._names[_file_of(finding.point)]
-            whole.update(dict.fromkeys((text, str(path), path.name, path.stem), alias))
-            parts.update(dict.fromkeys((*path.parent.parts[-1:], *(() if path.is_absolute() else path.parent.parts)), HIDDEN))
-        outer = dict.fromkeys(finding.point.path.parent.parts if finding.point.path else (), HIDDEN)
-        return whole, parts, outer
+        sources = {name: self._source(point, name) for name in (finding.source_file, *(each.source_file for each in finding.evidence))}
+        return {spelling: alias for name, alias in {**own, **sources}.items() if name for spelling in _spellings(name)}
 
-    def _cell(self, name: str, cell: str, alias: str, spellings: Mapping[str, str]) -> str:
-        role = role_of(name)
-        if role == "filename":
-            return alias
-        if role:
-            return cell if _NUMERIC.fullmatch(cell) else HIDDEN
-        # A column of patients names the folder of other rows too, also of rows whose own file was not found.
-        return HIDDEN if cell in self._folders else _swap(cell, spellings)
+
+def _roles(point: Point) -> dict[str, str]:
+    """Name of each column -> what it means; results without names call it that, since the name as written may hold anything in brackets."""
+    names = tuple(point.cells)
+    return dict(zip(names, roles_of(names), strict=True))
+
+
+def columns_left_out(points: Iterable[Point]) -> list[str]:
+    """Columns of the points file that results without names do not carry, since nobody knows what they hold."""
+    return list(dict.fromkeys(name for point in points for name, role in _roles(point).items() if not role))
+
+
+def tell_columns_left_out(points: Iterable[Point]) -> None:
+    """Name the columns that are left out to the user; a run.log without names keeps their number alone, since a header may name somebody too."""
+    names = columns_left_out(points)
+    if names:
+        one = "%d further column of the points file is left out of results without names: %s"
+        several = "%d further columns of the points file are left out of results without names: %s"
+        told = one if len(names) == 1 else several
+        logger.info(told, len(names), ", ".join(names))
 
 
 def _file_of(point: Point) -> str:
     return str(point.path or point.filename)
 
 
-def _longest_first(spellings: Mapping[str, str]) -> dict[str, str]:
-    usable = [text for text in spellings if len(text) > 1 and not _PLAIN_NUMBER.fullmatch(text)]
-    return {text: spellings[text] for text in sorted(usable, key=len, reverse=True)}
+def _source_of(point: Point, source: str) -> tuple[str, str]:
+    """The file that a source is in, named as those of points are, and the words on its frame: sources are named from the slice's own folder on."""
+    if not source or point.path is None:
+        return source, ""
+    own, frame = point.path.name, source.removeprefix(point.path.name)
+    if source.startswith(own) and re.fullmatch(r" \(frame [0-9]+\)", frame):
+        return str(point.path), frame
+    return str(point.path.parent / source), ""
 
 
-def _message(text: str, spellings: Mapping[str, str]) -> str:
-    """A sentence without names: known ones swapped, and whatever is quoted or looks like a path hidden."""
-    swapped = _swap(text, spellings)
-    return _PATH_LIKE.sub(HIDDEN, _QUOTED.sub(HIDDEN, swapped))
+def _spellings(name: str) -> set[str]:
+    """How sentences write a name: as it is, quoted, shortened."""
+    return {spelling for mark in (named, quoted, shown) for spelling in Sentence(mark(name)).names}
 
 
-def _swap(text: str, spellings: Mapping[str, str]) -> str:
-    for known, alias in spellings.items():
-        if known in text:
-            text = re.sub(rf"(?<![\w-]){re.escape(known)}(?![\w-])", alias, text)
-    return text
+def _hidden(text: str, instead: Callable[[str], str]) -> str:
+    return text.with_names(instead) if isinstance(text, Sentence) else text
+
+
+def _cell(role: str, cell: str, alias: str) -> str:
+    if role in {"filename", "slice_file"}:
+        return alias
+    return cell if _NUMERIC.fullmatch(cell) else HIDDEN

@@ -15,6 +15,7 @@ from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL,
 from dfd.outputs.files import write_atomically
 from dfd.outputs.panels import GreyImage, RgbImage, View
 from dfd.records import Finding, FloatImage, Prediction, Region, Slice
+from dfd.regions import radius_in_words
 
 ZOOM = 4.0
 """Radii to each side of the region in the crops."""
@@ -94,7 +95,7 @@ def write_rendered(folder: Path, number: int, images: SliceImages, region: Regio
         OutputError: the file cannot be written.
     """
     canvas = images.sheet.copy()
-    _draw_header(Pen(canvas), finding, region)
+    _draw_header(Pen(canvas), finding, region, images.scan.facts.spacing_mm)
     source = _source_of(finding, region)
     _draw_overviews(canvas, images, region, source)
     _draw_crops(canvas, images, region, source)
@@ -116,7 +117,7 @@ def _sheet(overviews: tuple[RgbImage, RgbImage], window: tuple[float, float], un
     return sheet
 
 
-def _draw_header(pen: Pen, finding: Finding, region: Region) -> None:
+def _draw_header(pen: Pen, finding: Finding, region: Region, spacing_mm: tuple[float, float] | None) -> None:
     colour = VERDICT_COLOURS.get(finding.verdict, WHITE)
     form = f" ({finding.form})" if finding.form else ""
     pen.text((GAP, 14), finding.verdict + form, 27, colour=colour)
@@ -124,7 +125,7 @@ def _draw_header(pen: Pen, finding: Finding, region: Region) -> None:
         words = f"p = {finding.p_value:.2g}" + (f"   score {finding.score:.2f}" if math.isfinite(finding.score) else "")
         pen.text((WIDTH - GAP, 14), words, 27, colour=colour, anchor="ra")
     radius_mm = finding.radius_mm if finding.radius_mm is not None else region.radius_mm
-    radius = f"radius {region.radius_px:.1f} px" if radius_mm is None else f"radius {radius_mm:.1f} mm"
+    radius = radius_in_words(region.radius_px, radius_mm, spacing_mm)
     details = [radius, f"tissue: {finding.tissue}" if finding.tissue else "", f"X {region.x:g} (column), Y {region.y:g} (row), counted from 0"]
     pen.text((GAP, 54), "     ".join(detail for detail in details if detail), 17)
     if finding.extrapolated:

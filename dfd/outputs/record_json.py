@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from dfd.sentences import marked
+
 Record = TypeVar("Record")
 _PLAIN = frozenset({type(None), bool, int, float, str})
 
@@ -39,10 +41,11 @@ def as_json(value: object) -> Any:  # noqa: ANN401 - what JSON has: containers, 
         }
     if isinstance(value, list | tuple):
         return [as_json(each) for each in value]
+    if isinstance(value, str | PurePath):
+        # A sentence that knows the names in it keeps them marked.
+        return marked(value) if isinstance(value, str) else str(value)
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, PurePath):
-        return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 

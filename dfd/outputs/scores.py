@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from dfd.errors import OutputError
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
-from dfd.points import role_of
+from dfd.points import roles_of
+from dfd.points.columns import MILLIMETRES
 from dfd.records import FAMILIES, Finding, Point
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _NUMBERS = ("score", "p_value", *(f"p_{family}" for family in FAMILIES), "source
 TABLE_WIDTH = 120
 TABLE_ERRORS = 20
 """Errors printed below the table; all of them stand in scores.csv."""
+_POINT_NUMBERS = {"x": "x", "y": "y", "frame": "frame", "radius": "radius_mm", "label": "label"}
+"""What an input column means -> the field of ``Point`` that holds it as a number."""
 _TRAILING = ("what", "label")
 """Input columns worth a place in the table where they exist."""
 
@@ -52,7 +55,7 @@ def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False)
     Args:
         folder: Existing folder.
         findings: What was found.
-        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too.
+        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too, and leave out input columns that are not known.
 
     Raises:
         OutputError: the file cannot be written.
@@ -80,16 +83,22 @@ def read(path: Path) -> list[dict[str, str]]:
         raise OutputError(f"{path} cannot be read as scores ({error}); name a {FILE_NAME}") from error
 
 
-def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The table of scores.csv as a data frame: results and X, Y, frame, radius, label as numbers, other input columns as text."""
+def findings_frame(findings: Sequence[Finding], *, anonymous: bool = False) -> pd.DataFrame:
+    """The table of scores.csv as a data frame.
+
+    Results and X, Y, frame, radius, label and millimetres are numbers, other input columns text.
+    """
     import pandas as pd
 
+    findings = LocalNames(findings).hide(findings) if anonymous else findings
     table = _Table(findings)
     frame = pd.DataFrame(list(table.rows()), columns=list(table.columns))
-    for column, name in zip(table.columns, table.inputs, strict=False):
-        attribute = {"x": "x", "y": "y", "frame": "frame", "radius": "radius_mm", "label": "label"}.get(role_of(name))
-        if attribute:
-            frame[column] = pd.Series([getattr(finding.point, attribute) for finding in findings], dtype="float64")
+    for column, role in zip(table.columns, roles_of(table.inputs), strict=False):
+        if role in _POINT_NUMBERS:
+            numbers = [_number_in(finding.point, role) for finding in findings]
+            frame[column] = pd.Series(numbers, dtype="float64")
+        elif role in MILLIMETRES or role in {"slice_frame", "slice_x", "slice_y"}:
+            frame[column] = pd.to_numeric(frame[column], errors="coerce").astype("float64")
     return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
 
 
@@ -122,6 +131,12 @@ class _Table:
             yield (*(cells.get(name, "") for name in self.inputs), *(results[name] for name in RESULT_COLUMNS))
 
 
+def _number_in(point: Point, role: str) -> float | None:
+    """What a column of this meaning holds; X and Y are empty where the row named a place in mm."""
+    number: float | None = getattr(point, _POINT_NUMBERS[role])
+    return math.nan if point.patient_mm and role in {"x", "y"} else number
+
+
 def _cells(point: Point) -> Mapping[str, str]:
     """The input columns; a point that came from elsewhere than a file has the three that a file would have."""
     return point.cells or {"filename": point.filename, "X": _text(point.x), "Y": _text(point.y)}
@@ -138,8 +153,8 @@ def _input_name(name: str, taken: set[str]) -> str:
 
 def _results(finding: Finding) -> dict[str, object]:
     families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in FAMILIES}
-    names = (name for name in RESULT_COLUMNS if name not in families)
-    return {**{name: getattr(finding, name) for name in names}, **families}
+    values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
+    return {**{name: str(value) if isinstance(value, str) else value for name, value in values.items()}, **families}
 
 
 def _text(value: object) -> str:

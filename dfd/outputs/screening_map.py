@@ -17,6 +17,7 @@ from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL,
 from dfd.outputs.files import write_atomically
 from dfd.outputs.panels import RgbImage, View
 from dfd.records import FloatImage, Screening, Slice
+from dfd.regions import radius_in_words
 
 FOLDER = "maps"
 LARGEST = 4.0
@@ -89,7 +90,7 @@ def draw(scan: Slice, screening: Screening, modality: Modality) -> Image.Image:
     lines = _lines(screening)
     canvas = Image.new("RGB", (WIDTH, _LIST_TOP + _LINE * len(lines) + 50), panels.BACKGROUND)
     pen = Pen(canvas)
-    _draw_header(pen, screening)
+    _draw_header(pen, screening, scan.facts.spacing_mm)
     window = panels.display_window(scan, modality)
     titled = {"Slice": panels.grey_image(scan, window), "How rare the region around each pixel is among genuine regions": colours(screening.map)}
     view = panels.whole_view(scan.pixels.shape, PANEL)
@@ -133,15 +134,15 @@ def _lines(screening: Screening) -> list[str]:
     return [*told, *([f"and {more} more in suspicious_regions.csv"] if more > 0 else [])]
 
 
-def _draw_header(pen: Pen, screening: Screening) -> None:
+def _draw_header(pen: Pen, screening: Screening, spacing_mm: tuple[float, float] | None) -> None:
     finding = screening.finding
     colour = VERDICT_COLOURS.get(finding.verdict, WHITE)
     form = f" ({finding.form})" if finding.form else ""
     pen.text((GAP, 14), f"Whole slice: {finding.verdict}{form}", 27, colour=colour)
     if math.isfinite(finding.p_value):
         pen.text((WIDTH - GAP, 14), f"p = {finding.p_value:.2g}   score {finding.score:.2f}", 27, colour=colour, anchor="ra")
-    radius = f"{screening.radius_px:.1f} px" if finding.radius_mm is None else f"{finding.radius_mm:.1f} mm"
-    pen.text((GAP, 54), f"no point was given: every region of radius {radius} was looked at; X (column) and Y (row) are counted from 0", 17)
+    radius = radius_in_words(screening.radius_px, finding.radius_mm, spacing_mm)
+    pen.text((GAP, 54), f"no point was given: every region of {radius} was looked at; X (column) and Y (row) are counted from 0", 17)
     if finding.extrapolated:
         pen.text((WIDTH - GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
 

@@ -5,36 +5,23 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfd.errors import PointsError
+from dfd.points.columns import HEADERLESS, Column, check_columns, plain, role_of, roles_of
 
-REQUIRED = ("filename", "x", "y")
-OPTIONAL = ("frame", "radius", "label")
 SEPARATORS = (",", ";", "\t", "|")
-HEADERLESS = ("filename", "X", "Y")
+COMMENT = "#"
 
 # A quotation mark that is not closed within so many lines is a mistake of its row, not a cell that long.
 MAX_LINES_OF_A_CELL = 20
-SHOWN_NAMES = 12
-SHOWN_CHARACTERS = 60
 
-_NUMBER_LIKE = re.compile(r"[+-]?(\d|\.\d|nan$|inf)", re.IGNORECASE)
+_NUMBER_LIKE = re.compile(r"[+-]?(\d|\.\d|nan$|inf(inity)?$)", re.IGNORECASE)
 _SCAN_NAME = re.compile(r"\.(dcm|nii|nii\.gz)$", re.IGNORECASE)
-_BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 _RULE = re.compile(r":?-{2,}:?")
 _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name as written and what it means here ("" where it is only carried through)."""
-
-    name: str
-    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +31,8 @@ class Row:
     line: int
     cells: tuple[str, ...]
     damage: str = ""
+    is_comment: bool = False
+    """True where the line begins with ``#``: a remark, unless the row names a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +49,6 @@ class _Style:
     separator: str
     framed: bool = False
     """True where lines begin with a pipe, as in a printed table."""
-
-
-def shown(text: str) -> str:
-    """A cell as it may stand in a message: quoted, shortened, control characters made visible."""
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "...")
-
-
-def role_of(name: str) -> str:
-    """What a column of this name means: one of ``REQUIRED`` or ``OPTIONAL``, "" for any other.
-
-    Case, blanks, and what stands in brackets do not count: ``Filename(.dcm)`` is ``filename``, ``X [px]`` is ``x``.
-    """
-    key = _BRACKETS.sub("", name).strip().casefold()
-    key = "filename" if key in {"file name", "file_name"} else key
-    return key if key in REQUIRED + OPTIONAL else ""
 
 
 def decode(data: bytes, source: Path) -> str:
@@ -97,27 +71,65 @@ def decode(data: bytes, source: Path) -> str:
 def parse(text: str, source: Path) -> Table:
     """Text -> table.
 
+    Lines above the header that begin with ``#`` are remarks, or the header itself where no other
+    is there.
+
     Raises:
         PointsError: no rows, a missing column, or a column that is there twice. X and Y may be missing, but not one of them.
     """
     # Not str.splitlines: that also breaks at form feeds and other characters a text editor does not count as line ends.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    start = next((index for index, line in enumerate(lines) if line.strip()), len(lines))
-    if start == len(lines):
+    lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    start = _next_line(lines, 0)
+    hint = _EXCEL_HINT.fullmatch(lines[start].strip()) if start < len(lines) else None
+    names, begin, style = _header(lines, start + bool(hint), hint.group(1) if hint else None)
+    if not any(names):
         raise PointsError(f"{source} is empty; it needs the columns filename, X, Y and a row per point")
-    hint = _EXCEL_HINT.fullmatch(lines[start].strip())
-    start += 1 if hint else 0
-    first = lines[start] if start < len(lines) else ""
-    style = _choose_style(first, hint.group(1) if hint else None)
-    header, _ = _split([first], style)
-    headed = not _looks_like_data(header)
-    names = header if headed else HEADERLESS
-    columns = tuple(Column(name, role_of(name)) for name in names)
-    _check_columns(columns, source)
-    rows = tuple(_rows(lines, start + headed, style))
+    columns = tuple(map(Column, names, roles_of(names)))
+    check_columns(columns, source)
+    rows = tuple(_rows(lines, begin, style))
     if not rows:
-        raise PointsError(f"{source} holds a header but no rows; add one row per point below it")
+        raise PointsError(no_rows(source))
     return Table(_unique_names(columns), rows, style.separator)
+
+
+def no_rows(source: Path) -> str:
+    """What to say of a table without rows."""
+    return f"{source} holds a header but no rows; add one row per point below it"
+
+
+def _header(
+    lines: Sequence[str], start: int, hinted: str | None
+) -> tuple[tuple[str, ...], int, _Style]:
+    """Names of the columns, the line at which rows begin, and the style of the table."""
+    first = _next_line(lines, start, past_comments=True)
+    line = lines[first] if first < len(lines) else ""
+    style = _choose_style(line, hinted)
+    cells, _ = _split([line], style)
+    if _names_a_file(cells) and not _looks_like_data(cells):
+        return cells, first + 1, style
+    for index in range(first - 1, start - 1, -1):
+        bare = lines[index].strip().lstrip(COMMENT).strip()
+        commented_style = _choose_style(bare, hinted)
+        commented, _ = _split([bare], commented_style)
+        wide_enough = 1 < len(commented) == len(_split([line], commented_style)[0]) or not line
+        if wide_enough and _names_a_file(commented) and not _looks_like_data(commented):
+            return commented, first, commented_style
+    if _looks_like_data(cells):
+        return HEADERLESS, start, style
+    return cells, first + 1, style
+
+
+def _next_line(lines: Sequence[str], start: int, *, past_comments: bool = False) -> int:
+    """Index of the first line from ``start`` on that is not empty, and no comment if so asked."""
+    for index in range(start, len(lines)):
+        line = lines[index].strip()
+        if line and not (past_comments and line.startswith(COMMENT)):
+            return index
+    return len(lines)
+
+
+def _names_a_file(cells: Sequence[str]) -> bool:
+    return "filename" in map(role_of, cells)
 
 
 def _choose_style(first: str, hinted: str | None) -> _Style:
@@ -125,8 +137,9 @@ def _choose_style(first: str, hinted: str | None) -> _Style:
 
     def sense(separator: str) -> tuple[int, bool, int]:
         cells, _ = _split([first], _Style(separator, _is_framed(first, separator)))
-        numbers = sum(bool(_NUMBER_LIKE.match(cell)) for cell in cells[1:3]) if len(cells) == len(HEADERLESS) else 0
-        known = len({role_of(cell) for cell in cells} & set(REQUIRED))
+        places = cells[1:] if len(cells) == len(HEADERLESS) else ()
+        numbers = sum(bool(_NUMBER_LIKE.match(plain(cell))) for cell in places)
+        known = len({role_of(cell) for cell in cells} - {""})
         return max(known, numbers), known > 0, len(cells)
 
     separator = hinted if hinted in SEPARATORS else max(SEPARATORS, key=sense)
@@ -155,22 +168,12 @@ def _split(lines: Sequence[str], style: _Style) -> tuple[tuple[str, ...], str]:
 
 
 def _looks_like_data(cells: Sequence[str]) -> bool:
-    if len(cells) != len(HEADERLESS) or len({role_of(cell) for cell in cells} & set(REQUIRED)) > 1:
+    if len(cells) != len(HEADERLESS) or len({role_of(cell) for cell in cells} - {""}) > 1:
         return False
-    return bool(_SCAN_NAME.search(cells[0])) or any(_NUMBER_LIKE.match(cell) for cell in cells[1:])
-
-
-def _check_columns(columns: Sequence[Column], source: Path) -> None:
-    counts = Counter(column.role for column in columns)
-    found = ", ".join(shown(column.name) for column in columns[:SHOWN_NAMES]) + (", ..." if len(columns) > SHOWN_NAMES else "")
-    # Without a column of places every row is a slice to be screened as a whole.
-    needed = HEADERLESS if counts["x"] or counts["y"] else HEADERLESS[:1]
-    for name in needed:
-        if not counts[name.casefold()]:
-            raise PointsError(f"{source} has no column {name} (found {found}); name the columns filename, X, Y in any order")
-    for role in REQUIRED + OPTIONAL:
-        if counts[role] > 1:
-            raise PointsError(f"{source} has {counts[role]} columns that mean '{role}' (found {found}); keep one of them")
+    numbers = [bool(_NUMBER_LIKE.match(plain(cell))) for cell in cells[1:]]
+    # A header may hold a name such as "2nd reader"; a file may be called "image".
+    numeric = all(numbers) if role_of(cells[0]) else any(numbers)
+    return numeric or bool(_SCAN_NAME.search(plain(cells[0])))
 
 
 def _unique_names(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -191,7 +194,10 @@ def _rows(lines: Sequence[str], start: int, style: _Style) -> Iterator[Row]:
     index = start
     while index < len(lines):
         line = lines[index]
-        if line.strip():
+        if line.lstrip().startswith(COMMENT):
+            yield Row(index + 1, *_split([line], style), is_comment=True)
+            index += 1
+        elif line.strip():
             used, row = _read_row(lines, index, style)
             if any(row.cells) and not _is_rule(row.cells, style):
                 yield row

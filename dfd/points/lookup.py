@@ -8,10 +8,14 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from dfd.errors import PointsError
-from dfd.points.layout import shown
+from dfd.points.near_names import NearNames, hint, hint_beside
+from dfd.points.wording import listed, shown, shown_path
+from dfd.progress import progress
+from dfd.sentences import aside
 
 LOG = logging.getLogger(__name__)
 
@@ -22,6 +26,7 @@ SHOWN_FILES = 5
 
 _DICOM_SUFFIX = re.compile(r"\.dcm$", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
+_UID = re.compile(r"[0-9]+(\.[0-9]+){3,}")
 
 
 class UnresolvedNameError(Exception):
@@ -44,7 +49,10 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
     if points is not None:
         points = _expanded(points)
         if not points.is_file():
-            raise PointsError(f"{points} is not a file; name a CSV with the columns filename, X, Y")
+            near = "" if points.is_dir() else hint_beside(points)
+            raise PointsError(
+                f"{points} is not a file{near}; name a CSV with the columns filename, X, Y"
+            )
         return points
     if (data / POINTS_NAME).is_file():
         return data / POINTS_NAME
@@ -70,31 +78,128 @@ class ScanFiles:
         if not data.is_dir():
             raise PointsError(f"{data} is not a folder; name the folder with the scans")
         self._data = data
+        # The folder may be reached by a link: what it is called, and where it really lies.
+        called = os.path.abspath(data)  # noqa: PTH100 - pathlib would keep '..'
+        self._roots = [_parts(_nfc(root)) for root in (called, str(data.resolve()))]
         self._by_path: dict[str, list[str]] = defaultdict(list)
         self._by_name: dict[str, list[str]] = defaultdict(list)
-        for found in _walk(data):
+        self._folders: dict[str, int] = {}
+        """Relative path of every folder that holds files, and how many lie in it."""
+        for found in progress(_walk(data), "listing files"):
             self._by_path[_key(found)].append(found)
             self._by_name[_key(PurePosixPath(found).name)].append(found)
+            folder = found.rpartition("/")[0]
+            self._folders[folder] = self._folders.get(folder, 0) + 1
+        self._near: NearNames | None = None
+        self._hints: dict[str, str] = {}
 
     def resolve(self, cell: str) -> Path:
-        """The one file that ``cell`` means: a path relative to the data folder, or a bare name at any depth; ``.dcm`` may be left out.
+        """The one file that a cell means: a path below the data folder, or a name at any depth.
+
+        ``.dcm`` may be left out. An absolute path is taken where it leads into the data folder.
 
         Raises:
-            UnresolvedNameError: the cell leads out of the folder, or names no file or several.
+            UnresolvedNameError: the cell leads out of the folder, or names no file or several; the
+                sentence has the names that are near.
         """
-        relative = _relative(cell)
-        is_path = "/" in cell.replace("\\", "/")
+        relative, is_path = self._relative(cell)
         table = self._by_path if is_path else self._by_name
-        found = _prefer_exact(table.get(_key(relative), []), relative if is_path else PurePosixPath(relative).name)
+        found = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
         if not found:
-            raise UnresolvedNameError(f"names no file below the data folder ({shown(cell)}); correct the name or add the file")
+            raise UnresolvedNameError(
+                f"names no file below the data folder ({shown(cell)}){aside(self._hint(relative))}; "
+                "correct the name or add the file"
+            )
         if len(found) > 1:
-            listed = ", ".join(shown(name if "/" in name else f"./{name}") for name in sorted(found)[:SHOWN_FILES])
+            first = sorted(found)[:SHOWN_FILES]
+            names = ", ".join(shown_path(name if "/" in name else f"./{name}") for name in first)
             more = f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
             raise UnresolvedNameError(
-                f"is {shown(cell)}, which {len(found)} files are called ({listed}{more}); write the path of the one that is meant"
+                f"is {shown(cell)}, which {len(found)} files are called ({names}{more}); "
+                "write the path of the one that is meant"
             )
         return self._data / found[0]
+
+    def resolve_series(self, cell: str) -> Path:
+        """A file as ``resolve`` finds it, or the folder of this path or name.
+
+        The UID of a series means the data folder itself, and so does ``.``.
+
+        Raises:
+            UnresolvedNameError: as ``resolve``.
+        """
+        relative, is_path = self._relative(cell)
+        table = self._by_path if is_path else self._by_name
+        if not relative:
+            return self._data
+        if not table.get(_key(relative)):
+            inside = (self._folder_paths if is_path else self._folder_names).get(_nfc(relative), [])
+            if len(inside) == 1:
+                return self._data / inside[0]
+            if not inside and _UID.fullmatch(relative):
+                return self._data
+            if inside:
+                raise UnresolvedNameError(
+                    f"is {shown(cell)}, which {len(inside)} folders are called "
+                    f"({listed([shown_path(name) for name in sorted(inside)], SHOWN_FILES)}); "
+                    "write the path of the one that is meant"
+                )
+        return self.resolve(cell)
+
+    def _relative(self, cell: str) -> tuple[str, bool]:
+        """The cell as a path below the data folder, and whether it is more than a bare name.
+
+        Judged by its text alone: a data folder may rightly hold links to another tree.
+        """
+        text = cell.replace("\\", "/")
+        parts = _parts(text)
+        absolute = text.startswith("/") or bool(_DRIVE.match(text))
+        inside = self._below_a_root(parts) if absolute else parts
+        if "\x00" in text or ".." in parts or inside is None:
+            raise UnresolvedNameError(
+                f"leads out of the data folder ({shown(cell)}); "
+                "write a path relative to it, without '..'"
+            )
+        return "/".join(inside), "/" in text
+
+    def _below_a_root(self, parts: list[str]) -> list[str] | None:
+        """What remains of an absolute path below the data folder; None where it leads elsewhere."""
+        spelled = [_nfc(part) for part in parts]
+        root = next((root for root in self._roots if spelled[: len(root)] == root), None)
+        return None if root is None else parts[len(root) :]
+
+    @cached_property
+    def _folder_paths(self) -> dict[str, list[str]]:
+        """Folders that hold files, and those above them, by path in one Unicode form."""
+        found: dict[str, list[str]] = defaultdict(list)
+        seen = {""}
+        for held in self._folders:
+            folder = held
+            while folder not in seen:
+                seen.add(folder)
+                found[_nfc(folder)].append(folder)
+                folder = folder.rpartition("/")[0]
+        return found
+
+    @cached_property
+    def _folder_names(self) -> dict[str, list[str]]:
+        """The same by name."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path, folders in self._folder_paths.items():
+            found[path.rpartition("/")[2]] += folders
+        return found
+
+    def _hint(self, relative: str) -> str:
+        """What to add to the sentence on a name that is not there."""
+        if relative not in self._hints:
+            held = self._folders.get(relative, 0)
+            if held:
+                self._hints[relative] = f", but a folder of {held} file{'s' if held > 1 else ''}"
+            else:
+                paths = (path for same in self._by_path.values() for path in same)
+                self._near = self._near or NearNames(paths)
+                self._hints[relative] = hint(self._near.of(relative))
+        return self._hints[relative]
 
 
 def _expanded(path: Path) -> Path:
@@ -104,22 +209,24 @@ def _expanded(path: Path) -> Path:
         return path
 
 
-def _relative(cell: str) -> str:
-    """The cell as a path with forward slashes. Judged by its text alone: a data folder may rightly hold links to another tree."""
-    text = cell.replace("\\", "/")
-    parts = [part for part in text.split("/") if part not in {"", "."}]
-    if "\x00" in text or ".." in parts or text.startswith("/") or _DRIVE.match(text):
-        raise UnresolvedNameError(f"leads out of the data folder ({shown(cell)}); write a path relative to it, without '..'")
-    return "/".join(parts)
+def _parts(path: str) -> list[str]:
+    return [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
+
+
+def _nfc(text: str) -> str:
+    """One Unicode form: an umlaut may be one character or two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _key(name: str) -> str:
-    """Spelling under which a name is looked up: one Unicode form, without ``.dcm``."""
-    return _DICOM_SUFFIX.sub("", unicodedata.normalize("NFC", name))
+    """Spelling under which a name is looked up: one Unicode form, no ``.dcm``, no outer blanks."""
+    return _DICOM_SUFFIX.sub("", _nfc(name).strip())
 
 
-def _prefer_exact(found: list[str], wanted: str) -> list[str]:
+def _prefer_exact(found: list[str], wanted: str, *, is_path: bool) -> list[str]:
     """Of ``a`` and ``a.dcm`` in one folder the one spelled as ``wanted``; files in different folders all stay."""
+    if is_path and wanted in found:
+        return [wanted]
     exact = [name for name in found if name == wanted or name.endswith("/" + wanted)]
     settled = {PurePosixPath(name).parent for name in exact}
     return exact + [name for name in found if PurePosixPath(name).parent not in settled]

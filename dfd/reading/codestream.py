@@ -1,46 +1,107 @@
-"""Size of a compressed image as its own codestream states it, read before any decoder allocates memory for it."""
+"""What a compressed image says of itself, read before a decoder allocates memory for it."""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from io import BytesIO
 
-_JPEG_START = b"\xff\xd8"
+from pydicom.encaps import parse_basic_offsets, parse_fragments
+
+_JPEG_START = b"\xff\xd8\xff"
 _J2K_START = b"\xff\x4f\xff\x51"
+_JP2_START = b"\x00\x00\x00\x0cjP  "
+"""A JPEG 2000 file around the codestream: forbidden by PS3.5 section A.4.4, and met."""
+_RLE_HEADER = struct.Struct("<II")
+_RLE_FIRST_OFFSET = 64
+_RLE_SEGMENTS = 15
 _NOT_FRAME_HEADERS = (0xC4, 0xC8, 0xCC)
 """Huffman tables, reserved, arithmetic conditioning: the C0 to CF markers that state no size."""
 _JPEG_LS_FRAME = 0xF7
+END_OF_IMAGE = b"\xff\xd9"
+"""Marker that ends JPEG and JPEG-LS; stuffed bits keep it out of the data."""
+_SIZ_LENGTH = 43
+"""Bytes from the start of a JPEG 2000 codestream to the depth of its first component."""
 
 
-def stated_size(codestream: bytes) -> tuple[int, int] | None:
-    """(rows, columns) of a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream; None where it states none, as RLE does not.
+@dataclass(frozen=True, slots=True)
+class Codestream:
+    """Size and values of a compressed image as the image itself states them."""
+
+    rows: int
+    columns: int
+    precision: int
+    """Bits of a value."""
+    signed: bool = False
+    """Only JPEG 2000 states a sign; the others hold signed values as unsigned ones of the same bits
+    (PS3.5 section 8.2)."""
+
+
+def stated(codestream: bytes) -> Codestream | None:
+    """What a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream states; None for RLE, which states nothing.
 
     Source: ITU-T T.81 B.2.2 (frame header), T.87 C.2.2, T.800 A.5.1 (SIZ).
     """
+    if codestream.startswith(_JP2_START):
+        codestream = codestream[max(0, codestream.find(_J2K_START)) :]
     if codestream.startswith(_J2K_START):
-        return _j2k_size(codestream)
-    if codestream.startswith(_JPEG_START):
-        return _jpeg_size(codestream)
+        return _j2k(codestream)
+    if codestream.startswith(_JPEG_START[:2]):
+        return _jpeg(codestream)
     return None
 
 
-def _j2k_size(codestream: bytes) -> tuple[int, int] | None:
-    """Size from the SIZ segment: reference grid minus image offset."""
-    if len(codestream) < 24:
+def stated_size(codestream: bytes) -> tuple[int, int] | None:
+    """(rows, columns) of a codestream; None where it states none."""
+    found = stated(codestream)
+    return None if found is None else (found.rows, found.columns)
+
+
+def image_count(encapsulated: bytes) -> int:
+    """How many compressed images lie in encapsulated pixel data: the fragments that begin one.
+
+    The offset tables are not asked: they are often empty, and may be wrong.
+
+    Raises:
+        ValueError: ``encapsulated`` is no sequence of fragments.
+    """
+    buffer = BytesIO(encapsulated)
+    parse_basic_offsets(buffer)
+    _, places = parse_fragments(buffer)
+    return sum(_begins_image(encapsulated[place + 8 : place + 16]) for place in places)
+
+
+def _begins_image(head: bytes) -> bool:
+    """True for the first bytes of a codestream of any kind."""
+    if head.startswith((_JPEG_START, _J2K_START, _JP2_START)):
+        return True
+    if len(head) < _RLE_HEADER.size:
+        return False
+    segments, first = _RLE_HEADER.unpack(head)
+    return bool(1 <= segments <= _RLE_SEGMENTS and first == _RLE_FIRST_OFFSET)
+
+
+def _j2k(codestream: bytes) -> Codestream | None:
+    """From the SIZ segment: grid minus image offset, depth and sign of the first component."""
+    if len(codestream) < _SIZ_LENGTH:
         return None
     width, height, left, top = struct.unpack(">4I", codestream[8:24])
-    return height - top, width - left
+    depth = codestream[_SIZ_LENGTH - 1]
+    return Codestream(height - top, width - left, (depth & 0x7F) + 1, bool(depth & 0x80))
 
 
-def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:
-    """Size from the first frame header, found by walking the marker segments."""
-    place = len(_JPEG_START)
+def _jpeg(codestream: bytes) -> Codestream | None:
+    """From the first frame header, found by walking the marker segments."""
+    place = 2
     while place + 9 <= len(codestream) and codestream[place] == 0xFF:
         marker = codestream[place + 1]
         if marker == 0xFF:  # fill byte
             place += 1
             continue
-        length, _, rows, columns = struct.unpack(">HBHH", codestream[place + 2 : place + 9])
-        if marker == _JPEG_LS_FRAME or (0xC0 <= marker <= 0xCF and marker not in _NOT_FRAME_HEADERS):
-            return rows, columns
+        length, precision, rows, columns = struct.unpack(">HBHH", codestream[place + 2 : place + 9])
+        if marker == _JPEG_LS_FRAME or (
+            0xC0 <= marker <= 0xCF and marker not in _NOT_FRAME_HEADERS
+        ):
+            return Codestream(rows, columns, precision)
         place += 2 + length
     return None

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from pathlib import Path
 
 MAGIC = b"DICM"
 PREAMBLE_LENGTH = 128
 HEAD_LENGTH = 1024
 """Bytes that are looked at: preamble, magic and the first file meta elements, the storage class among them."""
+
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_HEAD = 4 * HEAD_LENGTH
+"""Bytes of a gzipped file that are inflated to look at its content: its own header holds a file name."""
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 _DIRECTORY_CLASS = re.compile(rb"1\.2\.840\.10008\.1\.3\.10(?![0-9.])")
@@ -31,6 +36,11 @@ def has_magic(head: bytes) -> bool:
     return head[PREAMBLE_LENGTH : PREAMBLE_LENGTH + 4] == MAGIC
 
 
+def is_gzip(head: bytes) -> bool:
+    """True where ``head`` (the first bytes of a file) begins a gzip file (RFC 1952)."""
+    return head.startswith(_GZIP_MAGIC)
+
+
 def starts_with_element(head: bytes) -> bool:
     """True where ``head`` looks like the first element of a data set written without preamble, as old exporters do."""
     if len(head) < 8:
@@ -48,13 +58,22 @@ def has_explicit_vr(head: bytes) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """True where the content of ``path`` is a DICOM data set that may hold an image; a DICOMDIR is not.
+    """True where the content of ``path``, gzipped or not, is a DICOM data set that may hold an image; a DICOMDIR is not.
 
     Raises:
         OSError: The file cannot be opened.
     """
     with path.open("rb") as stream:
-        head = stream.read(HEAD_LENGTH)
+        head = stream.read(_GZIP_HEAD)
+    head = _inflated_head(head) if is_gzip(head) else head[:HEAD_LENGTH]
     if has_magic(head):
         return _DIRECTORY_CLASS.search(head) is None
     return starts_with_element(head)
+
+
+def _inflated_head(zipped: bytes) -> bytes:
+    """The first bytes in a gzip file; empty where it is damaged."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(zipped, HEAD_LENGTH)
+    except zlib.error:
+        return b""

@@ -6,9 +6,11 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from dfd.errors import SeriesError
+from dfd.progress import progress
 from dfd.reading.content import is_dicom, is_nifti
 
 INDEX_NAME = "index.json"
@@ -21,10 +23,12 @@ _log = logging.getLogger(__name__)
 def find_files(folder: Path) -> list[Path]:
     """Every DICOM and NIfTI file below ``folder``, at any depth, sorted by path.
 
-    DICOM is told by content (preamble, or a plausible first element), NIfTI by its name. Symbolic links are followed, as datasets of the
-    platform are links into another tree; a link back into its own parents is not. Where ``folder`` holds the platform's ``index.json`` (an array
-    of studies ``{path, series: [{folderName}]}``) only the series listed there are walked, or the whole study where none is listed. DICOMDIR
-    files and anything else are passed over in silence. Nothing is written.
+    DICOM is told by content (preamble, or a plausible first element; gzipped or not), NIfTI by its
+    name. Symbolic links are followed, as datasets of the platform are links into another tree; a
+    link back into its own parents is not. Where ``folder`` holds the platform's ``index.json`` (an
+    array of studies ``{path, series: [{folderName}]}``) only the series listed there are walked, or
+    the whole study where none is listed. DICOMDIR files and anything else are passed over in
+    silence. Nothing is written.
 
     Raises:
         SeriesError: ``folder`` is not a folder or cannot be listed.
@@ -39,13 +43,12 @@ def find_files(folder: Path) -> list[Path]:
     visits: Counter[str] = Counter()
     found: set[Path] = set()
     for start in [folder] if listed is None else listed:
-        found.update(path for path in _walk(start, visits) if _is_scan(path))
+        found.update(path for path in progress(_walk(start, visits), "looking for scans") if _is_scan(path))
     return sorted(found)
 
 
-def _walk(start: Path, visits: Counter[str]) -> list[Path]:
+def _walk(start: Path, visits: Counter[str]) -> Iterator[Path]:
     """All regular files below ``start``, links followed, loops cut."""
-    files: list[Path] = []
     waiting: list[tuple[Path, frozenset[str]]] = [(start, frozenset())]
     while waiting:
         folder, parents = waiting.pop()
@@ -62,8 +65,7 @@ def _walk(start: Path, visits: Counter[str]) -> list[Path]:
             if child.is_dir():
                 waiting.append((child, parents | {real}))
             elif child.is_file():
-                files.append(child)
-    return files
+                yield child
 
 
 def _is_scan(path: Path) -> bool:

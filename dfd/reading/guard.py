@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import struct
 import warnings
@@ -20,18 +21,20 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 # Private, yet the very parser dcmread uses: a second opinion on where the header ends would be a way around the guard.
 from pydicom.filereader import _read_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dfd.errors import SeriesError
-from dfd.reading.content import HEAD_LENGTH, MAGIC, PREAMBLE_LENGTH, has_explicit_vr, has_magic, starts_with_element
+from dfd.reading.content import HEAD_LENGTH, MAGIC, PREAMBLE_LENGTH, has_explicit_vr, has_magic, is_gzip, starts_with_element
 
 INFLATED_LIMIT = 256 * 2**20
-"""Bytes a deflated file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no limit (1 MB became 2 GB)."""
+"""Bytes a deflated or gzipped file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no limit (1 MB became 2 GB)."""
 
 PIXELS_LIMIT = 2 * 2**30
 """Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT slices."""
 
 _CHUNK = 2**20
+_LAST_FIRST_GROUP = 0x0028
+"""Of a data set with an image: elements are written in ascending order, and the image's size has this group."""
 _CHANGED = "{} changed while it was read: wait until it is written, then run again"
 _LOGS = ("pydicom", "nibabel.global")
 
@@ -139,12 +142,14 @@ def read_header(path: Path, tags: tuple[int, ...] | None = None) -> Dataset:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Open ``path`` for pydicom: a deflated file is inflated up to a limit first, a missing preamble is put before the data.
+    """Open ``path`` for pydicom: a gzipped or deflated file is inflated up to a limit first, a missing preamble is put before the data.
 
     Raises:
-        SeriesError: Not DICOM, or the file inflates beyond ``INFLATED_LIMIT``.
+        SeriesError: Not DICOM, the file inflates beyond ``INFLATED_LIMIT``, or it is written in another way than its transfer syntax says and pydicom
+            cannot read it.
     """
-    with path.open("rb") as stream:
+    with path.open("rb") as file:
+        stream = _unzipped(file, path)
         head = stream.read(HEAD_LENGTH)
         standard = has_magic(head)
         if not standard and not starts_with_element(head):
@@ -152,16 +157,42 @@ def open_source(path: Path) -> Iterator[Source]:
         stream.seek(PREAMBLE_LENGTH + len(MAGIC) if standard else 0)
         meta = _read_file_meta_info(stream)
         syntax = meta.get("TransferSyntaxUID")
+        if not syntax:
+            syntax = _guessed_syntax(stream)
+            meta.TransferSyntaxUID = syntax
+            standard = False
+        _check_written(stream, UID(syntax), path)
         if syntax == DeflatedExplicitVRLittleEndian:
             yield Source(_inflated(stream, path), meta)
-        elif syntax and standard:
+        elif standard:
             stream.seek(0)
             yield Source(stream, meta)
         else:
-            if not syntax:
-                syntax = _guessed_syntax(stream)
-                meta.TransferSyntaxUID = syntax
             yield Source(_rebuilt(stream, str(syntax), path), meta)
+
+
+def _check_written(stream: BinaryIO, syntax: UID, path: Path) -> None:
+    """Raise SeriesError where the data set cannot be one of ``syntax``; ``stream`` stays where it is.
+
+    Implicit and explicit VR may be confused: pydicom tells them apart. Byte order and deflation may not: what it reads then is no data set.
+    """
+    start = stream.tell()
+    first = stream.read(8)
+    stream.seek(start)
+    if len(first) < 8:
+        return
+    if syntax == DeflatedExplicitVRLittleEndian:
+        contradicts = starts_with_element(first)
+    else:
+        (group,) = struct.unpack(">H" if syntax == ExplicitVRBigEndian else "<H", first[:2])
+        contradicts = group > _LAST_FIRST_GROUP
+    if contradicts:
+        raise SeriesError(f"{path} says that it is written as {syntax_name(syntax)} but is not: export it again")
+
+
+def syntax_name(syntax: UID) -> str:
+    """Name of a transfer syntax for people; what is no UID is not repeated, since a damaged file may say anything there."""
+    return syntax.name if syntax.is_valid else "an unnamed syntax"
 
 
 def _guessed_syntax(stream: BinaryIO) -> UID:
@@ -186,6 +217,27 @@ def _rebuilt(stream: BinaryIO, syntax: str, path: Path) -> BinaryIO:
     return BytesIO(_preamble(syntax) + content)
 
 
+def _unzipped(file: BinaryIO, path: Path) -> BinaryIO:
+    """``file``, or what it holds where it is gzipped; at its start."""
+    zipped = is_gzip(file.read(HEAD_LENGTH))
+    file.seek(0)
+    if not zipped:
+        return file
+    content = BytesIO()
+    with gzip.GzipFile(fileobj=file) as inflating:
+        while chunk := inflating.read(_CHUNK):
+            content.write(chunk)
+            _check_inflated(content, path)
+    content.seek(0)
+    return content
+
+
+def _check_inflated(content: BytesIO, path: Path) -> None:
+    """Raise SeriesError where ``content`` has grown beyond the limit."""
+    if content.tell() > INFLATED_LIMIT:
+        raise SeriesError(f"{path} inflates to more than {INFLATED_LIMIT // 2**20} MiB, as no slice does: export it uncompressed")
+
+
 def _inflated(stream: BinaryIO, path: Path) -> BinaryIO:
     """The rest of ``stream`` inflated behind a preamble (PS3.5 section A.5), piece by piece so that a bomb is noticed early."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -195,8 +247,7 @@ def _inflated(stream: BinaryIO, path: Path) -> BinaryIO:
         while chunk and not inflater.eof:
             content.write(inflater.decompress(chunk, _CHUNK))
             chunk = inflater.unconsumed_tail
-            if content.tell() > INFLATED_LIMIT:
-                raise SeriesError(f"{path} inflates to more than {INFLATED_LIMIT // 2**20} MiB, as no slice does: export it uncompressed")
+            _check_inflated(content, path)
     content.write(inflater.flush())
     if not inflater.eof:
         raise EOFError("the deflated data end too early")

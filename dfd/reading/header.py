@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, READ_ERRORS
+from dfd.reading.image_terms import GE_TAGS, KEYWORDS, frame_terms_of, image_type_of
+from dfd.reading.kinds import kind_of, refuse_other_objects
 from dfd.records import ScanFacts
 
 SMALLEST_SIDE = 32
 """Pixels; the network needs a crop of this size."""
+
+PLANE_COSINE = 0.8
+"""A plane whose normal is farther from an axis of the patient (37 degrees; gantries tilt up to 30) is oblique."""
 
 HU_TYPES = ("", "HU", "US")
 """Values of RescaleType under which rescaled CT is taken as HU: absent, Hounsfield, and "unspecified", which some vendors write."""
@@ -27,16 +33,24 @@ _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.
 """JPEG baseline, JPEG extended, near-lossless JPEG-LS, HTJ2K (may lose): lossy unless LossyImageCompression is 00."""
 
 _KEYWORDS = (
-    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID AcquisitionDate AcquisitionTime AcquisitionDateTime Modality Manufacturer "
+    "SpecificCharacterSet SOPInstanceUID AcquisitionDate AcquisitionTime AcquisitionDateTime Modality Manufacturer "
     "ManufacturerModelName PatientID StudyInstanceUID FrameOfReferenceUID KVP BodyPartExamined ScanningSequence SequenceVariant SequenceName "
     "PulseSequenceName SliceThickness TriggerTime ConvolutionKernel SeriesInstanceUID InstanceNumber TemporalPositionIdentifier "
     "ImagePositionPatient ImageOrientationPatient SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing "
-    "BitsAllocated BitsStored PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
+    "ImagerPixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation "
+    "PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
     "DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit RescaleIntercept RescaleSlope RescaleType LossyImageCompression "
-    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
+    "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence SeriesNumber "
+) + KEYWORDS
+HEADER_TAGS: tuple[int, ...] = (
+    *(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None),
+    *GE_TAGS,
 )
-HEADER_TAGS: tuple[int, ...] = tuple(tag for word in _KEYWORDS.split() if (tag := tag_for_keyword(word)) is not None)
 """The elements that are read; the patient's name is not among them."""
+
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""1,024 may be a thousand and 24, or one and a bit: never decided."""
 
 STUDY_TAGS = tuple(tag for word in ("SpecificCharacterSet", "StudyInstanceUID") if (tag := tag_for_keyword(word)) is not None)
 """Those that tell to which study a file belongs."""
@@ -67,12 +81,20 @@ class Placement:
 
 
 def value_of(header: Dataset, keyword: str) -> object:
-    """Value of an element; None where it is missing, empty or cannot be parsed."""
+    """Value of an element; None where it is missing, empty or cannot be parsed, and the text as written where a decimal string is no number."""
     try:
         value: object = header.get(keyword)
     except READ_ERRORS:
-        return None
+        return _as_written(header, keyword)
     return None if value is None or value == "" else value
+
+
+def _as_written(header: Dataset, keyword: str) -> str | None:
+    """Text of a decimal string that pydicom cannot parse ("0,7"); None for any other element."""
+    raw = header.get_item(keyword)
+    if dictionary_VR(keyword) != "DS" or raw is None or not isinstance(raw.value, bytes):
+        return None
+    return raw.value.decode("ascii", "replace")
 
 
 def text_of(value: object) -> str:
@@ -83,20 +105,29 @@ def text_of(value: object) -> str:
 
 
 def texts_of(value: object) -> tuple[str, ...]:
-    """A value as texts."""
+    """A value as texts; a text with backslashes is several, also under a representation that has one value (UT)."""
     if value is None:
         return ()
     values = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
-    return tuple(str(entry).strip().strip("\0") for entry in values)
+    return tuple(part.strip().strip("\0") for entry in values for part in str(entry).split("\\"))
 
 
 def numbers_of(value: object, count: int) -> tuple[float, ...]:
     """A value as ``count`` finite numbers; empty where it is anything else."""
     try:
-        found = tuple(float(text) for text in texts_of(value))
+        found = tuple(float(text) for text in _with_points(texts_of(value)))
     except ValueError:
         return ()
     return found if len(found) == count and all(math.isfinite(number) for number in found) else ()
+
+
+def _with_points(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """``texts`` with decimal commas turned into points, where no comma could separate thousands or values."""
+    if not any("," in text for text in texts):
+        return texts
+    if all(_COMMA_NUMBER.fullmatch(text) for text in texts) and not all(_THOUSANDS.fullmatch(text) for text in texts if "," in text):
+        return tuple(text.replace(",", ".") for text in texts)
+    return texts
 
 
 def number_of(value: object) -> float | None:
@@ -108,6 +139,8 @@ def number_of(value: object) -> float | None:
 def frame_value(header: Dataset, frame: int, macro: str, keyword: str) -> object:
     """An element of a frame: from its own functional group, from the shared one, or from the top level (PS3.3 section C.7.6.16)."""
     for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        if sequence not in header:  # as in every classic file, where looking for the item costs much more
+            continue
         group = _item(header, sequence, index)
         item = _item(group, macro, 0) if group is not None else None
         if item is not None and (value := value_of(item, keyword)) is not None:
@@ -140,14 +173,17 @@ def image_shape(header: Dataset, path: Path) -> ImageShape:
     """Size and storage of the pixels.
 
     Raises:
-        SeriesError: No image, colour, too small, more than ``PIXELS_LIMIT`` bytes, or bits that contradict each other.
+        SeriesError: No image, no scan by its SOP class, colour, too small, more than ``PIXELS_LIMIT`` bytes, or bits that contradict each other.
     """
+    refuse_other_objects(header, path)
     if "Rows" not in header or "Columns" not in header:
         raise SeriesError(f"{path} holds no image (it may be a report, a plan or a contour set): leave it out")
     samples = whole_number(header, "SamplesPerPixel", 1, path)
     photometric = text_of(value_of(header, "PhotometricInterpretation"))
     if samples != 1 or not photometric.startswith("MONOCHROME"):
-        raise SeriesError(f"{path} is a colour picture ({photometric or 'unnamed'}, {samples} samples per pixel): give the original greyscale slice")
+        kind = kind_of(header)
+        picture = f"DICOM {kind} in colour" if kind else "colour picture"
+        raise SeriesError(f"{path} is a {picture} ({photometric or 'unnamed'}, {samples} samples per pixel): give the original greyscale slice")
     rows, columns = whole_number(header, "Rows", None, path), whole_number(header, "Columns", None, path)
     if min(rows, columns) < SMALLEST_SIDE:
         raise SeriesError(f"{path} has {rows} x {columns} pixels, too small to be assessed: give at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")
@@ -158,6 +194,9 @@ def image_shape(header: Dataset, path: Path) -> ImageShape:
         raise SeriesError(f"{path} claims {frames} frames of {stored} bits in {allocated}, which no greyscale scan has: export it again")
     if rows * columns * frames * (allocated // 8) > PIXELS_LIMIT:
         raise SeriesError(f"{path} claims {frames} frames of {rows} x {columns} pixels, over {PIXELS_LIMIT // 2**20} MiB: split or re-export it")
+    if (highest := whole_number(header, "HighBit", stored - 1, path)) != stored - 1:
+        # Before DICOM (ACR-NEMA) the bits might lie higher; a header that says so today is mostly damaged, and nothing tells which it is.
+        raise SeriesError(f"{path} says HighBit {highest} for {stored} stored bits, but the highest of them is bit {stored - 1}: export it again")
     signed = whole_number(header, "PixelRepresentation", 0, path) == 1
     return ImageShape(rows, columns, frames, allocated, stored, signed, photometric == "MONOCHROME1")
 
@@ -191,13 +230,33 @@ def spacing_of(header: Dataset, frame: int) -> tuple[float, float] | None:
     return (found[0], found[1]) if found and min(found) > 0 else None
 
 
+def has_detector_spacing(header: Dataset, frame: int) -> bool:
+    """True where the only distance of pixels is that on the detector: how large they are in the patient is then not known."""
+    return spacing_of(header, frame) is None and len(numbers_of(value_of(header, "ImagerPixelSpacing"), 2)) == 2
+
+
 def patient_hash(identity: str, path: Path) -> str:
     """First 12 hexadecimal digits of the SHA-256 of a patient's identity, or of the file's folder where there is none."""
     return hashlib.sha256((identity or str(path.parent.resolve())).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def plane_of(orientation: tuple[float, ...]) -> str:
+    """``axial``, ``coronal``, ``sagittal`` or ``oblique`` for six direction cosines; empty where there are none."""
+    if not orientation:
+        return ""
+    normal = normal_of(orientation)
+    largest = max(range(3), key=lambda axis: abs(normal[axis]))
+    if abs(normal[largest]) < PLANE_COSINE * math.hypot(*normal):
+        return "oblique"
+    return ("sagittal", "coronal", "axial")[largest]
+
+
 def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
     """Facts of one frame (zero-based)."""
+
+    def texts(group: str, keyword: str) -> tuple[str, ...]:
+        return texts_of(frame_value(header, frame, group, keyword))
+
     modality = text_of(value_of(header, "Modality")).upper()
     thickness = number_of(frame_value(header, frame, "PixelMeasuresSequence", "SliceThickness"))
     bits = number_of(value_of(header, "BitsStored"))
@@ -209,14 +268,17 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
         kernel=text_of(frame_value(header, frame, "CTReconstructionSequence", "ConvolutionKernel")),
         sequence=_sequence_of(header),
         body_part=text_of(value_of(header, "BodyPartExamined")).upper(),
-        image_type=tuple(part.upper() for part in texts_of(value_of(header, "ImageType"))),
+        image_type=image_type_of(texts, header),
         unit="HU" if modality == "CT" and _is_hounsfield(header, frame) else "stored",
         spacing_mm=spacing_of(header, frame),
+        detector_spacing=has_detector_spacing(header, frame),
         thickness_mm=thickness if thickness and thickness > 0 else None,
         bits_stored=int(bits) if bits else 16,
         lossy=_is_lossy(header, syntax),
         compression=syntax.name,
         patient_hash=patient_hash(text_of(value_of(header, "PatientID")), path),
+        frame_terms=frame_terms_of(texts, header),
+        plane=plane_of(placement_of(header, frame).orientation),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -15,13 +16,17 @@ from numpy.typing import NDArray
 
 from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, quiet
-from dfd.reading.header import SMALLEST_SIDE, Placement, normal_of, patient_hash, position_of
+from dfd.reading.header import SMALLEST_SIDE, Placement, normal_of, patient_hash, plane_of, position_of
 from dfd.reading.measurable import check_measurable
 from dfd.reading.pixels import LOWEST_HU, frame_index, unitless_slice
 from dfd.records import Rescale, ScanFacts, Series, Slice, SliceRef
 
 AIR_HU = -500.0
 """A volume with values below this is taken as HU: NIfTI has no unit, and no MR or PET value is that negative."""
+
+SAME_SIZE = 0.01
+"""Relative difference up to which the sides of a voxel are the same in a transform and in pixdim; both are float32."""
+OTHER_SIZES = "the sform of the file gives its voxels another size than pixdim, so positions are those of the qform"
 
 _MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres per NIFTI_UNITS code: unnamed (millimetres by custom), metre, millimetre, micrometre."""
@@ -62,9 +67,10 @@ def read_nifti_slice(path: Path, frame: int | None, unit: str | None = None) -> 
     frames = _frames(image)
     index = frame_index(frame, frames, path)
     values = _plane(image, index, path)
-    facts = _facts(image, values, path, unit)
+    placement = _placement(image, index)
+    facts = replace(_facts(image, values, path, unit), plane=plane_of(placement.orientation))
     valid = np.isfinite(values)
-    ref = SliceRef(path, index, "", position_of(_placement(image, index)))
+    ref = SliceRef(path, index, "", position_of(placement), corner_mm=placement.corner_mm)
     if facts.unit != "HU":
         rescale = _rescale(image)
         # Whole numbers again: rounding of the scaled ones depends on the scale.
@@ -91,15 +97,24 @@ def read_nifti_facts(path: Path) -> ScanFacts:
 def read_nifti_series(path: Path) -> Series:
     """A NIfTI volume as one series of frames, ordered by position where the file says how the volume lies, else as stored.
 
+    Where the file has two transforms, sform and qform, that give its voxels different sizes, the one that agrees with pixdim counts, and a
+    remark says so.
+
     Raises:
         SeriesError: As ``read_nifti_slice``.
     """
     image = _open(path)
     facts = _facts(image, _plane(image, _frames(image) // 2, path), path)
     placements = [_placement(image, frame) for frame in range(_frames(image))]
-    refs = [SliceRef(path, frame, "", position_of(placement)) for frame, placement in enumerate(placements)]
+    refs = [
+        SliceRef(path, frame, "", position_of(placement), corner_mm=placement.corner_mm)
+        for frame, placement in enumerate(placements)
+    ]
     refs.sort(key=lambda ref: (ref.position_mm or 0.0, ref.frame))
-    return Series("", placements[0].orientation, tuple(refs), facts)
+    orientation = placements[0].orientation
+    remarks = (OTHER_SIZES,) if orientation and _affine_of(image) is not image.affine else ()
+    facts = replace(facts, plane=plane_of(orientation))
+    return Series("", orientation, tuple(refs), facts, remarks)
 
 
 def _open(path: Path) -> Nifti1Image:
@@ -173,12 +188,34 @@ def _placement(image: Nifti1Image, index: int) -> Placement:
     if image.affine is None or not (int(header["sform_code"]) or int(header["qform_code"])):
         return Placement()
     # NIfTI is RAS: the first two axes change sign. A column index counts along nibabel's first axis.
-    affine = np.asarray(image.affine, dtype=np.float64)[:3] * np.array([[-1.0], [-1.0], [1.0]]) * _millimetres(image)
+    affine = np.asarray(_affine_of(image), dtype=np.float64)[:3] * np.array([[-1.0], [-1.0], [1.0]]) * _millimetres(image)
     with np.errstate(all="ignore"):
         corner = affine[:, 3] + index * affine[:, 2]
         cosines = (affine[:, :2] / np.linalg.norm(affine[:, :2], axis=0)).T.ravel()
     found = Placement(tuple(float(cosine) for cosine in cosines), tuple(float(mm) for mm in corner))
     return found if np.isfinite(cosines).all() and np.isfinite(corner).all() and any(normal_of(found.orientation)) else Placement()
+
+
+def _affine_of(image: Nifti1Image) -> NDArray[np.float64]:
+    """The transform that places the volume: as nibabel chooses, the sform before the qform.
+
+    The qform instead where both are set and the sform alone contradicts pixdim: an sform may lead
+    into the space of an atlas, whose millimetres are not those of the patient.
+    """
+    affine: NDArray[np.float64] = image.affine
+    header = image.header
+    if not (int(header["sform_code"]) and int(header["qform_code"])):
+        return affine
+    try:
+        scanner: NDArray[np.float64] = header.get_qform()
+    except _NIFTI_ERRORS:
+        return affine
+    sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
+    agree = [
+        np.allclose(np.linalg.norm(each[:3, :3], axis=0), sizes, rtol=SAME_SIZE, atol=0.0)
+        for each in (affine, scanner)
+    ]
+    return scanner if agree == [False, True] else affine
 
 
 def _millimetres(image: Nifti1Image) -> float:

@@ -1,24 +1,20 @@
-"""Stored DICOM pixels to intensities: one frame decoded, padding told apart, rescaled."""
+"""Stored DICOM pixels to intensities: padding told apart, rescaled."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.encaps import get_frame
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, RLELossless
 
+from dfd import hounsfield
 from dfd.errors import SeriesError
-from dfd.reading.codestream import stated_size
-from dfd.reading.guard import Source, open_source, read_header, reading
+from dfd.reading.decoding import decode_stored
+from dfd.reading.guard import read_header, reading
 from dfd.reading.header import (
     HEADER_TAGS,
     ImageShape,
@@ -35,20 +31,11 @@ from dfd.reading.measurable import check_measurable
 from dfd.reading.unitless import in_steps
 from dfd.records import BoolImage, Rescale, ScanFacts, Slice, SliceRef
 
-GPL_SYNTAXES = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-"""JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not in the core."""
-_GPL_MODULE = "libjpeg"
-_DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
-"""Deflated image frames: no decoder inflates them up to a limit."""
-
-_PLUGIN_OF = {str(RLELossless): "pydicom"}
-"""pylibjpeg-rle is faster (1 instead of 7 ms) but on damaged data it panics with a BaseException that would end the run."""
-
 SLOPE_LIMITS = (1e-9, 1e9)
 """Rescale slopes outside are damage: vendors' lie between 1e-6 and 1e4."""
 INTERCEPT_LIMIT = 1e9
 
-LOWEST_HU = -1500.0
+LOWEST_HU = hounsfield.LOWEST_HU
 """HU below which nothing is measured: vacuum is -1000, undershoot and noise reach -1200. Padding at -2048 and -3024 HU is met without a tag that
 names it, and beside one that names another value (GE scans of LIDC-IDRI declare 63536 and write -1024)."""
 
@@ -128,57 +115,6 @@ def frame_index(frame: int | None, frames: int, path: Path) -> int:
     if not 0 <= frame < frames:
         raise SeriesError(f"{path} holds {frames} frame(s) but frame {frame + 1} was asked for: correct the column `frame` (1 to {frames})")
     return frame
-
-
-def decode_stored(path: Path, shape: ImageShape, index: int) -> NDArray[np.generic]:
-    """Stored values ``[H, W]`` of frame ``index`` (zero-based) in the file's own type; only that frame is decoded.
-
-    Raises:
-        SeriesError: No decoder installed, pixels missing, cut short, or of another size than the header says.
-    """
-    with reading(path), open_source(path) as source:
-        syntax = UID(text_of(value_of(source.meta, "TransferSyntaxUID")))
-        _check_decoder(syntax, path)
-        with reading(path, "has pixels that cannot be decoded"):
-            try:
-                stored = _decoded(source, syntax, shape, index, path)
-            except RuntimeError as error:
-                if syntax not in GPL_SYNTAXES or importlib.util.find_spec(_GPL_MODULE) is not None:
-                    raise
-                raise _no_decoder(syntax, path) from error
-    if stored.shape != (shape.rows, shape.columns):
-        raise SeriesError(f"{path} decodes to {stored.shape} instead of {(shape.rows, shape.columns)}: export it again")
-    return stored
-
-
-def _decoded(source: Source, syntax: UID, shape: ImageShape, index: int, path: Path) -> NDArray[np.generic]:
-    """The frame, read from the stream where it is not compressed, else from its own codestream."""
-    if not syntax.is_encapsulated:
-        source.stream.seek(0)
-        return np.asarray(pixel_array(source.stream, index=index, raw=True))
-    dataset = dcmread(source.stream)
-    size = stated_size(get_frame(dataset.PixelData, index, number_of_frames=shape.frames))
-    if size is not None and size != (shape.rows, shape.columns):
-        raise SeriesError(
-            f"{path} says {shape.rows} x {shape.columns} pixels in its header but {size[0]} x {size[1]} in its compressed image: export it again"
-        )
-    return np.asarray(pixel_array(dataset, index=index, raw=True, decoding_plugin=_PLUGIN_OF.get(syntax, "")))
-
-
-def _check_decoder(syntax: UID, path: Path) -> None:
-    """Raise SeriesError where no installed decoder reads ``syntax``."""
-    try:
-        available = get_decoder(syntax).is_available and syntax != _DEFLATED_FRAMES
-    except NotImplementedError:
-        available = False
-    if not available:
-        raise _no_decoder(syntax, path)
-
-
-def _no_decoder(syntax: UID, path: Path) -> SeriesError:
-    """The error for a compression that cannot be read here."""
-    mend = 'pip install "deepfakes-detector[gpl-decoders]"' if syntax in GPL_SYNTAXES else "export it uncompressed"
-    return SeriesError(f"{path} is compressed as {syntax.name or 'an unnamed syntax'}, for which no decoder is installed: {mend}")
 
 
 def _scaling_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path, index: int) -> Scaling:

@@ -5,31 +5,18 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
-
-from pydicom import Dataset
 
 from dfd.errors import SeriesError
+from dfd.progress import progress
 from dfd.reading.content import is_dicom, is_nifti
+from dfd.reading.copies import Copies, uids_shared, without_copies
+from dfd.reading.entries import Entry, GroupKey, entries_of
 from dfd.reading.files import find_files
-from dfd.reading.guard import read_header, reading
-from dfd.reading.header import (
-    HEADER_TAGS,
-    STUDY_TAGS,
-    Placement,
-    facts_of,
-    frame_value,
-    image_shape,
-    moment_of,
-    normal_of,
-    number_of,
-    placement_of,
-    position_of,
-    text_of,
-    value_of,
-)
+from dfd.reading.guard import read_header
+from dfd.reading.header import STUDY_TAGS, position_of, text_of, value_of
 from dfd.reading.nifti import read_nifti_series
 from dfd.records import ScanFacts, Series, Skipped, SliceRef
 
@@ -42,60 +29,39 @@ SAME_POSITION_MM = 0.01
 GAP_FACTOR = 1.5
 """A distance of more than this many usual distances is a gap."""
 
-AXIAL_COSINE = 0.8
-"""A CT plane whose normal is farther from the patient's long axis (37 degrees; gantries tilt up to 30) was not scanned axially."""
-
 FILES_TRIED = 8
 """Names of a folder among which its first DICOM file is sought."""
-
-_OrderKey: TypeAlias = tuple[tuple[bool, float | str], ...]
-_GroupKey: TypeAlias = tuple[str, str, int, int]
-"""SeriesInstanceUID, the folder where there is no UID, rows, columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One frame as its header describes it."""
-
-    path: Path
-    frame: int
-    sop_uid: str
-    group: _GroupKey
-    placement: Placement
-    order: _OrderKey
-    """What tells phases at one place apart, in order of trust; the last part makes it unique."""
-    facts: ScanFacts
-    acquired: str
-    study: tuple[str, str]
-    """StudyInstanceUID and FrameOfReferenceUID."""
-
 
 def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
     """Every series below ``folder`` from headers alone, and the files that hold none.
 
-    One series is one SeriesInstanceUID (the file's folder where there is none), one matrix size and one orientation. Slices are ordered by
-    phase, then by position along the normal (by InstanceNumber where there is no position). Several slices at one position are phases, in
-    the order of temporal position, acquisition time, trigger time and InstanceNumber. A file that repeats a SOPInstanceUID is left out with a
-    remark; missing slices are named in a remark. Each frame of a multi-frame file is a slice; each NIfTI volume is a series.
+    One series is one SeriesInstanceUID (the file's folder and SeriesNumber where there is none) of one study and patient, one convolution
+    kernel, one matrix size and one orientation. Slices are ordered by phase, then by position along the normal (by InstanceNumber where there
+    is no position). Several slices at one position are phases, in the order of temporal position, acquisition time, trigger time and
+    InstanceNumber. A file that holds the same pixels at the same place as another is a copy, left out of ``slices`` with a remark and kept in
+    ``copies``; files that differ are different slices even where they carry one SOPInstanceUID, with a remark. Missing slices are named in a
+    remark. Each frame of a multi-frame file is a slice; each NIfTI volume is a series.
 
     Raises:
         SeriesError: ``folder`` cannot be listed. A file that cannot be read is a ``Skipped``.
     """
-    groups: dict[_GroupKey, list[_Entry]] = defaultdict(list)
+    groups: dict[GroupKey, list[Entry]] = defaultdict(list)
     found: list[Series] = []
     skipped: list[Skipped] = []
-    for path in find_files(folder):
+    for path in progress(find_files(folder), "reading headers"):
         try:
             if is_nifti(path):
                 found.append(read_nifti_series(path))
                 continue
-            for entry in _entries(path):
+            for entry in entries_of(path):
                 groups[entry.group].append(entry)
         except SeriesError as error:
             skipped.append(Skipped(path, str(error)))
     for key in sorted(groups):
-        kept, remarks = _without_repeats(groups[key])
-        found.extend(_series_of(members, remarks) for members in _split_by_orientation(kept))
+        single = without_copies(groups[key])
+        found.extend(
+            _with_copies(_series_of(members), single) for members in _split_by_orientation(single.kept)
+        )
     return found, skipped
 
 
@@ -109,50 +75,47 @@ def study_of(folder: Path) -> str:
         return ""
 
 
-def _entries(path: Path) -> list[_Entry]:
-    """The frames of one DICOM file."""
-    header = read_header(path, HEADER_TAGS)
-    with reading(path):
-        shape = image_shape(header, path)
-        uid = text_of(value_of(header, "SeriesInstanceUID"))
-        group = (uid, "" if uid else str(path.parent), shape.rows, shape.columns)
-        sop_uid = text_of(value_of(header, "SOPInstanceUID"))
-        facts = facts_of(header, path)
-        study = (text_of(value_of(header, "StudyInstanceUID")), text_of(value_of(header, "FrameOfReferenceUID")))
-        # The exposure of a frame of an enhanced file has a group of its own, which is not read: such frames are told apart by time alone.
-        voltage = number_of(value_of(header, "KVP"))
-        acquired = [f"{moment_of(header, frame)} {voltage}" for frame in range(shape.frames)]
-        return [
-            _Entry(path, frame, sop_uid, group, placement_of(header, frame), _order_key(header, frame, sop_uid), facts, acquired[frame], study)
-            for frame in range(shape.frames)
-        ]
+def _with_copies(series: Series, single: Copies) -> Series:
+    """``series`` with the copies of its slices, and with remarks on them and on shared identifiers."""
+    places = {(ref.path, ref.frame): ref for ref in series.slices}
+    pairs = [
+        (replace(ref, path=copy.path, frame=copy.frame, sop_uid=copy.sop_uid), ref)
+        for copy, original in single.repeated
+        if (ref := places.get((original.path, original.frame))) is not None
+    ]
+    same = sum(copy.sop_uid == ref.sop_uid for copy, ref in pairs)
+    return replace(
+        series,
+        copies=tuple(pairs),
+        remarks=(
+            *_repeats(same, "the SOPInstanceUID"),
+            *_repeats(len(pairs) - same, "the pixels and the place"),
+            *_shared_remarks(series),
+            *series.remarks,
+        ),
+    )
 
 
-def _order_key(header: Dataset, frame: int, sop_uid: str) -> _OrderKey:
-    """What orders slices at one position: (missing, value) pairs, so that slices which say more come first."""
-    content = "FrameContentSequence"
-    temporal = number_of(frame_value(header, frame, content, "TemporalPositionIndex")) or number_of(value_of(header, "TemporalPositionIdentifier"))
-    moment = moment_of(header, frame)
-    trigger = number_of(frame_value(header, frame, "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"))
-    trigger = number_of(value_of(header, "TriggerTime")) if trigger is None else trigger
-    instance = number_of(value_of(header, "InstanceNumber"))
-    numbers = tuple((number is None, number or 0.0) for number in (temporal, trigger, instance))
-    return (numbers[0], (not moment, moment), *numbers[1:], (False, sop_uid), (False, float(frame)))
+def _repeats(count: int, what: str) -> tuple[str, ...]:
+    """A remark on copies that were left out."""
+    words = ("slice repeats", "was") if count == 1 else ("slices repeat", "were")
+    return (f"{count} {words[0]} {what} of another and {words[1]} left out",) if count else ()
 
 
-def _without_repeats(entries: list[_Entry]) -> tuple[list[_Entry], tuple[str, ...]]:
-    """Each SOPInstanceUID and frame once, the first by path, and a remark on how many were left out."""
-    kept: dict[tuple[str, ...], _Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (entry.path, entry.frame)):
-        kept.setdefault((entry.sop_uid or str(entry.path), str(entry.frame)), entry)
-    repeats = len(entries) - len(kept)
-    words = ("slice repeats", "was") if repeats == 1 else ("slices repeat", "were")
-    return list(kept.values()), (f"{repeats} {words[0]} the SOPInstanceUID of another and {words[1]} left out",) if repeats else ()
+def _shared_remarks(series: Series) -> tuple[str, ...]:
+    """A remark where slices that differ carry one SOPInstanceUID."""
+    shared = uids_shared(series.slices).total()
+    if not shared:
+        return ()
+    return (
+        f"{shared} slices differ and share their SOPInstanceUID with others, as a faulty export "
+        "writes: they are taken as different slices",
+    )
 
 
-def _split_by_orientation(entries: list[_Entry]) -> list[list[_Entry]]:
+def _split_by_orientation(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Entries of one orientation together; sorted first, so that the order of files does not matter."""
-    planes: list[tuple[tuple[float, ...], list[_Entry]]] = []
+    planes: list[tuple[tuple[float, ...], list[Entry]]] = []
     for entry in sorted(entries, key=lambda entry: (entry.placement.orientation, entry.placement.corner_mm, entry.order)):
         orientation = entry.placement.orientation
         for first, members in planes:
@@ -164,8 +127,9 @@ def _split_by_orientation(entries: list[_Entry]) -> list[list[_Entry]]:
     return [members for _, members in planes]
 
 
-def _series_of(entries: list[_Entry], remarks: tuple[str, ...]) -> Series:
+def _series_of(entries: list[Entry]) -> Series:
     """One series from the entries of one orientation."""
+    remarks: tuple[str, ...] = ()
     orientation = entries[0].placement.orientation
     uid = entries[0].group[0]
     if not orientation:
@@ -179,13 +143,13 @@ def _series_of(entries: list[_Entry], remarks: tuple[str, ...]) -> Series:
     refs = [SliceRef(entry.path, entry.frame, entry.sop_uid, mm, phase, entry.placement.corner_mm, entry.acquired) for phase, _, mm, entry in placed]
     remarks += _phase_remarks(places) + _gap_remarks([members[0][0] for members in places])
     facts = placed[0][3].facts
-    return Series(uid, orientation, tuple(refs), facts, remarks + _plane_remarks(orientation, facts), *entries[0].study)
+    return Series(uid, orientation, tuple(refs), facts, remarks + _plane_remarks(facts), *entries[0].study)
 
 
-def _places(entries: list[_Entry], orientation: tuple[float, ...]) -> list[list[tuple[float, _Entry]]]:
+def _places(entries: list[Entry], orientation: tuple[float, ...]) -> list[list[tuple[float, Entry]]]:
     """(position, entry) of each place along the normal, places ascending, entries of one place in order of phase."""
     along = sorted(((position_of(entry.placement, orientation) or 0.0, entry) for entry in entries), key=lambda item: (item[0], item[1].order))
-    places: list[list[tuple[float, _Entry]]] = []
+    places: list[list[tuple[float, Entry]]] = []
     for mm, entry in along:
         if places and mm - places[-1][0][0] <= SAME_POSITION_MM:
             places[-1].append((mm, entry))
@@ -194,7 +158,7 @@ def _places(entries: list[_Entry], orientation: tuple[float, ...]) -> list[list[
     return [sorted(members, key=lambda item: item[1].order) for members in places]
 
 
-def _phase_remarks(places: list[list[tuple[float, _Entry]]]) -> tuple[str, ...]:
+def _phase_remarks(places: list[list[tuple[float, Entry]]]) -> tuple[str, ...]:
     """A remark where several slices lie at one place."""
     most = max(len(members) for members in places)
     if most == 1:
@@ -218,8 +182,10 @@ def _gap_remarks(positions: list[float]) -> tuple[str, ...]:
     )
 
 
-def _plane_remarks(orientation: tuple[float, ...], facts: ScanFacts) -> tuple[str, ...]:
-    """A remark where a CT calls itself axial and lies otherwise: reformats keep the words of the scan they were made from."""
-    if facts.modality == "CT" and "AXIAL" in facts.image_type and abs(normal_of(orientation)[2]) < AXIAL_COSINE:
-        return ("the header says AXIAL but the plane is not: this is a reformat, resampled from other slices",)
-    return ()
+def _plane_remarks(facts: ScanFacts) -> tuple[str, ...]:
+    """A remark where a CT was not scanned in its plane: reformats keep the words of the scan they were made from."""
+    if facts.modality != "CT" or facts.plane in ("", "axial") or "LOCALIZER" in facts.image_type:
+        return ()
+    axial = "AXIAL" in facts.image_type
+    plane = "the header says AXIAL but the plane is not" if axial else f"the plane is {facts.plane}"
+    return (f"{plane}: this is a reformat, resampled from other slices",)

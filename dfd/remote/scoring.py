@@ -18,12 +18,10 @@ from dfd.bundle.results_folder import new_folders
 from dfd.errors import OutputError, RemoteError, UsageError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import choose_output_dir
+from dfd.progress import progress
 from dfd.records import Finding
 from dfd.remote.archive import Archive, Instance, is_uid
 from dfd.settings import RemoteStudy, ScoreSettings
-
-TOLD_EVERY = 100
-"""Slices between two lines on how many have come."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +60,8 @@ def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
     instances = wanted(archive, study)
     with _private_folder() as name:
         folder = Path(name)
-        for number, instance in enumerate(instances, start=1):
+        for instance in progress(instances, "fetching slices"):
             _keep(archive.fetch(study.study, instance), folder / instance.series / f"{instance.uid}.dcm")
-            if number % TOLD_EVERY == 0 and number < len(instances):
-                logger.info("%d of %d slices fetched", number, len(instances))
         logger.info("%d slices of %d series fetched from %s", len(instances), len({each.series for each in instances}), archive.host)
         yield folder
 

@@ -51,6 +51,69 @@ def test_patients_are_folders_joined_by_patient_id(files: list[str], hashes: lis
     assert patients_of([ROOT / file for file in files], hashes, ROOT) == expected
 
 
+@pytest.mark.parametrize(
+    ("hashes", "studies", "expected"),
+    [
+        # Two PatientIDs in one study are one patient, whatever the folders.
+        (["h1", "h2", "h3"], ["s1", "s1", "s2"], ["p1", "p1", "p3"]),
+        (["h1", "h1", "h1"], ["s1", "s1", "s2"], ["p1", "p1", "p3"]),
+        # One study for all is a constant of an anonymiser, and says nothing.
+        (["h1", "h2", "h3"], ["s1", "s1", "s1"], ["p1", "p2", "p3"]),
+        (["h1", "h1", "h1"], ["s1", "s1", "s1"], ["p1", "p2", "p3"]),
+        (["h1", "h2", "h2"], ["", "", ""], ["p1", "p2", "p2"]),
+        (["h1", "h2", "h3"], ["s1", "", "s1"], ["p1", "p2", "p3"]),
+        (["h1", "h2", "h3"], ["s1", "s2", "s1"], ["p1", "p2", "p1"]),
+    ],
+)
+def test_a_study_is_of_one_patient(hashes: list[str], studies: list[str], expected: list[str]) -> None:
+    paths = [ROOT / f"p{number}" / "a.dcm" for number in (1, 2, 3)]
+    assert patients_of(paths, hashes, ROOT, studies) == expected
+
+
+def test_patients_are_counted_whatever_an_anonymiser_made_of_the_identifiers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # p1 and p2 share a study under two PatientIDs; p3 has no PatientID and no SeriesInstanceUID; p4 has another's SeriesInstanceUID.
+    make_slice(tmp_path / "p1" / "a", make_pixels(seed=1), PatientID="A", StudyInstanceUID="1.1")
+    make_slice(tmp_path / "p2" / "a", make_pixels(seed=2), PatientID="B", StudyInstanceUID="1.1")
+    for name in ("x/a", "y/b"):
+        make_slice(tmp_path / "p3" / name, make_pixels(seed=3), PatientID=None, SeriesInstanceUID=None, StudyInstanceUID="1.2")
+    make_slice(tmp_path / "p4" / "a", make_pixels(seed=4), PatientID="D", StudyInstanceUID="1.3")
+    make_slice(tmp_path / "p5" / "a", make_pixels(seed=5), PatientID=None, StudyInstanceUID="1.4")
+    found = collect(tmp_path)
+    assert {Path(item["image"]).relative_to(tmp_path).parts[0]: item["patient"] for item in found.items} == {
+        "p1": "p1",
+        "p2": "p1",
+        "p3": "p3",
+        "p4": "p4",
+        "p5": "p5",
+    }
+    assert "StudyInstanceUID" not in caplog.text
+
+
+@pytest.mark.parametrize("patient_id", ["constant", None])
+def test_one_uid_for_everything_leaves_folders_to_tell_patients_apart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, patient_id: str | None
+) -> None:
+    constant = dict.fromkeys(("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"), "1.2.3")
+    for number, patient in enumerate(("p1", "p2", "p3")):
+        for z in (0, 2):
+            place = {"ImagePositionPatient": [0, 0, z], "PatientID": patient_id}
+            make_slice(tmp_path / patient / f"{z}", make_pixels((40, 40 + number), seed=9 * number + z), **constant, **place)
+    found = collect(tmp_path)
+    assert found.patients == ["p1", "p2", "p3"]
+    assert len(found.items) == 6
+    assert "6 slices differ and share their SOPInstanceUID with others" in caplog.text
+    assert "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and PatientID there are 3" in caplog.text
+
+
+def test_copies_are_collected_once_and_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = make_slice(tmp_path / "p1" / "a.dcm", make_pixels())
+    (tmp_path / "p1" / "b.dcm").write_bytes(path.read_bytes())
+    for found in ([item["image"] for item in collect(tmp_path).items], [str(point.path) for point in items.slice_points(tmp_path)]):
+        assert found == [str(path)]
+    told = f"1 slice is left out, since another file holds the same, as {path} does for {path.with_name('b.dcm')}"
+    assert caplog.messages == [told, told]
+
+
 @QUICK
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "h1", "h2", "h3", "h4"])), min_size=1, max_size=12), st.randoms())
 def test_no_patient_is_split_whatever_the_order(pairs: list[tuple[str, str]], random) -> None:

@@ -12,6 +12,8 @@ import pytest
 from dfd.bundle.kept_slice import KeptSlice, holds_names, nameless, packed, unpacked
 from dfd.outputs.report import Seen
 from dfd.records import Evidence, Finding, Point, Region, ScanFacts, Suspicion
+from dfd.sentences import named as name_in
+from dfd.sentences import quoted
 
 POINTS = {
     2: Point(2, "canary/a.dcm", 3.0, 4.0, cells={"filename": "canary/a.dcm"}, path=Path("/data/canary/a.dcm")),
@@ -68,9 +70,9 @@ def test_slices_of_an_anonymous_run_are_still_told_apart() -> None:
     "named",
     [
         {"source_file": "canary/b.dcm"},
-        {"error": "'canary/a.dcm': slice is MR"},
-        {"reason": "another series of this study ('canary/b.dcm') holds the very same pixels"},
-        {"evidence": (Evidence("noise", 1.0, reason="as in canary/b.dcm"),)},
+        {"error": f"{quoted('canary/a.dcm')}: slice is MR"},
+        {"reason": f"another series of this study ({quoted('canary/b.dcm')}) holds the very same pixels"},
+        {"evidence": (Evidence("noise", 1.0, reason=f"as in {name_in('canary/b.dcm')}"),)},
         {"evidence": (Evidence("noise", 1.0, source_file="b.dcm"),)},
     ],
     ids=lambda named: next(iter(named)),

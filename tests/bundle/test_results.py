@@ -23,6 +23,7 @@ from dfd.errors import BundleError, OutputError, PointsError
 from dfd.outputs.run_log import RunLog
 from dfd.points import lookup
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
+from dfd.sentences import named
 from tests.dicom_maker import make_pixels, make_slice
 from tests.outputs.test_dicom_results import numbers_by_row
 
@@ -241,7 +242,7 @@ def test_anonymous_results_name_no_path(tmp_path: Path, network: torch.nn.Module
     points = rows(2)
     kept = {"data_path": "/data/canary", "points": "/data/canary/test.csv", "output_dir": str(tmp_path), "model_path": "secret place", "seed": 5}
     writer = ResultsWriter(points, tmp_path, model, "ct_lung", images=False, anonymous=anonymous, record=kept)
-    unreadable = answer(points[1:], "unreadable", error="/data/canary/1.dcm is cut off")
+    unreadable = answer(points[1:], "unreadable", error=f"{named('/data/canary/1.dcm')} is cut off")
     evaluator = Evaluator([answer(points[:1]), unreadable], writer)
     evaluator.engine.add_event_handler(
         Events.STARTED, lambda: results.logger.warning("%s left out: %s", Path("/data/canary/2.dcm"), "Canary^Identity was seen")

@@ -21,7 +21,7 @@ from dfd.bundle.draws import DrawnCrops, WeightedDraws
 from dfd.bundle.loss import MaskedLikelihoodLoss
 from dfd.bundle.network import MaskedPredictor
 from dfd.bundle.steps import prepare_batch, stacked
-from dfd.bundle.training import FINAL_SHARE, WARM_UP_STEPS, ProgressBar, TrainingJournal
+from dfd.bundle.training import FINAL_SHARE, WARM_UP_STEPS, TrainingJournal
 from dfd.errors import BundleError, OutputError
 
 
@@ -335,12 +335,3 @@ def test_processes_that_only_compute_write_nothing(tmp_path: Path) -> None:
 def test_a_rule_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="patients"):
         Run(tmp_path, patients=3)
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_the_bar_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], terminal: bool) -> None:
-    monkeypatch.setattr(training.sys.stderr, "isatty", lambda: terminal)
-    engine = Engine(lambda *_: None)
-    ProgressBar().attach(engine)
-    engine.run([1, 2, 3], max_epochs=2)
-    assert ("epoch 1/2" in capfd.readouterr().err) == terminal

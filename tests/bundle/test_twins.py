@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import torch
 
+from dfd.agreement import Agreement, Content
 from dfd.bundle import twins
 from dfd.bundle.reader import LoadSliced, pixels_of
 from dfd.bundle.twins import MOST_SISTERS, MOST_TWINS, LoadTwind, TwinNotes
@@ -19,6 +20,7 @@ from dfd.outputs.anonymous import LocalNames
 from dfd.phantom import write_ct_series
 from dfd.reading import read_slice, study_of
 from dfd.records import Finding, Point, Region, Twin
+from dfd.sentences import joined
 from tests.dicom_maker import make_pixels, make_slice
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -155,6 +157,27 @@ def test_it_is_told_whether_both_show_the_same(phantoms: Path) -> None:
     assert other.endswith("HU is usual at such places of this slice")
 
 
+OTHER = "shows other content here: the two differ by"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Agreement(Content.SAME, 0.2, 0.3), "shows the same content here, within 1 HU"),
+        (Agreement(Content.SAME, 42.4, 40.0), "shows the same content here, within 42 HU"),
+        (Agreement(Content.SAME, 100.0, 90.0), "shows the same content here, within 100 HU"),
+        # Wider than tissues differ: an edit would lie within it too.
+        (Agreement(Content.SAME, 7958.0, 8000.0), "differs here no more than is usual at such places of this slice"),
+        (Agreement(Content.OTHER, 12.0, 0.2), f"{OTHER} 12 HU, less than 1 HU is usual at such places of this slice"),
+        (Agreement(Content.OTHER, 7958.0, 40.0), f"{OTHER} 7958 HU, 40 HU is usual at such places of this slice"),
+        (Agreement(Content.UNTOLD, 3.0, 3.0), ""),
+    ],
+)
+def test_a_bound_is_told_where_it_says_something(found: Agreement, words: str) -> None:
+    told = twins._sentence("a/b", found)
+    assert told.partition("reconstruction of this study ('a/b') ")[2] == words
+
+
 def test_the_very_same_pixels_are_no_agreement(phantoms: Path, tmp_path: Path) -> None:
     shutil.copytree(phantoms / "p 1" / "soft", tmp_path / "B")
     dataset = pydicom.dcmread(tmp_path / "B" / "file001.dcm")
@@ -179,8 +202,9 @@ def test_names_are_hidden_where_results_are_anonymous(phantoms: Path) -> None:
         changed = pixels_of(scan)
         for twin in (Twin(name, changed), Twin(name, changed + np.float32(1.0))):
             (sentence,) = TwinNotes(scan, (twin,), CT).of(REGION)
-            finding = Finding(Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=f"nothing; {sentence}; more")
+            reason = joined("; ", ("nothing", sentence, "more"))
+            finding = Finding(Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=reason)
             (hidden,) = LocalNames([finding]).hide([finding])
             assert name in finding.reason
             assert not any(word in hidden.reason for word in ("Doe", "Jane", "kernel", "IM", "Brien"))
-            assert "(hidden)" in hidden.reason
+            assert hidden.reason.replace("(hidden)", repr(name)) == finding.reason

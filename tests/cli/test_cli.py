@@ -139,7 +139,7 @@ def test_demo_prints_its_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_the_python_verbs_fill_the_same_records(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dfd.outputs.scores", SimpleNamespace(findings_frame=len))
+    monkeypatch.setitem(sys.modules, "dfd.outputs.scores", SimpleNamespace(findings_frame=lambda findings, *, anonymous: len(findings)))
     assert dfd.score("d", "p.csv", output_dir="o", images=False) == 1
     assert dfd.train("d", "m", epochs=3) == Path("m")
     assert dfd.calibrate("d", "m", "o", seed=1) == Path("o")
@@ -173,7 +173,7 @@ FROM_A_WORKER = "Caught SeriesError in DataLoader worker.\nOriginal Traceback (m
         (caused(RuntimeError("applying transform"), SeriesError("a.dcm is no scan")), 2, "error: a.dcm is no scan"),
         (SeriesError(FROM_A_WORKER), 2, "error: a.dcm: bad"),
         (InterruptedRunError("time is up; run again"), 4, "error: time is up; run again"),
-        (MemoryError(), 4, "error: the memory of this machine ran out; use fewer workers or a smaller batch and run again"),
+        (MemoryError(), 4, "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"),
         (OSError(errno.ENOSPC, "No space left"), 4, "error: the disk is full; make room and run again"),
         (KeyboardInterrupt(), 130, "interrupted; what was written so far is valid"),
         (TerminationError(), 143, "terminated; what was written so far is valid"),

@@ -72,6 +72,69 @@ def test_a_series_of_identical_slices_does_not_fire_and_is_told(calibrated: Path
     assert told["form"].isna().all() or not told["form"].str.contains("copy-move").any()
 
 
+def overwrite(path: Path, **tags: object) -> None:
+    """Other values in the header of a file; a UID stands in its file meta too."""
+    dataset = pydicom.dcmread(path)
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(path)
+
+
+def test_one_identifier_for_all_slices_changes_no_score_and_is_told(calibrated: Path, tmp_path: Path) -> None:
+    files = write_ct_series(tmp_path / "plain", seed=9, slices=3, patient="c", size=SIDE)
+    shutil.copytree(tmp_path / "plain", tmp_path / "constant")
+    for path in (tmp_path / "constant").glob("*.dcm"):
+        overwrite(path, SOPInstanceUID="1.2.3.9")
+    plain, constant = (scored(tmp_path / name, calibrated, [f"{files[1].name},64,40"]) for name in ("plain", "constant"))
+    pd.testing.assert_frame_equal(plain.drop(columns="reason"), constant.drop(columns="reason"))
+    assert plain["p_neighbours"].notna().all()
+    assert "the SOPInstanceUID of this slice stands in other files too (2)" in constant["reason"][0]
+
+
+@pytest.mark.parametrize("tags", [None, {}, {"InstanceNumber": 77}], ids=["same file", "new UID", "new UID and number"])
+def test_a_copy_of_a_slice_changes_no_score_and_is_told(calibrated: Path, tmp_path: Path, tags: dict[str, object] | None) -> None:
+    files = write_ct_series(tmp_path / "plain", seed=9, slices=3, patient="c", size=SIDE)
+    shutil.copytree(tmp_path / "plain", tmp_path / "copied")
+    again = tmp_path / "copied" / "again.dcm"
+    if tags is None:
+        shutil.copy(files[1], again)
+    else:
+        copied_as(files[1], again, **tags)
+    (plain,) = scored(tmp_path / "plain", calibrated, [f"{files[1].name},64,40"]).to_dict("records")
+    both = scored(tmp_path / "copied", calibrated, [f"{files[1].name},64,40", "again.dcm,64,40"]).to_dict("records")
+    for found, other in zip(both, ("again.dcm", files[1].name), strict=True):
+        assert found["p_value"] == plain["p_value"]
+        assert found["p_neighbours"] == plain["p_neighbours"]
+        assert found["form"] == plain["form"] or pd.isna(found["form"])
+        assert f"a copy of this file lies beside it ('{other}') and is no neighbour of it" in found["reason"]
+
+
+def test_a_reformat_is_named_in_the_reason(calibrated: Path, tmp_path: Path) -> None:
+    (path,) = write_ct_series(tmp_path, seed=9, slices=1, patient="c", size=SIDE)
+    overwrite(path, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    told = scored(tmp_path, calibrated, [f"{path.name},64,40"])
+    assert "the plane is coronal, and CT is scanned axially: the slice is a reformat" in told["reason"][0]
+    assert told["extrapolated"].all()
+
+
+@pytest.mark.parametrize(
+    ("image_type", "sentence"),
+    [
+        (["DERIVED", "SECONDARY", "AXIAL", "IODINE_MAP"], "The slice is a map (ImageType IODINE_MAP)"),
+        (["ORIGINAL", "PRIMARY", "LOCALIZER"], "The slice is a localizer"),
+    ],
+)
+def test_what_is_no_slice_is_refused_at_a_point_and_as_a_whole(
+    calibrated: Path, tmp_path: Path, image_type: list[str], sentence: str
+) -> None:
+    (path,) = write_ct_series(tmp_path, seed=9, slices=1, patient="c", size=SIDE)
+    overwrite(path, ImageType=image_type)
+    told = scored(tmp_path, calibrated, [f"{path.name},64,40", f"{path.name},,"])
+    assert list(told["verdict"]) == ["unreadable", "unreadable"]
+    assert all(sentence in error for error in told["error"])
+
+
 @pytest.mark.parametrize(("x", "y"), [(2, 2), (125, 2), (0, 127), (64, 108), (100, 106)])
 def test_a_region_of_air_or_of_the_couch_is_not_assessable(calibrated: Path, tmp_path: Path, x: int, y: int) -> None:
     (path,) = write_ct_series(tmp_path, seed=9, slices=1, patient="c", size=SIDE)

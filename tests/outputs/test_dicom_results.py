@@ -395,9 +395,35 @@ def test_a_private_class_of_image_costs_its_results_only(tmp_path: Path, caplog:
 )
 def test_outlines_lie_in_the_image(place: tuple[float, ...], kind: str, rim: tuple[float, float] | None) -> None:
     radius = place[2] if len(place) > 2 else 10.0
-    found, points = outline_of(Region(place[0], place[1], radius), SIZE, SIZE)
+    found, points = outline_of(Region(place[0], place[1], radius), (SIZE, SIZE), (0.8, 0.8))
     assert found == kind
     assert rim is None or tuple(points[1]) == rim
+
+
+def test_a_disk_of_oblong_pixels_is_an_ellipse_with_its_long_axis_first() -> None:
+    wide, tall = (outline_of(Region(30, 20, 10.0), (SIZE, SIZE), spacing) for spacing in ((0.5, 0.9), (0.9, 0.5)))
+    assert wide[0] == tall[0] == "ELLIPSE"
+    np.testing.assert_array_equal(wide[1], [(20.5, 20.5), (40.5, 20.5), (30.5, 10.5), (30.5, 30.5)])
+    np.testing.assert_array_equal(tall[1], wide[1][[2, 3, 0, 1]])
+
+
+def test_a_disk_of_oblong_pixels_at_the_border_is_a_closed_line_in_the_image() -> None:
+    kind, points = outline_of(Region(2, 20, 10.0), (SIZE, SIZE), (0.5, 0.9))
+    assert kind == "POLYLINE"
+    np.testing.assert_array_equal(points[0], points[-1])
+    assert points.min() == 0.0
+    assert points[:, 0].max() == 12.5
+
+
+def test_a_radius_in_oblong_pixels_is_called_a_mean(tmp_path: Path) -> None:
+    region = Region(20, 20, RADIUS_PX, RADIUS_MM)
+    derived = []
+    for name, spacing in (("square", [0.8, 0.8]), ("oblong", [0.5, 0.9])):
+        file = make_slice(tmp_path / name / "a.dcm", make_pixels(), PixelSpacing=spacing)
+        dicom.write(tmp_path / name, [dicom.Answer(finding(2, file, 20, 20), 1, region)], MAKER, images=False)
+        text = str(dcmread(tmp_path / name / "dicom" / "series-01-scores.dcm"))
+        derived.append("Mean" in text and "ELLIPSE" in text)
+    assert derived == [False, True]
 
 
 def test_stacks_hold_each_place_once_and_so_many_slices(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from dfd.outputs.report import charts, content, material, pictures, words
 from dfd.outputs.report.material import Material, Run, Seen
 from dfd.outputs.run_record import NOTICE
 from dfd.records import FAMILIES, Context, Evidence, Finding, Point, Prediction, Region, ScanFacts, Screening, Slice, SliceRef, Suspicion
+from dfd.sentences import marked, named
 
 SIDE = 128
 CT = MODALITIES["ct_lung"]
@@ -209,12 +210,13 @@ def test_texts_come_out_harmless(text: str, calibration: Calibration, about: Run
 
 def test_anonymous_pages_name_nothing(calibration: Calibration, about: Run) -> None:
     name = f"{CANARY}/{CANARY}^Name.dcm"
-    finding = replace(found(point(2, name), 40.0, calibration), reason=f"see {name}", source_x=5.0, source_y=5.0, source_file=f"{CANARY}-b.dcm")
-    told = Evidence("series_copy", 2.0, {}, "", f"stands in {CANARY}-b.dcm", source_file=f"{CANARY}-b.dcm")
+    there = {"source_x": 5.0, "source_y": 5.0, "source_file": f"{CANARY}-b.dcm"}
+    finding = replace(found(point(2, name), 40.0, calibration), reason=f"see {named(name)}", **there)
+    told = Evidence("series_copy", 2.0, {}, "", f"stands in {named(f'{CANARY}-b.dcm')}", source_file=f"{CANARY}-b.dcm")
     # A name without an ending does not look like one, and only the evidence holds it.
-    bare = replace(told, family="neighbours", reason=f"stands in {CANARY}7 (correlation 0.4)", source_file=f"{CANARY}7")
-    finding = replace(finding, reason=f"see {name}; {bare.reason}", evidence=(*finding.evidence, told, bare))
-    whole = Finding(Point(3, name, path=Path("/data") / name), "unusual", 1.5, 0.03, reason=f"{CANARY}-b.dcm", extrapolated=True)
+    bare = replace(told, family="neighbours", reason=f"stands in {named(f'{CANARY}7')} (correlation 0.4)", source_file=f"{CANARY}7")
+    finding = replace(finding, reason=f"see {named(name)}; {marked(bare.reason)}", evidence=(*finding.evidence, told, bare))
+    whole = Finding(Point(3, name, path=Path("/data") / name), "unusual", 1.5, 0.03, reason=named(f"{CANARY}-b.dcm"), extrapolated=True)
     free = dict.fromkeys(("kernel", "manufacturer", "model", "sequence", "body_part", "patient_hash"), CANARY)
     of = scan(**free)
     kept = gathered([finding], of)

@@ -166,7 +166,7 @@ def test_anonymous_lines_hold_the_program_s_words_and_numbers_only() -> None:
     [
         (KeyboardInterrupt(), "interrupted; what was written so far is valid"),
         (TerminationError(), "terminated; what was written so far is valid"),
-        (MemoryError(), "error: the memory of this machine ran out; use fewer workers or a smaller batch and run again"),
+        (MemoryError(), "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"),
         (OutputError("the disk\nis full"), "error: the disk is full"),
         (RuntimeError("Canary^Identity"), "error: a fault of this program (RuntimeError in dfd/outputs/run_log.py, line "),
     ],

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from dfd.errors import OutputError
 from dfd.outputs import scores
+from dfd.points.wording import shown
 from dfd.records import Finding, Point
+from dfd.sentences import named, quoted
 
 CONTRACT = [
     "score",
@@ -138,26 +140,31 @@ def secret():
     """Findings whose names all hold DOE, in every place where a name can stand."""
     path = Path("/data/DOE_JANE/ct/doe001.dcm")
     same = {"row": 2, "x": 1.0, "y": 2.0, "path": path}
-    cells = {"filename": "DOE_JANE/ct/doe001", "X": "1", "Y": "2", "patient": "DOE_JANE", "note": "file doe001 of site 7"}
+    cells = {"filename": "DOE_JANE/ct/doe001", "X": "1", "Y": "2", "Patient Jane Doe": "DOE_JANE", "note": "file doe001 of site 7"}
+    others = ", ".join(map(shown, ("DOE_JOHN/doe003.dcm", "DOE_JANE/doe003.dcm")))
     return [
         Finding(
-            Point(filename="DOE_JANE/ct/doe001", cells=cells, **same), "unusual", reason=f"Unlike doe001 of the slice's noise; isn't it ({path})?"
+            Point(filename="DOE_JANE/ct/doe001", cells=cells, **same),
+            "unusual",
+            reason=f"Unlike {quoted('doe001')} of the slice's noise; isn't it ({named(path)})?",
         ),
-        Finding(Point(filename="doe001", cells={**cells, "filename": "doe001"}, **same), "unusual", source_file="DOE_JANE/ct/doe002.dcm"),
+        Finding(
+            Point(filename="doe001", cells={**cells, "filename": "doe001"}, **same), "unusual", source_file="DOE_JANE/ct/doe002.dcm", source_x=1.0
+        ),
         Finding(
             Point(row=4, filename="doe003", cells={**cells, "filename": "doe003", "note": ""}),
             "unreadable",
-            error="row 4: column filename is 'doe003', which 2 files are called ('DOE_JOHN/doe003.dcm', 'DOE_JANE/doe003.dcm'); write the path",
+            error=f"row 4: column filename is {shown('doe003')}, which 2 files are called ({others}); write the path",
         ),
         Finding(
             Point(row=5, filename="", cells={**cells, "filename": "", "note": "", "X": "J. Doe"}),
             "unreadable",
-            error="row 5: DOE_X/y z.dcm is not DICOM",
+            error=f"row 5: {named('DOE_X/y z.dcm')} is not DICOM",
         ),
         Finding(
             Point(row=6, filename="/mnt/DOE/a", cells={**cells, "filename": "/mnt/DOE/a", "note": ""}),
             "unreadable",
-            error="\"O'DOE\" and 'J Doe' are bad",
+            error=" and ".join(map(shown, ("O'DOE", "J Doe"))) + " are bad",
         ),
     ]
 
@@ -167,12 +174,28 @@ def test_anonymous_scores_hold_no_names(tmp_path, secret):
     text = path.read_text()
     assert "doe" not in text.lower(), text
     rows = scores.read(path)
+    assert list(rows[0])[:4] == ["filename", "X", "Y", "score"]
     assert [row["filename"] for row in rows] == ["slice-0001", "slice-0001", "slice-0002", "", "slice-0003"]
     assert rows[1]["source_file"] == "slice-0004"
-    assert rows[0]["note"] == "file slice-0001 of site 7"
-    assert rows[0]["reason"] == "Unlike slice-0001 of the slice's noise; isn't it (slice-0001)?"
-    assert rows[2]["error"].startswith("row 4: column filename is ")
+    assert rows[0]["reason"] == "Unlike (hidden) of the slice's noise; isn't it (slice-0001)?"
+    assert rows[2]["error"] == "row 4: column filename is slice-0002, which 2 files are called ((hidden), (hidden)); write the path"
+    assert rows[3]["error"] == "row 5: (hidden) is not DICOM"
+    assert rows[4]["error"] == "(hidden) and (hidden) are bad"
     assert [(row["X"], row["Y"]) for row in rows] == [("1", "2")] * 3 + [("(hidden)", "2"), ("1", "2")]
+
+
+def test_known_columns_of_anonymous_scores_have_plain_names(tmp_path):
+    cells = {"Filename (Doe)": "a.dcm", "x [Jane]": "1", "Y": "2", "RADIUS (mm)": "9", "Frame": "", "label": "1", "score": "0.9", "p": "Doe"}
+    row = scores.read(scores.write(tmp_path, [Finding(Point(2, "a.dcm", 1.0, 2.0, cells=cells), "unusual", 1.5)], anonymous=True))[0]
+    assert list(row) == ["filename", "X", "Y", "radius", "frame", "label", *CONTRACT]
+    assert (row["filename"], row["X"], row["radius"], row["score"]) == ("slice-0001", "1", "9", "1.5")
+
+
+def test_an_anonymous_frame_has_the_same_names(tmp_path, secret):
+    frame = scores.findings_frame(secret, anonymous=True)
+    written = scores.read(scores.write(tmp_path, secret, anonymous=True))
+    assert list(frame.columns) == list(written[0])
+    assert frame["reason"].tolist() == [row["reason"] for row in written]
 
 
 def test_names_are_kept_where_nobody_asked(tmp_path, secret):

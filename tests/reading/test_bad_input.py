@@ -210,7 +210,7 @@ def test_a_codestream_of_another_size_is_never_decoded(tmp_path: Path, syntax: s
     dataset = dcmread(path)
     dataset.Rows = 48
     dataset.save_as(path)
-    monkeypatch.setattr("dfd.reading.pixels.pixel_array", lambda *_, **__: pytest.fail("was decoded"))
+    monkeypatch.setattr("dfd.reading.decoding.pixel_array", lambda *_, **__: pytest.fail("was decoded"))
     with pytest.raises(SeriesError, match="says 48 x 48 pixels in its header but 40 x 48 in its compressed image"):
         read_slice(path)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dfd.errors import SeriesError
-from dfd.reading import find_files
+from dfd.reading import find_files, read_facts, read_series, read_slice
 from tests.dicom_maker import make_pixels, make_slice
 
 
@@ -103,3 +106,71 @@ def test_what_is_no_folder_is_an_error(tmp_path: Path, name: str):
     _make(tmp_path / "file.dcm")
     with pytest.raises(SeriesError, match=rf"{name} is not a folder: give the folder"):
         find_files(tmp_path / name)
+
+
+def _zip(path: Path, target: Path) -> Path:
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    return target
+
+
+@pytest.mark.parametrize("preamble", [True, False])
+@pytest.mark.parametrize("name", ["a.dcm.gz", "a", "a.GZ"])
+def test_a_gzipped_dicom_file_is_read_like_any_other(tmp_path: Path, name: str, preamble: bool):
+    plain = make_slice(tmp_path / "plain" / "a.dcm", make_pixels(), preamble=preamble)
+    zipped = _zip(plain, tmp_path / name)
+    assert find_files(tmp_path) == sorted([plain, zipped])
+    np.testing.assert_array_equal(read_slice(zipped).pixels, read_slice(plain).pixels)
+    assert read_facts(zipped) == read_facts(plain)
+    plain.unlink()
+    (series,), skipped = read_series(tmp_path)
+    assert [ref.path for ref in series.slices] == [zipped]
+    assert not skipped
+
+
+@pytest.mark.parametrize(
+    "content", [b"a text that is no scan at all" * 30, b"", bytes(2000)], ids=["text", "nothing", "zeros"]
+)
+def test_other_gzipped_files_are_passed_over(tmp_path: Path, content: bytes):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(content))
+    assert find_files(tmp_path) == []
+    with pytest.raises(SeriesError, match=r"a\.gz is not a DICOM file: leave it out"):
+        read_slice(path)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_a_gzipped_file_that_is_cut_short(tmp_path: Path, share: float):
+    path = _zip(make_slice(tmp_path / "a.dcm", make_pixels()), tmp_path / "a.dcm.gz")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert path in find_files(tmp_path)
+    with pytest.raises(SeriesError, match=r"a\.dcm\.gz cannot be read as DICOM .*cut short or damaged"):
+        read_slice(path)
+
+
+def test_a_damaged_gzip_header_is_no_scan(tmp_path: Path):
+    (tmp_path / "a.dcm.gz").write_bytes(b"\x1f\x8b\x08" + bytes(range(200)))
+    assert find_files(tmp_path) == []
+
+
+def test_a_gzipped_bomb_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("dfd.reading.guard.INFLATED_LIMIT", 2**22)
+    plain = make_slice(tmp_path / "a.dcm", make_pixels())
+    path = tmp_path / "a.dcm.gz"
+    path.write_bytes(gzip.compress(plain.read_bytes() + bytes(2**23)))
+    assert path.stat().st_size < 2**15
+    for read in (read_slice, read_facts):
+        with pytest.raises(SeriesError, match=r"a\.dcm\.gz inflates to more than 4 MiB"):
+            read(path)
+
+
+def test_a_gzipped_deflated_file_is_inflated_twice(tmp_path: Path):
+    plain = make_slice(tmp_path / "a.dcm", make_pixels(), syntax=DeflatedExplicitVRLittleEndian)
+    zipped = _zip(plain, tmp_path / "b.dcm.gz")
+    np.testing.assert_array_equal(read_slice(zipped).pixels, make_pixels() - 1024.0)
+
+
+def test_a_gzipped_directory_of_a_disk_is_no_scan(tmp_path: Path):
+    index = make_slice(tmp_path / "DICOMDIR", make_pixels(), SOPClassUID="1.2.840.10008.1.3.10")
+    _zip(index, tmp_path / "DICOMDIR.gz")
+    assert find_files(tmp_path) == []

@@ -113,3 +113,16 @@ def test_a_codestream_cut_short(tmp_path: Path) -> None:
     path.write_bytes(content[: len(content) * 7 // 10])
     with pytest.raises(SeriesError, match=r"a\.dcm .*cut short or damaged, so copy or export it again"):
         read_slice(path)
+
+
+@needs_decoder
+@pytest.mark.parametrize("kind", ["unsigned 12", "signed 12"])
+def test_bits_above_those_stored_change_nothing(tmp_path: Path, kind: str) -> None:
+    image = stored(kind)
+    above = np.random.default_rng(1).integers(0, 16, SHAPE).astype(np.uint16) << 12
+    dirty = (image.view(np.uint16) & 0x0FFF | above).view(image.dtype)
+    path = make_jpeg(tmp_path / "a.dcm", JPEGLosslessSV1, [dirty], 16, Modality="MR")
+    dataset = dcmread(path)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read_slice(path).pixels, image.astype(np.float32))

@@ -24,6 +24,11 @@ from dfd.reading.guard import READ_ERRORS, quiet
 from dfd.records import Region
 
 FOLDER = "dicom"
+NO_IMAGE_CLASS = (
+    "there is no DICOM report for the series of %s: its headers do not allow one, nor a map or a "
+    "segmentation, since SOPClassUID names no image class of the standard (some anonymisers replace "
+    "it): write the class of the scanner there again"
+)
 logger = logging.getLogger(__name__)
 
 __all__ = ["FOLDER", "Answer", "Maker", "read_back", "require", "write"]
@@ -93,6 +98,9 @@ def _write_series(target: Path, stem: str, series: SourceSeries, maker: Maker, *
     """The files of one series. They fail one by one: a slice without a place in the patient has a report, but no map."""
     from dfd.outputs.dicom import sr
 
+    if not series.is_of_images:
+        logger.warning(NO_IMAGE_CLASS, series.name)
+        return
     _attempt(series, "report", lambda: _put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))))
     if images:
         _attempt(series, "map", lambda: _write_maps(target, stem, series, maker))

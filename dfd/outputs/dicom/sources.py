@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from pydicom import Dataset
+from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
 from dfd.errors import SeriesError
@@ -25,9 +28,26 @@ _REQUIRED = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "Stud
 """Type 2 in patient and study modules: empty where the source lacks them."""
 _REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _GEOMETRY = ("FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "LossyImageCompression", "LossyImageCompressionMethod")
+_IMAGES = re.compile(r"Image Storage|Parametric Map Storage")
+"""In the names of storage classes of images; a UID that the standard does not know has no name."""
 SliceKey: TypeAlias = tuple[str, int | None]
 """SOPInstanceUID and frame (1-based, None where the file holds one slice)."""
 _SEXES = frozenset(("M", "F", "O", ""))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why no result can refer to a file."""
+
+    text: str
+    """A sentence, without the file at its start unless ``names_file``."""
+    names_file: bool = False
+
+
+AMBIGUOUS = Fault(
+    "has a SOPInstanceUID that another slice of the run has too, so no DICOM result can tell them "
+    "apart: give each file its own"
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,11 @@ class SourceImage:
         return numbers_of(self.header.get("ImagePositionPatient"), 3)
 
     @property
+    def spacing(self) -> tuple[float, float] | None:
+        """(row, column) distance of pixel centres in mm; None where the header has none."""
+        return spacing_of(self.header, (self.frame or 1) - 1)
+
+    @property
     def grid(self) -> tuple[object, ...]:
         """What slices of one multi-frame object must share; empty where the slice has no place in the patient."""
         geometry = [numbers_of(self.header.get(word), count) for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))]
@@ -84,6 +109,12 @@ class SourceSeries:
         """Of its first slice."""
         return self.answers[0][1].header
 
+    @property
+    def is_of_images(self) -> bool:
+        """True where SOPClassUID names an image storage class of the standard in every slice."""
+        classes = {str(image.header.SOPClassUID) for _, image in self.answers}
+        return all(_IMAGES.search(UID(uid).name) for uid in classes)
+
     def images(self) -> list[SourceImage]:
         """Each slice once."""
         return list({image.key: image for _, image in self.answers}.values())
@@ -91,38 +122,69 @@ class SourceSeries:
 
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     """The series that rows ask about, and a sentence for each reason why rows belong to none."""
-    series: dict[tuple[str, str], SourceSeries] = {}
-    read: dict[Path, Dataset | str] = {}
-    nifti = 0
-    reasons: dict[str, None] = {}
-    for answer in answers:
+    series: dict[tuple[str, str, str], SourceSeries] = {}
+    asked = [answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")]
+    paths = [answer.finding.point.path for answer in asked]
+    nifti = sum(path is not None and is_nifti(path) for path in paths)
+    read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))
+    for answer in asked:
         path = answer.finding.point.path
-        if path is None or answer.finding.verdict in ("unreadable", "not reached"):
-            continue
-        if is_nifti(path):
-            nifti += 1
-            continue
-        if path not in read:
-            read[path] = _read(path)
-        header = read[path]
-        if isinstance(header, str):
-            reasons[header] = None
+        header = None if path is None else read.get(path)
+        if not isinstance(header, Dataset):
             continue
         image = _image(header, answer.finding.point.frame)
-        key = str(image.header.StudyInstanceUID), str(image.header.SeriesInstanceUID)
-        series.setdefault(key, SourceSeries(answer.finding.point.filename)).answers.append((answer, image))
+        # The patient too: an anonymiser may write one study and one series for all, and a result is filed under one patient.
+        study, one, patient = (str(image.header.get(word)) for word in ("StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
+        series.setdefault((study, one, patient), SourceSeries(answer.finding.point.filename)).answers.append((answer, image))
     told = [f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such files name no patient, study or series"] if nifti else []
-    return list(series.values()), told + list(reasons)
+    return list(series.values()), told + _sentences(read)
 
 
-def _read(path: Path) -> Dataset | str:
+def _read_all(paths: Iterable[Path]) -> dict[Path, Dataset | Fault]:
+    """The header of each file, or why no result can refer to it."""
+    read: dict[Path, Dataset | Fault] = {path: _read(path) for path in paths}
+    places: dict[str, set[object]] = defaultdict(set)
+    for header in read.values():
+        if isinstance(header, Dataset):
+            places[str(header.SOPInstanceUID)].add(_place(header))
+    for path, header in read.items():
+        if isinstance(header, Dataset) and len(places[str(header.SOPInstanceUID)]) > 1:
+            read[path] = AMBIGUOUS
+    return read
+
+
+def _sentences(read: Mapping[Path, Dataset | Fault]) -> list[str]:
+    """One sentence per fault, with the first file that has it and how many more."""
+    faulty: dict[str, list[Path]] = defaultdict(list)
+    told: list[str] = []
+    for path, fault in read.items():
+        if isinstance(fault, Fault) and fault.names_file:
+            told.append(fault.text)
+        elif isinstance(fault, Fault):
+            faulty[fault.text].append(path)
+    for text, paths in faulty.items():
+        more = f"; the same holds for {len(paths) - 1} more of the files" if len(paths) > 1 else ""
+        told.append(f"{paths[0]} {text}{more}")
+    return told
+
+
+def _read(path: Path) -> Dataset | Fault:
     """All of a header, or why no result can refer to the file."""
     try:
         header = read_header(path)
         missing = [word for word in _REFERENCE if not text_of(value_of(header, word))]
     except SeriesError as error:
-        return str(error)
-    return f"{path} has no {missing[0]}, so no DICOM result can refer to it" if missing else header
+        return Fault(str(error), names_file=True)
+    if missing:
+        return Fault(f"has no {missing[0]}, so no DICOM result can refer to it")
+    return header
+
+
+def _place(header: Dataset) -> object:
+    """What files with one SOPInstanceUID must share if they are copies of one file."""
+    size = header.Rows, header.Columns, str(header.SeriesInstanceUID)
+    placement = placement_of(header, 0)
+    return (*size, placement.orientation, placement.corner_mm)
 
 
 def _image(header: Dataset, frame: int | None) -> SourceImage:

@@ -15,16 +15,21 @@ from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SourceImage
-from dfd.records import Finding, Region
+from dfd.progress import progress
+from dfd.records import Finding, Region, is_square
 
 PIXEL_CENTRE = 0.5
 """SCOORD counts from the outer corner of the first pixel (PS3.3 C.18.6.1), points from its centre."""
+
+RIM_POINTS = 49
+"""Points of a closed line around a disk; the first and the last are one."""
 
 
 def make(names: Names) -> Dataset:
     """The report on one series."""
     algorithm = sr.AlgorithmIdentification(names.maker.name, __version__, parameters=names.maker.parameters)
-    groups = [group for answer, image in names.series.answers for group in _groups(names, algorithm, answer, image)]
+    answers = progress(names.series.answers, "writing the DICOM report, rows")
+    groups = [group for answer, image in answers for group in _groups(names, algorithm, answer, image)]
     report = sr.MeasurementReport(
         observation_context=_observer(names),
         procedure_reported=own.IMAGING,
@@ -91,22 +96,45 @@ def _planar(  # noqa: PLR0913, PLR0917 - the parts of one group, which nobody el
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     """A group with its outline in the image."""
     region, image = place
-    kind, outline = outline_of(region or Region(finding.point.x, finding.point.y, 0.0), image.header.Rows, image.header.Columns)
+    asked = region or Region(finding.point.x, finding.point.y, 0.0)
+    kind, outline = outline_of(asked, (image.header.Rows, image.header.Columns), image.spacing)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(names, tracking),
         referenced_region=sr.ImageRegion(kind, outline, sr.SourceImageForRegion(*_reference(image))),
         finding_type=own.POINT if false_alarms is None else own.SUSPICIOUS,
         algorithm_id=algorithm,
-        measurements=_measurements(finding, false_alarms),
+        measurements=_measurements(finding, false_alarms, image.spacing),
         qualitative_evaluations=_evaluations(finding),
     )
     _comment(group, finding)
     return group
 
 
-def outline_of(region: Region, rows: int, columns: int) -> tuple[str, NDArray[np.float64]]:
-    """Graphic type and ``[points, 2]`` (column, row) of a disk: its centre and a point of its rim that lies in the image; the centre alone else."""
+def outline_of(region: Region, shape: tuple[int, int], spacing: tuple[float, float] | None) -> tuple[str, NDArray[np.float64]]:
+    """Graphic type and points of the outline of a disk of pixels.
+
+    A circle where pixels are square: its centre, and a point of its rim that lies in the image. An ellipse where they are not, since what a viewer
+    takes a circle for is then its own choice: the ends of the axis that is longer in mm, then of the other; a closed line where the image cuts it.
+    The centre alone where a circle lies too little in the image.
+
+    Args:
+        region: The disk.
+        shape: (rows, columns) of the image.
+        spacing: (row, column) distance of pixel centres in mm, None where it is not stated.
+
+    Returns:
+        Graphic type and ``[points, 2]`` (column, row).
+    """
+    rows, columns = shape
     x, y, radius = region.x + PIXEL_CENTRE, region.y + PIXEL_CENTRE, region.radius_px
+    if spacing is not None and not is_square(spacing) and radius > 0:
+        across, down = ((x - radius, y), (x + radius, y)), ((x, y - radius), (x, y + radius))
+        ends = np.array([*across, *down] if spacing[1] > spacing[0] else [*down, *across], dtype=np.float64)
+        if (ends >= 0).all() and (ends <= (columns, rows)).all():
+            return "ELLIPSE", ends
+        turns = np.linspace(0.0, 2.0 * np.pi, RIM_POINTS)
+        rim = np.stack([x + radius * np.cos(turns), y + radius * np.sin(turns)], axis=1)
+        return "POLYLINE", np.clip([*rim[:-1], rim[0]], 0.0, (columns, rows))
     rims = ((x + radius, y), (x - radius, y), (x, y + radius), (x, y - radius))
     inside = [rim for rim in rims if 0 <= rim[0] <= columns and 0 <= rim[1] <= rows] if radius > 0 else []
     if not inside:
@@ -122,15 +150,21 @@ def _reference(image: SourceImage) -> tuple[str, str, list[int] | None]:
     return str(image.header.SOPClassUID), str(image.header.SOPInstanceUID), None if image.frame is None else [image.frame]
 
 
-def _measurements(finding: Finding, false_alarms: float | None = None) -> list[sr.Measurement]:
+def _measurements(finding: Finding, false_alarms: float | None = None, spacing: tuple[float, float] | None = None) -> list[sr.Measurement]:
     """What is a number; what could not be measured stays out."""
+    # Where pixels are not square a disk of them has no one radius in mm.
+    mean = None if spacing is None or is_square(spacing) else codes.SCT.Mean
     told = (
-        (own.SCORE, finding.score, own.NO_UNITS),
-        (own.P_VALUE, finding.p_value, own.NO_UNITS),
-        (own.FALSE_ALARMS, false_alarms, own.NO_UNITS),
-        (own.RADIUS, finding.radius_mm, own.MILLIMETRE),
+        (own.SCORE, finding.score, own.NO_UNITS, None),
+        (own.P_VALUE, finding.p_value, own.NO_UNITS, None),
+        (own.FALSE_ALARMS, false_alarms, own.NO_UNITS, None),
+        (own.RADIUS, finding.radius_mm, own.MILLIMETRE, mean),
     )
-    return [sr.Measurement(name, float(value), unit) for name, value, unit in told if value is not None and math.isfinite(value)]
+    return [
+        sr.Measurement(name, float(value), unit, derivation=how)
+        for name, value, unit, how in told
+        if value is not None and math.isfinite(value)
+    ]
 
 
 def _evaluations(finding: Finding) -> list[sr.QualitativeEvaluation]:

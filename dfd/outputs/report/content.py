@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, count_in_words, rarity, true_rate_bound
-from dfd.outputs.anonymous import LocalNames
+from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Distribution, Strip
-from dfd.outputs.report.material import MOST_SHOWN, Material, Run, rank
+from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
-from dfd.points import role_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Suspicion
+from dfd.points import roles_of
+from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
+from dfd.regions import radius_in_words
 
 MANY = 20
 """From so many slices on scores are also shown by series."""
@@ -69,6 +70,8 @@ class Row:
     screening: ScreeningPictures | None = None
     places: tuple[Place, ...] = ()
     radius_px: float = 0.0
+    size: str = ""
+    """Radius of the region in mm."""
     source_file: str = ""
     whole: str = ""
     """Which of ``Page.slices`` it lies in; so the next, where its source does."""
@@ -123,6 +126,8 @@ class Page:
     smallest_p: float
     rate_bound: float
     screened: int
+    left_out: int = 0
+    """Columns of the points file that results without names do not carry."""
 
 
 def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool) -> Page:
@@ -131,7 +136,8 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     names = LocalNames([*findings, *placed])
     told = names.hide(findings) if anonymous else list(findings)
     reader = _Reader(material, run.calibration, names if anonymous else None)
-    columns = tuple(dict.fromkeys(neutralise(name) for finding in told for name in finding.point.cells if not role_of(name)))[:MOST_COLUMNS]
+    carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
+    columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted((finding for finding in told if finding.verdict not in ("unreadable", "not reached")), key=rank, reverse=True)[:MOST_SHOWN]
     rows = {finding.point.row: reader.row(finding) for finding in told}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
@@ -154,7 +160,15 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
         smallest_p=run.calibration.smallest_p if run.calibration else math.nan,
         rate_bound=true_rate_bound(patients, UNUSUAL) if patients else 1.0,
         screened=sum(finding.point.is_screening for finding in told),
+        left_out=len(columns_left_out(finding.point for finding in findings)) if anonymous else 0,
     )
+
+
+def _carried(point: Point) -> tuple[tuple[str, str], ...]:
+    """Name and text of the input columns that mean nothing to the program."""
+    names = tuple(point.cells)
+    carried = [name for name, role in zip(names, roles_of(names), strict=True) if not role]
+    return tuple((neutralise(name), neutralise(point.cells[name])) for name in carried)
 
 
 class _Reader:
@@ -168,8 +182,8 @@ class _Reader:
     def row(self, finding: Finding) -> Row:
         """What the table needs."""
         point = finding.point
-        cells = tuple((neutralise(name), neutralise(text)) for name, text in point.cells.items() if not role_of(name))
-        return Row(finding, neutralise(point.filename), cells, neutralise(finding.error or finding.reason))
+        told = neutralise(finding.error or finding.reason)
+        return Row(finding, neutralise(point.filename), _carried(point), told)
 
     def paged(self, row: Row) -> Row:
         """The same with what its page needs."""
@@ -187,6 +201,7 @@ class _Reader:
             screening=pictures if isinstance(pictures, ScreeningPictures) else None,
             places=tuple(_place(number, each, told) for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)),
             radius_px=material.radii_px.get(row.number, 0.0),
+            size=_size(finding, pictures.region if isinstance(pictures, PointPictures) else None, seen),
             source_file=neutralise(finding.source_file),
             whole=self._slice(pictures.whole) if pictures else "",
             source_whole=self._slice(pictures.source.whole) if isinstance(pictures, PointPictures) and pictures.source else "",
@@ -275,3 +290,12 @@ def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *,
 def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
     finding = row.finding
     return finding.point.row, finding.score, finding.verdict, f"{row.name}, p = {words.p_words(finding.p_value)}", row.number in linked
+
+
+def _size(finding: Finding, region: Region | None, seen: Seen | None) -> str:
+    """The radius of a region in mm, both ways where pixels are not square."""
+    if finding.radius_mm is None:
+        return ""
+    if region is None or seen is None:
+        return f"{finding.radius_mm:.1f} mm"
+    return radius_in_words(region.radius_px, finding.radius_mm, seen.facts.spacing_mm).removeprefix("radius ")
