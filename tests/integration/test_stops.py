@@ -129,8 +129,8 @@ def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(
     words = scoring(many, model, output)
     ready = (lambda: (output / "scores.csv").exists()) if early else begun(output)
     code, errors = stop_when([*DFD, *words], tmp_path, number, ready)
-    told = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}[number]
-    assert (code, last_line(errors)) == (128 + number, f"dfd: {told}; what was written so far is valid")
+    told, expected = {signal.SIGTERM: ("terminated", 128 + signal.SIGTERM), signal.SIGINT: ("interrupted", -signal.SIGINT)}[number]
+    assert (code, last_line(errors)) == (expected, f"dfd: {told}; what was written so far is valid")
     assert not [word for word in ("Engine run", "no slice could be read", "Traceback") if word in errors]
     missing = check_partial(output, told, early)
     assert f"{missing} of {MANY} rows were not reached; to go on, run the same command again with {output} as its output folder" in errors
