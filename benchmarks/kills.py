@@ -126,16 +126,17 @@ def kill_and_go_on(
     Returns:
         Rows that were finished after each kill; fewer where the run ended before it was killed.
     """
-    finished = []
+    finished: list[int] = []
     for _ in range(kills):
         with job.start(output) as process:
             begun = _begun(process, output)
-            time.sleep(chance.uniform(0.0, seconds))
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-            else:
-                break
+            end = begun + chance.uniform(0.0, seconds)
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+            if process.poll() is not None:
+                return finished
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
         finished.append(rows_in_ledger(output))
         seconds = max(seconds - (time.monotonic() - begun), 1.0)
     job.finish(output)
@@ -192,15 +193,17 @@ def _held_by(output: Path) -> int:
 
 def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
     """All runs, and what came of them."""
-    reference = work / "reference"
+    reference, output = work / "reference", work / "killed"
     shutil.rmtree(reference, ignore_errors=True)
     seconds = job.finish(reference)
     print(f"undisturbed: {seconds:.0f} s")
     told = []
     for number in range(runs):
-        output, chance = work / "killed", random.Random(f"{seed} {number}")
-        shutil.rmtree(output, ignore_errors=True)
-        one = Killed(number, kill_and_go_on(job, output, chance.choice(KILLS), chance, seconds))
+        chance = random.Random(f"{seed} {number}")
+        one = Killed(number)
+        while not one.finished_rows:  # a run that ends before it is killed shows nothing
+            shutil.rmtree(output, ignore_errors=True)
+            one.finished_rows = kill_and_go_on(job, output, chance.choice(KILLS), chance, seconds)
         one.differences = differences(output, reference)
         told.append(one)
         moments, found = one.finished_rows, one.differences or "none"

@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,61 +17,26 @@ import torch
 from ignite.engine import Engine, Events
 
 from dfd.bundle import model_file, steps
+from dfd.bundle.asked_points import points_of as points_of  # named by inference.json
 from dfd.bundle.basis import basis_of
 from dfd.bundle.choices import Choices
 from dfd.bundle.gathering import Gathering
 from dfd.bundle.identity import PATHS, Asked, identity_of
-from dfd.bundle.items import slice_points
 from dfd.bundle.keeping import Keeping, Taken
 from dfd.bundle.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.model_file import Model
 from dfd.bundle.pace import Pace
-from dfd.bundle.patient_points import place_points
 from dfd.bundle.pictures import SlicePictures
 from dfd.bundle.results_folder import results_folder as results_folder  # named by inference.json
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
-from dfd.errors import InterruptedRunError, OutputError, PointsError
+from dfd.errors import InterruptedRunError, OutputError
 from dfd.modalities import MODALITIES
 from dfd.outputs import lock, report, run_log, run_record, scores, suspicious
 from dfd.outputs.anonymous import tell_columns_left_out
-from dfd.outputs.run_log import RunLog
-from dfd.points import find_points_file, read_points
-from dfd.points.near_names import hint_beside
 from dfd.progress import Progress
 from dfd.records import Finding, Point, Region, Suspicion
 
 logger = logging.getLogger(__name__)
-
-
-MANY_SLICES, SECONDS_EACH = 500, 5.0
-"""From so many screened slices on it is said how long that takes; seconds of one on two cores, prediction and all places of a 512 x 512 slice."""
-
-
-def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[Point]:
-    """The points of a run, every slice as a whole where there is no points file; what is said on the way goes into ``log``.
-
-    Raises:
-        PointsError: the points file cannot be used, or there is neither one nor a slice.
-    """
-    folder = Path(data)
-    if not folder.is_dir():
-        near = hint_beside(folder)
-        raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
-    file = find_points_file(folder, Path(points) if points else None)
-    with log.listening() if log is not None else nullcontext():
-        found = slice_points(folder) if file is None else read_points(file, folder)
-        found = place_points(found, folder)
-        whole = sum(point.is_screening for point in found)
-        if file is None:
-            which = "the one slice of the folder is" if whole == 1 else f"all {whole} slices of the folder are"
-            logger.info("there is no points file: %s screened as a whole", which)
-        elif whole:
-            told = "%d of %d rows name a slice and no place in it: there the whole slice is screened"
-            logger.info(told, whole, len(found))
-        if whole > MANY_SLICES:
-            told = "%d slices are to be screened, which takes about %.0f s each on a processor, %.1f hours in all"
-            logger.warning(told, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
-        return found
 
 
 def calibration_of(model: Model) -> Calibration | None:

@@ -14,7 +14,7 @@ import torch
 from highdicom.sr import srread
 from ignite.engine import Engine, Events
 
-from dfd.bundle import results
+from dfd.bundle import asked_points, results
 from dfd.bundle.model_file import Model
 from dfd.bundle.results import ResultsWriter, calibration_of, points_of, results_folder, run
 from dfd.calibration import FORMAT, Calibration, fit_table, to_json
@@ -185,7 +185,7 @@ def test_folders_left_out_while_points_are_looked_up_stand_in_the_log(
         return []
 
     (tmp_path / "test.csv").write_text("filename,X,Y\n")
-    monkeypatch.setattr(results, "read_points", told)
+    monkeypatch.setattr(asked_points, "read_points", told)
     kept = RunLog()
     writer = ResultsWriter(points_of(str(tmp_path), None, kept), tmp_path, model, "ct_lung", log=kept)
     run(Evaluator([], writer), network, model, writer)

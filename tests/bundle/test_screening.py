@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from dfd import calibration as calibrating
+from dfd.bundle import asked_points, results, screening
 from dfd.bundle import calibration as fitting
-from dfd.bundle import results, screening
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.items import Cohort, collect, slice_points
 from dfd.bundle.scoring import ScoreRegionsd
@@ -171,7 +171,7 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
 def test_what_is_screened_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level("INFO")
     make_slice(tmp_path / "a.dcm", make_pixels())
-    monkeypatch.setattr(results, "MANY_SLICES", 0)
+    monkeypatch.setattr(asked_points, "MANY_SLICES", 0)
     assert len(results.points_of(str(tmp_path), None)) == 1
     assert "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
     assert "1 slices are to be screened, which takes about 5 s each" in caplog.text
