@@ -29,6 +29,7 @@ from typing import Any
 from benchmarks import command
 from benchmarks.sides import ROOT, SEED
 from dfd.errors import InterruptedRunError
+from dfd.outputs import scores
 from dfd.outputs.ledger import Ledger
 from dfd.outputs.lock import HOLDER
 from dfd.phantom import write_ct_series
@@ -137,10 +138,17 @@ def kill_and_go_on(
                 return finished
             process.send_signal(signal.SIGKILL)
             process.communicate()
+        if has_ended(output):  # all was written, and only the process was still there
+            return finished
         finished.append(rows_in_ledger(output))
         seconds = max(seconds - (time.monotonic() - begun), 1.0)
     job.finish(output)
     return finished
+
+
+def has_ended(output: Path) -> bool:
+    """Whether a run has written all its results."""
+    return (output / scores.FILE_NAME).exists() and Ledger(output).identity() is None
 
 
 def rows_in_ledger(output: Path) -> int:
@@ -206,10 +214,9 @@ def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
             one.finished_rows = kill_and_go_on(job, output, chance.choice(KILLS), chance, seconds)
         one.differences = differences(output, reference)
         told.append(one)
-        moments, found = one.finished_rows, one.differences or "none"
-        print(
-            f"run {number}: finished rows when killed {moments}, differences: {found}", flush=True
-        )
+        found = ", ".join(one.differences[:3]) or "none"
+        told_rows = f"finished rows when killed {one.finished_rows}"
+        print(f"run {number}: {told_rows}, differences: {found}", flush=True)
     return {"seconds_undisturbed": seconds, "runs": [asdict(one) for one in told]}
 
 
