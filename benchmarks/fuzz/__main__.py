@@ -25,6 +25,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -141,6 +142,7 @@ def one_case(arguments: argparse.Namespace, folder: Path) -> dict[str, Tally]:
 
 def many(arguments: argparse.Namespace, folder: Path) -> dict[str, Tally]:
     """Every kind in turn."""
+    shutil.rmtree(KEPT, ignore_errors=True)
     tallies = {}
     for kind, count in counts(arguments.files, arguments.kind or list(KINDS)).items():
         with Progress(f"reading damaged files ({kind})", count) as told:

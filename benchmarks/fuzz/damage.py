@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 
 LIMITS = (
@@ -12,6 +13,8 @@ LIMITS = (
 )
 """Numbers at which lengths and sizes go over."""
 LONGEST_BLOCK = 4096
+BOMB_EVERY, BOMB_BYTES = 200, 300 * 2**20
+"""One deflated file in so many grows to so many bytes."""
 
 Change = Callable[[random.Random, bytes, Sequence[bytes]], tuple[bytes, str]]
 """Bytes and other files -> changed bytes, and what was done."""
@@ -110,6 +113,17 @@ def damaged(
             content, what = rng.choice(CHANGES)(rng, content, others)
             told.append(what)
     return content, tuple(told)
+
+
+def bomb(head: bytes, content: bytes, form: int) -> bytes:
+    """``head``, then ``content`` and zeros without end, deflated; made piece by piece.
+
+    ``form`` is the window size of zlib, which also says how it is wrapped.
+    """
+    deflater, block = zlib.compressobj(9, zlib.DEFLATED, form), bytes(2**20)
+    packed = [deflater.compress(content)]
+    packed += [deflater.compress(block) for _ in range(BOMB_BYTES // len(block))]
+    return head + b"".join(packed) + deflater.flush()
 
 
 def _place(rng: random.Random, length: int) -> int:

@@ -31,15 +31,13 @@ from pydicom.uid import (
 
 from benchmarks.fuzz import elements
 from benchmarks.fuzz.cases import Mutant, Start
-from benchmarks.fuzz.damage import damaged
+from benchmarks.fuzz.damage import BOMB_EVERY, bomb, damaged
 from benchmarks.fuzz.elements import Form, walk
 from dfd.phantom import write_ct_series, write_mr_series
 
 SIZE = 48
 META_AT = 132
 """After preamble and magic."""
-BOMB_EVERY, BOMB_BYTES = 2000, 300 * 2**20
-"""One deflated file in so many grows to so many bytes."""
 NEIGHBOUR = "neighbour.dcm"
 """An intact slice that lies beside the damaged ones."""
 
@@ -49,7 +47,9 @@ def mutant(rng: random.Random) -> Mutant:
     start, others = rng.choice(starts()), [each.file for each in starts()]
     deflated = start.pack is not bytes
     if deflated and rng.randrange(BOMB_EVERY) == 0:
-        return Mutant(_bomb(start), ".dcm", (start.name, "inflates without end"), 0)
+        head = start.file[: _meta_end(start.file)]
+        content = bomb(head, start.content, -zlib.MAX_WBITS)
+        return Mutant(content, ".dcm", (start.name, "inflates without end"), 0)
     content = start.content
     story: tuple[str, ...] = (start.name,)
     if rng.random() < 0.65:
@@ -206,13 +206,3 @@ def _start(name: str, file: bytes, syntax: UID) -> Start:
 def _deflated(head: bytes, content: bytes) -> bytes:
     deflater = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     return head + deflater.compress(content) + deflater.flush()
-
-
-def _bomb(start: Start) -> bytes:
-    """The head of a file, then zeros that inflate beyond any slice; packed piece by piece."""
-    head = start.pack(b"")
-    head = head[: _meta_end(head)]
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    block = bytes(2**20)
-    packed = [deflater.compress(block) for _ in range(BOMB_BYTES // len(block))]
-    return head + b"".join(packed) + deflater.flush()

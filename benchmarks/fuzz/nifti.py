@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import struct
+import zlib
 from functools import cache, partial
 
 import nibabel
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.fuzz.cases import Mutant, Start
-from benchmarks.fuzz.damage import LIMITS, damaged
+from benchmarks.fuzz.damage import BOMB_EVERY, LIMITS, bomb, damaged
 
 SHAPE = (40, 36, 4)
 HEADER_BYTES = 348
-BOMB_EVERY, BOMB_BYTES = 2000, 300 * 2**20
+GZIP = 16 + zlib.MAX_WBITS
 FIELDS = {
     **{
         "sizeof_hdr": (0, "i"),
@@ -49,8 +50,8 @@ def mutant(rng: random.Random) -> Mutant:
     start, others = rng.choice(starts()), [each.content for each in starts()]
     packed = start.pack is not bytes
     if packed and rng.randrange(BOMB_EVERY) == 0:
-        bomb = start.content + bytes(BOMB_BYTES)
-        return Mutant(start.pack(bomb), start.suffix, (start.name, "inflates without end"), 0)
+        content = bomb(b"", start.content, GZIP)
+        return Mutant(content, start.suffix, (start.name, "inflates without end"), 0)
     content = start.content
     story: tuple[str, ...] = (start.name,)
     if rng.random() < 0.6:

@@ -118,7 +118,7 @@ class _Calls:
     def call(self, case: int, place: int, name: str, what: tuple[Entry, Path, Mutant]) -> str:
         """One entry point, one file."""
         entry, path, mutant = what
-        start = time.monotonic()
+        start, former = time.monotonic(), peak_bytes()
         CLOCK.pack_into(self.clock, 0, case, place, start)
         outcome, fault = _outcome(lambda: entry(path, mutant.frame))
         CLOCK.pack_into(self.clock, 0, IDLE, place, start)
@@ -126,7 +126,7 @@ class _Calls:
         if seconds > answer.slowest_s:
             answer.slowest_s, answer.slowest_case = seconds, case
         answer.peak_bytes = peak_bytes()
-        if answer.peak_bytes > self.job.memory_bytes:
+        if answer.peak_bytes > max(former, self.job.memory_bytes):
             fault = fault or f"memory: {answer.peak_bytes / 2**20:.0f} MB"
         fault = fault or _printed()
         if fault:
