@@ -46,11 +46,8 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def _sentence(error: DfdError) -> str:
-    """The message on one line. A reader process of torch hands its whole traceback over, whose last line is the message."""
-    text = str(error).strip()
-    if text.startswith("Caught ") and "Original Traceback" in text:
-        text = text.splitlines()[-1].partition(": ")[2]
-    return " ".join(text.split())
+    """The message, with single blanks."""
+    return " ".join(str(error).split())
 
 
 def _place(error: BaseException) -> str:

@@ -44,9 +44,11 @@ def show(
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
-    # The terminal must be the one that controls the process, so that ^C becomes a signal.
+    # The terminal must be the one that controls the process, so that ^C becomes a signal; a shell
+    # that runs the tests in the background has it ignored, and children inherit that.
     take = (
-        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "signal.signal(signal.SIGINT, signal.SIG_DFL); "
         "os.execvp(sys.argv[1], sys.argv[1:])"
     )
     line = [sys.executable, "-c", take, *map(str, words)]

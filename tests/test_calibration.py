@@ -311,11 +311,19 @@ def test_a_table_with_a_part_missing_is_refused(calibration: Calibration, name: 
         {"threshold": 0.0, "tail_index": 2.0, "patients": [[1.0]]},
         {"threshold": 1.0, "tail_index": -2.0, "patients": [[1.0]]},
         {"threshold": "high", "tail_index": 2.0, "patients": [[1.0]]},
+        {"threshold": 10**400, "tail_index": 2.0, "patients": [[1.0]]},
+        {"threshold": 1.0, "tail_index": 2.0, "patients": [[10**400]]},
     ],
 )
 def test_a_table_that_no_fit_could_give_is_refused(calibration: Calibration, family: Any) -> None:
     with pytest.raises(CalibrationError, match="damaged"):
         from_json({**to_json(calibration), "families": {"noise": family}})
+
+
+@pytest.mark.parametrize("change", [{"radius_mm": 10**400}, {"population": {"depth": [0.0, 10**400]}}, {"population": {"depth": [1, 2, 3]}}])
+def test_numbers_that_are_too_large_are_refused(calibration: Calibration, change: dict[str, Any]) -> None:
+    with pytest.raises(CalibrationError, match="damaged"):
+        from_json({**to_json(calibration), **change})
 
 
 @pytest.mark.parametrize("content", [None, [], "text", 3])

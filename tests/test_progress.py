@@ -325,6 +325,7 @@ def test_scoring_interrupted_on_a_terminal_ends_in_one_sentence(data: Path, tmp_
     assert ended.code in {130, -2}
     assert ended.rows[-1] == "dfd: interrupted; what was written so far is valid"
     assert "Traceback" not in ended.typed
+    assert not [row for row in ended.rows if "%|" in row]
 
 
 def test_scoring_into_a_log_tells_lines_that_hold_no_names(

@@ -52,7 +52,7 @@ def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
 
 DAMAGE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error),
-    *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, OSError),
+    *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, OSError, AssertionError),
 )
 """What torch raises on files that are cut off or hold something else."""
 
@@ -111,7 +111,7 @@ def _unpacked(path: Path, content: Mapping[str, Any]) -> Model:
     try:
         calibration = json.loads(content["calibration"]) if content["calibration"] else None
         model = Model(path, content["weights"], content["bundle"], calibration, json.loads(content["training"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise BundleError(f"{path} is damaged or not a model file; use a file written by `dfd train` or a shipped model.") from None
     plain = isinstance(model.bundle, str) and isinstance(calibration, dict | None) and isinstance(model.training, dict)
     if not (plain and _is_state_dict(model.weights)):
@@ -124,7 +124,7 @@ def _read_calibration(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise CalibrationError(f"{path} is damaged; refit it with `dfd calibrate`.") from None
     if not isinstance(content, dict):
         raise CalibrationError(f"{path} is not a calibration table; refit it with `dfd calibrate`.")

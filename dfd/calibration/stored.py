@@ -58,7 +58,7 @@ def from_json(content: Mapping[str, Any]) -> Calibration:
         population = {str(name): (float(low), float(high)) for name, (low, high) in content["population"].items()}
         names = (str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]))
         return Calibration(*names, lone.tables, population, lone.combined, settings)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise CalibrationError(DAMAGED) from None
 
 

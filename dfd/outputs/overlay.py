@@ -129,7 +129,7 @@ def _draw_header(pen: Pen, finding: Finding, region: Region, spacing_mm: tuple[f
     details = [radius, f"tissue: {finding.tissue}" if finding.tissue else "", f"X {region.x:g} (column), Y {region.y:g} (row), counted from 0"]
     pen.text((GAP, 54), "     ".join(detail for detail in details if detail), 17)
     if finding.extrapolated:
-        pen.text((WIDTH - GAP, 54), "extrapolated beyond the calibration patients", 17, colour=colour, anchor="ra")
+        pen.text((WIDTH - GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
 
 
 def _source_of(finding: Finding, region: Region) -> Region | None:

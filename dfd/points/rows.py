@@ -14,6 +14,7 @@ from dfd.points.lookup import ScanFiles, UnresolvedNameError
 from dfd.points.numbers import CellError, NumberCells
 from dfd.points.plausible import check_places, check_signs
 from dfd.points.wording import shown
+from dfd.progress import progress
 from dfd.records import Point
 from dfd.sentences import Sentence
 
@@ -67,7 +68,8 @@ def read_points(csv: Path, data: Path) -> list[Point]:
     table = parse(decode(content, csv), csv)
     check_places(table, csv)
     reader = _RowReader(table, ScanFiles(data))
-    points = [point for row in table.rows if (point := reader.point(row)) is not None]
+    rows = progress(table.rows, "reading points")
+    points = [point for row in rows if (point := reader.point(row)) is not None]
     if not points:
         raise PointsError(no_rows(csv))
     check_signs(table, csv)

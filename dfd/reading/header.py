@@ -148,6 +148,12 @@ def frame_value(header: Dataset, frame: int, macro: str, keyword: str) -> object
     return value_of(header, keyword)
 
 
+def groups_in(header: Dataset) -> int:
+    """How many frames have a functional group of their own."""
+    items = value_of(header, "PerFrameFunctionalGroupsSequence")
+    return len(items) if isinstance(items, Sequence) else 0
+
+
 def _item(header: Dataset, keyword: str, index: int) -> Dataset | None:
     """Item ``index`` of a sequence, None where there is none."""
     items = value_of(header, keyword)

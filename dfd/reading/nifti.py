@@ -131,6 +131,8 @@ def _open(path: Path) -> Nifti1Image:
     sides = tuple(int(side) for side in image.shape)
     if len(sides) < 2 or any(side != 1 for side in sides[3:]):
         raise SeriesError(f"{path} has {len(sides)} axes ({sides}): give one volume of 3 axes per file")
+    if min(sides) < 1:
+        raise SeriesError(f"{path} holds no slice ({' x '.join(map(str, sides))} voxels): it is damaged, so copy or export it again")
     if min(sides[:2]) < SMALLEST_SIDE:
         raise SeriesError(f"{path} has {sides[1]} x {sides[0]} pixels, too small to be assessed: give at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")
     if math.prod(sides) * image.get_data_dtype().itemsize > PIXELS_LIMIT:

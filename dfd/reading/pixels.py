@@ -177,7 +177,8 @@ def values_of(
 
     ``looked_up``: what the modality lookup table makes of ``stored``, where there is one.
     """
-    values = stored.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals is as good as any other
+        values = stored.astype(np.float64)
     valid = np.isfinite(values)
     if scaling.padding is not None:
         valid &= (values < scaling.padding[0]) | (values > scaling.padding[1])

@@ -113,7 +113,8 @@ def _refined(levels: Values, step: float) -> float:
         near = levels[levels <= reach * step]
         if near.size:
             whole = np.rint(near / step)
-            step = float(near @ whole / (whole @ whole))
+            if whole.any():  # a few values far below a step count as 0
+                step = float(near @ whole / (whole @ whole))
         if largest <= reach * step:
             break
         reach *= 2

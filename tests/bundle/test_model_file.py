@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,23 @@ def test_a_bundle_folder(tmp_path: Path, weights: dict[str, torch.Tensor]) -> No
     assert model_file.bundle_version(model) == "1.2.3"
 
 
+def test_a_calibration_nested_without_end_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    content = {"format": model_file.FORMAT, "bundle": BUNDLE, "weights": weights, "calibration": "[" * 100_000, "training": "{}"}
+    torch.save(content, tmp_path / "m.ckpt")
+    with pytest.raises(BundleError, match=r"m\.ckpt is damaged"):
+        load(tmp_path / "m.ckpt")
+
+
+def test_an_old_file_whose_storages_do_not_fit_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    torch.save(weights, tmp_path / "m.pt", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "m.pt").read_bytes()
+    key = next(number for number in re.findall(rb"[0-9]{9,}", content))
+    changed = content.replace(key, bytes(reversed(key)), 1)
+    (tmp_path / "m.pt").write_bytes(changed)
+    with pytest.raises(BundleError, match=r"m\.pt is damaged"):
+        load(tmp_path / "m.pt")
+
+
 def test_calibration_of_other_weights_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     other = calibration_for({"x": torch.zeros(1)})
     with pytest.raises(CalibrationError, match=r"belongs to other weights .*refit it with `dfd calibrate`"):
@@ -217,7 +235,11 @@ def test_calibration_of_other_weights_is_refused(tmp_path: Path, weights: dict[s
         load(write(tmp_path / "m.ckpt", weights, calibration=other))
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "is damaged"), ("[1]", "is not a calibration table"), ("\ufeff", "is damaged")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "is damaged"), ("[1]", "is not a calibration table"), ("\ufeff", "is damaged"), ("[" * 100_000, "is damaged")],
+    ids=["cut", "list", "mark", "nested"],
+)
 def test_a_damaged_calibration_is_refused(tmp_path: Path, weights: dict[str, torch.Tensor], text: str, words: str) -> None:
     with pytest.raises(CalibrationError, match=rf"calibration\.json {words}"):
         load(bundle_folder(tmp_path / BUNDLE, weights, text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import struct
 import subprocess
 import sys
@@ -17,7 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.uid import JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from dfd.errors import SeriesError
 from dfd.reading import find_files, pixels, read_facts, read_series, read_slice
@@ -197,6 +206,51 @@ def test_deeply_nested_sequences(tmp_path: Path):
 def test_dimensions_over_the_limit(tmp_path: Path, lie: dict[str, int]):
     with pytest.raises(SeriesError, match="over 2048 MiB: split or re-export it"):
         read_facts(_make(tmp_path / "a", **lie))
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_frames_than_a_file_can_hold_are_not_looked_at(tmp_path: Path, syntax: str, packed: bool):
+    path = _make(tmp_path / "a.dcm", syntax=syntax)
+    dataset = dcmread(path)
+    dataset.NumberOfFrames = 60_000
+    dataset.save_as(path)
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    start = time.monotonic()
+    found, skipped = read_series(tmp_path)
+    assert time.monotonic() - start < 5.0
+    if not (packed and syntax in (RLELossless, JPEG2000Lossless)):  # such small frames might be there
+        assert not found
+        assert "claims 60000 frames of 40 x 48 pixels, which its" in skipped[0].reason
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\rb", "a\u202eb", "a\udcffb"])
+def test_no_name_breaks_a_message_into_lines(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    path = tmp_path / name / "a.dcm"
+    path.write_bytes(_make(tmp_path / "a.dcm", Rows=0).read_bytes())
+    with pytest.raises(SeriesError) as caught:
+        read_slice(path)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    assert text.isprintable()
+
+
+def test_no_value_of_a_header_breaks_a_message_into_lines(tmp_path: Path):
+    path = _make(tmp_path / "a.dcm", PhotometricInterpretation="MONOXXXX1")
+    path.write_bytes(path.read_bytes().replace(b"MONOXXXX1", b"MO\x00\x1b\n\x85X1 "))
+    with pytest.raises(SeriesError, match="is a colour picture") as caught:
+        read_slice(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_signalling_nan_is_read_without_a_warning(tmp_path: Path):
+    pixels = np.random.default_rng(1).normal(0, 50, (40, 48)).astype(np.float32)
+    pixels[3, 4] = 1.25
+    path = make_slice(tmp_path / "a.dcm", pixels)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<f", 1.25), struct.pack("<I", 0x7F800001)))
+    assert not read_slice(path).valid[3, 4]
 
 
 def test_dimensions_larger_than_the_file(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import nibabel
@@ -100,6 +101,21 @@ def test_volumes_that_are_no_scan(tmp_path: Path, data: NDArray[np.generic], sen
     path = _write(tmp_path / "a.nii", data)
     with pytest.raises(SeriesError, match=rf"a\.nii {sentence}"):
         read_slice(path, 1)
+
+
+@pytest.mark.parametrize("slices", [0, -1])
+def test_a_volume_without_slices(tmp_path: Path, slices: int):
+    (tmp_path / "scans").mkdir()
+    path = _write(tmp_path / "scans" / "a.nii", _volume())
+    content = bytearray(path.read_bytes())
+    content[46:48] = struct.pack("<h", slices)  # dim[3] of the header
+    path.write_bytes(content)
+    for read in (read_slice, read_facts):
+        with pytest.raises(SeriesError, match=r"a\.nii (holds no slice|cannot be read as NIfTI)"):
+            read(path)
+    found, skipped = read_series(path.parent)
+    assert not found
+    assert [each.path for each in skipped] == [path]
 
 
 @pytest.mark.parametrize(("frame", "sentence"), [(None, "holds 5 frames: say which"), (5, "frame 6 was asked for"), (-1, "frame 0 was asked for")])

@@ -117,6 +117,15 @@ def test_padding_does_not_decide_the_scale() -> None:
     assert rescale.slope == 1.0
 
 
+@pytest.mark.parametrize("tiny", [1e-40, 1e-300, 0.004])
+def test_a_value_hardly_above_zero_does_not_decide_the_step(tiny: float) -> None:
+    values = np.random.default_rng(1).gamma(2.0, 200.0, SHAPE)
+    values[0, 0], values[0, 1] = 0.0, tiny
+    pixels, rescale = in_steps(values, np.ones(SHAPE, dtype=bool))
+    assert np.isfinite(pixels).all()
+    np.testing.assert_allclose(pixels * rescale.slope + rescale.intercept, values, rtol=1e-5, atol=1e-2)
+
+
 def private_scale(path: Path) -> Path:
     """Philips' own scale slope and intercept beside the standard's."""
     dataset = dcmread(path)

@@ -1,0 +1,1 @@
+"""Feeds damaged and hostile files to everything that reads files of a user."""
