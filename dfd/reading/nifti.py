@@ -209,7 +209,8 @@ def _affine_of(image: Nifti1Image) -> NDArray[np.float64]:
     if not (int(header["sform_code"]) and int(header["qform_code"])):
         return affine
     try:
-        scanner: NDArray[np.float64] = header.get_qform()
+        with quiet(), np.errstate(all="ignore"):
+            scanner: NDArray[np.float64] = header.get_qform()
     except _NIFTI_ERRORS:
         return affine
     sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))

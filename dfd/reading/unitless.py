@@ -29,6 +29,8 @@ STEP_TOLERANCE = 0.05
 """How far a value may lie off a whole number of steps: float32 rounds 65,535 steps by 0.004."""
 FIRST_STEPS = 64
 """Values up to so many steps give the first estimate of a step; each later one doubles the reach."""
+LARGEST_VALUE = 1e150
+"""Larger values are damage; sums and squares of these are still finite."""
 LARGEST = 1e30
 """Padding may be the largest number there is, and would become infinite in float32."""
 BRIGHT_PERCENTILE, BRIGHT_STEPS = 95.0, 1000.0
@@ -50,13 +52,15 @@ def in_steps(values: Values, valid: BoolImage) -> tuple[FloatImage, Rescale]:
         ``[H, W]`` float32, 0 = the zero level, and how to get ``values`` back:
         ``pixels * slope + intercept``.
     """
+    values = np.clip(values, -LARGEST_VALUE, LARGEST_VALUE)
     measured = values[valid]
     zero = zero_level(measured)
     above = measured - zero
     step = _lattice_step(above)
     on_lattice = step > 0
     step = step or _brightness_step(above)
-    pixels = np.clip((values - zero) / step, -LARGEST, LARGEST)
+    with np.errstate(over="ignore"):  # padding over a tiny step
+        pixels = np.clip((values - zero) / step, -LARGEST, LARGEST)
     if on_lattice:
         pixels[valid] = np.rint(pixels[valid])
     return pixels.astype(np.float32), Rescale(step, zero)
@@ -102,7 +106,8 @@ def _lattice_step(above: Values) -> float:
     gaps = np.diff(np.unique(np.append(levels, 0.0)))
     # Values that should be equal differ by the rounding of whoever computed them.
     wide = gaps[gaps > largest / MOST_STEPS]
-    return _refined(np.abs(levels), float(wide.min())) if wide.size else 0.0
+    # In shares of the largest: squares of very large or small values would leave the range of floats.
+    return largest * _refined(np.abs(levels) / largest, float(wide.min()) / largest) if wide.size else 0.0
 
 
 def _refined(levels: Values, step: float) -> float:

@@ -157,3 +157,11 @@ def test_a_unit_that_does_not_exist_gives_no_millimetres(tmp_path: Path):
     path.write_bytes(content)
     scan = read_slice(path, 2)
     assert (scan.facts.spacing_mm, scan.facts.thickness_mm, scan.ref.position_mm) == (None, None, None)
+
+
+def test_an_infinite_voxel_size_is_met_without_a_warning(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.random.default_rng(1).integers(0, 900, (40, 48, 3)).astype(np.int16), np.eye(4))
+    image.set_qform(np.eye(4), code=1)
+    image.header["pixdim"][1] = np.inf
+    nibabel.save(image, tmp_path / "a.nii")
+    assert read_slice(tmp_path / "a.nii", 1).facts.spacing_mm is None

@@ -186,3 +186,11 @@ def test_a_nifti_of_any_scale_gives_the_pixels_of_the_dicom_file(tmp_path: Path,
     scan = read_slice(tmp_path / "a.nii.gz", 0, "stored")
     np.testing.assert_array_equal(scan.pixels, plain.pixels)
     assert scan.facts.unit == "stored"
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e300, 1e-150, 1e140])
+def test_absurd_scales_neither_warn_nor_hang(factor: float) -> None:
+    for values in (stored() * factor, off_lattice() * factor, np.where(stored() > 200, 1.7e308, stored() * 1.0)):
+        pixels, rescale = in_steps(values.astype(np.float64), np.ones(SHAPE, dtype=bool))
+        assert np.isfinite(pixels).all()
+        assert rescale.slope > 0
