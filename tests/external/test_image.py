@@ -86,7 +86,7 @@ class Job(NamedTuple):
 
 def results_of(ended: Ended, home: Path) -> Path:
     """The folder that the last lines name, as this machine sees it."""
-    (told,) = re.findall(r"results are in (\S+)", ended.log)
+    (told,) = re.findall(r"results (?:so far )?are in (\S+)", ended.log)
     return home / Path(told).relative_to(f"{USER}/persistent-home")
 
 
