@@ -22,6 +22,7 @@ from benchmarks.trials import GENUINE
 from benchmarks.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
 from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
 from dfd.evidence.windows import FloatArray
+from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
 Said: TypeAlias = Callable[[Row], Statistics]
@@ -71,7 +72,7 @@ def compared_with_patients(genuine: Sequence[Row]) -> Said:
     if not len(reference):
         return lambda row: {}
     middle = np.median(reference, axis=0)
-    spread = np.maximum(1.4826 * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
+    spread = np.maximum(MAD_TO_SD * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
     usual = {family: [float(np.median(family.statistic(scale))) for scale in ((reference - middle) / spread).swapaxes(0, 1)] for family in GRAIN}
 
     def said(row: Row) -> Statistics:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 
+from dfd.intensity import MAD_TO_SD
 from dfd.masking import disk
 from dfd.records import BoolImage, FloatImage
 
@@ -47,7 +48,7 @@ def groups(centres: Centres, covariates: FloatArray, radius: float, wanted: tupl
         rng: generator.
     """
     number, controls = wanted
-    width = np.maximum(1.4826 * np.median(np.abs(covariates - np.median(covariates, axis=0)), axis=0), 1e-6)
+    width = np.maximum(MAD_TO_SD * np.median(np.abs(covariates - np.median(covariates, axis=0)), axis=0), 1e-6)
     free = np.ones(len(centres), dtype=bool)
     edited: list[int] = []
     beside: list[list[int]] = []

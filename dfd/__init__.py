@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from dfd.version import __version__
+
 if TYPE_CHECKING:
     from typing import Unpack
 
     import pandas as pd
 
-__version__ = "0.1.0"
 __all__ = ["CalibrateOptions", "ScoreOptions", "TrainOptions", "__version__", "calibrate", "score", "train"]
 
 

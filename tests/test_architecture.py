@@ -28,7 +28,7 @@ FLOORS = (
     {"intensity", "masking", "alterations", "hounsfield"},
     {"modalities", "settings", "endings", "image_kinds"},
     {"records", "errors", "progress"},
-    {"sentences"},
+    {"sentences", "version"},
 )
 """From the top down. A room may import from the floors below it only."""
 
@@ -58,9 +58,6 @@ HOME = {
     "cloudpickle": set(),
     "dill": set(),
 }
-
-CONSTANTS = {"__version__"}
-"""Names of ``dfd`` itself that any room may import: they bring nothing with them."""
 
 MAX_LINES, MAX_BODY = 400, 60
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "tools"}
@@ -113,7 +110,7 @@ def room_imports() -> set[tuple[str, str]]:
     arrows = set()
     for room, name in imports_of_rooms():
         parts = name.split(".")
-        if parts[0] != "dfd" or (len(parts) > 1 and parts[1] in CONSTANTS):
+        if parts[0] != "dfd":
             continue
         # `import dfd` and `from dfd import score` are arrows to the face of the package.
         target = parts[1] if len(parts) > 1 and parts[1] in rooms else "__init__"

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import spsolve
 
 from benchmarks.tampering.canvas import FEATHER_PX, Canvas, blended
 from benchmarks.tampering.crops import looked_at
+from dfd.intensity import MAD_TO_SD
 from dfd.records import BoolImage, FloatImage
 
 PATCH, STEP = 9, 5
@@ -60,7 +61,7 @@ def denoised(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Float
 
 def _non_local(image: FloatArray) -> FloatArray:
     steps = np.abs(np.diff(image, axis=1))
-    strength = max(float(np.median(steps)) * 1.4826, 1e-6)
+    strength = max(float(np.median(steps)) * MAD_TO_SD, 1e-6)
     total, weights = np.zeros_like(image), np.zeros_like(image)
     for down in range(-SEARCH_PX, SEARCH_PX + 1):
         for right in range(-SEARCH_PX, SEARCH_PX + 1):

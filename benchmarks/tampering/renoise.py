@@ -8,6 +8,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, gaussian_gradient_ma
 
 from benchmarks.tampering.canvas import FEATHER_PX, Canvas, Forger, blended
 from benchmarks.tampering.crops import Window
+from dfd.intensity import MAD_TO_SD
 from dfd.records import BoolImage, FloatImage
 
 HIGH_PASS_PX = 3.0
@@ -49,7 +50,7 @@ def matched(canvas: Canvas, mask: BoolImage, base: FloatImage, rng: np.random.Ge
     ring &= away <= np.quantile(away[ring], ALIKE_SHARE)
     slope = gaussian_gradient_magnitude(pixels, HIGH_PASS_PX)
     ring &= slope <= np.quantile(slope[ring], FLAT_SHARE)
-    ring &= np.abs(rough) <= OUTLIER * 1.4826 * np.median(np.abs(rough[ring]))
+    ring &= np.abs(rough) <= OUTLIER * MAD_TO_SD * np.median(np.abs(rough[ring]))
     grain = _drawn(_spectrum(np.where(ring, rough - rough[ring].mean(), 0.0), ring), rng)
     return window.put(np.zeros_like(canvas.pixels), grain.astype(np.float32))
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dfd import __version__
 from dfd.cli import flags
 from dfd.cli.flags import StrictParser
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
 from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
+from dfd.version import __version__
 
 ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a network, trained on
 genuine scans only, expects there. For research on image collections; not a medical device."""

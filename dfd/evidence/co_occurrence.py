@@ -11,6 +11,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from dfd.intensity import MAD_TO_SD
+
 DERIVATIVE = (1.0, -3.0, 3.0, -1.0)
 """Third order, along rows and along columns."""
 LARGEST = 1
@@ -45,7 +47,7 @@ def codes(pixels: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.i
     for turned in (False, True):
         image, inside = (pixels.T, known.T) if turned else (pixels, known)
         residual = _along(image, DERIVATIVE)
-        scale = 1.4826 * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
+        scale = MAD_TO_SD * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
         quantised = np.clip(np.rint(residual / (QUANTUM * max(scale, 1e-6))), -LARGEST, LARGEST)
         along, across = _codes(quantised), _codes(quantised.T).T
         for kept, plane in zip(planes, (along, across), strict=True):

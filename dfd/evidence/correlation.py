@@ -17,6 +17,7 @@ from scipy import fft
 from scipy.ndimage import map_coordinates, spline_filter
 
 from dfd.evidence.windows import SUPPORT, disk_offsets
+from dfd.intensity import MAD_TO_SD
 from dfd.masking import disk_within
 from dfd.records import BoolImage
 
@@ -113,10 +114,6 @@ class Ground:
 class Held:
     """What disks of one radius hold all over a ground."""
 
-    allowed: NDArray[np.bool_]
-    """``[H, W]`` places with support."""
-    inverse: Planes
-    """``[2, H, W]`` one over the norm of the planes there, 0 where not allowed."""
     weight: Planes
     """``[H, W]`` geometric mean of both: for proposing places by both planes at once."""
     places: int
@@ -227,7 +224,7 @@ def _held(ground: Ground, offsets: Offsets) -> Held:
     index = sample[:, None] + offsets[None] + REACH_PX
     patches = ground.planes[:, index[..., 0], index[..., 1]] * inverse[:, sample[:, 0], sample[:, 1]][..., None]
     weight = np.sqrt(inverse[0] * inverse[1])
-    return Held(allowed, inverse, weight, int(np.count_nonzero(weight)), sample, np.ascontiguousarray(patches.swapaxes(1, 2)))
+    return Held(weight, int(np.count_nonzero(weight)), sample, np.ascontiguousarray(patches.swapaxes(1, 2)))
 
 
 def _spectra_of(templates: Planes, size: tuple[int, int]) -> NDArray[np.complex64]:
@@ -261,7 +258,7 @@ def search(piece: Piece, ground: Ground, apart: float, number: int = 0, effort: 
     values = sampled(piece, transforms)
     # A product of matrices would wake threads that then spin, and take the cores from other searches.
     chance = np.einsum("tkn,kns->kts", values.astype(np.float32), held.patches)[:, :, clear]
-    spreads = 1.4826 * np.median(np.abs(chance), axis=(1, 2))
+    spreads = MAD_TO_SD * np.median(np.abs(chance), axis=(1, 2))
     if spreads.min() <= 0:
         return [], 1.0
     proposed = _proposed(values / spreads[:, None], piece, (ground, weight), effort)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dfd.evidence.windows import (
     FEWEST_NEIGHBOURS,
     MEASURES,
+    SUPPORT,
     FloatArray,
     RunningSums,
     WindowTable,
@@ -35,7 +36,7 @@ SMALLEST_PX = 4.0
 """Radius below which a window holds too few pixels for a correlation."""
 ORDINARY_WINDOWS = 256
 """Windows, evenly spread over the slice, that tell what is ordinary in it: their median lies within 5 % of that over all."""
-NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body, as a couch is)"
+NO_SUPPORT = f"less than {100 * SUPPORT:.0f} % of the region holds a measurement (air, padding or outside the body, as a couch is)"
 NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordinary in it"
 
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 from scipy.spatial import cKDTree
 
-from dfd.intensity import brightness_scale
+from dfd.intensity import MAD_TO_SD, brightness_scale
 from dfd.modalities import Modality
 from dfd.records import Prediction
 
@@ -77,7 +77,7 @@ class WindowTable:
 
 
 def _robust_spread(values: FloatArray) -> FloatArray:
-    spread: FloatArray = 1.4826 * np.median(np.abs(values - np.median(values, axis=0)), axis=0)
+    spread: FloatArray = MAD_TO_SD * np.median(np.abs(values - np.median(values, axis=0)), axis=0)
     return spread
 
 
@@ -246,7 +246,7 @@ def deviations(asked: WindowTable, reference: WindowTable) -> FloatArray:
     # The plain median is several times as fast, and hardly ever is a neighbour missing.
     median = np.nanmedian if np.isnan(values).any() else np.median
     middle = median(values, axis=1)
-    spread = 1.4826 * median(np.abs(values - middle[:, None]), axis=1)
+    spread = MAD_TO_SD * median(np.abs(values - middle[:, None]), axis=1)
     # A handful of windows may agree by chance.
     deviation = (asked.measures[rows] - middle) / np.maximum(spread, reference.floor)
     deviation[~enough] = np.nan

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dfd.intensity import MAD_TO_SD
 from dfd.phantom.ct import HU_RANGE
 from dfd.records import BoolImage, FloatImage, Region
 
@@ -40,7 +41,7 @@ def paste(image: FloatImage, edit: FloatImage, weight: FloatImage) -> FloatImage
 def local_noise(image: FloatImage, region: Region) -> float:
     """Robust standard deviation of the fine detail in a region, in the unit of the image."""
     detail = (image - ndimage.gaussian_filter(image, HIGH_PASS_PX))[disk(image.shape, region)]
-    return float(1.4826 * np.median(np.abs(detail - np.median(detail))))
+    return float(MAD_TO_SD * np.median(np.abs(detail - np.median(detail))))
 
 
 def add_noise(rng: np.random.Generator, image: FloatImage, region: Region) -> FloatImage:

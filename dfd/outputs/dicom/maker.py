@@ -12,8 +12,8 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from dfd import __version__
 from dfd.outputs.dicom.sources import SourceSeries
+from dfd.version import __version__
 
 PRODUCT = "deepfakes-detector"
 MARK = "RESEARCH, NOT FOR DIAGNOSIS"

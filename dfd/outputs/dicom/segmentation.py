@@ -9,12 +9,12 @@ from highdicom import AlgorithmIdentificationSequence
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom import Dataset
 
-from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import LABEL, MARK, PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage
 from dfd.outputs.dicom.stacks import as_sources, finish
 from dfd.records import BoolImage, Region
+from dfd.version import __version__
 
 SUSPICIOUS = frozenset(("unusual", "strongly unusual"))
 

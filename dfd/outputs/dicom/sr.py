@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SourceImage
 from dfd.progress import progress
 from dfd.records import Finding, Region, is_square
+from dfd.version import __version__
 
 PIXEL_CENTRE = 0.5
 """SCOORD counts from the outer corner of the first pixel (PS3.3 C.18.6.1), points from its centre."""
