@@ -1,7 +1,7 @@
 """Outputs of a fixed set of runs, to show that a change of the code changes no number.
 
-    python -m benchmarks.studies.fixed_outputs --output runs/fixed/before      # at one commit
-    python -m benchmarks.studies.fixed_outputs --output runs/fixed/after --reference runs/fixed/before
+    python -m benchmarks.studies.fixed_outputs --output runs/fixed/before    # at one commit
+    python -m benchmarks.studies.fixed_outputs --output DIR --reference OTHER
 
 Runs: the demonstration; points of one CT series with and without its neighbouring slices; points of
 one MR study; one screened slice of each modality; one calibration and one short training on
@@ -46,11 +46,19 @@ def data_root() -> Path:
     return root
 
 
-def points_file(path: Path, folder: Path, places: tuple[tuple[int, int], ...], *, screened: bool) -> Path:
-    """Points in slices from the middle of a folder; the last row asks about a whole slice where ``screened``."""
+def points_file(
+    path: Path, folder: Path, places: tuple[tuple[int, int], ...], *, screened: bool
+) -> Path:
+    """Points in slices from the middle of a folder.
+
+    The last row asks about a whole slice where ``screened``.
+    """
     files = sorted(each for each in folder.rglob("*.dcm"))
     middle = len(files) // 2
-    rows = [f"{files[middle + number % 2].relative_to(folder)},{x},{y}" for number, (x, y) in enumerate(places)]
+    rows = [
+        f"{files[middle + number % 2].relative_to(folder)},{x},{y}"
+        for number, (x, y) in enumerate(places)
+    ]
     if screened:
         rows.append(f"{files[middle].relative_to(folder)},,")
     path.write_text("\n".join(["filename,X,Y", *rows]) + "\n", encoding="utf-8")
@@ -81,12 +89,40 @@ def make(output: Path) -> None:
         dfd("score", "--data", ct, "--points", points, "--output", output / name, *more)
     mr = sorted(each for each in (root / MR_PATIENTS).iterdir() if each.is_dir())[0]
     points = points_file(output / "mr.csv", mr, MR_POINTS, screened=True)
-    dfd("score", "--data", mr, "--points", points, "--output", output / "mr", "--model", "mri_chest_inpainting")
+    dfd(
+        "score",
+        "--data",
+        mr,
+        "--points",
+        points,
+        "--output",
+        output / "mr",
+        "--model",
+        "mri_chest_inpainting",
+    )
     scans = output / "phantoms"
     for seed in range(4):
         write_ct_series(scans / f"p{seed}", seed=seed, slices=3, patient=f"p{seed}", size=160)
-    dfd("calibrate", "--data", scans, "--model", "ct_lung_inpainting", "--output", output / "calibrated.ckpt")
-    dfd("train", "--data", scans, "--model", output / "trained.ckpt", "--epochs", 1, "--batch-size", 32)
+    dfd(
+        "calibrate",
+        "--data",
+        scans,
+        "--model",
+        "ct_lung_inpainting",
+        "--output",
+        output / "calibrated.ckpt",
+    )
+    dfd(
+        "train",
+        "--data",
+        scans,
+        "--model",
+        output / "trained.ckpt",
+        "--epochs",
+        1,
+        "--batch-size",
+        32,
+    )
 
 
 def content(path: Path) -> object:
@@ -104,7 +140,12 @@ def content(path: Path) -> object:
 
 def differences(output: Path, reference: Path) -> Iterator[str]:
     """Names of files that differ, or that one of both folders lacks."""
-    names = {path.relative_to(folder) for folder in (output, reference) for path in folder.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(folder)
+        for folder in (output, reference)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     for name in sorted(names):
         pair = [folder / name for folder in (output, reference)]
         if not all(path.exists() for path in pair) or content(pair[0]) != content(pair[1]):
@@ -114,9 +155,13 @@ def differences(output: Path, reference: Path) -> Iterator[str]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the outputs go")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="where the outputs go"
+    )
     parser.add_argument("--reference", type=Path, metavar="DIR", help="outputs of another commit")
     given = parser.parse_args()
     make(given.output)
