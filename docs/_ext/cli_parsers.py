@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> StrictParser:
     if name == "dfd":
-        return verbs.top_parser()
+        return _as_text(verbs.top_parser())
     if name == "catalogue":
-        return catalogue_form.catalogue_parser()
+        return _as_text(catalogue_form.catalogue_parser())
     if name in verbs.VERBS:
-        return verbs.verb_parser(name)
-    raise AttributeError(f"no parser is called {name!r}; there are: dfd, catalogue, {', '.join(verbs.VERBS)}")
+        return _as_text(verbs.verb_parser(name))
+    raise AttributeError(
+        f"no parser is called {name!r}; there are: dfd, catalogue, {', '.join(verbs.VERBS)}"
+    )
+
+
+def _as_text(parser: StrictParser) -> StrictParser:
+    """The same parser, with its texts as reStructuredText, which sphinx-argparse expects."""
+    if parser.epilog:
+        parser.epilog = "::\n\n" + "\n".join(f"  {line}" for line in parser.epilog.splitlines())
+    for action in parser._actions:
+        action.help = (action.help or "").replace("*", r"\*")
+    return parser
