@@ -24,7 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "sphinxarg.ext",
+    "command_line",
     "repository_pages",
 ]
 exclude_patterns = ["_build"]
