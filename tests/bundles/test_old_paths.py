@@ -1,4 +1,4 @@
-"""Bundles that version 0.1 wrote name parts of dfd by old paths: those are found, with a warning."""
+"""Bundles that version 0.1 wrote name parts of dfd by old paths: these work, with a warning."""
 
 from __future__ import annotations
 
