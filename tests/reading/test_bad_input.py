@@ -31,7 +31,7 @@ from pydicom.uid import (
 from dfd.errors import SeriesError
 from dfd.reading import find_files, pixels, read_facts, read_series, read_slice
 from dfd.reading.codestream import stated_size
-from dfd.reading.guard import INFLATED_LIMIT
+from dfd.reading.limits import INFLATED_LIMIT
 from tests.dicom_maker import make_bomb, make_nested, make_pixels, make_slice
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,7 +238,7 @@ print(skipped[0].reason)
 
 
 def test_a_bomb_without_preamble_is_caught_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("dfd.reading.guard.INFLATED_LIMIT", 2**22)
+    monkeypatch.setattr("dfd.reading.limits.INFLATED_LIMIT", 2**22)
     bomb = make_bomb(tmp_path / "bomb", 2**23)
     bomb.write_bytes(bomb.read_bytes()[132:])
     with pytest.raises(SeriesError, match="inflates to more than 4 MiB"):
