@@ -238,7 +238,7 @@ print(skipped[0].reason)
 
 
 def test_a_bomb_without_preamble_is_caught_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("dfd.reading.limits.INFLATED_LIMIT", 2**22)
+    monkeypatch.setattr("dfd.reading.guard.INFLATED_LIMIT", 2**22)
     bomb = make_bomb(tmp_path / "bomb", 2**23)
     bomb.write_bytes(bomb.read_bytes()[132:])
     with pytest.raises(SeriesError, match="inflates to more than 4 MiB"):

@@ -169,7 +169,7 @@ def test_a_damaged_gzip_header_is_no_scan(tmp_path: Path):
 
 
 def test_a_gzipped_bomb_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("dfd.reading.limits.INFLATED_LIMIT", 2**22)
+    monkeypatch.setattr("dfd.reading.guard.INFLATED_LIMIT", 2**22)
     plain = make_slice(tmp_path / "a.dcm", make_pixels())
     path = tmp_path / "a.dcm.gz"
     path.write_bytes(gzip.compress(plain.read_bytes() + bytes(2**23)))
