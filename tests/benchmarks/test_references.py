@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import references
-from dfd.masking import LATTICE_PASSES, lattice
+from benchmarks.predictor import references
+from dfd.prediction.masks import LATTICE_PASSES, lattice
 
 
 @pytest.fixture(scope="module")
