@@ -73,7 +73,7 @@ def score(
     output_dir: str | Path | None = None,
     **options: Unpack[ScoreOptions],
 ) -> pd.DataFrame:
-    """Score points in the scans below a folder and write ``scores.csv`` with its companions.
+    r"""Score points in the scans below a folder and write ``scores.csv`` with its companions.
 
     Args:
         data: Folder with DICOM (or NIfTI) files, searched at any depth.
@@ -95,7 +95,7 @@ def score(
         >>> import dfd
         >>> from dfd.phantom import write_ct_series
         >>> files = write_ct_series(Path("scans"), seed=1, slices=1, size=128)
-        >>> characters = Path("points.csv").write_text("filename,X,Y\\nfile001.dcm,64,40\\n")
+        >>> characters = Path("points.csv").write_text("filename,X,Y\nfile001.dcm,64,40\n")
         >>> table = dfd.score("scans", "points.csv", output_dir="results")
         >>> table["verdict"].tolist()
         ['no anomaly found']
@@ -136,7 +136,8 @@ def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) 
         >>> import dfd
         >>> from dfd.phantom import write_ct_series
         >>> for name in ("patient1", "patient2"):
-        ...     files = write_ct_series(Path("genuine", name), seed=1, slices=1, patient=name, size=64)
+        ...     folder = Path("genuine", name)
+        ...     files = write_ct_series(folder, seed=1, slices=1, patient=name, size=64)
         >>> print(dfd.train("genuine", "my_model.ckpt", epochs=1, batch_size=4))
         my_model.ckpt
     """
@@ -168,7 +169,8 @@ def calibrate(
         >>> import dfd
         >>> from dfd.phantom import write_ct_series
         >>> for name in ("patient1", "patient2"):
-        ...     files = write_ct_series(Path("genuine", name), seed=1, slices=1, patient=name, size=64)
+        ...     folder = Path("genuine", name)
+        ...     files = write_ct_series(folder, seed=1, slices=1, patient=name, size=64)
         >>> print(dfd.calibrate("genuine", "ct_lung_inpainting", "calibrated.ckpt"))
         calibrated.ckpt
     """

@@ -50,7 +50,10 @@ html_show_sphinx = False
 nitpick_ignore_regex = [
     ("py:.*", r"(pathlib|collections|typing|numpy|np|pandas|pd|argparse|logging)\..*"),
     ("py:class", r"tuple\[.*"),
-    ("py:.*", r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|TrainOptions|CalibrateOptions"),
+    (
+        "py:.*",
+        r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|TrainOptions|CalibrateOptions",
+    ),
 ]
 
 
@@ -58,12 +61,16 @@ _ATTRIBUTES = {"attribute", "property"}
 _as_written: list[str] = []
 
 
-def keep(_app: Sphinx, what: str, _name: str, _what: object, _options: object, lines: list[str]) -> None:
-    """Keep the text of an attribute before napoleon takes what stands before a colon for its type."""
+def keep(
+    _app: Sphinx, what: str, _name: str, _what: object, _options: object, lines: list[str]
+) -> None:
+    """Keep the text of an attribute: napoleon takes what stands before a colon for its type."""
     _as_written[:] = lines if what in _ATTRIBUTES else []
 
 
-def restore(_app: Sphinx, what: str, _name: str, _what: object, _options: object, lines: list[str]) -> None:
+def restore(
+    _app: Sphinx, what: str, _name: str, _what: object, _options: object, lines: list[str]
+) -> None:
     """Give an attribute its own text again."""
     if what in _ATTRIBUTES:
         lines[:] = _as_written

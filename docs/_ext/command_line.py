@@ -30,14 +30,18 @@ def write_page(_app: Sphinx, page: str, source: list[str]) -> None:
 
 def _overview() -> str:
     parser = top_parser()
-    verbs = [f"| [`dfd {name}`](#dfd-{name}) | {_escaped(verb.summary)} |" for name, verb in VERBS.items()]
+    verbs = [
+        f"| [`dfd {name}`](#dfd-{name}) | {_escaped(verb.summary)} |"
+        for name, verb in VERBS.items()
+    ]
     table = "\n".join(["| command | what it does |", "|---|---|", *verbs])
     return f"## dfd\n\n{_escaped(parser.description or '')}\n\n{_flags(parser)}\n\n{table}"
 
 
 def _section(verb: str) -> str:
     summary = VERBS[verb].summary
-    return f"## dfd {verb}\n\n{_escaped(summary[0].upper() + summary[1:])}.\n\n{_flags(verb_parser(verb))}"
+    sentence = _escaped(f"{summary[0].upper()}{summary[1:]}.")
+    return f"## dfd {verb}\n\n{sentence}\n\n{_flags(verb_parser(verb))}"
 
 
 def _flags(parser: argparse.ArgumentParser) -> str:

@@ -32,7 +32,9 @@ STAND_INS = {
 }
 """File -> the page that says the same."""
 
-_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+_LINK = re.compile(
+    r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)"
+)
 _ELSEWHERE = re.compile(r"[a-z]+:|/")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,9 +32,13 @@ def markdown_files() -> list[Path]:
 
 def targets(text: str) -> list[str]:
     """Where the links and pictures of a page lead."""
-    tokens = [token for each in MarkdownIt("gfm-like", {"linkify": False}).parse(text) for token in _all(each)]
+    tokens = [token for each in _parsed(text) for token in _all(each)]
     found = [token.attrs.get("href", token.attrs.get("src")) for token in tokens]
     return [str(target) for target in found if target is not None]
+
+
+def _parsed(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable("table").parse(text)
 
 
 def _all(token: Token) -> list[Token]:
@@ -42,10 +47,10 @@ def _all(token: Token) -> list[Token]:
 
 def anchors(text: str) -> set[str]:
     """The names of a page's headings, as code hosts and the site make them."""
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
+    tokens = _parsed(text)
     headings = [
         "".join(part.content for part in inline.children or [])
-        for opening, inline in zip(tokens, tokens[1:], strict=False)
+        for opening, inline in pairwise(tokens)
         if opening.type == "heading_open"
     ]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -53,13 +58,14 @@ def anchors(text: str) -> set[str]:
 
 def broken(file: Path, text: str) -> list[str]:
     """The links of a page that lead nowhere."""
-    return [target for target in targets(text) if not _ELSEWHERE.match(target) and not _leads(file, text, target)]
+    own = [target for target in targets(text) if not _ELSEWHERE.match(target)]
+    return [target for target in own if not _leads(file, text, target)]
 
 
 def _leads(file: Path, text: str, target: str) -> bool:
     name, _, anchor = unquote(target).partition("#")
     path = file.parent / name if name else file
-    if not path.exists():
+    if name and not path.exists():
         return False
     if not anchor or path.suffix != ".md" or path.parts[-2:] == ("reference", "cli.md"):
         return True

@@ -33,7 +33,10 @@ def test_a_tutorial_prints_what_its_page_shows(name: str, tmp_path: Path) -> Non
 
 def outline(text: str) -> list[str]:
     """What a reader compares: the verdict of each line, or the name before a colon."""
-    return [found[0] if (found := VERDICTS.search(line)) else line.partition(":")[0] for line in _rows(text)]
+    return [
+        found[0] if (found := VERDICTS.search(line)) else line.partition(":")[0]
+        for line in _rows(text)
+    ]
 
 
 def numbers(text: str) -> list[float]:
