@@ -29,7 +29,7 @@ PICTURES = {
     "train_your_own_model-overlay.png": "results/overlay-0001.png",
 }
 """Picture of a page -> what the page's commands leave in their folder."""
-WIDTH_PX = 800
+WIDTH_PX = 700
 LIMIT_S = 300
 _FENCE = re.compile(r"^```(bash|console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -124,7 +124,7 @@ def make_picture(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         small = picture.convert("RGB")
     small.thumbnail((WIDTH_PX, WIDTH_PX), Image.Resampling.LANCZOS)
-    small.quantize(256, method=Image.Quantize.FASTOCTREE).save(target, optimize=True)
+    small.quantize(256).save(target, optimize=True)
 
 
 def photograph(page: Path) -> Path:
