@@ -1,7 +1,8 @@
 """Says where the packages lie; everything else stands in ``pyproject.toml``.
 
-The bundles live beside the code in a checkout (MONAI wants a plain folder) and inside the package when installed. ``pyproject.toml``
-cannot both find packages and map a folder that lies elsewhere, hence these lines.
+The bundles live beside the code in a checkout (MONAI wants a plain folder) and inside the package
+when installed. ``pyproject.toml`` cannot both find packages and map a folder that lies elsewhere,
+hence these lines.
 """
 
 from setuptools import find_packages, setup

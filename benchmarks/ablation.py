@@ -1,7 +1,10 @@
-"""What each part of the detector is worth: the mean over the edits of each form, with that part taken away or left alone.
+"""What each part of the detector is worth.
 
-Every line is judged the same way: by tables of the genuine regions of the other patients of this run, the whole detector among them, so that lines
-can be compared with each other. They differ from the tables of forms, whose numbers stand on the shipped calibration.
+The mean over the edits of each form, with that part taken away or left alone.
+
+Every line is judged the same way: by tables of the genuine regions of the other patients of this
+run, the whole detector among them, so that lines can be compared with each other. They differ from
+the tables of forms, whose numbers stand on the shipped calibration.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from benchmarks.trials import GENUINE
 from benchmarks.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
 from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
 from dfd.evidence.windows import FloatArray
+from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
 Said: TypeAlias = Callable[[Row], Statistics]
@@ -48,12 +52,16 @@ class Variant:
 
 def only(*families: str) -> Callable[[Sequence[Row]], Said]:
     """The statistics of some families, as they stand in the rows."""
-    return lambda genuine: lambda row: {family: row["statistics"].get(family, math.nan) for family in families}
+    return lambda genuine: (
+        lambda row: {family: row["statistics"].get(family, math.nan) for family in families}
+    )
 
 
 def headless(genuine: Sequence[Row]) -> Said:
     """A head that says nothing; copies are looked for without it anyhow."""
-    return lambda row: {**only(*OFFERED)(genuine)(row), **row[KEY][NO_HEAD]} if NO_HEAD in row.get(KEY, {}) else {}
+    return lambda row: (
+        {**only(*OFFERED)(genuine)(row), **row[KEY][NO_HEAD]} if NO_HEAD in row.get(KEY, {}) else {}
+    )
 
 
 def network_free(genuine: Sequence[Row]) -> Said:
@@ -62,7 +70,10 @@ def network_free(genuine: Sequence[Row]) -> Said:
 
 
 def compared_with_patients(genuine: Sequence[Row]) -> Said:
-    """Windows compared with those of other patients in place of those of their own slice; else as ``dfd.evidence.tables.standing`` does it."""
+    """Windows compared with those of other patients in place of those of their own slice.
+
+    Else as ``dfd.evidence.tables.standing`` does it.
+    """
     known = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
     if not known:
         return lambda row: {}
@@ -71,14 +82,23 @@ def compared_with_patients(genuine: Sequence[Row]) -> Said:
     if not len(reference):
         return lambda row: {}
     middle = np.median(reference, axis=0)
-    spread = np.maximum(1.4826 * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
-    usual = {family: [float(np.median(family.statistic(scale))) for scale in ((reference - middle) / spread).swapaxes(0, 1)] for family in GRAIN}
+    spread = np.maximum(MAD_TO_SD * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
+    usual = {
+        family: [
+            float(np.median(family.statistic(scale)))
+            for scale in ((reference - middle) / spread).swapaxes(0, 1)
+        ]
+        for family in GRAIN
+    }
 
     def said(row: Row) -> Statistics:
         if WINDOWS not in row.get(KEY, {}):
             return {}
         away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
-        told = {family.FAMILY: _highest(family.statistic(away) / np.asarray(usual[family])) for family in GRAIN}
+        told = {
+            family.FAMILY: _highest(family.statistic(away) / np.asarray(usual[family]))
+            for family in GRAIN
+        }
         return {**only(*OFFERED)(genuine)(row), **told}
 
     return said
@@ -97,7 +117,10 @@ WHOLE = "whole detector, lone slice"
 VARIANTS = (
     Variant(WHOLE, only(*OFFERED)),
     *(Variant(f"{family} alone", only(family)) for family in OFFERED),
-    *(Variant(f"without {family}", only(*(other for other in OFFERED if other != family))) for family in OFFERED),
+    *(
+        Variant(f"without {family}", only(*(other for other in OFFERED if other != family)))
+        for family in OFFERED
+    ),
     Variant("without the head", headless),
     Variant("without self-reference", compared_with_patients),
     Variant("whole detector, where there are neighbours", only(*OFFERED), where=_has_neighbours),
@@ -106,39 +129,62 @@ VARIANTS = (
     Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
 )
 SAID = (
-    "Mean over the edits of each form: AUC, then what is found at 1 % false alarms. Every line is judged by the genuine regions of the other "
-    "patients of this run. Without self-reference windows are compared with those of the other patients in place of those of their own slice "
-    "(the search for copies is left as it is). Without the head noise and synthesis are read from the grain alone. Without the network each "
+    "Mean over the edits of each form: AUC, then what is found at 1 % false alarms. Every "
+    "line is judged by the genuine regions of the other "
+    "patients of this run. Without self-reference windows are compared with those of the "
+    "other patients in place of those of their own slice "
+    "(the search for copies is left as it is). Without the head noise and synthesis are read "
+    "from the grain alone. Without the network each "
     f"pixel is foretold by its smoothed neighbours; measured on {', '.join(NETWORK_FREE[1:])}."
 )
 
 
 def scored(rows: Sequence[Row], variant: Variant) -> list[Row]:
-    """The rows on which the variant is told, with its score (NaN where nobody else is there to judge by): each patient is judged by the others."""
-    asked = [row for row in rows if not row["curve"] and variant.where(row) and (not variant.kinds or row["kind"] in variant.kinds)]
+    """The rows on which the variant is told.
+
+    With its score (NaN where nobody else is there to judge by): each patient is judged by the
+    others.
+    """
+    asked = [
+        row
+        for row in rows
+        if not row["curve"]
+        and variant.where(row)
+        and (not variant.kinds or row["kind"] in variant.kinds)
+    ]
     told: list[Row] = []
     for patient in sorted({row["patient"] for row in asked}):
         others = [row for row in asked if row["kind"] == GENUINE and row["patient"] != patient]
         said = variant.learn(others)
-        by_patient = [[said(row) for row in others if row["patient"] == name] for name in sorted({row["patient"] for row in others})]
+        by_patient = [
+            [said(row) for row in others if row["patient"] == name]
+            for name in sorted({row["patient"] for row in others})
+        ]
         own = [row for row in asked if row["patient"] == patient]
         values = crossfit.scores([said(row) for row in own], by_patient)
         told += [{**row, SCORE: float(value)} for row, value in zip(own, values, strict=True)]
     return told
 
 
-def lines(rows: Sequence[Row], forms: Mapping[str, Sequence[str]], draws: int = DRAWS) -> list[dict[str, Any]]:
+def lines(
+    rows: Sequence[Row], forms: Mapping[str, Sequence[str]], draws: int = DRAWS
+) -> list[dict[str, Any]]:
     """Every variant in each of ``forms`` (form -> edits), as numbers."""
     return [line(rows, variant, forms, draws) for variant in VARIANTS]
 
 
-def line(rows: Sequence[Row], variant: Variant, forms: Mapping[str, Sequence[str]], draws: int = DRAWS) -> dict[str, Any]:
+def line(
+    rows: Sequence[Row], variant: Variant, forms: Mapping[str, Sequence[str]], draws: int = DRAWS
+) -> dict[str, Any]:
     """One variant in each form."""
     judged = [row for row in scored(rows, variant) if math.isfinite(row[SCORE])]
     told = {}
     for form, kinds in forms.items():
         every = [of for kind in kinds if (of := summary.sides_of(judged, kind)).edited]
-        told[form] = {"families": len(every), **summary.means(every, lambda row: float(row[SCORE]), draws=draws)}
+        told[form] = {
+            "families": len(every),
+            **summary.means(every, lambda row: float(row[SCORE]), draws=draws),
+        }
     return {"variant": variant.name, "forms": told}
 
 
@@ -147,12 +193,22 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
     if not told:
         return ""
     forms = list(told[0]["forms"])
-    cells = [[one["variant"], *(cell for form in forms for cell in _cells(one["forms"][form]))] for one in told]
-    heads = ["", *(head for form in forms for head in (f"{form}: edits, patients", "AUC", "found at 1 %"))]
+    cells = [
+        [one["variant"], *(cell for form in forms for cell in _cells(one["forms"][form]))]
+        for one in told
+    ]
+    heads = [
+        "",
+        *(head for form in forms for head in (f"{form}: edits, patients", "AUC", "found at 1 %")),
+    ]
     return f"## Ablation\n\n{SAID}\n\n{table(heads, cells)}"
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
     if not math.isfinite(one["auc"]):
         return [f"{one['families']}, {one['patients']}", number(None), number(None)]
-    return [f"{one['families']}, {one['patients']}", ranged(one, "auc"), ranged(one, "found at 0.01")]
+    return [
+        f"{one['families']}, {one['patients']}",
+        ranged(one, "auc"),
+        ranged(one, "found at 0.01"),
+    ]

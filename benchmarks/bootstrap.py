@@ -1,4 +1,7 @@
-"""Intervals over patients: the patient is the unit that was drawn from the world, so it is the unit that is drawn again."""
+"""Intervals over patients.
+
+The patient is the unit that was drawn from the world, so it is the unit that is drawn again.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,15 @@ DRAWS = 1000
 LEVEL = 0.95
 
 
-def interval(statistic: Callable[[NDArray[np.int64]], float], patients: int, rng: np.random.Generator, draws: int = DRAWS) -> tuple[float, float]:
-    """Percentile interval of ``statistic`` over patients drawn with replacement (Efron 1979; clusters: Davison and Hinkley 1997, section 3.8).
+def interval(
+    statistic: Callable[[NDArray[np.int64]], float],
+    patients: int,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> tuple[float, float]:
+    """Percentile interval of ``statistic`` over patients drawn with replacement (Efron 1979.
+
+    Clusters: Davison and Hinkley 1997, section 3.8).
 
     Args:
         statistic: gets the numbers of the drawn patients, ``[patients]``, repeated as drawn.
@@ -37,13 +47,22 @@ def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[fl
 
 
 def intervals(
-    statistic: Callable[[NDArray[np.int64]], Mapping[str, float]], patients: int, rng: np.random.Generator, draws: int = DRAWS
+    statistic: Callable[[NDArray[np.int64]], Mapping[str, float]],
+    patients: int,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
 ) -> dict[str, tuple[float, float]]:
     """``interval`` of several numbers over the same drawn patients, by name."""
-    drawn = [statistic(rng.integers(0, patients, patients)) for _ in range(draws)] if patients >= 2 else []
+    drawn = (
+        [statistic(rng.integers(0, patients, patients)) for _ in range(draws)]
+        if patients >= 2
+        else []
+    )
     told = {}
     for name in statistic(np.arange(patients)):
         finite = [value[name] for value in drawn if np.isfinite(value[name])]
-        low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if finite else (np.nan, np.nan)
+        low, high = (
+            np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if finite else (np.nan, np.nan)
+        )
         told[name] = (float(low), float(high))
     return told

@@ -1,9 +1,12 @@
-"""Puts committed numbers into the pages that people read: the model cards, and the page on what a score cannot do.
+"""Puts committed numbers into the pages that people read.
+
+The model cards, and the page on what a score cannot do.
 
     python -m benchmarks.cards
 
-What stands between two marks (HTML comments, unseen by readers) is made from benchmarks/results/benchmark_*.json (development patients) and
-benchmark_*_test.json; the words around stay.
+What stands between two marks (HTML comments, unseen by readers) is made from
+benchmarks/results/benchmark_*.json (development patients) and benchmark_*_test.json; the words
+around stay.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ HARD = {
     "the same, with noise copied onto it (held out)": "CT-GAN removal + copied noise",
     "fill by a diffusion model (held out)": "diffusion inpainting",
     "fill by a GAN": "GAN inpainting",
-    "the same, and noise of the surrounding spectrum laid over it": "GAN inpainting + spectrum-matched noise",
+    "the same, and noise of the surrounding spectrum laid over it": (
+        "GAN inpainting + spectrum-matched noise"
+    ),
     "harmonic fill": "harmonic fill",
     "harmonic fill, with matched noise": "harmonic fill + spectrum-matched noise",
     "non-local means": "non-local means",
@@ -53,7 +58,10 @@ SECTIONS = {"benchmark": "", "benchmark test": "_test"}
 
 
 def benchmark_of(modality: str, end: str = "") -> Told | None:
-    """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``); None where it was not run yet."""
+    """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``).
+
+    None where it was not run yet.
+    """
     path = command.RESULTS / f"benchmark_{modality}{end}.json"
     return restored(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
@@ -61,16 +69,23 @@ def benchmark_of(modality: str, end: str = "") -> Told | None:
 def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
     """The same with NaN where ``command.rounded`` put None, but for what has three answers."""
     if isinstance(content, dict):
-        return {key: value if key in ("above every", "met") else restored(value) for key, value in content.items()}
+        return {
+            key: value if key in ("above every", "met") else restored(value)
+            for key, value in content.items()
+        }
     if isinstance(content, list):
         return [restored(value) for value in content]
     return float("nan") if content is None else content
 
 
 def benchmark_section(told: Told) -> str:
-    """What a card says of the whole benchmark: what was to be reached, forms, every edit, false alarms, and groups of scans."""
+    """What a card says of the whole benchmark.
+
+    What was to be reached, forms, every edit, false alarms, and groups of scans.
+    """
     who = (
-        f"{told['patients']} patients, each scored by a network that did not learn from him; p-values stand on {told['calibration patients']} others."
+        f"{told['patients']} patients, each scored by a network that did not learn from him; "
+        f"p-values stand on {told['calibration patients']} others."
     )
     parts = [
         who,
@@ -88,39 +103,78 @@ def benchmark_section(told: Told) -> str:
 
 
 def _edits(told: Told) -> str:
-    """Every edit, and the places that must not be told from others: lone slice, then with neighbours."""
+    """Every edit, and the places that must not be told from others.
+
+    Lone slice, then with neighbours.
+    """
     beside = {one["kind"]: one for one in told["beside"]}
     cells = [
         [
-            *(one["kind"], str(one["patients"]), str(one["regions"]), report.ranged(one, "auc"), *(number(one[key]) for key in report.FOUND)),
+            *(
+                one["kind"],
+                str(one["patients"]),
+                str(one["regions"]),
+                report.ranged(one, "auc"),
+                *(number(one[key]) for key in report.FOUND),
+            ),
             " / ".join(number(one[name]) for name in report.RATES[:2]),
             report.ranged(beside[one["kind"]], "auc") if one["kind"] in beside else "-",
         ]
         for one in (*told["families"], *told["untouched"])
     ]
-    heads = ["edit", "patients", "regions", "AUC", "found at 5 %", "found at 1 %", report.RATE_HEADS[0], "AUC with neighbours"]
+    heads = [
+        "edit",
+        "patients",
+        "regions",
+        "AUC",
+        "found at 5 %",
+        "found at 1 %",
+        report.RATE_HEADS[0],
+        "AUC with neighbours",
+    ]
     return command.table(heads, cells)
 
 
 def limits_table(every: Mapping[str, Told]) -> str:
-    """What is hard, of both modalities side by side: lone slice, then with neighbours where there are any."""
-    rows = [[words, *(cell for told in every.values() for cell in _cells(told, name))] for words, name in HARD.items()]
-    heads = ["edit", *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours"))]
+    """What is hard, of both modalities side by side.
+
+    Lone slice, then with neighbours where there are any.
+    """
+    rows = [
+        [words, *(cell for told in every.values() for cell in _cells(told, name))]
+        for words, name in HARD.items()
+    ]
+    heads = [
+        "edit",
+        *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours")),
+    ]
     return command.table(heads, rows)
 
 
 def _cells(told: Told, name: str) -> list[str]:
-    """AUC of one edit with its interval, alone and with neighbours; a dash where it was not tried."""
+    """AUC of one edit with its interval, alone and with neighbours.
+
+    A dash where it was not tried.
+    """
     parts = ((*told["families"], *told["untouched"]), told["beside"])
-    return [next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-") for part in parts]
+    return [
+        next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-")
+        for part in parts
+    ]
 
 
 def curves_section(every: Mapping[str, Told]) -> str:
-    """How detection falls with the miss of a click, the size and the strength of an edit, of each modality."""
+    """How detection falls with the miss of a click, the size and the strength of an edit.
+
+    Of each modality.
+    """
     told = []
     for modality, whole in every.items():
         told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
-        told += [f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)" for curve in whole["curves"]]
+        told += [
+            f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)"
+            for curve in whole["curves"]
+        ]
     return "\n\n".join(told)
 
 
@@ -134,7 +188,9 @@ def filled(text: str, name: str, table: str, page: Path) -> str:
     head, found, rest = text.partition(begin)
     _, closed, tail = rest.partition(END)
     if not found or not closed:
-        raise UsageError(f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs.")
+        raise UsageError(
+            f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs."
+        )
     return f"{head}{begin}\n{table}\n{END}{tail}"
 
 
@@ -151,9 +207,17 @@ def pages() -> dict[Path, Callable[[str], str]]:
     for modality in MODALITIES:
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
         wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
-        made[card] = partial(all_filled, tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole}, page=card)
+        made[card] = partial(
+            all_filled,
+            tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole},
+            page=card,
+        )
     development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
-    tables = {"hard": limits_table(development), "curves": curves_section(development)} if development else {}
+    tables = (
+        {"hard": limits_table(development), "curves": curves_section(development)}
+        if development
+        else {}
+    )
     made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
     return made
 

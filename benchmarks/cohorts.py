@@ -1,4 +1,7 @@
-"""Who is scored by which model: each development patient by the one that did not learn from him, everybody else by the shipped one."""
+"""Who is scored by which model.
+
+Each development patient by the one that did not learn from him, everybody else by the shipped one.
+"""
 
 from __future__ import annotations
 
@@ -30,30 +33,49 @@ class Cohort:
 
     def listed(self, per_series: int) -> list[Listed]:
         """Every series of the patients, with at most ``per_series`` slices each."""
-        return [one for patient, folder in self.folders.items() for one in scans.of_patient(patient, folder, self.modality, per_series)]
+        return [
+            one
+            for patient, folder in self.folders.items()
+            for one in scans.of_patient(patient, folder, self.modality, per_series)
+        ]
 
 
 def of_folds(modality: str, wanted: Sequence[str]) -> tuple[list[Cohort], list[str]]:
-    """One cohort for each fold of ``wanted`` whose model is there, and the folds that have none yet.
+    """One cohort for each fold of ``wanted`` whose model is there.
+
+    And the folds that have none yet.
 
     Raises:
         UsageError: none of them has one.
     """
     there = [fold for fold in FOLDS if fold in wanted and model_of(modality, fold).exists()]
     if not there:
-        raise UsageError(f"None of the folds {', '.join(wanted)} has a model; train it with `python -m benchmarks.folds --modality {modality}`.")
-    made = [Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold)) for fold in there]
+        raise UsageError(
+            f"None of the folds {', '.join(wanted)} has a model; train it with `python -m "
+            f"benchmarks.folds --modality {modality}`."
+        )
+    made = [
+        Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
+        for fold in there
+    ]
     return made, [fold for fold in FOLDS if fold in wanted and fold not in there]
 
 
 def _development(modality: str, fold: str) -> dict[str, Path]:
-    return {name: sides.patient_folder(modality, name) for name in sides.patients(modality, (fold,))}
+    return {
+        name: sides.patient_folder(modality, name) for name in sides.patients(modality, (fold,))
+    }
 
 
 def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
     """The patients kept for the test and the shipped model. Raises as ``sides.opened``."""
     names = sides.opened(modality, weights_sha256, asked=asked)
-    return Cohort(TEST, modality, shipped(modality), {name: sides.patient_folder(modality, name) for name in names})
+    return Cohort(
+        TEST,
+        modality,
+        shipped(modality),
+        {name: sides.patient_folder(modality, name) for name in names},
+    )
 
 
 def of_folder(modality: str, folder: Path) -> Cohort:
@@ -64,7 +86,10 @@ def of_folder(modality: str, folder: Path) -> Cohort:
     """
     inside = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if not inside:
-        raise UsageError(f"{folder} holds no sub-folders; give a folder with one sub-folder of DICOM files for each patient.")
+        raise UsageError(
+            f"{folder} holds no sub-folders; give a folder with one sub-folder of DICOM files "
+            "for each patient."
+        )
     return Cohort(OWN, modality, shipped(modality), {path.name: path for path in inside})
 
 

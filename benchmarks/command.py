@@ -26,19 +26,42 @@ TALKING = ("__main__", "benchmarks", "dfd")
 
 def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:
     """A parser with ``--modality``, ``--quick`` and, where wanted, ``--model``."""
-    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    made.add_argument("--modality", choices=list(MODALITIES), default="ct_lung", help="which bundle and which scans (default: %(default)s)")
+    made = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    made.add_argument(
+        "--modality",
+        choices=list(MODALITIES),
+        default="ct_lung",
+        help="which bundle and which scans (default: %(default)s)",
+    )
     if model:
-        made.add_argument("--model", help="a file written by training, or a bundle (default: the shipped one of the modality)")
-    made.add_argument("--quick", action="store_true", help="a check of seconds on a few slices; its numbers mean nothing and go to runs/quick")
+        made.add_argument(
+            "--model",
+            help=(
+                "a file written by training, or a bundle (default: the shipped one of the modality)"
+            ),
+        )
+    made.add_argument(
+        "--quick",
+        action="store_true",
+        help="a check of seconds on a few slices; its numbers mean nothing and go to runs/quick",
+    )
     return made
 
 
-def publish(name: str, content: Mapping[str, Any], markdown: str, *, quick: bool, folder: Path | None = None) -> Path:
-    """Writes ``<name>.json`` and ``<name>.md``, prints the latter, and gives the folder. ``folder``: another than that of committed numbers."""
+def publish(
+    name: str, content: Mapping[str, Any], markdown: str, *, quick: bool, folder: Path | None = None
+) -> Path:
+    """Writes ``<name>.json`` and ``<name>.md``, prints the latter, and gives the folder.
+
+    ``folder``: another than that of committed numbers.
+    """
     folder = QUICK_RESULTS if quick else folder or RESULTS
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{name}.json", (json.dumps(rounded(content), indent=1) + "\n").encode())
+    write_atomically(
+        folder / f"{name}.json", (json.dumps(rounded(content), indent=1) + "\n").encode()
+    )
     write_atomically(folder / f"{name}.md", (markdown.rstrip() + "\n").encode())
     print(markdown)
     print(f"written to {folder / name}.json and .md")
@@ -46,7 +69,10 @@ def publish(name: str, content: Mapping[str, Any], markdown: str, *, quick: bool
 
 
 def rounded(content: object, digits: int = 5) -> object:
-    """Plain containers with floats of ``digits`` significant digits and NaN as None, so that committed files stay small and valid."""
+    """Plain containers with floats of ``digits`` significant digits and NaN as None.
+
+    So that committed files stay small and valid.
+    """
     if isinstance(content, Mapping):
         return {str(key): rounded(value, digits) for key, value in content.items()}
     if isinstance(content, list | tuple):

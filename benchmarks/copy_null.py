@@ -1,8 +1,11 @@
-"""What the search for copies finds where there are none, and how much of it follows from edges; with and without the heaviness of chance.
+"""What the search for copies finds where there are none, and how much of it follows from edges.
+
+With and without the heaviness of chance.
 
     python -m benchmarks.copy_null --modality ct_lung
 
-Random genuine places of four slices of each patient of fold1. A statistic that follows the edges would call real vessels copies.
+Random genuine places of four slices of each patient of fold1. A statistic that follows the edges
+would call real vessels copies.
 """
 
 from __future__ import annotations
@@ -62,14 +65,30 @@ def main() -> None:
     parser = command.parser(__doc__, model=False)
     arguments = parser.parse_args()
     network = models.load(None, arguments.modality).network
-    chosen = scans.per_patient(scans.listed(arguments.modality, sides.LEFT_OUT, SLICES), 1 if arguments.quick else SLICES)
-    rows = [row for scan in scans.load(chosen[:1] if arguments.quick else chosen, arguments.modality) for row in of_slice(scan, network)]
+    chosen = scans.per_patient(
+        scans.listed(arguments.modality, sides.LEFT_OUT, SLICES), 1 if arguments.quick else SLICES
+    )
+    rows = [
+        row
+        for scan in scans.load(chosen[:1] if arguments.quick else chosen, arguments.modality)
+        for row in of_slice(scan, network)
+    ]
     columns = np.asarray(rows).T
     told = {way: numbers(columns[0], columns[number]) for number, way in enumerate(WAYS, start=1)}
     heads = ["heaviness of chance", *told["with"]]
-    text = command.table(heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in told.items()])
-    introduction = f"# Copy-move evidence where nothing was copied: {arguments.modality}\n\n{len(rows)} random places of fold1.\n\n"
-    command.publish(f"copy_null_{arguments.modality}", {"places": len(rows), **told}, introduction + text, quick=arguments.quick)
+    text = command.table(
+        heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in told.items()]
+    )
+    introduction = (
+        f"# Copy-move evidence where nothing was copied: {arguments.modality}\n\n{len(rows)} "
+        "random places of fold1.\n\n"
+    )
+    command.publish(
+        f"copy_null_{arguments.modality}",
+        {"places": len(rows), **told},
+        introduction + text,
+        quick=arguments.quick,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""A folder of symbolic links to the development patients: what the shipped weights are trained from.
+"""A folder of symbolic links to the development patients.
+
+What the shipped weights are trained from.
 
     python -m benchmarks.development --modality ct_lung --output runs/dev_ct
 
-Prints the patients of fold1, who are left out of training for validation and calibration. Test patients are never linked.
+Prints the patients of fold1, who are left out of training for validation and calibration. Test
+patients are never linked.
 """
 
 from __future__ import annotations
@@ -14,16 +17,22 @@ from dfd.errors import UsageError
 
 
 def link(modality: str, output: Path) -> list[str]:
-    """Links every development patient into ``output`` and gives the names of those left out of training. What is linked already stays.
+    """Links every development patient into ``output``; gives those left out of training.
+
+    What is linked already stays.
 
     Raises:
-        UsageError: a patient's scans are not there, or ``output`` holds anything but these links (a patient of the test, say).
+        UsageError: a patient's scans are not there, or ``output`` holds anything but these links (a
+            patient of the test, say).
     """
     names = sides.patients(modality)
     output.mkdir(parents=True, exist_ok=True)
     foreign = sorted({path.name for path in output.iterdir()} - set(names))
     if foreign:
-        raise UsageError(f"{output} also holds {foreign[0]!r}, which is no development patient; name an empty folder.")
+        raise UsageError(
+            f"{output} also holds {foreign[0]!r}, which is no development patient; name an "
+            "empty folder."
+        )
     for name in names:
         source = sides.patient_folder(modality, name)
         if not source.is_dir():
@@ -38,11 +47,16 @@ def link(modality: str, output: Path) -> list[str]:
 
 def main() -> None:
     parser = command.parser(__doc__, model=False)
-    parser.add_argument("--output", type=Path, help="folder to make (default: runs/dev_ct or runs/dev_mr)")
+    parser.add_argument(
+        "--output", type=Path, help="folder to make (default: runs/dev_ct or runs/dev_mr)"
+    )
     arguments = parser.parse_args()
     output = arguments.output or default_output(arguments.modality)
     left_out = link(arguments.modality, output)
-    print(f"{len(sides.patients(arguments.modality))} development patients are linked in {output}; left out of training are:")
+    print(
+        f"{len(sides.patients(arguments.modality))} development patients are linked in "
+        f"{output}; left out of training are:"
+    )
     print("\n".join(left_out))
 
 

@@ -1,4 +1,7 @@
-"""The same weights run in other ways: bfloat16, ONNX Runtime, another memory format. Seconds per slice against what it costs in likelihood."""
+"""The same weights run in other ways: bfloat16, ONNX Runtime, another memory format.
+
+Seconds per slice against what it costs in likelihood.
+"""
 
 from __future__ import annotations
 
@@ -42,22 +45,40 @@ def channels_last(network: MaskedPredictor) -> Pass:
 
 
 def onnx(network: MaskedPredictor, file: Path, shape: tuple[int, int]) -> Pass | None:
-    """The network in ONNX Runtime with as many threads as torch has; None where it is not installed (extra ``onnx``)."""
+    """The network in ONNX Runtime with as many threads as torch has.
+
+    None where it is not installed (extra ``onnx``).
+    """
     if find_spec("onnxruntime") is None or find_spec("onnx") is None:
         return None
     import onnxruntime
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of every branch that tracing decides; lattice passes all take the same
-        # Asinh is in ONNX since opset 9, but this exporter does not know it; the other one cannot follow the branch of ``ground_value``.
-        torch.onnx.register_custom_op_symbolic("aten::asinh", lambda graph, value: graph.op("Asinh", value), OPSET)
+        warnings.simplefilter(
+            "ignore"
+            # the exporter warns of every branch that tracing decides; lattice passes all take the
+            # same
+        )
+        # Asinh is in ONNX since opset 9, but this exporter does not know it; the other one cannot
+        # follow the branch of ``ground_value``.
+        torch.onnx.register_custom_op_symbolic(
+            "aten::asinh", lambda graph, value: graph.op("Asinh", value), OPSET
+        )
         torch.onnx.export(
-            network, (_lattice_input(shape),), str(file), dynamo=False, opset_version=OPSET, input_names=["image"], output_names=["pred"]
+            network,
+            (_lattice_input(shape),),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["pred"],
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda image: torch.from_numpy(session.run(None, {"image": np.ascontiguousarray(image.numpy())})[0])
+    return lambda image: torch.from_numpy(
+        session.run(None, {"image": np.ascontiguousarray(image.numpy())})[0]
+    )
 
 
 def _lattice_input(shape: tuple[int, int]) -> torch.Tensor:
@@ -75,7 +96,9 @@ def engines(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         "torch float32": network,
         "torch float32, channels last": channels_last(network),
         "torch bfloat16": bfloat16(network),
-        "ONNX Runtime float32": onnx(network, folder / "network.onnx", (rows.stop - rows.start, columns.stop - columns.start)),
+        "ONNX Runtime float32": onnx(
+            network, folder / "network.onnx", (rows.stop - rows.start, columns.stop - columns.start)
+        ),
     }
     told: dict[str, Any] = {}
     for name, run in runs.items():

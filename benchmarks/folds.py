@@ -1,11 +1,14 @@
-"""Trains the networks of cross-fitting: one for each development fold, which learns from the other two and is calibrated on its own.
+"""Trains the networks of cross-fitting.
 
-    python -m benchmarks.folds --modality ct_lung                # all folds but that of the shipped weights; hours, resumable
+One for each development fold, which learns from the other two and is calibrated on its own.
+
+    python -m benchmarks.folds --modality ct_lung            # all folds but the shipped one; hours
     python -m benchmarks.folds --modality ct_lung --fold fold0
-    python -m benchmarks.folds --modality ct_lung --calibrate       # the shipped weights, by all of their patients
+    python -m benchmarks.folds --modality ct_lung --calibrate  # the shipped weights
 
-Every development patient is thus scored by a network that did not see him. The training is that of `dfd train`, as long as that of the shipped
-weights; the network of fold1 is the shipped one. Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
+Every development patient is thus scored by a network that did not see him. The training is that of
+`dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped one.
+Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
 benchmarks/trained/folds.
 """
 
@@ -33,20 +36,31 @@ FOLDS = tuple(sorted((*sides.LEARNED, *sides.LEFT_OUT)))
 
 
 def model_of(modality: str, fold: str) -> Path:
-    """The model that did not see the patients of ``fold``: the shipped bundle for its own fold, else the file that training leaves."""
+    """The model that did not see the patients of ``fold``.
+
+    The shipped bundle for its own fold, else the file that training leaves.
+    """
     if fold in sides.LEFT_OUT:
         return bundle_dir(MODALITIES[modality].bundle)
     return sides.trained("folds", f"{sides.FOLDERS[modality]}_{fold}.ckpt")
 
 
 def train(modality: str, fold: str, epochs: int) -> Path:
-    """Trains the network of ``fold``, or goes on where an earlier run stopped; what is done is left alone."""
+    """Trains the network of ``fold``, or goes on where an earlier run stopped.
+
+    What is done is left alone.
+    """
     target = model_of(modality, fold)
     if target.exists():
         return target
     links = default_output(modality)
     link(modality, links)
-    settings = {"data_path": str(links), "model_path": str(target), "validation_patients": sides.patients(modality, (fold,)), "max_epochs": epochs}
+    settings = {
+        "data_path": str(links),
+        "model_path": str(target),
+        "validation_patients": sides.patients(modality, (fold,)),
+        "max_epochs": epochs,
+    }
     run_config(bundle_dir(MODALITIES[modality].bundle), "train", settings)
     return target
 
@@ -57,7 +71,9 @@ def in_order(modality: str) -> list[str]:
 
 
 def standing(modality: str, found: Calibration) -> list[str]:
-    """Names of the patients behind a shipped calibration, as they stand in its tables: all development patients, or those of its own fold.
+    """Names of the patients behind a shipped calibration, as they stand in its tables.
+
+    All development patients, or those of its own fold.
 
     Raises:
         UsageError: it stands on others.
@@ -66,33 +82,50 @@ def standing(modality: str, found: Calibration) -> list[str]:
         if found.patients == len(names):
             return names
     raise UsageError(
-        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it anew with --modality {modality} --calibrate."
+        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it "
+        f"anew with --modality {modality} --calibrate."
     )
 
 
 def cross_fitted(modality: str) -> Calibration:
-    """The calibration of the shipped weights by all development patients, each measured by the network of the fold that left him out.
+    """The calibration of the shipped weights by all development patients.
+
+    Each measured by the network of the fold that left him out.
 
     Raises:
         UsageError: a fold's network is not there yet.
     """
     missing = [fold for fold in FOLDS if not model_of(modality, fold).exists()]
     if missing:
-        raise UsageError(f"the network of {missing[0]} is not there; train it first with --modality {modality} --fold {missing[0]}.")
+        raise UsageError(
+            f"the network of {missing[0]} is not there; train it first with --modality "
+            f"{modality} --fold {missing[0]}."
+        )
     links = default_output(modality)
     link(modality, links)
     collection = collect(links, modality)
     parts = []
     for fold in FOLDS:
         network = models.load(str(model_of(modality, fold)), modality).network
-        parts.append(measured_on(network, Cohort(collection, sides.patients(modality, (fold,)), sides.SEED)))
+        parts.append(
+            measured_on(network, Cohort(collection, sides.patients(modality, (fold,)), sides.SEED))
+        )
     return fitted(parts, modality, models.load(None, modality).model.sha256)
 
 
 def main() -> None:
     parser = command.parser(__doc__, model=False)
-    parser.add_argument("--calibrate", action="store_true", help="put the cross-fitted calibration into the bundle, and train nothing")
-    parser.add_argument("--fold", choices=sides.LEARNED, action="append", help="only this one (default: each that is not shipped)")
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="put the cross-fitted calibration into the bundle, and train nothing",
+    )
+    parser.add_argument(
+        "--fold",
+        choices=sides.LEARNED,
+        action="append",
+        help="only this one (default: each that is not shipped)",
+    )
     arguments = parser.parse_args()
     if arguments.calibrate:
         target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
@@ -101,7 +134,10 @@ def main() -> None:
         print(f"{target} stands on {found.patients} patients")
         return
     for fold in arguments.fold or sides.LEARNED:
-        print(f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not know the patients of {fold}")
+        print(
+            f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not "
+            f"know the patients of {fold}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Trains the networks of the forgers on the patients that the shipped weights learned from, so that fold1 and the test can be forged.
+"""Trains the networks of the forgers on the patients that the shipped weights learned from.
+
+So that fold1 and the test can be forged.
 
     python -m benchmarks.forgers --train
     python -m benchmarks.forgers --train gan autoencoder --modality mri_chest
 
-What is trained is kept in runs/forgers, with the names of its patients, and not trained again; what was interrupted goes on. Every network has its
-CPU minutes (times --longer); the seed is fixed, but how many steps fit into them depends on the machine, far more where a GPU is. The log says.
+What is trained is kept in runs/forgers, with the names of its patients, and not trained again; what
+was interrupted goes on. Every network has its CPU minutes (times --longer); the seed is fixed, but
+how many steps fit into them depends on the machine, far more where a GPU is. The log says.
 """
 
 from __future__ import annotations
@@ -32,14 +35,16 @@ logger = logging.getLogger(__name__)
 
 CUBES = 360
 REMOVAL_L1 = 30.0
-"""Weight of the L1 loss where parenchyma is painted: with less, the critic is answered with stripes."""
+"""Weight of the L1 loss where parenchyma is painted: with less, the critic is answered with
+stripes."""
 BLOBS, SOFT = 150, 150
 CUBE_BATCH = 4
 CROPS, CROP_BATCH = 4000, 16
 HOLE_PX = (5.0, 20.0)
 """Radius of the holes that inpainters learn to fill."""
 NODULE_SHARE = 0.75
-"""Of the cubes that teach injection, how many hold a nodule that was blended in; the others hold a genuine blob."""
+"""Of the cubes that teach injection, how many hold a nodule that was blended in; the others hold a
+genuine blob."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def removal(material: Material) -> Lesson:
     pool = forger_material.parenchyma(material.volumes, CUBES, np.random.default_rng(sides.SEED))
     nothing = np.zeros((CUBE_BATCH, *pool.shape[1:]), dtype=np.float32)
 
-    def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def draw(
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         batch = _turned(pool[rng.integers(0, len(pool), CUBE_BATCH)][:, None], rng)[:, 0]
         return batch, np.broadcast_to(cubes.hole(), batch.shape), nothing
 
@@ -79,21 +86,36 @@ def removal(material: Material) -> Lesson:
 
 
 def injection(material: Material) -> Lesson:
-    """Nodules are learned from rounded pieces of soft tissue blended into parenchyma, and from genuine blobs."""
+    """Nodules are learned from rounded pieces of soft tissue blended into parenchyma.
+
+    And from genuine blobs.
+    """
     rng = np.random.default_rng(sides.SEED)
     base, tissue, found = (
         make(material.volumes, number, rng)
-        for make, number in ((forger_material.parenchyma, CUBES), (forger_material.soft_tissue, SOFT), (forger_material.blobs, BLOBS))
+        for make, number in (
+            (forger_material.parenchyma, CUBES),
+            (forger_material.soft_tissue, SOFT),
+            (forger_material.blobs, BLOBS),
+        )
     )
-    logger.info("%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(found))
+    logger.info(
+        "%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(found)
+    )
 
     def one(rng: np.random.Generator) -> NDArray[np.float32]:
         if not len(found) or rng.random() < NODULE_SHARE:
-            return np.stack(forger_material.with_nodule(base[rng.integers(len(base))], tissue[rng.integers(len(tissue))], rng))
+            return np.stack(
+                forger_material.with_nodule(
+                    base[rng.integers(len(base))], tissue[rng.integers(len(tissue))], rng
+                )
+            )
         blob = found[rng.integers(len(found))]
         return np.stack([blob, forger_material.shape_of_blob(blob)])
 
-    def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def draw(
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         batch = _turned(np.stack([one(rng) for _ in range(CUBE_BATCH)]), rng)
         return batch[:, 0], np.broadcast_to(cubes.hole(), batch[:, 0].shape), batch[:, 1]
 
@@ -102,14 +124,20 @@ def injection(material: Material) -> Lesson:
 
 def _crops_of(material: Material) -> Draw:
     """Crops, mirrored and turned, with a round hole in each and nothing asked for."""
-    pool = forger_material.crops(material.scans, material.modality, CROPS, np.random.default_rng(sides.SEED))
+    pool = forger_material.crops(
+        material.scans, material.modality, CROPS, np.random.default_rng(sides.SEED)
+    )
     side = pool.shape[-1]
 
     def hole(rng: np.random.Generator) -> NDArray[np.float32]:
         x, y = rng.uniform(0.35 * side, 0.65 * side, 2)
-        return disk(side, side, (float(x), float(y)), float(rng.uniform(*HOLE_PX))).astype(np.float32)
+        return disk(side, side, (float(x), float(y)), float(rng.uniform(*HOLE_PX))).astype(
+            np.float32
+        )
 
-    def draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def draw(
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         batch = _turned(pool[rng.integers(0, len(pool), CROP_BATCH)][:, None], rng)[:, 0]
         if rng.random() < 0.5:
             batch = batch.swapaxes(1, 2)
@@ -119,7 +147,11 @@ def _crops_of(material: Material) -> Draw:
 
 
 def _judging(material: Material) -> Lesson:
-    return Judging(*forger_material.blob_crops(material.scans, material.modality, CROPS // 2, np.random.default_rng(sides.SEED)))
+    return Judging(
+        *forger_material.blob_crops(
+            material.scans, material.modality, CROPS // 2, np.random.default_rng(sides.SEED)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +173,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def train(name: str, material: Material, folder: Path | None = None, most_steps: int | None = None, longer: float = 1.0) -> Path:
+def train(
+    name: str,
+    material: Material,
+    folder: Path | None = None,
+    most_steps: int | None = None,
+    longer: float = 1.0,
+) -> Path:
     """Trains one network unless its file is there, and gives the file."""
     path = kept.place(name, material.modality, folder)
     if path.exists():
@@ -164,17 +202,33 @@ def chosen(names: list[str], modality: str) -> list[str]:
     known = [name for name, recipe in RECIPES.items() if modality in recipe.modalities]
     strange = sorted(set(names) - set(known))
     if strange:
-        raise UsageError(f"{strange[0]!r} is no network of a forger for {modality}; choose from {', '.join(known)}.")
+        raise UsageError(
+            f"{strange[0]!r} is no network of a forger for {modality}; choose from "
+            f"{', '.join(known)}."
+        )
     return names or known
 
 
 def main() -> None:
     parser = command.parser(__doc__, model=False)
-    parser.add_argument("--train", nargs="*", metavar="NAME", required=True, help="networks to train (default: all of the modality)")
-    parser.add_argument("--longer", type=float, default=1.0, help="times as long as the recipes say (default: %(default)s)")
+    parser.add_argument(
+        "--train",
+        nargs="*",
+        metavar="NAME",
+        required=True,
+        help="networks to train (default: all of the modality)",
+    )
+    parser.add_argument(
+        "--longer",
+        type=float,
+        default=1.0,
+        help="times as long as the recipes say (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     names = chosen(arguments.train, arguments.modality)
-    material = Material(arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED)))
+    material = Material(
+        arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED))
+    )
     for name in names:
         if arguments.quick:
             train(name, material, command.QUICK_RESULTS / "forgers", most_steps=2)

@@ -1,9 +1,12 @@
-"""Two reconstructions of one acquisition: how often genuine regions are told as other content, and how often edits of one of them are.
+"""Two reconstructions of one acquisition.
+
+How often genuine regions are told as other content, and how often edits of one of them are.
 
     python -m benchmarks.kernel_agreement
 
-Every development patient of CT of whom two reconstructions lie beside each other (there is one, and `dfd.agreement` was made on that one). Genuine
-places are drawn all over the body; edits are disks, one at a time, in one of both slices, clicked beside their middle. Intervals are over slices.
+Every development patient of CT of whom two reconstructions lie beside each other (there is one, and
+`dfd.agreement` was made on that one). Genuine places are drawn all over the body; edits are disks,
+one at a time, in one of both slices, clicked beside their middle. Intervals are over slices.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ SMALL = 0.5
 MARGIN_PX = 30
 
 Change: TypeAlias = Callable[[FloatImage, NDArray[np.int64], np.random.Generator], FloatImage]
-"""(slice, centre (x, y), generator) -> the slice with another content all over, of which a disk is taken."""
+"""(slice, centre (x, y), generator) -> the slice with another content all over, of which a disk is
+taken."""
 
 
 def _moved(pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator) -> FloatImage:
@@ -53,11 +57,15 @@ def _moved(pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generat
     return np.roll(pixels, (int(centre[1] - row), int(centre[0] - column)), axis=(0, 1))
 
 
-def _blurred(pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator, *, sigma: float) -> FloatImage:
+def _blurred(
+    pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator, *, sigma: float
+) -> FloatImage:
     return np.asarray(gaussian_filter(np.nan_to_num(pixels, nan=-1000.0), sigma), dtype=np.float32)
 
 
-def _raised(pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator, *, by: float) -> FloatImage:
+def _raised(
+    pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator, *, by: float
+) -> FloatImage:
     return np.asarray(pixels + np.float32(by), dtype=np.float32)
 
 
@@ -69,13 +77,24 @@ class Edit:
     share: float = 1.0
     """Radius, in radii of the region."""
 
-    def asked(self, pair: tuple[FloatImage, FloatImage], centre: NDArray[np.int64], radius: float, rng: np.random.Generator) -> Content:
-        """What is said of it at ``centre`` (x, y) of the first slice of ``pair``, clicked beside."""
+    def asked(
+        self,
+        pair: tuple[FloatImage, FloatImage],
+        centre: NDArray[np.int64],
+        radius: float,
+        rng: np.random.Generator,
+    ) -> Content:
+        """What is said of it at ``centre`` (x, y) of the first slice of ``pair``.
+
+        Clicked beside.
+        """
         (pixels, twin), (x, y) = pair, (float(value) for value in centre)
         mask = disk(pixels.shape[0], pixels.shape[1], (x, y), self.share * radius)
         edited = paste(pixels, self.change(pixels, centre, rng), mask)
         angle = rng.uniform(0.0, 2.0 * np.pi)
-        click = Region(x + BESIDE_PX * float(np.cos(angle)), y + BESIDE_PX * float(np.sin(angle)), radius)
+        click = Region(
+            x + BESIDE_PX * float(np.cos(angle)), y + BESIDE_PX * float(np.sin(angle)), radius
+        )
         return Comparison(edited, twin, MODALITIES[MODALITY]).of(click).content
 
 
@@ -106,7 +125,13 @@ class Told:
         shares = [each[Content.OTHER] / max(sum(each.values()), 1) for each in self.slices]
         counts = {content.value: sum(each[content] for each in self.slices) for content in Content}
         low, high = mean_interval(shares, np.random.default_rng(sides.SEED))
-        return {**counts, "slices": len(shares), "share other": float(np.mean(shares)), "low": low, "high": high}
+        return {
+            **counts,
+            "slices": len(shares),
+            "share other": float(np.mean(shares)),
+            "low": low,
+            "high": high,
+        }
 
 
 def _places(pixels: FloatImage, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -117,10 +142,16 @@ def _places(pixels: FloatImage, number: int, rng: np.random.Generator) -> NDArra
 
 def of_slice(scan: Scan, twin: FloatImage, told: Mapping[str, Told], few: int) -> None:
     """Adds what is said of one slice and its twin."""
-    modality, rng = MODALITIES[MODALITY], np.random.default_rng([sides.SEED, zlib.crc32(scan.name.encode())])
+    modality, rng = (
+        MODALITIES[MODALITY],
+        np.random.default_rng([sides.SEED, zlib.crc32(scan.name.encode())]),
+    )
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     genuine = Comparison(scan.pixels, twin, modality)
-    told["genuine"].add(genuine.of(Region(float(x), float(y), radius)).content for x, y in _places(scan.pixels, GENUINE // few, rng))
+    told["genuine"].add(
+        genuine.of(Region(float(x), float(y), radius)).content
+        for x, y in _places(scan.pixels, GENUINE // few, rng)
+    )
     for name, edit in EDITS.items():
         centres = _places(scan.pixels, max(EDITED // few, 1), rng)
         told[name].add(edit.asked((scan.pixels, twin), centre, radius, rng) for centre in centres)
@@ -133,24 +164,42 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for patient in sides.patients(MODALITY, FOLDS):
         folder = sides.patient_folder(MODALITY, patient)
         twins = LoadTwind(within=folder)
-        for scan in scans.load(scans.of_patient(patient, folder, MODALITY, 1 if arguments.quick else SLICES), MODALITY):
+        for scan in scans.load(
+            scans.of_patient(patient, folder, MODALITY, 1 if arguments.quick else SLICES), MODALITY
+        ):
             for twin in twins.twins_of(scan.slice)[:1]:
                 of_slice(scan, twin.pixels, told, few)
                 patients.append(patient)
-    return {"patients": sorted(set(patients)), "told": {name: one.numbers for name, one in told.items()}}
+    return {
+        "patients": sorted(set(patients)),
+        "told": {name: one.numbers for name, one in told.items()},
+    }
 
 
 def markdown(content: Mapping[str, Any]) -> str:
     """As read by people."""
     rows = [
-        [name, *(str(one[key]) for key in ("slices", "other", "same", "untold")), f"{one['share other']:.3f} ({one['low']:.3f} to {one['high']:.3f})"]
+        [
+            name,
+            *(str(one[key]) for key in ("slices", "other", "same", "untold")),
+            f"{one['share other']:.3f} ({one['low']:.3f} to {one['high']:.3f})",
+        ]
         for name, one in content["told"].items()
     ]
     words = (
-        f"# Two reconstructions of one acquisition\n\n{', '.join(content['patients'])}, on whom the measure was made. Disks as large as a region "
-        f"of the modality where not said, clicked {BESIDE_PX:g} px beside the middle; interval (95 %) over slices.\n\n"
+        f"# Two reconstructions of one acquisition\n\n{', '.join(content['patients'])}, on "
+        "whom the measure was made. Disks as large as a region "
+        f"of the modality where not said, clicked {BESIDE_PX:g} px beside the middle; "
+        "interval (95 %) over slices.\n\n"
     )
-    heads = ["edit of one of both", "slices", "told as other content", "as the same", "nothing said", "share told as other"]
+    heads = [
+        "edit of one of both",
+        "slices",
+        "told as other content",
+        "as the same",
+        "nothing said",
+        "share told as other",
+    ]
     return words + command.table(heads, rows)
 
 

@@ -1,4 +1,7 @@
-"""Rows that a benchmark has measured, kept so that a run which was killed goes on where it stopped."""
+"""Rows that a benchmark has measured.
+
+Kept so that a run which was killed goes on where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ Rows: TypeAlias = list[dict[str, Any]]
 
 
 def code_digest(more: Sequence[str] = ()) -> str:
-    """Digest of ``CODE`` and of the files of ``more``, patterns as in ``CODE``: a change of any begins anew."""
+    """Digest of ``CODE`` and of the files of ``more``, patterns as in ``CODE``.
+
+    A change of any begins anew.
+    """
     code = hashlib.sha256()
     for pattern in (*CODE, *more):
         for file in sorted(ROOT.glob(pattern)):
@@ -39,7 +45,10 @@ def code_digest(more: Sequence[str] = ()) -> str:
 
 
 class Ledger:
-    """A file of JSON lines, one for each part of a slice that is done. Only one process writes; a line that was cut off is dropped."""
+    """A file of JSON lines, one for each part of a slice that is done.
+
+    Only one process writes; a line that was cut off is dropped.
+    """
 
     def __init__(self, path: Path) -> None:
         """Reads what an earlier run left behind."""
@@ -56,7 +65,10 @@ class Ledger:
 
     def add(self, name: str, parts: Mapping[str, Rows]) -> None:
         """Keeps the rows of parts of the slice ``name``."""
-        lines = [json.dumps({"slice": name, "part": part, "rows": rows}) + "\n" for part, rows in parts.items()]
+        lines = [
+            json.dumps({"slice": name, "part": part, "rows": rows}) + "\n"
+            for part, rows in parts.items()
+        ]
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write("".join(lines))
         self.done |= {(name, part): rows for part, rows in parts.items()}

@@ -30,24 +30,37 @@ Draw = Callable[[np.random.Generator], tuple[Images, Images, Images]]
 
 
 class Painting:
-    """A conditional painter and its critic: L1 in the hole (Isola et al. 2017) and a least-squares adversary (Mao et al. 2017)."""
+    """A conditional painter and its critic: L1 in the hole (Isola et al.
+
+    2017) and a least-squares adversary (Mao et al. 2017).
+    """
 
     kept = "painter"
 
     def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
         self.draw, self.l1_weight = draw, l1_weight
-        parts: Mapping[str, torch.nn.Module] = {"painter": networks.painter(dimensions), "critic": networks.Critic(dimensions)}
-        self.networks: Mapping[str, torch.nn.Module] = {name: network.to(DEVICE) for name, network in parts.items()}
-        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(network.parameters(), lr=RATE, betas=BETAS) for name, network in self.networks.items()
+        parts: Mapping[str, torch.nn.Module] = {
+            "painter": networks.painter(dimensions),
+            "critic": networks.Critic(dimensions),
         }
-        self.shrink = {2: torch.nn.functional.avg_pool2d, 3: torch.nn.functional.avg_pool3d}[dimensions]
+        self.networks: Mapping[str, torch.nn.Module] = {
+            name: network.to(DEVICE) for name, network in parts.items()
+        }
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam(network.parameters(), lr=RATE, betas=BETAS)
+            for name, network in self.networks.items()
+        }
+        self.shrink = {2: torch.nn.functional.avg_pool2d, 3: torch.nn.functional.avg_pool3d}[
+            dimensions
+        ]
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step of both."""
         target, hole, wanted = (_tensor(image) for image in self.draw(rng))
         noise = _placed(rng.normal(size=tuple(target.shape)))
-        painted = self.networks["painter"](torch.cat([target * (1 - hole), hole, noise, wanted], dim=1))
+        painted = self.networks["painter"](
+            torch.cat([target * (1 - hole), hole, noise, wanted], dim=1)
+        )
         painted = hole * painted + (1 - hole) * target
         looked = self.shrink(hole, 4)
         likeness = (painted - target).abs().sum() / hole.sum()
@@ -90,11 +103,15 @@ class Diffusing(_Single):
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
         target, hole, _ = (_tensor(image) for image in self.draw(rng))
-        target = target - ((1 - hole) * target).sum(dim=(1, 2, 3), keepdim=True) / (1 - hole).sum(dim=(1, 2, 3), keepdim=True)
+        target = target - ((1 - hole) * target).sum(dim=(1, 2, 3), keepdim=True) / (1 - hole).sum(
+            dim=(1, 2, 3), keepdim=True
+        )
         noise = _placed(rng.normal(size=tuple(target.shape)))
         time = _placed(rng.uniform(0.0, 1.0, (len(target), 1, 1, 1))) ** diffusion.POWER
         of_image, of_noise = diffusion.levels(time)
-        speed = diffusion.velocity(self.network, of_image * target + of_noise * noise, target * (1 - hole), hole, time)
+        speed = diffusion.velocity(
+            self.network, of_image * target + of_noise * noise, target * (1 - hole), hole, time
+        )
         loss = (hole * (speed - (of_image * noise - of_noise * target)) ** 2).sum() / hole.sum()
         self.network.zero_grad()
         _descend(self.network, self.optimizer, loss)
@@ -102,7 +119,10 @@ class Diffusing(_Single):
 
 
 class Coding(_Single):
-    """A variational autoencoder: L1 and a little Kullback-Leibler divergence (Kingma and Welling 2014, appendix B)."""
+    """A variational autoencoder.
+
+    L1 and a little Kullback-Leibler divergence (Kingma and Welling 2014, appendix B).
+    """
 
     def __init__(self, draw: Draw) -> None:
         super().__init__(networks.autoencoder(), CODING_RATE)
@@ -151,7 +171,9 @@ def _told(value: torch.Tensor) -> float:
     return float(value.detach())
 
 
-def _descend(network: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def _descend(
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor
+) -> None:
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()

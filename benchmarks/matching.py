@@ -1,4 +1,7 @@
-"""Where edits go, and which genuine places stand beside them: far apart, and alike in what a content-only detector could see."""
+"""Where edits go, and which genuine places stand beside them.
+
+Far apart, and alike in what a content-only detector could see.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 
+from dfd.intensity import MAD_TO_SD
 from dfd.masking import disk
 from dfd.records import BoolImage, FloatImage
 
@@ -19,7 +23,8 @@ CLEAR = 2.2
 WHOLE = 0.95
 """Share of a place that must hold measurements: an edit of air proves nothing."""
 EDGE = 2.0
-"""A pixel is an edge where the slope of the slice, smoothed by one pixel, exceeds this many noise scales per pixel."""
+"""A pixel is an edge where the slope of the slice, smoothed by one pixel, exceeds this many noise
+scales per pixel."""
 
 Centres = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -28,42 +33,65 @@ FloatArray = NDArray[np.float64]
 
 def whole(centres: Centres, measured: BoolImage, radius: float) -> NDArray[np.bool_]:
     """``[n]``: whether at least ``WHOLE`` of the disk at each centre (x, y) is measured."""
-    shares = [measured[disk(measured.shape[0], measured.shape[1], (float(x), float(y)), radius)].mean() for x, y in centres]
+    shares = [
+        measured[disk(measured.shape[0], measured.shape[1], (float(x), float(y)), radius)].mean()
+        for x, y in centres
+    ]
     return np.asarray(shares) >= WHOLE
 
 
-def groups(centres: Centres, covariates: FloatArray, radius: float, wanted: tuple[int, int], rng: np.random.Generator) -> tuple[Indices, Indices]:
-    """Indices of the places to edit, ``[g]``, and of the genuine places beside each, ``[g, controls]``.
+def groups(
+    centres: Centres,
+    covariates: FloatArray,
+    radius: float,
+    wanted: tuple[int, int],
+    rng: np.random.Generator,
+) -> tuple[Indices, Indices]:
+    """Indices of the places to edit, ``[g]``.
 
-    A group is a random place and those most alike to it; which of its members is edited is drawn afterwards, so that without an edit the two
-    sides are exchangeable (controls sought around given places would always be the more ordinary ones). No two places share a pixel, and edits
-    lie ``APART`` radii from each other.
+    And of the genuine places beside each, ``[g, controls]``.
+
+    A group is a random place and those most alike to it; which of its members is edited is drawn
+    afterwards, so that without an edit the two sides are exchangeable (controls sought around given
+    places would always be the more ordinary ones). No two places share a pixel, and edits lie
+    ``APART`` radii from each other.
 
     Args:
         centres: ``[n, 2]`` (x, y) of all places.
-        covariates: ``[n, c]`` of all places; each counts in units of its own robust spread over the slice.
+        covariates: ``[n, c]`` of all places; each counts in units of its own robust spread over the
+            slice.
         radius: of a place, in pixels.
         wanted: how many groups at most, and how many controls in each.
         rng: generator.
     """
     number, controls = wanted
-    width = np.maximum(1.4826 * np.median(np.abs(covariates - np.median(covariates, axis=0)), axis=0), 1e-6)
+    width = np.maximum(
+        MAD_TO_SD * np.median(np.abs(covariates - np.median(covariates, axis=0)), axis=0), 1e-6
+    )
     free = np.ones(len(centres), dtype=bool)
     edited: list[int] = []
     beside: list[list[int]] = []
     for seed in rng.permutation(len(centres)):
         if len(edited) == number:
             break
-        alike = _alike(int(seed), centres, (covariates - covariates[seed]) / width, free, CLEAR * radius)
+        alike = _alike(
+            int(seed), centres, (covariates - covariates[seed]) / width, free, CLEAR * radius
+        )
         members = list(islice(alike, controls + 1)) if free[seed] else []
-        apart = [m for m in rng.permutation(members) if all(_distance(centres, int(m), other).item() >= APART * radius for other in edited)]
+        apart = [
+            m
+            for m in rng.permutation(members)
+            if all(_distance(centres, int(m), other).item() >= APART * radius for other in edited)
+        ]
         if len(members) <= controls or not apart:
             continue
         edited.append(int(apart[0]))
         beside.append([member for member in members if member != apart[0]])
         for member in members:
             free &= _distance(centres, member) >= CLEAR * radius
-    return np.asarray(edited, dtype=np.int64), np.asarray(beside, dtype=np.int64).reshape(-1, controls)
+    return np.asarray(edited, dtype=np.int64), np.asarray(beside, dtype=np.int64).reshape(
+        -1, controls
+    )
 
 
 def _distance(centres: Centres, index: int, other: int | None = None) -> FloatArray:
@@ -72,8 +100,13 @@ def _distance(centres: Centres, index: int, other: int | None = None) -> FloatAr
     return result
 
 
-def _alike(seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float) -> Iterator[int]:
-    """``seed`` and the free places, the most alike first, none within ``clear`` of one before it."""
+def _alike(
+    seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float
+) -> Iterator[int]:
+    """``seed`` and the free places, the most alike first.
+
+    None within ``clear`` of one before it.
+    """
     left = free.copy()
     for index in [seed, *np.argsort((away**2).sum(axis=1), kind="stable")]:
         if left[index]:
@@ -81,14 +114,22 @@ def _alike(seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_
             left &= _distance(centres, int(index)) >= clear
 
 
-def content(pixels: FloatImage, centre: tuple[float, float], radius: float, noise_scale: float) -> tuple[float, float, float]:
-    """What a detector that knows nothing of noise sees of a place: mean, standard deviation, share of edge pixels; NaN where nothing is measured."""
+def content(
+    pixels: FloatImage, centre: tuple[float, float], radius: float, noise_scale: float
+) -> tuple[float, float, float]:
+    """What a detector that knows nothing of noise sees of a place.
+
+    Mean, standard deviation, share of edge pixels; NaN where nothing is measured.
+    """
     inside = disk(pixels.shape[0], pixels.shape[1], centre, radius) & np.isfinite(pixels)
     if not inside.any():
         return float("nan"), float("nan"), float("nan")
     rows, columns = np.nonzero(inside)
     room = 4
-    window = tuple(slice(max(0, int(along.min()) - room), int(along.max()) + 1 + room) for along in (rows, columns))
+    window = tuple(
+        slice(max(0, int(along.min()) - room), int(along.max()) + 1 + room)
+        for along in (rows, columns)
+    )
     crop, within = pixels[window], inside[window]
     whole_crop = np.where(np.isfinite(crop), crop, np.nanmean(crop)).astype(np.float64)
     edges = gaussian_gradient_magnitude(whole_crop, 1.0)[within] > EDGE * noise_scale

@@ -1,4 +1,7 @@
-"""Slices and points to measure speed on: development slices where DFD_DATA is set, else phantoms. One slice may appear many times."""
+"""Slices and points to measure speed on: development slices where DFD_DATA is set, else phantoms.
+
+One slice may appear many times.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,41 @@ NOISE = 10.0
 """In stored values: so that no slice of a series is the same as another."""
 BODY_HU = -950.0
 INWARDS = 0.25
-"""Points lie in the middle of the picture, this share of its side away from the edge, where the body is."""
+"""Points lie in the middle of the picture, this share of its side away from the edge, where the
+body is."""
 
 
 def source_slices(folder: Path) -> list[Path]:
-    """Files of CT slices with 512 x 512 pixels: real ones of development patients, or phantoms made in ``folder``."""
+    """Files of CT slices with 512 x 512 pixels.
+
+    Real ones of development patients, or phantoms made in ``folder``.
+    """
     if not os.environ.get("DFD_DATA"):
-        return write_ct_series(folder / "phantom", seed=sides.SEED, slices=PHANTOM_SLICES, size=SIDE)
-    files = [path for patient in sides.patients("ct_lung") for path in sorted(sides.patient_folder("ct_lung", patient).rglob("*.dcm"))]
+        return write_ct_series(
+            folder / "phantom", seed=sides.SEED, slices=PHANTOM_SLICES, size=SIDE
+        )
+    files = [
+        path
+        for patient in sides.patients("ct_lung")
+        for path in sorted(sides.patient_folder("ct_lung", patient).rglob("*.dcm"))
+    ]
     # A patient every few files, so that the first ones are not all of one scanner.
     return [file for start in range(10) for file in files[start::10]]
 
 
 def study(folder: Path, slices: int, points: int) -> Path:
-    """A data folder with ``slices`` files and a ``test.csv`` of ``points`` rows spread over them; gives the folder."""
+    """A data folder with ``slices`` files and a ``test.csv`` of ``points`` rows spread over them.
+
+    Gives the folder.
+    """
     root = folder / f"study_{slices}_{points}"
     if (root / "test.csv").exists():
         return root
-    sources = [file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE)] if slices == 1 else source_slices(folder)
+    sources = (
+        [file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE)]
+        if slices == 1
+        else source_slices(folder)
+    )
     (root / "p1").mkdir(parents=True)
     lines = ["filename,X,Y"]
     rng = np.random.default_rng(sides.SEED)
@@ -53,22 +73,35 @@ def study(folder: Path, slices: int, points: int) -> Path:
 
 
 def series(folder: Path, slices: int, points: int = 1) -> Path:
-    """A data folder with one series of ``slices`` slices, 2 mm apart: one slice again and again, with other noise.
+    """A data folder with one series of ``slices`` slices, 2 mm apart.
 
-    Each of ``points`` lies in another slice; they divide the series evenly, a single one lies in its middle.
+    One slice again and again, with other noise.
+
+    Each of ``points`` lies in another slice; they divide the series evenly, a single one lies in
+    its middle.
     """
     root = folder / f"series_{slices}_{points}"
     if (root / "test.csv").exists():
         return root
-    source = next(file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE))
+    source = next(
+        file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE)
+    )
     (root / "p1").mkdir(parents=True)
     rng, dataset = np.random.default_rng(sides.SEED), pydicom.dcmread(source)
     pixels = dataset.pixel_array.astype(np.int32)
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         dataset.decompress()
-    dataset.ImageOrientationPatient, dataset.SliceThickness, dataset.SeriesInstanceUID = [1, 0, 0, 0, 1, 0], SLICES_MM, generate_uid()
+    dataset.ImageOrientationPatient, dataset.SliceThickness, dataset.SeriesInstanceUID = (
+        [1, 0, 0, 0, 1, 0],
+        SLICES_MM,
+        generate_uid(),
+    )
     for number in range(slices):
-        noisy = np.clip(pixels + np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32), pixels.min(), pixels.max())
+        noisy = np.clip(
+            pixels + np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32),
+            pixels.min(),
+            pixels.max(),
+        )
         dataset.PixelData = noisy.astype(dataset.pixel_array.dtype).tobytes()
         dataset.ImagePositionPatient = [0.0, 0.0, SLICES_MM * number]
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -100,10 +133,18 @@ def training_folder(folder: Path, patients: Sequence[str] | None = None) -> tupl
     if not os.environ.get("DFD_DATA"):
         for number in range(3):
             if not (root / f"p{number}").exists():
-                write_ct_series(root / f"p{number}", seed=number, slices=PHANTOM_SLICES, patient=f"p{number}", size=SIDE)
+                write_ct_series(
+                    root / f"p{number}",
+                    seed=number,
+                    slices=PHANTOM_SLICES,
+                    patient=f"p{number}",
+                    size=SIDE,
+                )
         return root, ["p2"]
     left_out = sides.patients("ct_lung", sides.LEFT_OUT)[:1]
     for patient in [*(patients or sides.patients("ct_lung", sides.LEARNED)), *left_out]:
         if not (root / patient).exists():
-            (root / patient).symlink_to(sides.patient_folder("ct_lung", patient), target_is_directory=True)
+            (root / patient).symlink_to(
+                sides.patient_folder("ct_lung", patient), target_is_directory=True
+            )
     return root, left_out

@@ -24,7 +24,9 @@ class Loaded:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """Read when first asked for: the network alone serves whatever version its calibration is of.
+        """Read when first asked for.
+
+        The network alone serves whatever version its calibration is of.
 
         Raises:
             CalibrationError: it is damaged, or of a version that cannot be read.
@@ -33,15 +35,21 @@ class Loaded:
 
 
 def load(name: str | None, modality: str) -> Loaded:
-    """The model of ``name`` (None: the shipped one of ``modality``), its network built as the bundle's configuration says.
+    """The model of ``name`` (None.
+
+    The shipped one of ``modality``), its network built as the bundle's configuration says.
 
     Raises:
         BundleError: there is none, or it belongs to the other modality.
     """
     bundle = MODALITIES[modality].bundle
     model = model_file.load(resolve_model(name or bundle))
-    definition = json.loads((bundle_dir(bundle) / "configs" / "inference.json").read_text(encoding="utf-8"))["network_def"]
-    network = MaskedPredictor(**{key: value for key, value in definition.items() if not key.startswith("_")})
+    definition = json.loads(
+        (bundle_dir(bundle) / "configs" / "inference.json").read_text(encoding="utf-8")
+    )["network_def"]
+    network = MaskedPredictor(
+        **{key: value for key, value in definition.items() if not key.startswith("_")}
+    )
     model_file.put_into(network, model, bundle)
     network.eval()
     return Loaded(model, network)

@@ -1,8 +1,11 @@
-"""Which network says most of hidden pixels for its time on a CPU: each candidate trained for the same CPU time on the same crops, from scratch.
+"""Which network says most of hidden pixels for its time on a CPU.
 
-Part of ``python -m benchmarks.bench --networks``. Every candidate hides pixels as its own lattice does, in training and in validation, so that
-lattices compare as they would be used: fewer passes are faster, but leave fewer neighbours to see. A candidate that is done is kept in
-runs/networks and not trained again.
+Each candidate trained for the same CPU time on the same crops, from scratch.
+
+Part of ``python -m benchmarks.bench --networks``. Every candidate hides pixels as its own lattice
+does, in training and in validation, so that lattices compare as they would be used: fewer passes
+are faster, but leave fewer neighbours to see. A candidate that is done is kept in runs/networks and
+not trained again.
 """
 
 from __future__ import annotations
@@ -42,7 +45,10 @@ SLICE_SIDE = 352
 
 
 class Direct(nn.Module):
-    """A stock network that gives mean (as difference to the local mean) and log-spread itself, from the inputs that ours sees."""
+    """A stock network that gives mean (as difference to the local mean) and log-spread itself.
+
+    From the inputs that ours sees.
+    """
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -53,7 +59,10 @@ class Direct(nn.Module):
         pixels, hidden = image[:, :1], image[:, 1:2]
         seen = 1.0 - hidden
         ground = ground_value(pixels, seen)
-        features = torch.cat([torch.asinh(0.5 * (pixels - ground) * seen), 0.3 * torch.asinh(0.2 * ground), hidden], dim=1)
+        features = torch.cat(
+            [torch.asinh(0.5 * (pixels - ground) * seen), 0.3 * torch.asinh(0.2 * ground), hidden],
+            dim=1,
+        )
         out = self.backbone(features)
         return torch.cat([ground + out[:, :1], out[:, 1:].clamp(-5.0, 6.0)], dim=1)
 
@@ -80,7 +89,9 @@ class Candidate:
 
 
 def _unet(channels: tuple[int, ...]) -> nn.Module:
-    return UNet(2, 3, 2, channels, (2,) * (len(channels) - 1), num_res_units=2, norm=None, act="LEAKYRELU")
+    return UNet(
+        2, 3, 2, channels, (2,) * (len(channels) - 1), num_res_units=2, norm=None, act="LEAKYRELU"
+    )
 
 
 CANDIDATES: dict[str, Candidate] = {
@@ -91,13 +102,19 @@ CANDIDATES: dict[str, Candidate] = {
     "ours, lattice 3x3": Candidate(MaskedPredictor, 3),
     "MONAI UNet, 32-48-64-96": Candidate(lambda: Direct(_unet((32, 48, 64, 96)))),
     "MONAI UNet, 16-24-32-48": Candidate(lambda: Direct(_unet((16, 24, 32, 48)))),
-    "MONAI BasicUNet, 16-16-32-64-96": Candidate(lambda: Direct(BasicUNet(2, 3, 2, features=(16, 16, 32, 64, 96, 16)))),
+    "MONAI BasicUNet, 16-16-32-64-96": Candidate(
+        lambda: Direct(BasicUNet(2, 3, 2, features=(16, 16, 32, 64, 96, 16)))
+    ),
     "MONAI SegResNet, 16": Candidate(lambda: Direct(SegResNet(2, 16, 3, 2))),
 }
 
 
 def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch.Tensor:
-    """``[count, 2, CROP, CROP]``: pixels in units of the slice's noise, and 1 where a pixel is measured and of the body. Even over patients."""
+    """``[count, 2, CROP, CROP]``.
+
+    Pixels in units of the slice's noise, and 1 where a pixel is measured and of the body. Even over
+    patients.
+    """
     by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for scan in scans.load(scans.listed(modality, folds, PER_SERIES), modality):
         pixels, measured, _ = normalised(scan.pixels, modality)
@@ -119,9 +136,14 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
 
 
 def shown(batch: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops with ``hidden`` (``[CROP, CROP]``) hidden -> network input and label, both ``[B, 2, CROP, CROP]``."""
+    """Crops with ``hidden`` (``[CROP, CROP]``) hidden -> network input and label, both ``[B, 2.
+
+    CROP, CROP]``.
+    """
     mask = hidden.float().expand(len(batch), 1, CROP, CROP)
-    return torch.cat([batch[:, :1] * (1 - mask), mask], dim=1), torch.cat([batch[:, :1], batch[:, 1:] * mask], dim=1)
+    return torch.cat([batch[:, :1] * (1 - mask), mask], dim=1), torch.cat(
+        [batch[:, :1], batch[:, 1:] * mask], dim=1
+    )
 
 
 def train(candidate: Candidate, pool: torch.Tensor, cpu_seconds: float) -> nn.Module:
@@ -134,10 +156,16 @@ def train(candidate: Candidate, pool: torch.Tensor, cpu_seconds: float) -> nn.Mo
     while (spent := time.process_time() - started) < cpu_seconds:
         step += 1
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, step / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * spent / cpu_seconds)))
+            group["lr"] = (
+                RATE
+                * min(1.0, step / WARM_UP)
+                * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * spent / cpu_seconds)))
+            )
         batch = pool[torch.from_numpy(rng.integers(0, len(pool), BATCH))]
         batch = torch.flip(batch, [axis for axis in (2, 3) if rng.random() < 0.5])
-        image, label = shown(batch, candidate.hidden(CROP, CROP, int(rng.integers(candidate.passes))))
+        image, label = shown(
+            batch, candidate.hidden(CROP, CROP, int(rng.integers(candidate.passes)))
+        )
         total, _, count = masked_nll(network(image), label)
         optimizer.zero_grad()
         (total / count.clamp_min(1.0)).backward()
@@ -147,7 +175,10 @@ def train(candidate: Candidate, pool: torch.Tensor, cpu_seconds: float) -> nn.Mo
 
 
 def validate(candidate: Candidate, network: nn.Module, pool: torch.Tensor) -> float:
-    """Nats per pixel over every measured pixel of the crops, each while hidden, in units of the noise scale."""
+    """Nats per pixel over every measured pixel of the crops, each while hidden.
+
+    In units of the noise scale.
+    """
     total = count = 0.0
     with torch.inference_mode():
         for phase in range(candidate.passes):
@@ -181,7 +212,12 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
     held = crops(modality, sides.LEFT_OUT, min(size, VALIDATION_CROPS), sides.SEED + 1)
     rows = []
     for name, candidate in CANDIDATES.items():
-        row = {"network": name, "modality": modality, "cpu seconds": cpu_seconds, "crops": len(learn)}
+        row = {
+            "network": name,
+            "modality": modality,
+            "cpu seconds": cpu_seconds,
+            "crops": len(learn),
+        }
         file = folder / f"{modality}_{name.replace(' ', '_').replace(',', '')}.json"
         kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if quick or {key: kept.get(key) for key in row} != row:
@@ -192,7 +228,9 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: float(row["val nll"]))
 
 
-def _trial(candidate: Candidate, learn: torch.Tensor, held: torch.Tensor, cpu_seconds: float) -> dict[str, Any]:
+def _trial(
+    candidate: Candidate, learn: torch.Tensor, held: torch.Tensor, cpu_seconds: float
+) -> dict[str, Any]:
     network = train(candidate, learn, cpu_seconds)
     return {
         "val nll": validate(candidate, network, held),
@@ -202,6 +240,8 @@ def _trial(candidate: Candidate, learn: torch.Tensor, held: torch.Tensor, cpu_se
     }
 
 
-def run(_: Path, __: str | None, quick: bool, minutes: float = 3.0, modality: str = "ct_lung") -> dict[str, Any]:
+def run(
+    _: Path, __: str | None, quick: bool, minutes: float = 3.0, modality: str = "ct_lung"
+) -> dict[str, Any]:
     """The part as ``benchmarks.bench`` calls it."""
     return {"networks": compare(modality, minutes, quick)}

@@ -42,7 +42,9 @@ def blurred(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatI
 
 
 EDITS: dict[str, Edit] = {
-    f"white noise, {STRENGTH} residuals": lambda canvas, mask, rng: white(canvas, mask, rng, strength=STRENGTH),
+    f"white noise, {STRENGTH} residuals": lambda canvas, mask, rng: white(
+        canvas, mask, rng, strength=STRENGTH
+    ),
     f"blur, sigma {BLUR_PX:g} px": blurred,
 }
 
@@ -54,7 +56,9 @@ def ellipse(shape: tuple[int, ...], region: Region, ratio: float) -> BoolImage:
     return np.asarray(away <= region.radius_px**2)
 
 
-def of_slice(scan: Scan, network: torch.nn.Module, found: Calibration) -> Iterator[tuple[str, float, float]]:
+def of_slice(
+    scan: Scan, network: torch.nn.Module, found: Calibration
+) -> Iterator[tuple[str, float, float]]:
     """(edit, ratio, how rare the evidence is) of random places, genuine ones among them."""
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
@@ -62,21 +66,37 @@ def of_slice(scan: Scan, network: torch.nn.Module, found: Calibration) -> Iterat
     examined = SliceEvidence(prediction, modality)
     centres = examined.windows(radius).table.centres
     rng = np.random.default_rng(sides.SEED)
-    regions = [Region(float(x), float(y), radius) for x, y in centres[rng.permutation(len(centres))[:PLACES]]]
+    regions = [
+        Region(float(x), float(y), radius)
+        for x, y in centres[rng.permutation(len(centres))[:PLACES]]
+    ]
     for region in regions:
         yield GENUINE, 1.0, rareness(examined, region, found)
         canvas = Canvas(scan.pixels, prediction.mean, prediction.mean)
         for name, edit in EDITS.items():
             for ratio in RATIOS:
-                pixels = edit(canvas, ellipse(scan.pixels.shape, region, ratio), np.random.default_rng(sides.SEED))
+                pixels = edit(
+                    canvas,
+                    ellipse(scan.pixels.shape, region, ratio),
+                    np.random.default_rng(sides.SEED),
+                )
                 edited = SliceEvidence(predict_slice(pixels, network, modality), modality)
                 yield name, ratio, rareness(edited, region, found)
 
 
 def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> float:
-    """All evidence of ``region`` together, higher = more suspicious; NaN where it cannot be measured."""
-    values = {each.family: each.statistic for each in examined.measure(region) if each.family in found.tables}
-    return rarity(values, found.tables) if np.isfinite(list(values.values())).all() else float("nan")
+    """All evidence of ``region`` together, higher = more suspicious.
+
+    NaN where it cannot be measured.
+    """
+    values = {
+        each.family: each.statistic
+        for each in examined.measure(region)
+        if each.family in found.tables
+    }
+    return (
+        rarity(values, found.tables) if np.isfinite(list(values.values())).all() else float("nan")
+    )
 
 
 def main() -> None:
@@ -89,7 +109,9 @@ def main() -> None:
     for scan in scans.load(listed[:1] if arguments.quick else listed, arguments.modality):
         for name, ratio, value in of_slice(scan, loaded.network, loaded.calibration):
             if np.isfinite(value):
-                values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(value)
+                values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(
+                    value
+                )
     rng = np.random.default_rng(sides.SEED)
     patients = sorted(values[GENUINE, 1.0])
     plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
@@ -97,13 +119,26 @@ def main() -> None:
     for (name, ratio), by_patient in values.items():
         if name != GENUINE:
             edited = [np.asarray(by_patient.get(each, [])) for each in patients]
-            area, (low, high) = auc(np.concatenate(edited), np.concatenate(plain)), auc_interval(edited, plain, rng)
+            area, (low, high) = (
+                auc(np.concatenate(edited), np.concatenate(plain)),
+                auc_interval(edited, plain, rng),
+            )
             rows.append([name, f"{ratio:g}", f"{area:.3f}", f"{low:.3f} to {high:.3f}"])
             told.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
     number = sum(map(len, plain))
-    introduction = f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of {len(patients)} patients of fold1.\n\n"
-    text = introduction + command.table(["edit in an ellipse", "ratio of sides", "AUC", "95 % over patients"], rows)
-    command.publish(f"oblong_pixels_{arguments.modality}", {"places": number, "rows": told}, text, quick=arguments.quick)
+    introduction = (
+        f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of "
+        f"{len(patients)} patients of fold1.\n\n"
+    )
+    text = introduction + command.table(
+        ["edit in an ellipse", "ratio of sides", "AUC", "95 % over patients"], rows
+    )
+    command.publish(
+        f"oblong_pixels_{arguments.modality}",
+        {"places": number, "rows": told},
+        text,
+        quick=arguments.quick,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""One slice in parts: every family with every baseline beside our evidence, and the curves over click offset, edit size and strength."""
+"""One slice in parts.
+
+Every family with every baseline beside our evidence, and the curves over click offset, edit size
+and strength.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +41,16 @@ DIRECTIONS = 16
 REPRESENTATIVES = ("white noise 0.6 x residual", "copy-move, feathered 3 px", "GAN inpainting")
 """One family of each form, for the curves."""
 FAINT = 0.15
-STRENGTHS: dict[float, str] = {FAINT: "white noise 0.15 x residual", **{s: f"white noise {s:.1f} x residual" for s in (0.3, 0.6, 1.0)}}
+STRENGTHS: dict[float, str] = {
+    FAINT: "white noise 0.15 x residual",
+    **{s: f"white noise {s:.1f} x residual" for s in (0.3, 0.6, 1.0)},
+}
 """Of white noise, in local residuals -> family."""
-TABLE: dict[str, Family] = {**UNTOUCHED, **FAMILIES, STRENGTHS[FAINT]: Family(ADVERSARIAL, partial(noise.white, strength=FAINT))}
+TABLE: dict[str, Family] = {
+    **UNTOUCHED,
+    **FAMILIES,
+    STRENGTHS[FAINT]: Family(ADVERSARIAL, partial(noise.white, strength=FAINT)),
+}
 
 
 @dataclass(frozen=True)
@@ -54,15 +65,24 @@ class Part:
     """Pixels (``SIZE``) or residuals (``STRENGTH``)."""
 
     def key(self, modality: str) -> str:
-        """Under which its rows are kept: names the forger's network too, so that one which was trained again is tried again."""
+        """Under which its rows are kept.
+
+        Names the forger's network too, so that one which was trained again is tried again.
+        """
         words = f"{self.curve} {self.at:g}: {self.kind}" if self.curve else self.kind
-        return words + _network_mark(TABLE[self.kind].network if self.kind in TABLE else "", modality)
+        return words + _network_mark(
+            TABLE[self.kind].network if self.kind in TABLE else "", modality
+        )
 
 
 @functools.cache
 def _network_mark(network: str, modality: str) -> str:
     path = kept.place(network, modality)
-    return f" [{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}]" if network and path.exists() else ""
+    return (
+        f" [{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}]"
+        if network and path.exists()
+        else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,10 @@ class Task:
 
 
 def parts_of(families: Sequence[str], modality: str, patient: str, *, curves: bool) -> list[Part]:
-    """What can be measured of a slice of ``patient``: families that learned from him, or are not trained, are left out."""
+    """What can be measured of a slice of ``patient``.
+
+    Families that learned from him, or are not trained, are left out.
+    """
     usable = [name for name in families if not obstacle(name, modality, patient)]
     parts = [Part(GENUINE), *map(Part, usable)]
     if STRENGTHS[1.0] in usable:
@@ -113,7 +136,10 @@ def _learned(network: str, modality: str) -> tuple[str, ...] | None:
 
 
 def baselines_of(modality: str, patient: str = "") -> list[str]:
-    """Names of the baselines that can be measured now, but for those that learned from ``patient``; none where this checkout has no baselines."""
+    """Names of the baselines that can be measured now, but for those that learned from ``patient``.
+
+    None where this checkout has no baselines.
+    """
     ready = _rivals().ready(MODALITIES[modality]) if _rivals() else []
     return [name for name in ready if patient not in _taught(name, modality)]
 
@@ -136,11 +162,18 @@ def _taught(name: str, modality: str) -> tuple[str, ...]:
 
 @functools.cache
 def _rivals() -> Any:  # noqa: ANN401 - the module, where it is there
-    return importlib.import_module("benchmarks.baselines") if importlib.util.find_spec("benchmarks.baselines") else None
+    return (
+        importlib.import_module("benchmarks.baselines")
+        if importlib.util.find_spec("benchmarks.baselines")
+        else None
+    )
 
 
 def measure(task: Task) -> dict[str, Rows]:
-    """Rows of every part of ``task``, by key; none of a slice that scoring would refuse or that has no places."""
+    """Rows of every part of ``task``, by key.
+
+    None of a slice that scoring would refuse or that has no places.
+    """
     loaded = _loaded(task.model, task.modality)
     rows: dict[str, Rows] = {part.key(task.modality): [] for part in task.parts}
     for scan in scans.load([task.listed], task.modality):
@@ -160,7 +193,9 @@ def _volume(scan: Scan, folder: Path) -> tuple[Volume, int] | None:
     """The stack that holds the slice."""
     for one in scans.of_patient(scan.listed.patient, folder, scan.modality, volumes.EVERY):
         if any(same_place(scan.slice.ref, ref) for ref in one.refs):
-            return volumes.holding(volumes.stacked(list(scans.load([one], scan.modality))), scan.slice.ref)
+            return volumes.holding(
+                volumes.stacked(list(scans.load([one], scan.modality))), scan.slice.ref
+            )
     return None
 
 
@@ -171,42 +206,70 @@ def _measured(ground: Ground, task: Task) -> Iterator[tuple[Part, Rows]]:
             yield part, _sized(ground, part)
             continue
         if made[0] != part.kind:
-            made = (part.kind, trials.genuine(ground) if part.kind == GENUINE else trials.version_of(ground, part.kind, TABLE[part.kind]))
+            made = (
+                part.kind,
+                trials.genuine(ground)
+                if part.kind == GENUINE
+                else trials.version_of(ground, part.kind, TABLE[part.kind]),
+            )
         version = made[1]
         if version is None:
             yield part, []
         elif part.curve == OFFSET:
             yield part, _missed(ground, version)
         else:
-            plain = _marked(trials.measured(ground, version), ground, part.curve, [part.at] * len(version.centres))
+            plain = _marked(
+                trials.measured(ground, version),
+                ground,
+                part.curve,
+                [part.at] * len(version.centres),
+            )
             whole = plain if part.curve else variants.added(plain, version, ground.places.radius)
             yield part, whole if part.curve else _compared(ground, version, whole, task.baselines)
 
 
 def _marked(rows: Rows, ground: Ground, curve: str, at: Sequence[float]) -> Rows:
-    return [{**row, "curve": curve, "at": place, "radius": ground.places.radius} for row, place in zip(rows, at, strict=True)]
+    return [
+        {**row, "curve": curve, "at": place, "radius": ground.places.radius}
+        for row, place in zip(rows, at, strict=True)
+    ]
 
 
 def _sized(ground: Ground, part: Part) -> Rows:
     """Edits of another size at the same places: as many as do not touch each other."""
     centres: list[NDArray[np.int64]] = []
     for centre in ground.places.edited:
-        if all(np.hypot(*(centre - other)) >= matching.CLEAR * max(part.at, ground.places.radius) for other in centres):
+        if all(
+            np.hypot(*(centre - other)) >= matching.CLEAR * max(part.at, ground.places.radius)
+            for other in centres
+        ):
             centres.append(centre)
     places = Places(part.at, np.asarray(centres), ground.places.genuine)
     version = trials.version_of(ground, part.kind, TABLE[part.kind], places)
-    return [] if version is None else _marked(trials.measured(ground, version), ground, SIZE, [part.at] * len(version.centres))
+    return (
+        []
+        if version is None
+        else _marked(
+            trials.measured(ground, version), ground, SIZE, [part.at] * len(version.centres)
+        )
+    )
 
 
 def _missed(ground: Ground, version: Version) -> Rows:
-    """The same edited slice, asked about at clicks that miss the edit in a random direction, towards no other edit."""
+    """The same edited slice, asked about at clicks that miss the edit in a random direction.
+
+    Towards no other edit.
+    """
     rng, rows = ground.generator(f"{OFFSET} {version.kind}"), []
     for centre in version.centres.astype(np.float64):
         others = [other for other in version.centres if tuple(other) != tuple(centre)]
         angle = 2 * np.pi * (rng.permutation(DIRECTIONS) + rng.random()) / DIRECTIONS
         steps = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         ends = centre + OFFSETS_PX[-1] * steps
-        room = [min((float(np.hypot(*(end - other))) for other in others), default=np.inf) for end in ends]
+        room = [
+            min((float(np.hypot(*(end - other))) for other in others), default=np.inf)
+            for end in ends
+        ]
         clear = np.asarray(room) >= matching.CLEAR * ground.places.radius
         step = steps[int(np.argmax(clear)) if clear.any() else int(np.argmax(room))]
         height, width = version.pixels.shape
@@ -223,13 +286,25 @@ def _compared(ground: Ground, version: Version, rows: Rows, names: Sequence[str]
         return rows
     rivals, places = _rivals(), ground.places
     seed = zlib.crc32(f"{ground.seed} {version.kind}".encode())
-    view = rivals.SliceView(version.pixels, version.examined.prediction, ground.network, MODALITIES[ground.scan.modality], seed)
+    view = rivals.SliceView(
+        version.pixels,
+        version.examined.prediction,
+        ground.network,
+        MODALITIES[ground.scan.modality],
+        seed,
+    )
     said: dict[str, list[float]] = {}
     for name in names:
         baseline = rivals.BASELINES[name]
         prepared = baseline.prepare(view)
-        said[name] = [float(baseline.measure(prepared, (int(x), int(y)), places.radius)) for x, y in version.centres]
-    return [{**row, "baselines": {name: said[name][place] for name in names}} for place, row in enumerate(rows)]
+        said[name] = [
+            float(baseline.measure(prepared, (int(x), int(y)), places.radius))
+            for x, y in version.centres
+        ]
+    return [
+        {**row, "baselines": {name: said[name][place] for name in names}}
+        for place, row in enumerate(rows)
+    ]
 
 
 def slices_of(listed: Sequence[Listed]) -> list[Listed]:

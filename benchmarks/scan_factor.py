@@ -1,6 +1,9 @@
-"""The factor by which a scan corrects the spread that a network predicted for it: one per tissue class, fitted on the scan itself.
+"""The factor by which a scan corrects the spread that a network predicted for it.
 
-Pure functions of arrays. What is fitted on half of the windows is judged on the other half, so that the numbers told are not circular.
+One per tissue class, fitted on the scan itself.
+
+Pure functions of arrays. What is fitted on half of the windows is judged on the other half, so that
+the numbers told are not circular.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ from numpy.typing import NDArray
 from dfd.records import BoolImage, FloatImage
 
 LARGEST_Z = 6.0
-"""Residuals are cut here, as the evidence cuts them: one pixel on a metal edge must not outweigh a tissue."""
+"""Residuals are cut here, as the evidence cuts them: one pixel on a metal edge must not outweigh a
+tissue."""
 PRIOR_PIXELS = 20.0
-"""A class with few pixels leans on the whole scan as if that many of its pixels had the scan's mean energy."""
+"""A class with few pixels leans on the whole scan as if that many of its pixels had the scan's mean
+energy."""
 BLOCK_PX = 32
 """Side of the blocks of ``halves``: many times the reach of noise correlation."""
 
@@ -27,7 +32,9 @@ def energy(z: FloatImage) -> FloatArray:
 
 
 def tissue_factors(z: FloatImage, labels: Labels, classes: int) -> FloatArray:
-    """``[classes]``: root mean energy of z per tissue class, by which the predicted spread is to be multiplied. 1 = the spread was honest.
+    """``[classes]``: root mean energy of z per tissue class.
+
+    By which the predicted spread is to be multiplied. 1 = the spread was honest.
 
     Args:
         z: standardised residuals, any shape.
@@ -51,7 +58,10 @@ def halves(shape: tuple[int, int]) -> BoolImage:
 
 
 def corrected(z: FloatImage, labels: Labels, classes: int) -> FloatImage:
-    """``[H, W]`` z with each half of the slice divided by the factors of the other half; where a pixel has no class it stays as it is."""
+    """``[H, W]`` z with each half of the slice divided by the factors of the other half.
+
+    Where a pixel has no class it stays as it is.
+    """
     board = halves((z.shape[0], z.shape[1]))
     result = z.astype(np.float32)
     for half in (board, ~board):

@@ -33,7 +33,10 @@ class Listed:
 
     @property
     def maker(self) -> str:
-        """First word of the scanner's name: headers write one manufacturer in several ways ("GE MEDICAL SYSTEMS", "SIEMENS", "Siemens")."""
+        """First word of the scanner's name.
+
+        Headers write one manufacturer in several ways ("GE MEDICAL SYSTEMS", "SIEMENS", "Siemens").
+        """
         return NOT_NAMED if self.scanner == NOT_NAMED else self.scanner.split()[0].upper()
 
 
@@ -51,37 +54,63 @@ class Scan:
     @property
     def name(self) -> str:
         """Patient, series and file, unique among development slices."""
-        return f"{self.listed.patient}/{self.listed.series}/{self.slice.ref.path.name}#{self.slice.ref.frame}"
+        return (
+            f"{self.listed.patient}/{self.listed.series}/"
+            f"{self.slice.ref.path.name}#{self.slice.ref.frame}"
+        )
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of ``count`` places, evenly spread: the middles of as many equal parts, since the ends of a series lack a neighbour."""
+    """At most ``wanted`` of ``count`` places, evenly spread.
+
+    The middles of as many equal parts, since the ends of a series lack a neighbour.
+    """
     number = min(count, wanted)
     return [int((place + 0.5) * count / number) for place in range(number)]
 
 
 def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]:
-    """Every series of the development patients of ``folds``, with at most ``per_series`` slices each."""
+    """Every series of the development patients of ``folds``.
+
+    With at most ``per_series`` slices each.
+    """
     names = sides.patients(modality, folds)
-    return [one for name in names for one in of_patient(name, sides.patient_folder(modality, name), modality, per_series)]
+    return [
+        one
+        for name in names
+        for one in of_patient(name, sides.patient_folder(modality, name), modality, per_series)
+    ]
 
 
 def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[Listed]:
     """Every series below ``folder``, with at most ``per_series`` slices each."""
     found = []
     series, _ = read_series(folder)
-    for number, one in enumerate(s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality):
+    for number, one in enumerate(
+        s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality
+    ):
         place = one.slices[0].path.parent
         planes = sum(other.slices[0].path.parent == place for other in series)
         name = str(place.relative_to(folder)) if place != folder else "."
         refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
         scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or NOT_NAMED
-        found.append(Listed(patient, f"{name} {number + 1}" if planes > 1 else name, scanner, one.facts.kernel or one.facts.sequence, refs))
+        found.append(
+            Listed(
+                patient,
+                f"{name} {number + 1}" if planes > 1 else name,
+                scanner,
+                one.facts.kernel or one.facts.sequence,
+                refs,
+            )
+        )
     return found
 
 
 def per_patient(series: Sequence[Listed], wanted: int) -> list[Listed]:
-    """The same list with at most ``wanted`` slices per patient, spread over all of the patient's series."""
+    """The same list with at most ``wanted`` slices per patient.
+
+    Spread over all of the patient's series.
+    """
     kept = []
     for patient in sorted({one.patient for one in series}):
         pairs = [(one, ref) for one in series if one.patient == patient for ref in one.refs]
@@ -100,6 +129,11 @@ def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:
             scan = read_slice(Path(ref.path), ref.frame)
             against = objections(scan, MODALITIES[modality])
             if against.refusal or against.not_assessable:
-                logger.warning("left out: %s/%s: %s", one.patient, one.series, against.refusal or against.not_assessable)
+                logger.warning(
+                    "left out: %s/%s: %s",
+                    one.patient,
+                    one.series,
+                    against.refusal or against.not_assessable,
+                )
                 continue
             yield Scan(one, scan, pixels_of(scan), modality)

@@ -1,12 +1,15 @@
-"""Makes the shipped weights: trains on fold0 and fold2, validates and calibrates on fold1, and puts the result into the bundle.
+"""Makes the shipped weights.
+
+Trains on fold0 and fold2, validates and calibrates on fold1, and puts the result into the bundle.
 
     python -m benchmarks.shipped --modality ct_lung
     python -m benchmarks.shipped --modality ct_lung --unpack-only
-    python -m benchmarks.shipped --modality ct_lung --head           # the shipped predictor as it is, its head trained anew
-    python -m benchmarks.shipped --modality ct_lung --recalibrate    # the shipped weights as they are, their calibration fitted anew
+    python -m benchmarks.shipped --modality ct_lung --head           # trains the head anew
+    python -m benchmarks.shipped --modality ct_lung --recalibrate    # fits the calibration anew
 
-The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes where its state lies in
-runs/<ct|mr>.ckpt.training. Written into the bundle: models/model.pt (bare state dict), models/calibration.json, docs/history.csv.
+The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes
+where its state lies in runs/<ct|mr>.ckpt.training. Written into the bundle: models/model.pt (bare
+state dict), models/calibration.json, docs/history.csv.
 """
 
 from __future__ import annotations
@@ -38,34 +41,56 @@ HEAD_ONLY = [
     "$finish.claim(@model_path, @state_dir, @train#items, @left_out)",
     "$finish.take_best(@network_def, @state_dir)",
     "$@head#trainer.run()",
-    "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, @left_out, @seed))",
+    (
+        "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, "
+        "@left_out, @seed))"
+    ),
 ]
 """The run list of training without its first part."""
 HISTORY = Path("docs") / "history.csv"
 
 
 def unpack(checkpoint: Path, bundle: Path) -> None:
-    """Puts weights, calibration and curve of ``checkpoint`` (a ``.ckpt`` of training) into the folder ``bundle``.
+    """Puts weights, calibration and curve of ``checkpoint``.
 
-    Killed halfway it leaves weights without their calibration, which every reader refuses; run it again.
+    (a ``.ckpt`` of training) into the folder ``bundle``.
+
+    Killed halfway it leaves weights without their calibration, which every reader refuses; run it
+    again.
 
     Raises:
-        BundleError: the checkpoint belongs to another bundle, has no calibration, or is too large to ship.
+        BundleError: the checkpoint belongs to another bundle, has no calibration, or is too large
+            to ship.
     """
     model = model_file.load(checkpoint)
     if model.bundle != bundle.name:
-        raise BundleError(f"{checkpoint} was trained as {model.bundle!r} and not as {bundle.name!r}; name the checkpoint of that bundle.")
+        raise BundleError(
+            f"{checkpoint} was trained as {model.bundle!r} and not as {bundle.name!r}; name "
+            "the checkpoint of that bundle."
+        )
     if model.calibration is None:
-        raise BundleError(f"{checkpoint} has no calibration, so it gives no p-values and is not shipped; train with patients left out.")
+        raise BundleError(
+            f"{checkpoint} has no calibration, so it gives no p-values and is not shipped; "
+            "train with patients left out."
+        )
     stream = io.BytesIO()
-    torch.save({name: tensor.detach().cpu().clone() for name, tensor in model.weights.items()}, stream)
+    torch.save(
+        {name: tensor.detach().cpu().clone() for name, tensor in model.weights.items()}, stream
+    )
     if stream.tell() > LARGEST_BYTES:
-        raise BundleError(f"the weights in {checkpoint} take {stream.tell()} bytes and {LARGEST_BYTES} may be shipped; train a smaller network.")
+        raise BundleError(
+            f"the weights in {checkpoint} take {stream.tell()} bytes and {LARGEST_BYTES} may "
+            "be shipped; train a smaller network."
+        )
     for file in (model_file.SHIPPED_WEIGHTS, HISTORY):
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(bundle / model_file.SHIPPED_WEIGHTS, stream.getvalue())
-    write_atomically(bundle / model_file.SHIPPED_CALIBRATION, (json.dumps(model.calibration) + "\n").encode())
-    if model.training.get("history"):  # weights that were only calibrated anew keep the curve they came with
+    write_atomically(
+        bundle / model_file.SHIPPED_CALIBRATION, (json.dumps(model.calibration) + "\n").encode()
+    )
+    if model.training.get(
+        "history"
+    ):  # weights that were only calibrated anew keep the curve they came with
         write_atomically(bundle / HISTORY, history_csv(model.training["history"]))
     model_file.load(bundle)
 
@@ -80,7 +105,10 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def keep_predictor(bundle: Path, state: Path) -> None:
-    """Lays the shipped predictor into ``state`` as the best of a run, so that only its head is left to be trained."""
+    """Lays the shipped predictor into ``state`` as the best of a run.
+
+    So that only its head is left to be trained.
+    """
     network = MaskedPredictor()
     network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
     state.mkdir(parents=True, exist_ok=True)
@@ -90,17 +118,45 @@ def keep_predictor(bundle: Path, state: Path) -> None:
 
 def main() -> None:
     parser = command.parser(__doc__, model=False)
-    parser.add_argument("--max-hours", type=float, default=MAX_HOURS, help="budget over all resumed parts (default: %(default)s)")
-    parser.add_argument("--unpack-only", action="store_true", help="take runs/<ct|mr>.ckpt as it is and train nothing")
-    parser.add_argument("--head", action="store_true", help="train only the head, on the shipped predictor")
-    parser.add_argument("--recalibrate", action="store_true", help="fit the calibration of the shipped weights anew and train nothing")
+    parser.add_argument(
+        "--max-hours",
+        type=float,
+        default=MAX_HOURS,
+        help="budget over all resumed parts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--unpack-only",
+        action="store_true",
+        help="take runs/<ct|mr>.ckpt as it is and train nothing",
+    )
+    parser.add_argument(
+        "--head", action="store_true", help="train only the head, on the shipped predictor"
+    )
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="fit the calibration of the shipped weights anew and train nothing",
+    )
     arguments = parser.parse_args()
     bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
-    checkpoint = sides.ROOT / "runs" / f"{'quick_' if arguments.quick else ''}{sides.FOLDERS[arguments.modality]}.ckpt"
+    checkpoint = (
+        sides.ROOT
+        / "runs"
+        / f"{'quick_' if arguments.quick else ''}{sides.FOLDERS[arguments.modality]}.ckpt"
+    )
     links = default_output(arguments.modality)
     left_out = link(arguments.modality, links)
     if arguments.recalibrate:
-        run_config(bundle, "evaluate", {"data_path": str(links), "model_path": str(bundle), "output_path": str(checkpoint), "patients": left_out})
+        run_config(
+            bundle,
+            "evaluate",
+            {
+                "data_path": str(links),
+                "model_path": str(bundle),
+                "output_path": str(checkpoint),
+                "patients": left_out,
+            },
+        )
     elif not arguments.unpack_only:
         hours: dict[str, object] = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
         if arguments.quick:
@@ -109,7 +165,16 @@ def main() -> None:
         if arguments.head:
             keep_predictor(bundle, Path(f"{checkpoint}.training"))
             hours = {"training": HEAD_ONLY, "max_epochs": MAX_EPOCHS}
-        run_config(bundle, "train", {"data_path": str(links), "model_path": str(checkpoint), "validation_patients": left_out, **hours})
+        run_config(
+            bundle,
+            "train",
+            {
+                "data_path": str(links),
+                "model_path": str(checkpoint),
+                "validation_patients": left_out,
+                **hours,
+            },
+        )
     if arguments.quick:
         print(f"{checkpoint} was trained for a check and is not shipped")
         return

@@ -1,10 +1,13 @@
-"""Makes ``benchmarks/split.json``: which patient is for development (and in which fold) and which for test.
+"""Makes ``benchmarks/split.json``.
+
+Which patient is for development (and in which fold) and which for test.
 
     python benchmarks/split.py                # writes the file from the scans under DFD_DATA
-    python benchmarks/split.py --check        # decodes every slice and compares with the committed file
+    python benchmarks/split.py --check    # decodes every slice and compares with the committed file
 
-A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker and kernel class; MR: source)
-patients are ordered by a hash of their name, so that nobody's eye chooses; the first of each stratum are test, the others go to the folds in turn.
+A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker
+and kernel class; MR: source) patients are ordered by a hash of their name, so that nobody's eye
+chooses; the first of each stratum are test, the others go to the folds in turn.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ SALT = "deepfakes-detector split 1"
 FOLDS = 3
 TEST_SHARE = {"ct": 0.25, "mr": 0.25}
 SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE"}
-INVALID_UID = r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed for VR UI"
+INVALID_UID = (
+    r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed "
+    r"for VR UI"
+)
 """What pydicom warns of in some of the scans: their UIDs are compared as they stand."""
 HERE = Path(__file__).parent
 
@@ -54,7 +60,9 @@ def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str,
     turn = 0
     for _, members in sorted(strata.items()):
         members.sort(key=lambda name: hashlib.sha256(f"{SALT} {name}".encode()).hexdigest())
-        tests = round(TEST_SHARE[modality] * len(members)) if len(members) > 2 else len(members) // 2
+        tests = (
+            round(TEST_SHARE[modality] * len(members)) if len(members) > 2 else len(members) // 2
+        )
         for number, patient in enumerate(members):
             if number < tests:
                 sides[patient] = "test"
@@ -76,7 +84,14 @@ def make(root: Path) -> dict[str, object]:
             patient: {
                 "side": sides[patient],
                 "stratum": stratum(modality, rows),
-                "slices": [{"file": row["file"], "sop_uid": row["sop_uid"], "sha256_pixels": row["sha256_pixels"]} for row in rows],
+                "slices": [
+                    {
+                        "file": row["file"],
+                        "sop_uid": row["sop_uid"],
+                        "sha256_pixels": row["sha256_pixels"],
+                    }
+                    for row in rows
+                ],
             }
             for patient, rows in sorted(patients.items())
         }
@@ -84,7 +99,10 @@ def make(root: Path) -> dict[str, object]:
 
 
 def check(root: Path, split: dict[str, object]) -> list[str]:
-    """What differs between the committed split and the scans: one sentence each, empty when all agree."""
+    """What differs between the committed split and the scans.
+
+    One sentence each, empty when all agree.
+    """
     faults = []
     for modality in ("ct", "mr"):
         for patient, entry in split[modality].items():  # type: ignore[attr-defined]
@@ -100,7 +118,9 @@ def check(root: Path, split: dict[str, object]) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="decode every slice and compare")
     parser.add_argument("--output", type=Path, default=HERE / "split.json")
     arguments = parser.parse_args()

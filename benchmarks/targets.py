@@ -1,4 +1,7 @@
-"""What the benchmark is asked to reach, row by row: which edits and regions a row stands on, its numbers, those wanted, and whether they are met."""
+"""What the benchmark is asked to reach, row by row.
+
+Which edits and regions a row stands on, its numbers, those wanted, and whether they are met.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,11 @@ FIRST_SHARP = 50
 """Number of a Siemens kernel (B31f, Br40d, Hr60, Bl57) from which on it enhances edges."""
 FIRST_SHARP_FC, LAST_SHARP_FC = 50, 59
 """Toshiba and Canon: FC50 to FC59 are for lungs, as are FC80 to FC89."""
-SHARP_NAMES = frozenset({"LUNG", "BONE", "BONEPLUS", "BONE+", "EDGE", "L", "D", "E", "YA", "YB", "YC", "YD"})
-"""Of GE and Philips. Philips' D, E, L and Y kernels are for bone and lungs; A, B and C are smooth. GE's DETAIL is between and counts as soft."""
+SHARP_NAMES = frozenset(
+    {"LUNG", "BONE", "BONEPLUS", "BONE+", "EDGE", "L", "D", "E", "YA", "YB", "YC", "YD"}
+)
+"""Of GE and Philips. Philips' D, E, L and Y kernels are for bone and lungs; A, B and C are smooth.
+GE's DETAIL is between and counts as soft."""
 
 
 def is_sharp(kernel: str) -> bool | None:
@@ -64,19 +70,33 @@ class Target:
 
 def _white(strengths: Sequence[str]) -> tuple[str, ...]:
     """White noise and the attacks whose spectrum is white."""
-    return tuple(f"{forger} {strength} x residual" for strength in strengths for forger in ("white noise", "FGSM", "PGD"))
+    return tuple(
+        f"{forger} {strength} x residual"
+        for strength in strengths
+        for forger in ("white noise", "FGSM", "PGD")
+    )
 
 
-HELD_OUT = tuple(name for name, family in FAMILIES.items() if family.held_out and family.form == AI_EDIT)
+HELD_OUT = tuple(
+    name for name, family in FAMILIES.items() if family.held_out and family.form == AI_EDIT
+)
 COPIES = tuple(name for name in COPY_MOVES if name != "copy-move, quarter turns")
-"""The copies that a target was set for: not those turned by quarters, nor those from another slice."""
+"""The copies that a target was set for: not those turned by quarters, nor those from another
+slice."""
 WHITE, WEAK = _white(("0.6", "1.0")), _white(("0.3",))
 SMOOTH = ("smooth noise 1.0 x residual, sigma 2 px", "smooth attack 1.0 x residual, sigma 2 px")
-ADAPTIVE = tuple(name for name, family in FAMILIES.items() if name.endswith("+ spectrum-matched noise") and not family.held_out)
+ADAPTIVE = tuple(
+    name
+    for name, family in FAMILIES.items()
+    if name.endswith("+ spectrum-matched noise") and not family.held_out
+)
 CT = (
     Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, FOUND: 0.80, STRONG: 0.6}),
     Target(
-        "copy-move: hard, feathered, Poisson, flipped, rotation <= 15 degrees, scale 0.9 to 1.1, added noise <= 1 residual scale",
+        (
+            "copy-move: hard, feathered, Poisson, flipped, rotation <= 15 degrees, scale 0.9 to "
+            "1.1, added noise <= 1 residual scale"
+        ),
         COPIES,
         {AUC: 0.99, FOUND: 0.95, STRONG: 0.8},
     ),
@@ -86,26 +106,56 @@ CT = (
         {AUC: 0.98, FOUND: 0.85, STRONG: 0.6},
         lambda row: is_sharp(str(row["kernel"])) is False,
     ),
-    Target("smooth adversarial, with neighbouring slices", SMOOTH, {AUC: 0.80}, number=beside, p="p beside"),
-    Target("adversarial, white spectrum, sharp kernels, RMS >= 0.6 residuals", WHITE, where=lambda row: is_sharp(str(row["kernel"])) is True),
+    Target(
+        "smooth adversarial, with neighbouring slices",
+        SMOOTH,
+        {AUC: 0.80},
+        number=beside,
+        p="p beside",
+    ),
+    Target(
+        "adversarial, white spectrum, sharp kernels, RMS >= 0.6 residuals",
+        WHITE,
+        where=lambda row: is_sharp(str(row["kernel"])) is True,
+    ),
     Target("adaptive attacker (spectrum-matched noise)", ADAPTIVE),
-    Target("adaptive attacker (spectrum-matched noise), with neighbouring slices", ADAPTIVE, number=beside, p="p beside"),
+    Target(
+        "adaptive attacker (spectrum-matched noise), with neighbouring slices",
+        ADAPTIVE,
+        number=beside,
+        p="p beside",
+    ),
     Target("weak adversarial, white spectrum, RMS 0.3 residuals", WEAK),
 )
 """Of CT. MR has a row for each form and source, see ``by_source``."""
 
 
-def told_of(target: Target, rows: Sequence[Row], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
-    """Numbers of one row, and whether each that is wanted is reached (None: could not be measured); empty where none of its edits was tried."""
+def told_of(
+    target: Target, rows: Sequence[Row], baselines: Sequence[str], draws: int = DRAWS
+) -> dict[str, Any]:
+    """Numbers of one row, and whether each that is wanted is reached (None: could not be measured).
+
+    Empty where none of its edits was tried.
+    """
     inside = [row for row in rows if target.where(row) and math.isfinite(target.number(row))]
     every = [of for kind in target.kinds if (of := summary.sides_of(inside, kind)).edited]
     if not every:
         return {}
     told = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
-    met = {name: told[name] >= least if math.isfinite(told[name]) else None for name, least in target.wanted.items()}
+    met = {
+        name: told[name] >= least if math.isfinite(told[name]) else None
+        for name, least in target.wanted.items()
+    }
     rivals = summary.against(every, baselines, draws) if baselines else {}
     tried = {"edits": [of.edited[0]["kind"] for of in every], "of": len(target.kinds)}
-    return {"target": target.name, **tried, "wanted": dict(target.wanted), "met": met, **told, **rivals}
+    return {
+        "target": target.name,
+        **tried,
+        "wanted": dict(target.wanted),
+        "met": met,
+        **told,
+        **rivals,
+    }
 
 
 def source_of(row: Row) -> str:
@@ -120,14 +170,29 @@ def _stands_in(source: str) -> Callable[[Row], bool]:
 def by_source(rows: Sequence[Row], forms: Mapping[str, Sequence[str]]) -> list[Target]:
     """A row for each form and each source with at least ``FEWEST`` patients."""
     patients = {row["patient"]: source_of(row) for row in rows}
-    sources = [name for name in sorted(set(patients.values())) if sum(each == name for each in patients.values()) >= FEWEST]
-    return [Target(f"{form}: {source}", tuple(kinds), {AUC: WANTED_MR}, _stands_in(source)) for source in sources for form, kinds in forms.items()]
+    sources = [
+        name
+        for name in sorted(set(patients.values()))
+        if sum(each == name for each in patients.values()) >= FEWEST
+    ]
+    return [
+        Target(f"{form}: {source}", tuple(kinds), {AUC: WANTED_MR}, _stands_in(source))
+        for source in sources
+        for form, kinds in forms.items()
+    ]
 
 
 def lines(
-    modality: str, rows: Sequence[Row], forms: Mapping[str, Sequence[str]], baselines: Sequence[str], draws: int = DRAWS
+    modality: str,
+    rows: Sequence[Row],
+    forms: Mapping[str, Sequence[str]],
+    baselines: Sequence[str],
+    draws: int = DRAWS,
 ) -> list[dict[str, Any]]:
-    """All rows of a modality that can be told. Every baseline must be beaten where a row stands for one source of MR."""
+    """All rows of a modality that can be told.
+
+    Every baseline must be beaten where a row stands for one source of MR.
+    """
     if modality == "ct_lung":
         found = [told_of(target, rows, (), draws) for target in CT]
     else:
@@ -140,7 +205,13 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
     if not told:
         return ""
     rivals = any("above every" in one for one in told)
-    heads = ["", "edits", "patients", *COLUMNS.values(), *(["above every baseline"] if rivals else [])]
+    heads = [
+        "",
+        "edits",
+        "patients",
+        *COLUMNS.values(),
+        *(["above every baseline"] if rivals else []),
+    ]
     cells = [
         [
             *(one["target"], f"{len(one['edits'])} of {one['of']}", str(one["patients"])),
@@ -149,7 +220,10 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
         ]
         for one in told
     ]
-    said = "Means over the edits of each row, p-values with the patient left out; with what is wanted, and whether it is reached."
+    said = (
+        "Means over the edits of each row, p-values with the patient left out; with what is "
+        "wanted, and whether it is reached."
+    )
     return f"## Targets\n\n{said}\n\n{table(heads, cells)}"
 
 
@@ -158,5 +232,9 @@ def _cell(one: Mapping[str, Any], name: str) -> str:
         return ranged(one, name)
     met = {True: "yes", False: "**no**", None: "not measured"}[one["met"][name]]
     # What is missed by less than two decimals show must not look as if it were reached.
-    close = f" ({one[name]:.4f})" if one["met"][name] is False and number(one[name]) == f"{one['wanted'][name]:.2f}" else ""
+    close = (
+        f" ({one[name]:.4f})"
+        if one["met"][name] is False and number(one[name]) == f"{one['wanted'][name]:.2f}"
+        else ""
+    )
     return f"{ranged(one, name)}; wanted {one['wanted'][name]:.2f}: {met}{close}"

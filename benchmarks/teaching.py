@@ -1,6 +1,9 @@
-"""Trains a network for a fixed CPU time, resumably: what is done is kept every few minutes, and each step draws from a seed of its own.
+"""Trains a network for a fixed CPU time, resumably.
 
-Where a GPU is, it is used: the CPU time is then that of the process which drives it, and many more steps fit into it.
+What is done is kept every few minutes, and each step draws from a seed of its own.
+
+Where a GPU is, it is used: the CPU time is then that of the process which drives it, and many more
+steps fit into it.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ TOLD_EVERY_S = 60.0
 
 
 class Lesson(Protocol):
-    """What is trained, and how one step goes. The entries of ``networks`` and ``optimizers`` are continued after an interruption."""
+    """What is trained, and how one step goes.
+
+    The entries of ``networks`` and ``optimizers`` are continued after an interruption.
+    """
 
     networks: Mapping[str, torch.nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
@@ -41,26 +47,43 @@ class Lesson(Protocol):
         """One step of training after ``share`` of the time; gives the losses."""
 
 
-def teach(lesson: Lesson, cpu_seconds: float, state: Path, most_steps: int | None = None) -> Mapping[str, Any]:
-    """Trains for ``cpu_seconds`` of CPU time, or ``most_steps``; gives the state dict of the network to keep.
+def teach(
+    lesson: Lesson, cpu_seconds: float, state: Path, most_steps: int | None = None
+) -> Mapping[str, Any]:
+    """Trains for ``cpu_seconds`` of CPU time, or ``most_steps``.
 
-    Every learning rate warms up and falls along a cosine of the time spent. ``state`` is where interrupted work lies; it is gone afterwards.
+    Gives the state dict of the network to keep.
+
+    Every learning rate warms up and falls along a cosine of the time spent. ``state`` is where
+    interrupted work lies; it is gone afterwards.
     """
     spent, step = _resumed(lesson, state)
-    rates = {name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in lesson.optimizers.items()}
+    rates = {
+        name: [group["lr"] for group in optimizer.param_groups]
+        for name, optimizer in lesson.optimizers.items()
+    }
     kept_at = told_at = spent
     started = time.process_time() - spent
     while spent < cpu_seconds and (most_steps is None or step < most_steps):
         share = spent / cpu_seconds
         for name, optimizer in lesson.optimizers.items():
             for group, rate in zip(optimizer.param_groups, rates[name], strict=True):
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP_STEPS) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+                group["lr"] = (
+                    rate
+                    * min(1.0, (step + 1) / WARM_UP_STEPS)
+                    * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+                )
         torch.manual_seed(sides.SEED + step)
         losses = lesson.step(share, np.random.default_rng([sides.SEED, step]))
         step, spent = step + 1, time.process_time() - started
         if spent - told_at > TOLD_EVERY_S:
             told_at = spent
-            logger.info("%4.0f s, step %d: %s", spent, step, ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            logger.info(
+                "%4.0f s, step %d: %s",
+                spent,
+                step,
+                ", ".join(f"{name} {value:.4f}" for name, value in losses.items()),
+            )
         if spent - kept_at > KEPT_EVERY_S:
             kept_at = spent
             for name, optimizer in lesson.optimizers.items():
@@ -69,7 +92,10 @@ def teach(lesson: Lesson, cpu_seconds: float, state: Path, most_steps: int | Non
             _keep(lesson, spent, step, state)
     state.unlink(missing_ok=True)
     logger.info("%d steps in %.0f CPU seconds on %s", step, spent, DEVICE.type)
-    return {name: value.detach().cpu() for name, value in lesson.networks[lesson.kept].state_dict().items()}
+    return {
+        name: value.detach().cpu()
+        for name, value in lesson.networks[lesson.kept].state_dict().items()
+    }
 
 
 def _keep(lesson: Lesson, spent: float, step: int, state: Path) -> None:
@@ -77,7 +103,9 @@ def _keep(lesson: Lesson, spent: float, step: int, state: Path) -> None:
         "spent": spent,
         "step": step,
         "networks": {name: network.state_dict() for name, network in lesson.networks.items()},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in lesson.optimizers.items()},
+        "optimizers": {
+            name: optimizer.state_dict() for name, optimizer in lesson.optimizers.items()
+        },
     }
     stream = io.BytesIO()
     torch.save(content, stream)

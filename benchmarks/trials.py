@@ -1,4 +1,7 @@
-"""One slice, tried with every forger: edits far apart, matched genuine places beside them, all through the path that scoring takes."""
+"""One slice, tried with every forger.
+
+Edits far apart, matched genuine places beside them, all through the path that scoring takes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ from dfd.records import BoolImage, Context, FloatImage, Point, Region
 from dfd.regions import region_of
 
 SITES = 4
-"""Edits of one kind in one slice, ``matching.APART`` radii apart. More would stand in each other's reference windows."""
+"""Edits of one kind in one slice, ``matching.APART`` radii apart. More would stand in each other's
+reference windows."""
 CONTROLS = 3
 """Genuine places per edit, matched by predicted mean and edge strength."""
 GENUINE = "genuine"
@@ -64,9 +68,14 @@ class Places:
 
 
 def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
-    """Draws places that scoring can assess and that are wholly measured, and their matched controls."""
+    """Draws places that scoring can assess and that are wholly measured.
+
+    And their matched controls.
+    """
     radius, table = reference.table.radius, reference.table
-    usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matching.whole(table.centres, reference.prediction.assessed, radius)
+    usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matching.whole(
+        table.centres, reference.prediction.assessed, radius
+    )
     centres, covariates = table.centres[usable], table.covariates[usable, :2]
     if not len(centres):
         return Places(radius, centres, centres)
@@ -95,7 +104,10 @@ class Ground:
 
 @dataclass(frozen=True)
 class Version:
-    """The slice with every edit of one kind in it, and the centres ``[n, 2]`` (x, y) of the edits."""
+    """The slice with every edit of one kind in it.
+
+    And the centres ``[n, 2]`` (x, y) of the edits.
+    """
 
     kind: str
     pixels: FloatImage
@@ -103,8 +115,16 @@ class Version:
     examined: SliceEvidence
 
 
-def ground_of(scan: Scan, network: torch.nn.Module, rng: np.random.Generator, volume: tuple[Volume, int] | None = None) -> Ground | None:
-    """The slice with its places; None where it has none. ``volume``: the stack of the slice and its place in it."""
+def ground_of(
+    scan: Scan,
+    network: torch.nn.Module,
+    rng: np.random.Generator,
+    volume: tuple[Volume, int] | None = None,
+) -> Ground | None:
+    """The slice with its places; None where it has none.
+
+    ``volume``: the stack of the slice and its place in it.
+    """
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
@@ -124,8 +144,14 @@ def genuine(ground: Ground) -> Version:
     return Version(GENUINE, ground.scan.pixels, ground.places.genuine, ground.examined)
 
 
-def version_of(ground: Ground, kind: str, family: Family, places: Places | None = None) -> Version | None:
-    """The slice edited by ``family``; None where it needs the neighbouring slices and there are none. ``places``: others than the ground's own."""
+def version_of(
+    ground: Ground, kind: str, family: Family, places: Places | None = None
+) -> Version | None:
+    """The slice edited by ``family``.
+
+    None where it needs the neighbouring slices and there are none. ``places``: others than the
+    ground's own.
+    """
     if family.needs_stack and ground.canvas.stack is None:
         return None
     own, canvas, places = ground.generator(kind), ground.canvas, places or ground.places
@@ -134,23 +160,41 @@ def version_of(ground: Ground, kind: str, family: Family, places: Places | None 
         edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
     else:
         masks = places.masks((canvas.pixels.shape[0], canvas.pixels.shape[1]))
-        centres, edits = places.edited, [family.forge(canvas, mask, own) for mask in masks] if family.forge else []
-    if family.form not in ("", NOTHING):  # where a forger found nothing to work with there is nothing to be found
+        centres, edits = (
+            places.edited,
+            [family.forge(canvas, mask, own) for mask in masks] if family.forge else [],
+        )
+    if family.form not in (
+        "",
+        NOTHING,
+    ):  # where a forger found nothing to work with there is nothing to be found
         changes = [not np.array_equal(changed, canvas.pixels, equal_nan=True) for changed in edits]
         centres = centres[np.asarray(changes, dtype=bool)]
     edited = canvas.pixels
     for changed in edits:
         edited = np.where(changed != canvas.pixels, changed, edited)
     modality = MODALITIES[ground.scan.modality]
-    return Version(kind, edited, centres, SliceEvidence(predict_slice(edited, ground.network, modality), modality, ground.context))
+    return Version(
+        kind,
+        edited,
+        centres,
+        SliceEvidence(predict_slice(edited, ground.network, modality), modality, ground.context),
+    )
 
 
 def trials_of(
-    scan: Scan, network: torch.nn.Module, rng: np.random.Generator, families: Mapping[str, Family], volume: tuple[Volume, int] | None = None
+    scan: Scan,
+    network: torch.nn.Module,
+    rng: np.random.Generator,
+    families: Mapping[str, Family],
+    volume: tuple[Volume, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows. ``volume``: the stack of the slice and its place in it.
+    """Every region of one slice under every one of ``families``, as plain rows.
 
-    Where the stack goes on to either side, its untouched neighbours are the context of the edited slice too.
+    ``volume``: the stack of the slice and its place in it.
+
+    Where the stack goes on to either side, its untouched neighbours are the context of the edited
+    slice too.
     """
     ground = ground_of(scan, network, rng, volume)
     if ground is None:
@@ -162,22 +206,46 @@ def trials_of(
     return rows
 
 
-def _canvas(scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume, int] | None) -> Canvas:
+def _canvas(
+    scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume, int] | None
+) -> Canvas:
     canvas = Canvas(scan.pixels, mean, hole, patient=scan.listed.patient, modality=scan.modality)
     if volume is not None:
-        return replace(canvas, stack=volume[0].pixels, index=volume[1], spacing_mm=volume[0].spacing_mm)
+        return replace(
+            canvas, stack=volume[0].pixels, index=volume[1], spacing_mm=volume[0].spacing_mm
+        )
     facts = scan.slice.facts
     if facts.spacing_mm is None:
         return canvas
-    return replace(canvas, spacing_mm=(facts.thickness_mm or facts.spacing_mm[0], *facts.spacing_mm))
+    return replace(
+        canvas, spacing_mm=(facts.thickness_mm or facts.spacing_mm[0], *facts.spacing_mm)
+    )
 
 
-def measured(ground: Ground, version: Version, centres: NDArray[np.float64] | NDArray[np.int64] | None = None) -> list[dict[str, Any]]:
-    """What is found at the centres of ``version``, or at other ``centres`` ``[n, 2]`` (x, y) of it, one row each."""
+def measured(
+    ground: Ground, version: Version, centres: NDArray[np.float64] | NDArray[np.int64] | None = None
+) -> list[dict[str, Any]]:
+    """What is found at the centres of ``version``, or at other ``centres`` ``[n, 2]`` (x, y) of it.
+
+    One row each.
+    """
     rows, scan, radius = [], ground.scan, ground.places.radius
     for x, y in version.centres if centres is None else centres:
         found = version.examined.measure(Region(float(x), float(y), radius))
-        content = matching.content(version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale)
+        content = matching.content(
+            version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale
+        )
         statistics = {each.family: each.statistic for each in found}
-        rows.append(asdict(Trial(scan.listed.patient, scan.name, version.kind, statistics, found[0].tissue, *content)))
+        rows.append(
+            asdict(
+                Trial(
+                    scan.listed.patient,
+                    scan.name,
+                    version.kind,
+                    statistics,
+                    found[0].tissue,
+                    *content,
+                )
+            )
+        )
     return rows

@@ -1,4 +1,6 @@
-"""What the ablation asks of a slice beside the detector itself: the same regions measured without the head, as they are, and without the network.
+"""What the ablation asks of a slice beside the detector itself.
+
+The same regions measured without the head, as they are, and without the network.
 
 Kept with each row under ``KEY``; `benchmarks.ablation` judges them.
 """
@@ -32,13 +34,17 @@ NETWORK_FREE = (
     "GAN inpainting + spectrum-matched noise",
     "autoencoder round trip",
 )
-"""What is measured without the network as well: it costs as much as a slice again, so a few edits of each form stand for all."""
+"""What is measured without the network as well: it costs as much as a slice again, so a few edits
+of each form stand for all."""
 NEAR_PX = 1.0
-"""Sigma of the Gaussian over the neighbours of a pixel by which it is foretold without the network."""
+"""Sigma of the Gaussian over the neighbours of a pixel by which it is foretold without the
+network."""
 AROUND_PX = 8.0
-"""Sigma of the neighbourhood whose root mean square stands for the spread: wider than most edits see of themselves, narrower than an organ."""
+"""Sigma of the neighbourhood whose root mean square stands for the spread: wider than most edits
+see of themselves, narrower than an organ."""
 LARGEST = 5.0
-"""Residuals are cut here, in root mean squares of the slice, so that one metal edge does not silence its surroundings."""
+"""Residuals are cut here, in root mean squares of the slice, so that one metal edge does not
+silence its surroundings."""
 LEAST = 0.1
 """No neighbourhood counts as quieter than this share of the slice's median."""
 
@@ -47,7 +53,9 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
     """``rows`` of the centres of ``version`` with what every variant says of them."""
     examined = version.examined
     regions = [Region(float(x), float(y), radius) for x, y in version.centres]
-    free = _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
+    free = (
+        _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
+    )
     tables = examined.windows(radius)
     return [
         {**row, KEY: {NO_HEAD: headless(region, tables), WINDOWS: windows(region, tables), **more}}
@@ -57,7 +65,10 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
 
 def headless(region: Region, tables: SliceTables) -> dict[str, float]:
     """Statistics of noise and synthesis with a head that says nothing."""
-    return {family: standing(region, tables, statistic).statistic for family, statistic in SILENCED.items()}
+    return {
+        family: standing(region, tables, statistic).statistic
+        for family, statistic in SILENCED.items()
+    }
 
 
 def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
@@ -67,28 +78,44 @@ def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
     return statistic(deviation)
 
 
-SILENCED: dict[str, Statistic] = {each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)}
+SILENCED: dict[str, Statistic] = {
+    each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)
+}
 """Made once, since a slice keeps what is ordinary of each statistic it was asked for."""
 
 
 def windows(region: Region, tables: SliceTables) -> list[list[float]]:
-    """Measures of the region at each scale, the largest first, as they are: not compared with the slice. NaN where there is no support."""
+    """Measures of the region at each scale, the largest first, as they are.
+
+    Not compared with the slice. NaN where there is no support.
+    """
     height, width = tables.prediction.z.shape
-    centre = np.array([[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]], dtype=np.int64)
-    return [tables.measure(tables.sums, centre, scale.table.radius, tables.around).measures[0].tolist() for scale in reversed(tables.scales)]
+    centre = np.array(
+        [[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]],
+        dtype=np.int64,
+    )
+    return [
+        tables.measure(tables.sums, centre, scale.table.radius, tables.around).measures[0].tolist()
+        for scale in reversed(tables.scales)
+    ]
 
 
 def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:
     examined = version.examined
     plain = SliceEvidence(foretold(version.pixels, examined.prediction), examined.modality)
-    return [{NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}} for region in regions]
+    return [
+        {NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}}
+        for region in regions
+    ]
 
 
 def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
-    """The same slice foretold by the smoothed neighbours of each pixel, which is left out as the network leaves it out; no head.
+    """The same slice foretold by the smoothed neighbours of each pixel.
 
-    The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only what no network says is used: where the slice is
-    assessed, and its noise scale.
+    Which is left out as the network leaves it out; no head.
+
+    The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only
+    what no network says is used: where the slice is assessed, and its noise scale.
     """
     known = prediction.assessed
     if not known.any():
@@ -99,7 +126,13 @@ def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
     missed = np.where(known, held - mean, 0.0)
     spread = _local_scale(missed, known)
     z = np.where(known, missed / spread, 0.0)
-    return replace(prediction, mean=mean.astype(np.float32), spread=spread.astype(np.float32), z=z.astype(np.float32), log_odds=None)
+    return replace(
+        prediction,
+        mean=mean.astype(np.float32),
+        spread=spread.astype(np.float32),
+        z=z.astype(np.float32),
+        log_odds=None,
+    )
 
 
 def _of_neighbours(held: NDArray[np.float64], seen: BoolImage) -> NDArray[np.float64]:
@@ -115,5 +148,7 @@ def _local_scale(missed: NDArray[np.float64], known: BoolImage) -> NDArray[np.fl
     """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``known``) around each pixel."""
     limit = LARGEST * max(float(np.sqrt(np.mean(missed[known] ** 2))), 1e-6)
     near = np.maximum(gaussian_filter(known.astype(np.float64), AROUND_PX), 1e-6)
-    local = np.sqrt(np.maximum(gaussian_filter(np.clip(missed, -limit, limit) ** 2, AROUND_PX) / near, 0.0))
+    local = np.sqrt(
+        np.maximum(gaussian_filter(np.clip(missed, -limit, limit) ** 2, AROUND_PX) / near, 0.0)
+    )
     return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[known])), 1e-6 * limit)))

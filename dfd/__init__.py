@@ -1,6 +1,9 @@
-"""Detects tampering in lung CT and chest MR slices. For research on image collections; not a medical device.
+"""Detects tampering in lung CT and chest MR slices.
 
-The verbs :func:`score`, :func:`train` and :func:`calibrate` load the heavy libraries when they are called, not before.
+For research on image collections; not a medical device.
+
+The verbs :func:`score`, :func:`train` and :func:`calibrate` load the heavy libraries when they are
+called, not before.
 """
 
 from __future__ import annotations
@@ -8,13 +11,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from dfd.version import __version__
+
 if TYPE_CHECKING:
     from typing import Unpack
 
     import pandas as pd
 
-__version__ = "0.1.0"
-__all__ = ["CalibrateOptions", "ScoreOptions", "TrainOptions", "__version__", "calibrate", "score", "train"]
+__all__ = [
+    "CalibrateOptions",
+    "ScoreOptions",
+    "TrainOptions",
+    "__version__",
+    "calibrate",
+    "score",
+    "train",
+]
 
 
 class ScoreOptions(TypedDict, total=False):
@@ -44,7 +56,10 @@ class TrainOptions(TypedDict, total=False):
 
 
 class CalibrateOptions(TypedDict, total=False):
-    """Keywords of :func:`calibrate`; what each means stands in ``dfd.settings.CalibrateSettings``."""
+    """Keywords of :func:`calibrate`.
+
+    What each means stands in ``dfd.settings.CalibrateSettings``.
+    """
 
     device: str
     workers: int
@@ -62,14 +77,14 @@ def score(
 
     Args:
         data: Folder with DICOM (or NIfTI) files, searched at any depth.
-        points: CSV with ``filename, X, Y`` (rows without both: the slice as a whole); None takes ``test.csv``, else the only ``*.csv`` of ``data``,
-            else every slice.
+        points: CSV with ``filename, X, Y`` (rows without both: the slice as a whole); None takes
+            ``test.csv``, else the only ``*.csv`` of ``data``, else every slice.
         model: Name of a shipped bundle, a bundle folder, or a file written by training.
         output_dir: Where the results go; None: ``dfd_results/<time>``.
         **options: Fields of ``dfd.settings.ScoreSettings``.
 
-    Returns:
-        The table of ``scores.csv``: one row per point, in the order of the file. Higher ``score`` = less like genuine tissue.
+    Returns: The table of ``scores.csv``: one row per point, in the order of the file. Higher
+        ``score`` = less like genuine tissue.
 
     Raises:
         DfdError: Where data, points or model cannot be used.
@@ -100,7 +115,8 @@ def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) 
         The file that was written.
 
     Raises:
-        DfdError: Where the scans cannot be used; its child InterruptedRunError where the run stopped but can be resumed.
+        DfdError: Where the scans cannot be used; its child InterruptedRunError where the run
+            stopped but can be resumed.
     """
     from dfd import workflow
     from dfd.settings import TrainSettings
@@ -108,7 +124,9 @@ def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) 
     return workflow.train(TrainSettings(data=_path(data), model=_path(model), **options))
 
 
-def calibrate(data: str | Path, model: str | Path, output: str | Path, **options: Unpack[CalibrateOptions]) -> Path:
+def calibrate(
+    data: str | Path, model: str | Path, output: str | Path, **options: Unpack[CalibrateOptions]
+) -> Path:
     """Fit the calibration of a model anew on genuine scans of your own.
 
     Args:
@@ -126,7 +144,9 @@ def calibrate(data: str | Path, model: str | Path, output: str | Path, **options
     from dfd import workflow
     from dfd.settings import CalibrateSettings
 
-    return workflow.calibrate(CalibrateSettings(data=_path(data), model=str(model), output=_path(output), **options))
+    return workflow.calibrate(
+        CalibrateSettings(data=_path(data), model=str(model), output=_path(output), **options)
+    )
 
 
 def _path(given: str | Path) -> Path:

@@ -1,4 +1,7 @@
-"""How a run ended, in one line for people: the same for the command's last words and for run.log."""
+"""How a run ended, in one line for people.
+
+The same for the command's last words and for run.log.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,18 @@ from dfd.errors import DfdError
 
 
 class TerminationError(BaseException):
-    """SIGTERM arrived. Not an Exception, so that nothing on the way takes it for a failure; ``finally`` clauses of writers run."""
+    """SIGTERM arrived.
+
+    Not an Exception, so that nothing on the way takes it for a failure; ``finally`` clauses of
+    writers run.
+    """
 
 
 def line_of(error: BaseException) -> str:
-    """The line for people. MONAI wraps what its parts raise, so the chain of causes is searched for an error of ours."""
+    """The line for people.
+
+    MONAI wraps what its parts raise, so the chain of causes is searched for an error of ours.
+    """
     chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, KeyboardInterrupt):
@@ -25,10 +35,16 @@ def line_of(error: BaseException) -> str:
             return f"error: {_sentence(cause)}"
     for cause in chain:
         if isinstance(cause, MemoryError):
-            return "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"
+            return (
+                "error: the memory of this machine ran out; use fewer workers (in training also a "
+                "smaller batch) and run again"
+            )
         if is_disk_full(cause):
             return "error: the disk is full; make room and run again"
-    return f"error: a fault of this program ({_place(chain[-1])}); run again with DFD_DEBUG=1 and report what it prints"
+    return (
+        f"error: a fault of this program ({_place(chain[-1])}); run again with DFD_DEBUG=1 and "
+        "report what it prints"
+    )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -51,7 +67,10 @@ def _sentence(error: DfdError) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """Kind of the error and the line of ours it came through last. Its message may hold data of a patient and is kept for the traceback."""
+    """Kind of the error and the line of ours it came through last.
+
+    Its message may hold data of a patient and is kept for the traceback.
+    """
     ours = Path(__file__).resolve().parent
     place, trace = "", error.__traceback__
     while trace is not None:

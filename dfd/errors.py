@@ -1,4 +1,7 @@
-"""The errors a caller may want to catch. Every message is one sentence: what, got what, where, and how to mend it."""
+"""The errors a caller may want to catch.
+
+Every message is one sentence: what, got what, where, and how to mend it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ from dfd.sentences import Sentence, marked
 
 _BLANK = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, signs that turn the direction of writing, and bytes of a name that are no text."""
+"""Control characters, signs that turn the direction of writing, and bytes of a name that are no
+text."""
 
 
 class DfdError(Exception):
-    """Anything that is wrong with the input, the model or the machine rather than with this program."""
+    """Anything that is wrong with the input.
+
+    The model or the machine rather than with this program.
+    """
 
     def __init__(self, sentence: str = "") -> None:
         """``sentence`` may have names marked in it; whoever reads the error sees no marks.
@@ -28,7 +35,10 @@ class DfdError(Exception):
 
 
 def _line(text: str) -> str:
-    """``text`` as one line. A reader process of torch hands a whole traceback over, the message last."""
+    """``text`` as one line.
+
+    A reader process of torch hands a whole traceback over, the message last.
+    """
     if text.startswith("Caught ") and "Original Traceback" in text:
         text = text.strip().splitlines()[-1].partition(": ")[2]
     return _UNSEEN.sub("?", _BLANK.sub(" ", text))

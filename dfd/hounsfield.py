@@ -35,8 +35,8 @@ LEAST_SOFT = 0.3
 """Share of soft tissue among the pixels above ``DENSE_HU``; seen: 0.76 at least."""
 METAL_HU = 1500.0
 MOST_METAL = 0.15
-"""Share of the measured pixels above ``METAL_HU``; seen: 0.006 at most, and a prosthesis in a narrow
-field of view has more."""
+"""Share of the measured pixels above ``METAL_HU``; seen: 0.006 at most, and a prosthesis in a
+narrow field of view has more."""
 
 LOWEST_HU = -1500.0
 """Below lies padding. It has one value, or a few; air that was shifted there has noise."""
@@ -51,7 +51,8 @@ LEVEL_SHARE = 0.05
 TISSUE_ABOVE_AIR = 750.0
 """HU from air to the softest tissue. As far above soft tissue there is only the hardest bone."""
 LITTLE_ABOVE_AIR = 350.0
-"""HU above air from which little is met before tissue begins; above soft tissue it is mostly bone."""
+"""HU above air from which little is met before tissue begins; above soft tissue it is mostly
+bone."""
 PEAKED = 2.0
 """How many times more pixels lie above ``TISSUE_ABOVE_AIR`` than between the two where the lowest
 level is air."""
@@ -59,14 +60,14 @@ level is air."""
 TISSUE_SHARE = 0.08
 """Share of the measured pixels that tissue has at least; seen: 0.09. Hard bone has less."""
 BELOW_AIR = 0.005
-"""Share of the measured pixels more than ``FLAT_HU`` below air: noise at most. Below lung there is the
-air of the windpipe."""
+"""Share of the measured pixels more than ``FLAT_HU`` below air: noise at most. Below lung there is
+the air of the windpipe."""
 
 RIM_PIXELS = 2
 FLAT_RIM = 0.85
 FLAT_HU = 150.0
-"""A rim of which ``FLAT_RIM`` lies within this distance of its median is one material: air around the
-body. A field of view within the chest crosses wall, lung and mediastinum."""
+"""A rim of which ``FLAT_RIM`` lies within this distance of its median is one material: air around
+the body. A field of view within the chest crosses wall, lung and mediastinum."""
 
 _MEND = "check its RescaleSlope and RescaleIntercept, or give the original slice"
 

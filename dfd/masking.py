@@ -1,4 +1,7 @@
-"""Which pixels are hidden: random masks in training, a lattice of single pixels and region-sized holes in use."""
+"""Which pixels are hidden.
+
+Random masks in training, a lattice of single pixels and region-sized holes in use.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,15 @@ from dfd.records import BoolImage
 LATTICE_PASSES = 5
 """Passes that hide every pixel once."""
 LATTICE_STEP = 2
-"""Column shift per row: (x + 2 y) mod 5 is the knight's-move colouring, in which the nearest hidden neighbour is sqrt(5) pixels away,
-so that all twelve pixels within a distance of 2 are seen. A square lattice needs nine passes for the same."""
+"""Column shift per row: (x + 2 y) mod 5 is the knight's-move colouring, in which the nearest hidden
+neighbour is sqrt(5) pixels away, so that all twelve pixels within a distance of 2 are seen. A
+square lattice needs nine passes for the same."""
 
 
 def lattice(height: int, width: int, phase: int) -> BoolImage:
-    """``[H, W]`` mask of one pass. The masks of phases 0 to ``LATTICE_PASSES - 1`` are disjoint and cover the slice.
+    """``[H, W]`` mask of one pass.
+
+    The masks of phases 0 to ``LATTICE_PASSES - 1`` are disjoint and cover the slice.
 
     Raises:
         ValueError: ``phase`` is not one of the passes.
@@ -30,17 +36,31 @@ def lattice(height: int, width: int, phase: int) -> BoolImage:
 
 
 def disk(height: int, width: int, centre: tuple[float, float], radius: float) -> BoolImage:
-    """``[H, W]`` mask of the pixels whose centres lie within ``radius`` pixels of ``centre`` = (x, y)."""
+    """``[H, W]`` mask of the pixels whose centres lie within ``radius`` pixels of ``centre`` = (x.
+
+    Y).
+    """
     mask = np.zeros((height, width), dtype=bool)
     window, inside = disk_within(height, width, centre, radius)
     mask[window] = inside
     return mask
 
 
-def disk_within(height: int, width: int, centre: tuple[float, float], radius: float) -> tuple[tuple[slice, slice], BoolImage]:
-    """The (rows, columns) of a slice that hold the disk, and its mask in them: for many disks in one slice. Empty where the disk lies outside."""
-    low = [min(max(math.floor(middle - radius), 0), size) for middle, size in ((centre[1], height), (centre[0], width))]
-    high = [min(max(math.ceil(middle + radius) + 1, 0), size) for middle, size in ((centre[1], height), (centre[0], width))]
+def disk_within(
+    height: int, width: int, centre: tuple[float, float], radius: float
+) -> tuple[tuple[slice, slice], BoolImage]:
+    """The (rows, columns) of a slice that hold the disk, and its mask in them.
+
+    For many disks in one slice. Empty where the disk lies outside.
+    """
+    low = [
+        min(max(math.floor(middle - radius), 0), size)
+        for middle, size in ((centre[1], height), (centre[0], width))
+    ]
+    high = [
+        min(max(math.ceil(middle + radius) + 1, 0), size)
+        for middle, size in ((centre[1], height), (centre[0], width))
+    ]
     rows, columns = np.ogrid[low[0] : high[0], low[1] : high[1]]
     mask: BoolImage = (columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= radius**2
     return (slice(low[0], high[0]), slice(low[1], high[1])), mask
@@ -70,7 +90,11 @@ def _kept_lattice(size: int, phase: int) -> BoolImage:
 
 
 def random_mask(size: int, rng: np.random.Generator) -> BoolImage:
-    """A mask for training: 70 % lattice (what scoring uses), 10 % scattered pixels, 20 % region-sized holes. May be read-only."""
+    """A mask for training.
+
+    70 % lattice (what scoring uses), 10 % scattered pixels, 20 % region-sized holes. May be
+    read-only.
+    """
     draw = rng.random()
     if draw < 0.7:
         mask = _kept_lattice(size, int(rng.integers(LATTICE_PASSES)))

@@ -13,7 +13,9 @@ _BUNDLE_MARK = Path("configs", "inference.json")
 
 
 def bundles_dir() -> Path:
-    """Folder that holds the shipped bundles: beside the code in a checkout, inside the package when installed.
+    """Folder that holds the shipped bundles.
+
+    Beside the code in a checkout, inside the package when installed.
 
     Raises:
         BundleError: Where neither is there.
@@ -23,15 +25,20 @@ def bundles_dir() -> Path:
     if installed.is_dir():
         return installed
     checkout = package.parent / "bundles"
-    # Beside an installed package there may be a folder `bundles` of somebody else; only a checkout has a pyproject.toml there.
+    # Beside an installed package there may be a folder `bundles` of somebody else; only a checkout
+    # has a pyproject.toml there.
     if checkout.is_dir() and (package.parent / "pyproject.toml").is_file():
         return checkout
-    raise BundleError(f"the shipped models are missing from {installed}; install deepfakes-detector again")
+    raise BundleError(
+        f"the shipped models are missing from {installed}; install deepfakes-detector again"
+    )
 
 
 def bundle_names() -> tuple[str, ...]:
     """Names of the shipped bundles, sorted; empty where there are none."""
-    return tuple(sorted(folder.parent.parent.name for folder in bundles_dir().glob(f"*/{_BUNDLE_MARK}")))
+    return tuple(
+        sorted(folder.parent.parent.name for folder in bundles_dir().glob(f"*/{_BUNDLE_MARK}"))
+    )
 
 
 def bundle_dir(name: str) -> Path:
@@ -42,19 +49,24 @@ def bundle_dir(name: str) -> Path:
     """
     names = bundle_names()
     if name not in names:
-        raise BundleError(f"no shipped model is called {name!r}; there are: {', '.join(names) or 'none'}")
+        raise BundleError(
+            f"no shipped model is called {name!r}; there are: {', '.join(names) or 'none'}"
+        )
     return bundles_dir() / name
 
 
 def resolve_model(text: str) -> Path:
     """Folder of the bundle, or the model file, that a user's words mean.
 
-    The exact name of a shipped bundle always means the shipped one: a folder of that name among the scans must not replace it, since
-    a bundle's configuration is code. Otherwise the words are looked up as they stand and with quotes stripped and ``~`` expanded (both relative to
-    the working folder), then the last part by name among the shipped models (``CT_InPainting.ckpt``, ``MRI_InPainting.ckpt``).
+    The exact name of a shipped bundle always means the shipped one: a folder of that name among the
+    scans must not replace it, since a bundle's configuration is code. Otherwise the words are
+    looked up as they stand and with quotes stripped and ``~`` expanded (both relative to the
+    working folder), then the last part by name among the shipped models (``CT_InPainting.ckpt``,
+    ``MRI_InPainting.ckpt``).
 
     Raises:
-        BundleError: Where nothing is found, or a folder is no bundle; names what was tried and what is shipped.
+        BundleError: Where nothing is found, or a folder is no bundle; names what was tried and what
+            is shipped.
     """
     bare = text.strip().strip(_QUOTES).strip()
     if bare in _bundles_of_modalities():
@@ -69,7 +81,10 @@ def resolve_model(text: str) -> Path:
         return bundle_dir(checkpoints[name])
     shipped = ", ".join([*_bundles_of_modalities(), *checkpoints])
     places = " and ".join(str(Path.cwd() / _expanded(path)) for path in tried) or "an empty name"
-    raise BundleError(f"no model {bare!r}: tried {places} and the names of the shipped models, which are {shipped}")
+    raise BundleError(
+        f"no model {bare!r}: tried {places} and the names of the shipped models, which are "
+        f"{shipped}"
+    )
 
 
 def _bundles_of_modalities() -> tuple[str, ...]:
@@ -92,5 +107,8 @@ def _exists(path: Path) -> bool:
 
 def _model_at(path: Path) -> Path:
     if path.is_dir() and not (path / _BUNDLE_MARK).is_file():
-        raise BundleError(f"the folder {path} is not a bundle: it has no {_BUNDLE_MARK}; name a bundle folder or a model file")
+        raise BundleError(
+            f"the folder {path} is not a bundle: it has no {_BUNDLE_MARK}; name a bundle "
+            "folder or a model file"
+        )
     return path

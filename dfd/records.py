@@ -1,6 +1,9 @@
-"""The nouns that rooms of this package hand to each other. A record never draws, saves or loads itself.
+"""The nouns that rooms of this package hand to each other.
 
-Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and steps of the slice's own scale for MR.
+A record never draws, saves or loads itself.
+
+Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and steps of the slice's
+own scale for MR.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ BoolImage: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ScanFacts:
-    """What the header says of a slice. What it does not say stays empty or None: nothing missing is invented."""
+    """What the header says of a slice.
+
+    What it does not say stays empty or None: nothing missing is invented.
+    """
 
     modality: str = ""
     manufacturer: str = ""
@@ -43,17 +49,19 @@ class ScanFacts:
     compression: str = ""
     """Name of the transfer syntax."""
     patient_hash: str = ""
-    """Short hash that tells patients apart; empty where neither header nor folder names one. Never the identity itself."""
+    """Short hash that tells patients apart; empty where neither header nor folder names one. Never
+    the identity itself."""
     frame_terms: tuple[tuple[str, str], ...] = ()
-    """(element, value) of what else says how the image was made: ComplexImageComponent and the like.
-    Empty where the header has none of these elements."""
+    """(element, value) of what else says how the image was made: ComplexImageComponent and the
+    like. Empty where the header has none of these elements."""
     plane: str = ""
-    """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it lies."""
+    """``axial``, ``coronal``, ``sagittal``, ``oblique``, or empty where nothing says how it
+    lies."""
 
 
 SQUARE_TOLERANCE = 0.01
-"""Relative difference of row and column spacing up to which pixels count as square; scanners reconstruct
-CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
+"""Relative difference of row and column spacing up to which pixels count as square; scanners
+reconstruct CT on a square grid (PS3.3 section C.7.6.3.1.7 allows others)."""
 
 
 def is_square(spacing_mm: tuple[float, float]) -> bool:
@@ -76,7 +84,8 @@ class SliceRef:
     corner_mm: tuple[float, ...] = ()
     """Centre of the first pixel (LPS); empty where the header has none."""
     acquired: str = ""
-    """When and with which tube voltage: what all reconstructions of one acquisition share. To be compared, never shown."""
+    """When and with which tube voltage: what all reconstructions of one acquisition share. To be
+    compared, never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +106,18 @@ class Slice:
     """``[H, W]``, HU or, where ``facts.unit`` is ``stored``, steps of the slice's own scale above
     its zero level (``dfd.reading.unitless``): 0 to some thousands, whatever scale the file has."""
     valid: BoolImage
-    """``[H, W]``, False where a pixel holds no measurement: padding, outside the field of view, not finite."""
+    """``[H, W]``, False where a pixel holds no measurement: padding, outside the field of view, not
+    finite."""
     rescale: Rescale = Rescale()
     """From ``pixels`` to the values that the file states: what tells two slices' scales apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Slices of one series in one orientation, ordered by phase, then by position. Pixels are not held."""
+    """Slices of one series in one orientation, ordered by phase, then by position.
+
+    Pixels are not held.
+    """
 
     uid: str
     orientation: tuple[float, ...]
@@ -118,7 +131,8 @@ class Series:
     space_uid: str = ""
     """FrameOfReferenceUID: positions of two series with the same are comparable."""
     copies: tuple[tuple[SliceRef, SliceRef], ...] = ()
-    """(copy, which of ``slices`` it repeats): files with the same pixels at the same place. No copy is among ``slices``."""
+    """(copy, which of ``slices`` it repeats): files with the same pixels at the same place. No copy
+    is among ``slices``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +145,17 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row of the points file. ``error`` is filled where the row cannot be used; the row is kept all the same."""
+    """One row of the points file.
+
+    ``error`` is filled where the row cannot be used; the row is kept all the same.
+    """
 
     row: int
     """Line of the file, 1-based, as a text editor counts."""
     filename: str
     x: float = float("nan")
-    """Column, zero-based pixels of the stored matrix; NaN in both where the slice is asked about as a whole."""
+    """Column, zero-based pixels of the stored matrix; NaN in both where the slice is asked about as
+    a whole."""
     y: float = float("nan")
     """Row, downwards, zero-based pixels."""
     frame: int | None = None
@@ -189,7 +207,8 @@ class Prediction:
     noise_scale: float = float("nan")
     """Robust noise level of the slice, in its unit."""
     log_odds: FloatImage | None = None
-    """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None where the network has no head."""
+    """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None
+    where the network has no head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,16 +216,21 @@ class SeriesSlice:
     """Another slice of the same series and matrix, in HU or steps of its own scale."""
 
     name: str
-    """Of its file, from the folder of the slice that is asked about, and of its frame where the file holds several."""
+    """Of its file, from the folder of the slice that is asked about, and of its frame where the
+    file holds several."""
     pixels: FloatImage
     """``[H, W]``, NaN where there is no measurement."""
     prepared: dict[str, Any] = field(default_factory=dict, repr=False)
-    """What an evidence family made of it, by family: many slices of a series are asked about in turn."""
+    """What an evidence family made of it, by family: many slices of a series are asked about in
+    turn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Twin:
-    """A slice at the same place in another series of the same study and acquisition: another reconstruction of it."""
+    """A slice at the same place in another series of the same study and acquisition.
+
+    Another reconstruction of it.
+    """
 
     name: str
     """Of its file, from the data folder, and of its frame where the file holds several."""
@@ -222,9 +246,11 @@ class Context:
     """``[H, W]``, NaN where there is no measurement. The neighbour at the lower position."""
     above: FloatImage
     distances_mm: tuple[float, float] | None = None
-    """Of (below, above) from the slice; None where the file names no positions, and both count alike."""
+    """Of (below, above) from the slice; None where the file names no positions, and both count
+    alike."""
     around: tuple[SliceRef, ...] = ()
-    """Where the slices of the series lie that something may have been copied from, those beside among them; never the slice itself."""
+    """Where the slices of the series lie that something may have been copied from, those beside
+    among them; never the slice itself."""
     others: tuple[SeriesSlice, ...] = ()
     """Those of them that have been read."""
 
@@ -235,16 +261,19 @@ class Evidence:
 
     family: str
     statistic: float
-    """>= 0, higher = less like the genuine rest of the same slice; NaN where it could not be measured."""
+    """>= 0, higher = less like the genuine rest of the same slice; NaN where it could not be
+    measured."""
     measures: Mapping[str, float] = field(default_factory=dict)
-    """The single numbers behind the statistic, as robust deviations from the reference (0 = ordinary)."""
+    """The single numbers behind the statistic, as robust deviations from the reference (0 =
+    ordinary)."""
     tissue: str = ""
     reason: str = ""
     """One plain sentence, from the largest measure."""
     obstacle: str = ""
     """Why the region is not assessable; empty where it is."""
     source_x: float | None = None
-    """Where the same noise stands again, in pixels of that slice; None where the family looks for no such place."""
+    """Where the same noise stands again, in pixels of that slice; None where the family looks for
+    no such place."""
     source_y: float | None = None
     source_file: str = ""
     """The slice it stands in, as the caller named it."""
@@ -301,7 +330,8 @@ class Screening:
     finding: Finding
     """Of the slice as a whole."""
     map: FloatImage
-    """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be said."""
+    """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be
+    said."""
     radius_px: float
     """Of the regions that were looked at."""
     suspicions: tuple[Suspicion, ...] = ()
@@ -310,6 +340,13 @@ class Screening:
 
 ADVERSARIAL_NOISE, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
 """Forms of tampering."""
-VERDICTS = ("no anomaly found", "unusual", "strongly unusual", "not assessable", "unreadable", "not reached")
+VERDICTS = (
+    "no anomaly found",
+    "unusual",
+    "strongly unusual",
+    "not assessable",
+    "unreadable",
+    "not reached",
+)
 """The last is that of a row whose turn had not come when the run was stopped."""
 FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

@@ -15,7 +15,10 @@ def check_dicom(*, dicom: bool, anonymous: bool) -> None:
         UsageError: both are asked for.
     """
     if dicom and anonymous:
-        raise UsageError("DICOM results cannot be anonymous, since they name the patient and refer to the source images: leave one of the two out")
+        raise UsageError(
+            "DICOM results cannot be anonymous, since they name the patient and refer to the "
+            "source images: leave one of the two out"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,13 @@ class ScoreSettings:
     data: Path
     """Folder with the scans, searched at any depth."""
     points: Path | None = None
-    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``, else every slice is screened as a whole."""
+    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``, else every slice is
+    screened as a whole."""
     model: str = "ct_lung_inpainting"
     """Name of a shipped bundle, a bundle folder, or a file written by training."""
     output_dir: Path | None = None
-    """None: ``dfd_results/<time>`` under the first of model's folder and working folder that can be written."""
+    """None: ``dfd_results/<time>`` under the first of model's folder and working folder that can be
+    written."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     workers: int = 0
@@ -40,9 +45,11 @@ class ScoreSettings:
     report: bool = True
     """Write ``report.html``; it holds pictures only where ``images`` is True."""
     anonymous: bool = False
-    """Replace paths and file names in every output by run-local numbers, and leave out further columns of the points file."""
+    """Replace paths and file names in every output by run-local numbers, and leave out further
+    columns of the points file."""
     context: bool = True
-    """Compare with the neighbouring slices that lie in the same folder; False: every slice counts as alone."""
+    """Compare with the neighbouring slices that lie in the same folder; False: every slice counts
+    as alone."""
     strict: bool = False
     """Exit status 3 where a row could not be scored."""
     dicom: bool = False

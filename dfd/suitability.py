@@ -21,19 +21,39 @@ SCREEN_RANGE = (0.0, 255.0)
 
 FEW_VALUES = 256
 WIDE_RANGE_HU = 512.0
-"""A CT slice of at most so many distinct values over more than this range was cut to 8 bits and stretched again."""
+"""A CT slice of at most so many distinct values over more than this range was cut to 8 bits and
+stretched again."""
 
-REFORMATTED = "the plane is {plane}, and CT is scanned axially: the slice is a reformat, resampled from other slices"
+REFORMATTED = (
+    "the plane is {plane}, and CT is scanned axially: the slice is a reformat, resampled from "
+    "other slices"
+)
 
-HOME_BODY_PARTS = frozenset(("CHEST", "THORAX", "LUNG", "LUNGS", "BREAST", "HEART", "ABDOMEN", "TH", "TRUNK", "BODY", "WHOLEBODY"))
-"""Words in BodyPartExamined beside which a foreign one ("CHEST PELVIS") does not make a slice foreign."""
+HOME_BODY_PARTS = frozenset(
+    (
+        "CHEST",
+        "THORAX",
+        "LUNG",
+        "LUNGS",
+        "BREAST",
+        "HEART",
+        "ABDOMEN",
+        "TH",
+        "TRUNK",
+        "BODY",
+        "WHOLEBODY",
+    )
+)
+"""Words in BodyPartExamined beside which a foreign one ("CHEST PELVIS") does not make a slice
+foreign."""
 
 BODY_HU = -500.0
 LUNG_HU = (-950.0, -500.0)
 LEAST_LUNG = 0.01
 """Share of the body's pixels that aerated lung must have at least."""
 BODY_GRID = 256
-"""Pixels of the longer side at which the body is sought: an area share needs no more, and 512 takes four times as long."""
+"""Pixels of the longer side at which the body is sought: an area share needs no more, and 512 takes
+four times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +63,28 @@ class Objections:
     refusal: str = ""
     """Why the model must not be used on it, one sentence; empty where it may."""
     not_assessable: str = ""
-    """Why a score would mean nothing although the slice is of the right kind; empty where it would mean something."""
+    """Why a score would mean nothing although the slice is of the right kind; empty where it would
+    mean something."""
     remarks: tuple[str, ...] = ()
     """What lowers the worth of a score."""
 
 
 def objections(scan: Slice, modality: Modality) -> Objections:
-    """What speaks against scoring ``scan`` with a model of ``modality``. Sentences name no file and no patient."""
+    """What speaks against scoring ``scan`` with a model of ``modality``.
+
+    Sentences name no file and no patient.
+    """
     return Objections(_refusal(scan, modality), _obstacle(scan), _remarks(scan, modality))
 
 
 def _advice(dicom_modality: str) -> str:
     """What to do with a slice of another modality."""
     fitting = [each.bundle for each in MODALITIES.values() if each.dicom_modality == dicom_modality]
-    return f"choose the model {' or '.join(fitting)}, or one trained on such scans" if fitting else "there is no model for it, so leave it out"
+    return (
+        f"choose the model {' or '.join(fitting)}, or one trained on such scans"
+        if fitting
+        else "there is no model for it, so leave it out"
+    )
 
 
 def _refusal(scan: Slice, modality: Modality) -> str:
@@ -67,24 +95,39 @@ def _refusal(scan: Slice, modality: Modality) -> str:
     reasons = (
         (
             facts.modality not in ("", modality.dicom_modality),
-            f"The slice is {facts.modality} but the model {name} was made for {modality.dicom_modality}: {_advice(facts.modality)}",
+            (
+                f"The slice is {facts.modality} but the model {name} was made for "
+                f"{modality.dicom_modality}: {_advice(facts.modality)}"
+            ),
         ),
         (
             _is_foreign(facts.body_part, modality.foreign_body_parts),
-            f"The slice shows {facts.body_part} but the model {name} was not made for that body part: leave it out",
+            (
+                f"The slice shows {facts.body_part} but the model {name} was not made for that "
+                "body part: leave it out"
+            ),
         ),
         (bool(kind.refusal), kind.refusal),
         (
             facts.bits_stored < LOWEST_SCAN_BITS,
-            f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that is measured here: give the original slice",
+            (
+                f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that "
+                "is measured here: give the original slice"
+            ),
         ),
         (
             facts.unit != modality.unit,
-            f"The slice holds {_named(facts.unit)} but the model {name} needs {_named(modality.unit)}: give the original slice",
+            (
+                f"The slice holds {_named(facts.unit)} but the model {name} needs "
+                f"{_named(modality.unit)}: give the original slice"
+            ),
         ),
         (
             is_hu and _within_screen_range(scan),
-            "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give the original slice",
+            (
+                "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: "
+                "give the original slice"
+            ),
         ),
         (bool(impossible), impossible),
     )
@@ -106,19 +149,40 @@ def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
     if made:
         found.append(made)
     elif "DERIVED" in facts.image_type[:1]:
-        found.append("the slice was derived from another image (ImageType DERIVED), which may have changed its noise")
+        found.append(
+            "the slice was derived from another image (ImageType DERIVED), which may have "
+            "changed its noise"
+        )
     if facts.spacing_mm is None:
-        only = " in the patient but only one on the detector (ImagerPixelSpacing)" if facts.detector_spacing else ""
-        found.append(f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm")
+        only = (
+            " in the patient but only one on the detector (ImagerPixelSpacing)"
+            if facts.detector_spacing
+            else ""
+        )
+        found.append(
+            f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm"
+        )
     elif facts.unit == "HU" and not is_square(facts.spacing_mm):
         row, column = facts.spacing_mm
-        found.append(f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was resampled, which changes its noise")
+        found.append(
+            f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was "
+            "resampled, which changes its noise"
+        )
     if facts.unit == "HU" and facts.plane not in ("", "axial"):
         found.append(REFORMATTED.format(plane=facts.plane))
     if facts.unit == "HU" and _has_few_values(scan):
-        found.append(f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an 8-bit export")
-    if modality.wants_lung and facts.unit == "HU" and lung_share(scan.pixels, scan.valid) < LEAST_LUNG:
-        found.append("the slice shows no aerated lung, so it is unlike the slices that the model knows")
+        found.append(
+            f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an "
+            "8-bit export"
+        )
+    if (
+        modality.wants_lung
+        and facts.unit == "HU"
+        and lung_share(scan.pixels, scan.valid) < LEAST_LUNG
+    ):
+        found.append(
+            "the slice shows no aerated lung, so it is unlike the slices that the model knows"
+        )
     return tuple(found)
 
 
@@ -128,7 +192,10 @@ def _named(unit: str) -> str:
 
 
 def _is_foreign(body_part: str, foreign: tuple[str, ...]) -> bool:
-    """True where ``body_part`` names a foreign part (HEAD, also within HEADNECK) and none that belongs to the chest."""
+    """True where ``body_part`` names a foreign part (HEAD.
+
+    Also within HEADNECK) and none that belongs to the chest.
+    """
     words = re.findall(r"[A-Z]+", body_part.upper())
     if HOME_BODY_PARTS.intersection(words):
         return False
@@ -139,20 +206,27 @@ def _is_foreign(body_part: str, foreign: tuple[str, ...]) -> bool:
 def _within_screen_range(scan: Slice) -> bool:
     """True where all valid values are 0 to 255: real HU reach -900 outside the body."""
     measured = scan.pixels[scan.valid]
-    return bool(measured.size and measured.min() >= SCREEN_RANGE[0] and measured.max() <= SCREEN_RANGE[1])
+    return bool(
+        measured.size and measured.min() >= SCREEN_RANGE[0] and measured.max() <= SCREEN_RANGE[1]
+    )
 
 
 def _has_few_values(scan: Slice) -> bool:
     """True where a wide range is covered by as few values as 8 bits have."""
     measured = scan.pixels[scan.valid]
-    return bool(measured.size and np.ptp(measured) > WIDE_RANGE_HU and np.unique(measured).size <= FEW_VALUES)
+    return bool(
+        measured.size
+        and np.ptp(measured) > WIDE_RANGE_HU
+        and np.unique(measured).size <= FEW_VALUES
+    )
 
 
 def lung_share(pixels: FloatImage, valid: BoolImage) -> float:
     """Share of aerated lung in the body, 0 to 1; ``pixels`` ``[H, W]`` in HU.
 
-    The body is the largest object above ``BODY_HU`` with its holes filled; lung is what lies in it within ``LUNG_HU`` (the upper limit is the
-    usual one of densitometry; below the lower lie trachea, bowel gas and emphysema).
+    The body is the largest object above ``BODY_HU`` with its holes filled; lung is what lies in it
+    within ``LUNG_HU`` (the upper limit is the usual one of densitometry; below the lower lie
+    trachea, bowel gas and emphysema).
     """
     step = max(1, max(pixels.shape) // BODY_GRID)
     coarse, measured = pixels[::step, ::step], valid[::step, ::step]

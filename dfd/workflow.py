@@ -1,4 +1,7 @@
-"""Builds and runs a bundle's workflows: what the commands, the Python verbs and every other door call."""
+"""Builds and runs a bundle's workflows.
+
+What the commands, the Python verbs and every other door call.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,16 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def quiet_monai() -> Iterator[None]:
-    """MONAI warns of every config it parses and of every plug-in it misses; ours are our own, and errors are told by us."""
+    """MONAI warns of every config it parses and of every plug-in it misses.
+
+    Ours are our own, and errors are told by us.
+    """
     # MONAI's modules set levels on loggers of their own, so each is named.
-    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("ignite", "monai")]
+    names = [
+        name
+        for name in logging.root.manager.loggerDict
+        if name.split(".")[0] in ("ignite", "monai")
+    ]
     loud = [logging.getLogger(name) for name in (*names, "py.warnings")]
     levels = [log.level for log in loud]
     for log in loud:
@@ -73,7 +83,9 @@ def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> ob
     known = json.loads(file.read_text(encoding="utf-8"))
     for key in overrides:
         if key not in known:
-            raise BundleError(f"{file} has no key {key!r}; it belongs to another version of this program.")
+            raise BundleError(
+                f"{file} has no key {key!r}; it belongs to another version of this program."
+            )
     with unwrapped(), quiet_monai():
         run_id = {"train": "training", "inference": "inference", "evaluate": "calibrating"}[config]
         workflow = ConfigWorkflow(
@@ -92,13 +104,19 @@ def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> ob
 
 
 def bundle_of(model: Path) -> Path:
-    """The bundle folder that a model belongs to: itself, or the shipped one whose name it carries."""
+    """The bundle folder that a model belongs to.
+
+    Itself, or the shipped one whose name it carries.
+    """
     if model.is_dir():
         return model
     name = model_file.load(model).bundle
     if name not in bundle_names():
         shipped = ", ".join(bundle_names())
-        raise BundleError(f"{model} does not say which bundle it belongs to; give a file written by `dfd train` or one of {shipped}.")
+        raise BundleError(
+            f"{model} does not say which bundle it belongs to; give a file written by `dfd "
+            f"train` or one of {shipped}."
+        )
     return bundle_dir(name)
 
 
@@ -127,7 +145,9 @@ def score(settings: ScoreSettings) -> list[Finding]:
 
 
 def train(settings: TrainSettings) -> Path:
-    """Trains on genuine scans, calibrates on patients left out, and gives the file that was written.
+    """Trains on genuine scans, calibrates on patients left out.
+
+    And gives the file that was written.
 
     Raises:
         DfdError: the scans cannot be used.
@@ -135,7 +155,9 @@ def train(settings: TrainSettings) -> Path:
     if not settings.data.is_dir():
         raise BundleError(f"the training folder {settings.data} does not exist; check the path.")
     if settings.modality is not None and settings.modality not in MODALITIES:
-        raise BundleError(f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}.")
+        raise BundleError(
+            f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}."
+        )
     name = settings.modality or collect(settings.data).modality
     overrides = {
         "data_path": str(settings.data),
@@ -151,7 +173,9 @@ def train(settings: TrainSettings) -> Path:
     try:
         return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
     finally:
-        lock.let_go(Path(f"{settings.model}.training"))  # also where it failed, in a process that goes on
+        lock.let_go(
+            Path(f"{settings.model}.training")
+        )  # also where it failed, in a process that goes on
 
 
 def calibrate(settings: CalibrateSettings) -> Path:
@@ -175,7 +199,10 @@ def with_context(calibration: Calibration) -> int:
 
 
 def describe(model: str) -> dict[str, object]:
-    """What a model is: path, bundle, version, digest of its weights, and what its p-values stand on."""
+    """What a model is.
+
+    Path, bundle, version, digest of its weights, and what its p-values stand on.
+    """
     path = resolve_model(model)
     loaded = model_file.load(path)
     bundle = bundle_of(path)
@@ -192,6 +219,8 @@ def describe(model: str) -> dict[str, object]:
     if calibration:
         bound = true_rate_bound(calibration.patients, 0.05)
         told["smallest p-value supported"] = round(calibration.smallest_p, 4)
-        told["true false-alarm rate at 0.05, upper bound"] = f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
+        told["true false-alarm rate at 0.05, upper bound"] = (
+            f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
+        )
     told["use"] = metadata["intended_use"]
     return told

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Before torch is loaded by any test: with two threads on two busy cores its workers spin against each other.
+# Before torch is loaded by any test: with two threads on two busy cores its workers spin against
+# each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import random
@@ -19,7 +20,10 @@ SEED = 20261122
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """Every test begins with the same random state; torch is seeded only where a test has loaded it."""
+    """Every test begins with the same random state.
+
+    Torch is seeded only where a test has loaded it.
+    """
     random.seed(SEED)
     np.random.seed(SEED)
     if "torch" in sys.modules:
@@ -34,7 +38,10 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Folder with the real scans; tests that ask for it are left out where DFD_DATA does not name one."""
+    """Folder with the real scans.
+
+    Tests that ask for it are left out where DFD_DATA does not name one.
+    """
     named = os.environ.get("DFD_DATA", "")
     if not named:
         pytest.skip("DFD_DATA is not set: this check on real scans is left out")

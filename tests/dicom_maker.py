@@ -77,16 +77,21 @@ def make_slice(path: Path, pixels: NDArray[np.generic], **tags: object) -> Path:
     """Write one DICOM file and return its path.
 
     Args:
-        path: The file; parents are made. It also gives the SOPInstanceUID, so that one path always has the same.
-        pixels: Stored values, ``[H, W]`` or ``[frames, H, W]``; their type gives bits and sign, float32 is written as FloatPixelData.
-        **tags: DICOM keywords, over the defaults (an axial CT slice at z = 0, intercept -1024); None leaves an element out.
-            ``syntax`` is the transfer syntax (a lossless compressed one compresses), ``preamble=False`` writes the bare data set.
+        path: The file; parents are made. It also gives the SOPInstanceUID, so that one path always
+            has the same.
+        pixels: Stored values, ``[H, W]`` or ``[frames, H, W]``; their type gives bits and sign,
+            float32 is written as FloatPixelData.
+        **tags: DICOM keywords, over the defaults (an axial CT slice at z = 0, intercept -1024);
+            None leaves an element out. ``syntax`` is the transfer syntax (a lossless compressed one
+            compresses), ``preamble=False`` writes the bare data set.
     """
     syntax = str(tags.pop("syntax", ExplicitVRLittleEndian))
     preamble = bool(tags.pop("preamble", True))
     path.parent.mkdir(parents=True, exist_ok=True)
     with disable_value_validation():
-        dataset = make_dataset(pixels, **({"SOPInstanceUID": generate_uid(entropy_srcs=[str(path)])} | tags))
+        dataset = make_dataset(
+            pixels, **({"SOPInstanceUID": generate_uid(entropy_srcs=[str(path)])} | tags)
+        )
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         if syntax.startswith("1.2.840.10008.1.2.4") or syntax == "1.2.840.10008.1.2.5":
@@ -105,7 +110,9 @@ def make_series(folder: Path, positions: list[float], **tags: object) -> list[Pa
     """One file per position along z, named in the order given."""
     return [
         make_slice(
-            folder / f"{number:03d}.dcm", make_pixels(seed=number), **({"ImagePositionPatient": [0, 0, z], "InstanceNumber": number + 1} | tags)
+            folder / f"{number:03d}.dcm",
+            make_pixels(seed=number),
+            **({"ImagePositionPatient": [0, 0, z], "InstanceNumber": number + 1} | tags),
         )
         for number, z in enumerate(positions)
     ]

@@ -1,4 +1,7 @@
-"""A tiny DICOMweb service in this process, on a random port of the loopback interface, that fails in the ways asked for."""
+"""A tiny DICOMweb service in this process, on a random port of the loopback interface.
+
+That fails in the ways asked for.
+"""
 
 from __future__ import annotations
 
@@ -50,15 +53,29 @@ class Handler(BaseHTTPRequestHandler):
         known = [(dcmread(path, stop_before_pixels=True), path) for path in self.service.files]
         here = [(header, path) for header, path in known if header.StudyInstanceUID == parts[1]]
         if len(parts) == 3:
-            self._list({str(header.SeriesInstanceUID): entry(header, "SeriesInstanceUID", "Modality") for header, _ in here})
+            self._list(
+                {
+                    str(header.SeriesInstanceUID): entry(header, "SeriesInstanceUID", "Modality")
+                    for header, _ in here
+                }
+            )
             return
         here = [(header, path) for header, path in here if header.SeriesInstanceUID == parts[3]]
         if len(parts) == 5:
-            self._list({str(header.SOPInstanceUID): entry(header, "SOPInstanceUID", "SOPClassUID") for header, _ in here})
+            self._list(
+                {
+                    str(header.SOPInstanceUID): entry(header, "SOPInstanceUID", "SOPClassUID")
+                    for header, _ in here
+                }
+            )
             return
         found = [path for header, path in here if header.SOPInstanceUID == parts[5]]
         if found:
-            self.answer(200, f'multipart/related; type="application/dicom"; boundary={BOUNDARY}', multipart(found[0].read_bytes()))
+            self.answer(
+                200,
+                f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
+                multipart(found[0].read_bytes()),
+            )
         else:
             self.answer(404, "text/plain", b"no such instance")
 
@@ -70,7 +87,9 @@ class Handler(BaseHTTPRequestHandler):
         self.service.stored.append(body)
         self.answer(200, "application/dicom+json", b"{}")
 
-    def answer(self, status: int, kind: str, body: bytes, *, announced: int | None = None, **header: str) -> None:
+    def answer(
+        self, status: int, kind: str, body: bytes, *, announced: int | None = None, **header: str
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
@@ -84,16 +103,25 @@ class Handler(BaseHTTPRequestHandler):
 
     def _list(self, entries: dict[str, object]) -> None:
         offset = int(parse_qs(urlsplit(self.path).query).get("offset", ["0"])[0])
-        self.answer(200, "application/dicom+json", json.dumps(list(entries.values())[offset:][:2]).encode())
+        self.answer(
+            200, "application/dicom+json", json.dumps(list(entries.values())[offset:][:2]).encode()
+        )
 
 
 def entry(header: Dataset, *words: str) -> dict[str, object]:
     elements = [header[word] for word in words]
-    return {f"{element.tag:08X}": {"vr": element.VR, "Value": [str(element.value)]} for element in elements}
+    return {
+        f"{element.tag:08X}": {"vr": element.VR, "Value": [str(element.value)]}
+        for element in elements
+    }
 
 
 def multipart(content: bytes) -> bytes:
-    return f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--".encode()
+    return (
+        f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+        + content
+        + f"\r\n--{BOUNDARY}--".encode()
+    )
 
 
 @contextmanager

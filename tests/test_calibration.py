@@ -46,7 +46,9 @@ from dfd.records import Evidence, Finding, Point
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 STATISTIC = st.floats(0.0, 1e6, allow_nan=False)
-PATIENTS = st.lists(st.lists(st.floats(0.0, 100.0), min_size=1, max_size=30), min_size=1, max_size=12)
+PATIENTS = st.lists(
+    st.lists(st.floats(0.0, 100.0), min_size=1, max_size=30), min_size=1, max_size=12
+)
 POINT = Point(2, "a.dcm", 10.0, 10.0)
 
 
@@ -58,7 +60,9 @@ def patients(count: int, regions: int = 60, seed: int = 0) -> list[list[float]]:
 @pytest.fixture
 def calibration() -> Calibration:
     population = dict.fromkeys(COVARIATES, (0.0, 1.0))
-    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {"noise": fit_table(patients(24))}, population)
+    return Calibration(
+        "ct_lung_inpainting", "ab" * 32, 10.0, {"noise": fit_table(patients(24))}, population
+    )
 
 
 @QUICK
@@ -70,7 +74,9 @@ def test_p_values_lie_in_zero_to_one(by_patient: list[list[float]], statistic: f
 
 @QUICK
 @given(PATIENTS, STATISTIC, STATISTIC)
-def test_more_evidence_never_raises_the_p_value(by_patient: list[list[float]], one: float, other: float) -> None:
+def test_more_evidence_never_raises_the_p_value(
+    by_patient: list[list[float]], one: float, other: float
+) -> None:
     table = fit_table(by_patient)
     low, high = sorted((one, other))
     assert p_value(high, table)[0] <= p_value(low, table)[0]
@@ -84,7 +90,9 @@ def test_extension_joins_the_counted_part_without_a_step(by_patient: list[list[f
     limit = 1.0 / (len(table.patients) + 1)
     assume(share_beyond(table.threshold, table) > limit)
     # Where the smooth tail crosses the limit; computed here from its definition.
-    join = table.threshold * (share_beyond(table.threshold, table) / limit) ** (1.0 / table.tail_index)
+    join = table.threshold * (share_beyond(table.threshold, table) / limit) ** (
+        1.0 / table.tail_index
+    )
     assume(math.isfinite(join) and join < 1e300)
     before, after = p_value(join * (1 - 1e-9), table), p_value(join * (1 + 1e-9), table)
     assert before[0] == pytest.approx(after[0], rel=1e-5)
@@ -93,7 +101,9 @@ def test_extension_joins_the_counted_part_without_a_step(by_patient: list[list[f
 
 @QUICK
 @given(st.lists(st.floats(0.01, 50.0), min_size=10, max_size=60, unique=True), st.floats(0.0, 60.0))
-def test_one_region_per_patient_is_split_conformal_prediction(values: list[float], statistic: float) -> None:
+def test_one_region_per_patient_is_split_conformal_prediction(
+    values: list[float], statistic: float
+) -> None:
     values = [round(value, 5) for value in values]
     table = fit_table([[value] for value in values])
     assume(statistic <= table.threshold)
@@ -121,9 +131,18 @@ def test_false_alarms_of_genuine_patients_stay_near_nominal() -> None:
 
 
 def test_few_patients_give_the_promised_rate_on_average() -> None:
-    """Sixteen patients support 1/17: what is asked here lies in the extension, which may be cautious and not blunt."""
+    """Sixteen patients support 1/17.
+
+    What is asked here lies in the extension, which may be cautious and not blunt.
+    """
     fresh = np.array([value for patient in patients(300, 20, seed=7) for value in patient])
-    rates = [[np.mean(p_values(fresh, fit_table(patients(16, seed=seed)))[0] <= limit) for limit in (0.05, 0.01)] for seed in range(40, 70)]
+    rates = [
+        [
+            np.mean(p_values(fresh, fit_table(patients(16, seed=seed)))[0] <= limit)
+            for limit in (0.05, 0.01)
+        ]
+        for seed in range(40, 70)
+    ]
     at_five, at_one = np.mean(rates, axis=0)
     assert 0.025 < at_five < 0.06
     assert 0.006 < at_one < 0.015
@@ -131,7 +150,9 @@ def test_few_patients_give_the_promised_rate_on_average() -> None:
 
 @QUICK
 @given(PATIENTS, STATISTIC)
-def test_p_never_falls_below_the_share_that_the_patients_foretell(by_patient: list[list[float]], statistic: float) -> None:
+def test_p_never_falls_below_the_share_that_the_patients_foretell(
+    by_patient: list[list[float]], statistic: float
+) -> None:
     table = fit_table(by_patient)
     p, share = p_value(statistic, table)[0], share_beyond(statistic, table)
     assert p >= share * (1 - 1e-12)
@@ -166,7 +187,14 @@ def test_what_is_not_finite_is_left_out_and_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "word"), [(1.0, "no anomaly found"), (0.0501, "no anomaly found"), (0.05, "unusual"), (0.0101, "unusual"), (0.01, "strongly unusual")]
+    ("p", "word"),
+    [
+        (1.0, "no anomaly found"),
+        (0.0501, "no anomaly found"),
+        (0.05, "unusual"),
+        (0.0101, "unusual"),
+        (0.01, "strongly unusual"),
+    ],
 )
 def test_verdict_thresholds(p: float, word: str) -> None:
     assert verdict_of(p) == word
@@ -195,19 +223,28 @@ def test_form_follows_the_direction_of_the_energy(measures: dict[str, float], fo
         ({"energy": 6.0, "replaced content": 1.0}, "adversarial noise"),
     ],
 )
-def test_synthesis_that_stands_out_by_more_noise_speaks_of_added_noise(measures: dict[str, float], form: str) -> None:
+def test_synthesis_that_stands_out_by_more_noise_speaks_of_added_noise(
+    measures: dict[str, float], form: str
+) -> None:
     assert form_of(Evidence("synthesis", 3.0, measures)) == form
 
 
 def judged(statistic: float, calibration: Calibration | None, **around: Any) -> Finding:
-    evidence = Evidence("noise", statistic, {"energy": 5.0}, tissue="lung", reason="noise here is stronger")
+    evidence = Evidence(
+        "noise", statistic, {"energy": 5.0}, tissue="lung", reason="noise here is stronger"
+    )
     return judge(POINT, [evidence], calibration, Circumstances(**around))
 
 
 def test_an_ordinary_region(calibration: Calibration) -> None:
     finding = judged(0.5, calibration, radius_mm=10.0)
     assert finding.verdict == "no anomaly found"
-    assert (finding.form, finding.extrapolated, finding.tissue, finding.radius_mm) == ("", False, "lung", 10.0)
+    assert (finding.form, finding.extrapolated, finding.tissue, finding.radius_mm) == (
+        "",
+        False,
+        "lung",
+        10.0,
+    )
     assert "fits the same tissue" in finding.reason
     assert finding.score == pytest.approx(-math.log10(finding.p_value))
     assert finding.p_by_family == {"noise": finding.p_value}
@@ -228,30 +265,42 @@ def test_a_score_of_zero_is_not_negative_zero(calibration: Calibration) -> None:
     ("around", "words"),
     [
         ({"remarks": ("the pixels are not square",)}, "the pixels are not square"),
-        ({"covariates": {"grain": 9.0, "log noise scale": 0.5}}, "unlike every calibration scan in grain"),
+        (
+            {"covariates": {"grain": 9.0, "log noise scale": 0.5}},
+            "unlike every calibration scan in grain",
+        ),
         ({"radius_mm": 25.0}, "made for a radius of 10 mm"),
         ({"radius_mm": 5.0}, "made for a radius of 10 mm"),
     ],
 )
-def test_remarks_are_told_and_mark_the_value(calibration: Calibration, around: dict[str, Any], words: str) -> None:
+def test_remarks_are_told_and_mark_the_value(
+    calibration: Calibration, around: dict[str, Any], words: str
+) -> None:
     finding = judged(0.5, calibration, **around)
     assert finding.extrapolated
     assert words in finding.reason
 
 
 @pytest.mark.parametrize("radius", [7.0, 10.0, 14.2, None])
-def test_radii_near_the_calibrated_one_need_no_remark(calibration: Calibration, radius: float | None) -> None:
+def test_radii_near_the_calibrated_one_need_no_remark(
+    calibration: Calibration, radius: float | None
+) -> None:
     assert not judged(0.5, calibration, radius_mm=radius).extrapolated
 
 
 def test_population_has_a_margin_and_ignores_what_is_unknown(calibration: Calibration) -> None:
     assert unlike({"grain": 1.24, "log noise scale": -0.24}, calibration) == []
-    assert unlike({"grain": 1.26, "log noise scale": -0.26}, calibration) == ["grain", "log noise scale"]
+    assert unlike({"grain": 1.26, "log noise scale": -0.26}, calibration) == [
+        "grain",
+        "log noise scale",
+    ]
     assert unlike({"grain": math.nan, "never heard of": 99.0}, calibration) == []
 
 
 @pytest.mark.parametrize("change", [None, {"tables": {}}])
-def test_without_calibration_nothing_is_said(calibration: Calibration, change: dict[str, Any] | None) -> None:
+def test_without_calibration_nothing_is_said(
+    calibration: Calibration, change: dict[str, Any] | None
+) -> None:
     finding = judged(40.0, replace(calibration, **change) if change else None)
     assert finding.verdict == "not assessable"
     assert "no calibration" in finding.reason
@@ -259,7 +308,12 @@ def test_without_calibration_nothing_is_said(calibration: Calibration, change: d
 
 
 @pytest.mark.parametrize(
-    "evidence", [Evidence("noise", math.nan, obstacle="air"), Evidence("noise", 40.0, obstacle="air"), Evidence("noise", math.nan)]
+    "evidence",
+    [
+        Evidence("noise", math.nan, obstacle="air"),
+        Evidence("noise", 40.0, obstacle="air"),
+        Evidence("noise", math.nan),
+    ],
 )
 def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Evidence) -> None:
     finding = judge(POINT, [evidence], calibration, Circumstances())
@@ -276,11 +330,20 @@ def test_counts_of_patients(calibration: Calibration) -> None:
 
 @QUICK
 @given(PATIENTS, STATISTIC)
-def test_a_stored_table_gives_the_same_p_value(by_patient: list[list[float]], statistic: float) -> None:
-    before = Calibration("ct_lung_inpainting", "ab", 10.0, {"noise": fit_table(by_patient)}, {"grain": (-1.0, 2.0)})
+def test_a_stored_table_gives_the_same_p_value(
+    by_patient: list[list[float]], statistic: float
+) -> None:
+    before = Calibration(
+        "ct_lung_inpainting", "ab", 10.0, {"noise": fit_table(by_patient)}, {"grain": (-1.0, 2.0)}
+    )
     after = from_json(json.loads(json.dumps(to_json(before))))
     assert p_value(statistic, after.tables["noise"]) == p_value(statistic, before.tables["noise"])
-    assert (after.bundle, after.weights_sha256, after.radius_mm, after.population) == ("ct_lung_inpainting", "ab", 10.0, {"grain": (-1.0, 2.0)})
+    assert (after.bundle, after.weights_sha256, after.radius_mm, after.population) == (
+        "ct_lung_inpainting",
+        "ab",
+        10.0,
+        {"grain": (-1.0, 2.0)},
+    )
 
 
 def test_a_table_of_another_format_is_refused(calibration: Calibration) -> None:
@@ -290,7 +353,9 @@ def test_a_table_of_another_format_is_refused(calibration: Calibration) -> None:
         from_json({})
 
 
-@pytest.mark.parametrize("name", ["bundle", "weights_sha256", "radius_mm", "families", "population"])
+@pytest.mark.parametrize(
+    "name", ["bundle", "weights_sha256", "radius_mm", "families", "population"]
+)
 def test_a_table_with_a_part_missing_is_refused(calibration: Calibration, name: str) -> None:
     content = to_json(calibration)
     del content[name]
@@ -320,8 +385,17 @@ def test_a_table_that_no_fit_could_give_is_refused(calibration: Calibration, fam
         from_json({**to_json(calibration), "families": {"noise": family}})
 
 
-@pytest.mark.parametrize("change", [{"radius_mm": 10**400}, {"population": {"depth": [0.0, 10**400]}}, {"population": {"depth": [1, 2, 3]}}])
-def test_numbers_that_are_too_large_are_refused(calibration: Calibration, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"radius_mm": 10**400},
+        {"population": {"depth": [0.0, 10**400]}},
+        {"population": {"depth": [1, 2, 3]}},
+    ],
+)
+def test_numbers_that_are_too_large_are_refused(
+    calibration: Calibration, change: dict[str, Any]
+) -> None:
     with pytest.raises(CalibrationError, match="damaged"):
         from_json({**to_json(calibration), **change})
 
@@ -338,22 +412,34 @@ def test_true_rate_of_few_patients(count: int, bound: float) -> None:
 
 
 def test_the_true_rate_bound_is_what_a_simulation_gives(rng: np.random.Generator) -> None:
-    """Rate of alarms at 0.05 over many drawn calibration sets of 39: 95 % of them must lie below the bound."""
+    """Rate of alarms at 0.05 over many drawn calibration sets of 39.
+
+    95 % of them must lie below the bound.
+    """
     drawn = np.sort(rng.uniform(size=(20_000, 39)), axis=1)
-    # p <= 0.05 = 2/40 means: at most one of 39 values is as large, so the true rate is what lies above the second largest.
+    # p <= 0.05 = 2/40 means: at most one of 39 values is as large, so the true rate is what lies
+    # above the second largest.
     rates = 1.0 - drawn[:, -2]
     assert np.quantile(rates, 0.95) == pytest.approx(true_rate_bound(39, 0.05), rel=0.02)
 
 
 def rows_of(count: int, regions: int = 60, seed: int = 5) -> list[list[dict[str, float]]]:
-    """Genuine regions of ``count`` patients: two families that go together, and one that could not be measured everywhere."""
+    """Genuine regions of ``count`` patients.
+
+    Two families that go together, and one that could not be measured everywhere.
+    """
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(count):
         shared = rng.gamma(6.0, 0.18, regions)
         other = 0.7 * shared + 0.3 * rng.gamma(6.0, 0.18, regions)
         copies = np.where(rng.random(regions) < 0.2, np.nan, rng.normal(1.1, 0.1, regions))
-        made.append([{"noise": a, "synthesis": b, "copy_move": c} for a, b, c in zip(shared, other, copies, strict=True)])
+        made.append(
+            [
+                {"noise": a, "synthesis": b, "copy_move": c}
+                for a, b, c in zip(shared, other, copies, strict=True)
+            ]
+        )
     return made
 
 
@@ -368,14 +454,25 @@ def test_families_together_keep_the_false_alarm_rate(of_families: Calibration) -
     p = np.array([combined_p(row, of_families)[0] for row in fresh])
     assert 0.02 < np.mean(p <= 0.05) < 0.08
     # Taken one by one, the smallest of three would alarm about twice as often.
-    singly = [min(p_value(value, of_families.tables[name])[0] for name, value in row.items() if math.isfinite(value)) for row in fresh]
+    singly = [
+        min(
+            p_value(value, of_families.tables[name])[0]
+            for name, value in row.items()
+            if math.isfinite(value)
+        )
+        for row in fresh
+    ]
     assert np.mean(np.array(singly) <= 0.05) > 1.4 * np.mean(p <= 0.05)
 
 
 @pytest.mark.parametrize("family", ["noise", "synthesis", "copy_move"])
-def test_evidence_of_any_family_lowers_the_combined_p_value(of_families: Calibration, family: str) -> None:
+def test_evidence_of_any_family_lowers_the_combined_p_value(
+    of_families: Calibration, family: str
+) -> None:
     ordinary = {"noise": 1.0, "synthesis": 1.0, "copy_move": 1.1}
-    before, after = (combined_p(each, of_families)[0] for each in (ordinary, ordinary | {family: 9.0}))
+    before, after = (
+        combined_p(each, of_families)[0] for each in (ordinary, ordinary | {family: 9.0})
+    )
     assert before > 0.2
     assert after < 0.01
 
@@ -383,8 +480,12 @@ def test_evidence_of_any_family_lowers_the_combined_p_value(of_families: Calibra
 def test_rarity_by_hand(of_families: Calibration) -> None:
     shares = {name: share_beyond(2.0, table) for name, table in of_families.tables.items()}
     both = math.sqrt(math.log10(shares["noise"]) ** 2 + math.log10(shares["synthesis"]) ** 2)
-    assert math.log10(rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables)) == pytest.approx(both)
-    assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(1 / shares["noise"])
+    assert math.log10(
+        rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables)
+    ) == pytest.approx(both)
+    assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(
+        1 / shares["noise"]
+    )
     assert rarity({"noise": 0.0, "synthesis": 0.0}, of_families.tables) == 1.0
     assert math.isnan(rarity({"noise": math.nan, "unknown": 3.0}, of_families.tables))
 
@@ -392,7 +493,9 @@ def test_rarity_by_hand(of_families: Calibration) -> None:
 def test_without_a_combined_table_families_share_the_alarms(of_families: Calibration) -> None:
     alone = replace(of_families, combined=None)
     row = {"noise": 3.0, "synthesis": 1.0}
-    assert combined_p(row, alone)[0] == pytest.approx(min(1.0, 2 * p_value(3.0, alone.tables["noise"])[0]))
+    assert combined_p(row, alone)[0] == pytest.approx(
+        min(1.0, 2 * p_value(3.0, alone.tables["noise"])[0])
+    )
 
 
 def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None:
@@ -400,7 +503,9 @@ def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None
     assert rest.patients == of_families.patients - 1
     assert rest.combined is not None
     assert len(rest.combined.patients) == rest.patients
-    np.testing.assert_array_equal(rest.tables["noise"].patients[3], of_families.tables["noise"].patients[4])
+    np.testing.assert_array_equal(
+        rest.tables["noise"].patients[3], of_families.tables["noise"].patients[4]
+    )
     uneven = replace(of_families, combined=fit_table([[1.0], [2.0]]))
     with pytest.raises(CalibrationError, match="stand on different patients"):
         without(0, uneven)
@@ -416,30 +521,54 @@ def test_tables_of_families_survive_the_way_to_disk(of_families: Calibration) ->
 
 def test_the_rarest_family_names_the_form_and_the_source(of_families: Calibration) -> None:
     noise = Evidence("noise", 1.0, {"energy": 0.1}, "lung", "grain as ever")
-    copied = Evidence("copy_move", 6.0, {}, "lung", "stands 31 mm to the left", source_x=3.0, source_y=4.0)
+    copied = Evidence(
+        "copy_move", 6.0, {}, "lung", "stands 31 mm to the left", source_x=3.0, source_y=4.0
+    )
     finding = judge(POINT, [noise, copied], of_families, Circumstances(10.0))
     assert (finding.form, finding.source_x, finding.source_y) == ("copy-move", 3.0, 4.0)
     assert finding.reason == "stands 31 mm to the left"
     assert set(finding.p_by_family) == {"noise", "copy_move"}
-    edited = judge(POINT, [noise, Evidence("synthesis", 9.0, {}, "lung", "smooth"), replace(copied, statistic=1.1)], of_families, Circumstances(10.0))
+    edited = judge(
+        POINT,
+        [noise, Evidence("synthesis", 9.0, {}, "lung", "smooth"), replace(copied, statistic=1.1)],
+        of_families,
+        Circumstances(10.0),
+    )
     assert (edited.form, edited.source_x, edited.reason) == ("AI edit", None, "smooth")
 
 
 def test_a_family_that_could_not_be_measured_is_left_out(of_families: Calibration) -> None:
     noise = Evidence("noise", 1.0, {"energy": 0.1}, "lung", "grain as ever")
-    finding = judge(POINT, [noise, Evidence("copy_move", math.nan, obstacle="too few places")], of_families, Circumstances(10.0))
+    finding = judge(
+        POINT,
+        [noise, Evidence("copy_move", math.nan, obstacle="too few places")],
+        of_families,
+        Circumstances(10.0),
+    )
     assert finding.verdict == "no anomaly found"
     assert set(finding.p_by_family) == {"noise"}
 
 
 def test_each_way_of_measuring_is_judged_by_its_own_tables(of_families: Calibration) -> None:
-    doubled = {name: fit_table([2.0 * values for values in table.patients]) for name, table in of_families.tables.items()}
+    doubled = {
+        name: fit_table([2.0 * values for values in table.patients])
+        for name, table in of_families.tables.items()
+    }
     richer = replace(of_families, settings={SERIES: Setting(doubled, of_families.combined)})
     evidence = [Evidence("noise", 2.0), Evidence("copy_move", 1.0), Evidence("synthesis", 1.0)]
-    lone, series = (judge(POINT, evidence, richer, Circumstances(10.0, setting=name)) for name in (SLICE, SERIES))
+    lone, series = (
+        judge(POINT, evidence, richer, Circumstances(10.0, setting=name))
+        for name in (SLICE, SERIES)
+    )
     assert lone.p_by_family["noise"] < series.p_by_family["noise"]
     # What was not calibrated for itself is judged as a lone slice.
-    assert replace(judge(POINT, evidence, of_families, Circumstances(10.0, setting=SERIES)), setting=lone.setting) == lone
+    assert (
+        replace(
+            judge(POINT, evidence, of_families, Circumstances(10.0, setting=SERIES)),
+            setting=lone.setting,
+        )
+        == lone
+    )
 
 
 def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibration) -> None:
@@ -454,16 +583,36 @@ def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibra
     np.testing.assert_array_equal(rest.maximum.patients[0], of_families.combined.patients[1])
 
 
-def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(of_families: Calibration) -> None:
+def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(
+    of_families: Calibration,
+) -> None:
     table = of_families.tables["synthesis"]
-    strange = next(value for value in np.linspace(1.0, 9.0, 400) if p_value(value, table)[0] <= 0.05)
+    strange = next(
+        value for value in np.linspace(1.0, 9.0, 400) if p_value(value, table)[0] <= 0.05
+    )
     assert of_families.combined is not None
-    cautious = replace(of_families, combined=fit_table([[2.0 * each for each in values] for values in of_families.combined.patients]))
-    found = [Evidence("noise", 0.5), Evidence("copy_move", 0.5), Evidence("synthesis", float(strange), reason="the grain looks smoothed")]
+    cautious = replace(
+        of_families,
+        combined=fit_table(
+            [[2.0 * each for each in values] for values in of_families.combined.patients]
+        ),
+    )
+    found = [
+        Evidence("noise", 0.5),
+        Evidence("copy_move", 0.5),
+        Evidence("synthesis", float(strange), reason="the grain looks smoothed"),
+    ]
     finding = judge(POINT, found, cautious, Circumstances(10.0))
     assert finding.verdict == "no anomaly found"
     assert finding.form == ""
     assert re.fullmatch(
-        r"nothing unusual in all evidence together, though by itself one kind .* \(p = 0\.0\d+\): the grain looks smoothed", finding.reason
+        (
+            r"nothing unusual in all evidence together, though by itself one kind .* \(p = "
+            r"0\.0\d+\): the grain looks smoothed"
+        ),
+        finding.reason,
     )
-    assert judge(POINT, [*found[:2], Evidence("synthesis", 0.5)], cautious, Circumstances(10.0)).reason == ORDINARY
+    assert (
+        judge(POINT, [*found[:2], Evidence("synthesis", 0.5)], cautious, Circumstances(10.0)).reason
+        == ORDINARY
+    )

@@ -1,4 +1,7 @@
-"""Studies fetched over DICOMweb: whole or not at all, secrets nowhere, one sentence for whatever is wrong."""
+"""Studies fetched over DICOMweb.
+
+Whole or not at all, secrets nowhere, one sentence for whatever is wrong.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,15 @@ from dfd.endings import TerminationError
 from dfd.errors import DfdError, InterruptedRunError, OutputError, RemoteError, UsageError
 from dfd.records import Finding
 from dfd.remote import access, archive, scoring
-from dfd.remote.access import CA, PASSWORD, TOKEN, USER, checked_address, credentials_of, is_loopback
+from dfd.remote.access import (
+    CA,
+    PASSWORD,
+    TOKEN,
+    USER,
+    checked_address,
+    credentials_of,
+    is_loopback,
+)
 from dfd.remote.archive import ATTEMPTS, Archive, is_uid
 from dfd.settings import RemoteStudy, ScoreSettings
 from tests.dicom_maker import SERIES_UID, STUDY_UID, make_pixels, make_series, make_slice
@@ -33,15 +44,34 @@ REPORT, MAP = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.30"
 def service(tmp_path: Path) -> Iterator[Service]:
     """Three slices of a series, and a report and a map that an earlier run has stored."""
     files = make_series(tmp_path / "stored", [0.0, 2.5, 5.0])
-    files.append(make_slice(tmp_path / "stored" / "report.dcm", make_pixels(), Modality="SR", SOPClassUID=REPORT, SeriesInstanceUID="1.2.5"))
-    files.append(make_slice(tmp_path / "stored" / "map.dcm", make_pixels(), Modality="CT", SOPClassUID=MAP, SeriesInstanceUID="1.2.6"))
+    files.append(
+        make_slice(
+            tmp_path / "stored" / "report.dcm",
+            make_pixels(),
+            Modality="SR",
+            SOPClassUID=REPORT,
+            SeriesInstanceUID="1.2.5",
+        )
+    )
+    files.append(
+        make_slice(
+            tmp_path / "stored" / "map.dcm",
+            make_pixels(),
+            Modality="CT",
+            SOPClassUID=MAP,
+            SeriesInstanceUID="1.2.6",
+        )
+    )
     with serving(files) as service:
         yield service
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that were waited for: none passes. The environment holds no credentials, and names no proxy for the loopback interface."""
+    """Seconds that were waited for: none passes.
+
+    The environment holds no credentials, and names no proxy for the loopback interface.
+    """
     told: list[float] = []
     monkeypatch.setattr(archive.time, "sleep", told.append)
     for name in (USER, PASSWORD, TOKEN, CA):
@@ -70,7 +100,9 @@ def fetch(service: Service, **changed: object) -> list[str]:
         return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm"))
 
 
-def test_what_is_fetched_again_is_the_same_to_a_run_that_goes_on(service: Service, temporary: Path) -> None:
+def test_what_is_fetched_again_is_the_same_to_a_run_that_goes_on(
+    service: Service, temporary: Path
+) -> None:
     def times() -> list[float]:
         with scoring.fetched(Archive(service.url), study_of(service)) as folder:
             return [path.stat().st_mtime for path in sorted(folder.rglob("*.dcm"))]
@@ -80,7 +112,9 @@ def test_what_is_fetched_again_is_the_same_to_a_run_that_goes_on(service: Servic
     assert times() == first
 
 
-def misbehave(times: int, answer: Callable[[Handler], None], part: str = "") -> Callable[[Handler], bool]:
+def misbehave(
+    times: int, answer: Callable[[Handler], None], part: str = ""
+) -> Callable[[Handler], bool]:
     """Answers so for the first ``times`` requests whose path holds ``part``."""
     left = [times]
 
@@ -100,14 +134,18 @@ def busy(handler: Handler) -> None:
 
 def cut(handler: Handler) -> None:
     """The connection drops in the middle of an answer."""
-    handler.answer(200, "multipart/related; boundary=a-boundary", multipart(b"\0" * 500)[:300], announced=5000)
+    handler.answer(
+        200, "multipart/related; boundary=a-boundary", multipart(b"\0" * 500)[:300], announced=5000
+    )
 
 
 def page(handler: Handler) -> None:
     handler.answer(200, "text/html", b"<html>please log in</html>")
 
 
-def test_the_slices_of_a_study_come_and_no_results_of_earlier_runs(service: Service, temporary: Path) -> None:
+def test_the_slices_of_a_study_come_and_no_results_of_earlier_runs(
+    service: Service, temporary: Path
+) -> None:
     wanted = [str(dcmread(path).SOPInstanceUID) for path in service.files[:3]]
     assert fetch(service) == sorted(f"{SERIES_UID}/{uid}.dcm" for uid in wanted)
     assert list(temporary.iterdir()) == []
@@ -119,7 +157,10 @@ def test_slices_come_as_they_are_stored(service: Service) -> None:
         for path in service.files[:3]:
             original = dcmread(path)
             copy = dcmread(folder / SERIES_UID / f"{original.SOPInstanceUID}.dcm")
-            assert (copy, copy.file_meta.TransferSyntaxUID) == (original, original.file_meta.TransferSyntaxUID)
+            assert (copy, copy.file_meta.TransferSyntaxUID) == (
+                original,
+                original.file_meta.TransferSyntaxUID,
+            )
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     asked = [header["Accept"] for _, path, header in service.requests if path.count("/") == 6]
     assert all("transfer-syntax=*" in accept for accept in asked)
@@ -127,24 +168,32 @@ def test_slices_come_as_they_are_stored(service: Service) -> None:
 
 def test_only_the_series_that_is_named(service: Service) -> None:
     assert len(fetch(service, series=(SERIES_UID,))) == 3
-    with pytest.raises(RemoteError, match=r"has no series 1\.2\.99; it has 3: check the identifier"):
+    with pytest.raises(
+        RemoteError, match=r"has no series 1\.2\.99; it has 3: check the identifier"
+    ):
         fetch(service, series=("1.2.99",))
 
 
 def test_a_series_without_scans(service: Service) -> None:
-    with pytest.raises(RemoteError, match="has no CT or MR images where they were sought; it holds SR"):
+    with pytest.raises(
+        RemoteError, match="has no CT or MR images where they were sought; it holds SR"
+    ):
         fetch(service, series=("1.2.5",))
 
 
 @pytest.mark.parametrize("answer", [busy, cut], ids=["busy", "cut"])
-def test_what_passes_is_tried_again(service: Service, waits: list[float], answer: Callable[[Handler], None]) -> None:
+def test_what_passes_is_tried_again(
+    service: Service, waits: list[float], answer: Callable[[Handler], None]
+) -> None:
     service.mischief = misbehave(2, answer, "/instances/")
     assert len(fetch(service)) == 3
     assert waits == [1.0, 2.0]
 
 
 def test_the_archive_may_ask_for_more_time(service: Service, waits: list[float]) -> None:
-    service.mischief = misbehave(1, lambda handler: handler.answer(429, "text/plain", b"", Retry_After="7"))
+    service.mischief = misbehave(
+        1, lambda handler: handler.answer(429, "text/plain", b"", Retry_After="7")
+    )
     assert len(fetch(service)) == 3
     assert waits == [7.0]
 
@@ -155,13 +204,21 @@ def drop(handler: Handler) -> None:
 
 @pytest.mark.parametrize("answer", [busy, cut, drop], ids=["busy", "cut", "dropped"])
 def test_a_connection_that_breaks_for_good_leaves_nothing(
-    service: Service, temporary: Path, tmp_path: Path, waits: list[float], answer: Callable[[Handler], None]
+    service: Service,
+    temporary: Path,
+    tmp_path: Path,
+    waits: list[float],
+    answer: Callable[[Handler], None],
 ) -> None:
     third = str(dcmread(service.files[2]).SOPInstanceUID)
     service.mischief = misbehave(1000, answer, third)
     settings = ScoreSettings(Path(), output_dir=tmp_path / "results")
     with pytest.raises(
-        InterruptedRunError, match=rf"while image {third} was asked for, {ATTEMPTS} times; nothing of it was kept: run again"
+        InterruptedRunError,
+        match=(
+            rf"while image {third} was asked for, {ATTEMPTS} times; nothing of it was kept: run "
+            r"again"
+        ),
     ) as caught:
         scoring.score(settings, study_of(service))
     assert verdict_of(caught.value)[0] == STOPPED
@@ -174,17 +231,41 @@ def test_a_connection_that_breaks_for_good_leaves_nothing(
     ("answer", "message"),
     [
         (page, "does not answer as a DICOMweb service does; check the address"),
-        (lambda handler: handler.answer(200, "application/dicom+json", b'[{"00080018": 5}]'), "does not answer as a DICOMweb service does"),
-        (lambda handler: handler.answer(200, "application/dicom+json", b'[{"0020000E": {"Value": ["../../etc"]}}]'), "does not answer as a DICOMweb"),
-        (lambda handler: handler.answer(401, "text/plain", b""), r"does not let this user in \(401\); set DFD_DICOMWEB_USER"),
-        (lambda handler: handler.answer(404, "text/plain", b""), rf"has no study {STUDY_UID}, or the study is empty"),
+        (
+            lambda handler: handler.answer(200, "application/dicom+json", b'[{"00080018": 5}]'),
+            "does not answer as a DICOMweb service does",
+        ),
+        (
+            lambda handler: handler.answer(
+                200, "application/dicom+json", b'[{"0020000E": {"Value": ["../../etc"]}}]'
+            ),
+            "does not answer as a DICOMweb",
+        ),
+        (
+            lambda handler: handler.answer(401, "text/plain", b""),
+            r"does not let this user in \(401\); set DFD_DICOMWEB_USER",
+        ),
+        (
+            lambda handler: handler.answer(404, "text/plain", b""),
+            rf"has no study {STUDY_UID}, or the study is empty",
+        ),
         (lambda handler: handler.answer(204, "text/plain", b""), "or the study is empty"),
-        (lambda handler: handler.answer(500, "text/plain", b"trace"), "with the error 500; ask who runs it"),
-        (lambda handler: handler.answer(302, "text/plain", b"", Location="http://elsewhere.example/"), "sends requests on to another address"),
+        (
+            lambda handler: handler.answer(500, "text/plain", b"trace"),
+            "with the error 500; ask who runs it",
+        ),
+        (
+            lambda handler: handler.answer(
+                302, "text/plain", b"", Location="http://elsewhere.example/"
+            ),
+            "sends requests on to another address",
+        ),
     ],
     ids=["html", "no UID", "a path for a UID", "401", "404", "204", "500", "redirect"],
 )
-def test_one_sentence_for_a_wrong_answer(service: Service, waits: list[float], answer: Callable[[Handler], None], message: str) -> None:
+def test_one_sentence_for_a_wrong_answer(
+    service: Service, waits: list[float], answer: Callable[[Handler], None], message: str
+) -> None:
     service.mischief = misbehave(1000, answer)
     with pytest.raises(RemoteError, match=message) as caught:
         fetch(service)
@@ -192,24 +273,44 @@ def test_one_sentence_for_a_wrong_answer(service: Service, waits: list[float], a
     assert waits == []
 
 
-@pytest.mark.parametrize("answer", [page, lambda handler: handler.answer(200, "multipart/related; boundary=a-boundary", multipart(b"no image"))])
-def test_one_sentence_for_what_is_no_image(service: Service, answer: Callable[[Handler], None]) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page,
+        lambda handler: handler.answer(
+            200, "multipart/related; boundary=a-boundary", multipart(b"no image")
+        ),
+    ],
+)
+def test_one_sentence_for_what_is_no_image(
+    service: Service, answer: Callable[[Handler], None]
+) -> None:
     service.mischief = misbehave(1000, answer, "/instances/")
     with pytest.raises(RemoteError, match="does not answer as a DICOMweb service does"):
         fetch(service)
 
 
-def test_an_answer_that_ends_early_without_an_error_is_noticed(service: Service, waits: list[float]) -> None:
+def test_an_answer_that_ends_early_without_an_error_is_noticed(
+    service: Service, waits: list[float]
+) -> None:
     content = service.files[0].read_bytes()
     whole = multipart(content)[: len(content) // 2]
-    service.mischief = misbehave(1000, lambda handler: handler.answer(200, "multipart/related; boundary=a-boundary", whole), "/instances/")
+    service.mischief = misbehave(
+        1000,
+        lambda handler: handler.answer(200, "multipart/related; boundary=a-boundary", whole),
+        "/instances/",
+    )
     with pytest.raises(InterruptedRunError, match="nothing of it was kept"):
         fetch(service)
 
 
 def test_another_image_than_the_one_asked_for(service: Service) -> None:
     other = multipart(service.files[1].read_bytes())
-    service.mischief = misbehave(1, lambda handler: handler.answer(200, "multipart/related; boundary=a-boundary", other), "/instances/")
+    service.mischief = misbehave(
+        1,
+        lambda handler: handler.answer(200, "multipart/related; boundary=a-boundary", other),
+        "/instances/",
+    )
     with pytest.raises(RemoteError, match="sent another image than"):
         fetch(service)
 
@@ -217,32 +318,44 @@ def test_another_image_than_the_one_asked_for(service: Service) -> None:
 def test_nobody_listens(tmp_path: Path) -> None:
     with serving([]) as gone:
         pass
-    with pytest.raises(RemoteError, match="cannot be reached; check the address and whether it runs") as caught:
+    with pytest.raises(
+        RemoteError, match="cannot be reached; check the address and whether it runs"
+    ) as caught:
         fetch(gone)
     assert verdict_of(caught.value)[0] == USAGE
 
 
-def test_a_stop_removes_what_was_fetched(service: Service, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_removes_what_was_fetched(
+    service: Service, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(settings: ScoreSettings) -> list[Finding]:
         assert len(list(settings.data.rglob("*.dcm"))) == 3
         raise TerminationError
 
     monkeypatch.setattr(scoring.workflow, "score", stopped)
     with pytest.raises(TerminationError):
-        scoring.score(ScoreSettings(Path(), output_dir=temporary.parent / "results"), study_of(service))
+        scoring.score(
+            ScoreSettings(Path(), output_dir=temporary.parent / "results"), study_of(service)
+        )
     assert list(temporary.iterdir()) == []
 
 
 def test_no_place_for_the_study(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring.tempfile, "tempdir", "/dev/null/nowhere")
-    with pytest.raises(OutputError, match=r"no folder for the study can be made .*; set TMPDIR to one that can be written"):
+    with pytest.raises(
+        OutputError,
+        match=r"no folder for the study can be made .*; set TMPDIR to one that can be written",
+    ):
         fetch(service)
 
 
 @pytest.mark.parametrize(
     ("environment", "header"),
     [
-        ({USER: "me", PASSWORD: SECRET}, "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()),
+        (
+            {USER: "me", PASSWORD: SECRET},
+            "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode(),
+        ),
         ({TOKEN: SECRET}, f"Bearer {SECRET}"),
         ({}, None),
     ],
@@ -310,13 +423,18 @@ def test_addresses_that_cannot_be_used(url: str, message: str) -> None:
         ("http://a.example/", True),
     ],
 )
-def test_plain_http_to_another_machine_is_warned_of(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_plain_http_to_another_machine_is_warned_of(
+    url: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     assert checked_address(url) == url.rstrip("/")
     assert any("is not encrypted" in message for message in caplog.messages) is warned
 
 
 def test_which_hosts_are_this_one() -> None:
-    assert [is_loopback(host) for host in ("127.8.9.1", "::1", "localhost", "127.0.0.1.example", "10.0.0.1")] == [True, True, True, False, False]
+    assert [
+        is_loopback(host)
+        for host in ("127.8.9.1", "::1", "localhost", "127.0.0.1.example", "10.0.0.1")
+    ] == [True, True, True, False, False]
 
 
 def test_certificates_are_verified(tmp_path: Path) -> None:
@@ -328,12 +446,16 @@ def test_certificates_are_verified(tmp_path: Path) -> None:
         access.session_of({CA: str(tmp_path / "gone.pem")})
 
 
-def test_a_certificate_that_cannot_be_verified(service: Service, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_cannot_be_verified(
+    service: Service, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise requests.exceptions.SSLError("certificate verify failed")
 
     monkeypatch.setattr(requests.Session, "get", refuse)
-    with pytest.raises(RemoteError, match=f"cannot be verified; name the certificates of who signed it in {CA}"):
+    with pytest.raises(
+        RemoteError, match=f"cannot be verified; name the certificates of who signed it in {CA}"
+    ):
         fetch(service)
     assert waits == []
 
@@ -349,7 +471,9 @@ def test_results_are_stored_in_one_request(service: Service, waits: list[float])
 
 def test_results_that_are_refused(service: Service) -> None:
     failed = b'{"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [49442]}}]}}'
-    service.mischief = misbehave(1, lambda handler: handler.answer(202, "application/dicom+json", failed))
+    service.mischief = misbehave(
+        1, lambda handler: handler.answer(202, "application/dicom+json", failed)
+    )
     with pytest.raises(RemoteError, match="refused 1 of 5 results"):
         Archive(service.url).store(STUDY_UID, [dcmread(path) for path in service.files])
 
@@ -369,7 +493,10 @@ def test_results_of_an_anonymous_run_are_not_stored(service: Service) -> None:
 
 
 def test_words_of_the_command_line() -> None:
-    words = "score --dicomweb https://a.example --study 1.2 --series 1.3 --series 1.4 --store --points p.csv"
+    words = (
+        "score --dicomweb https://a.example --study 1.2 --series 1.3 --series 1.4 --store "
+        "--points p.csv"
+    )
     request = verbs.parse(words.split())
     assert isinstance(request, RemoteRequest)
     assert request.study == RemoteStudy("https://a.example", "1.2", ("1.3", "1.4"), store=True)

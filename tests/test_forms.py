@@ -17,9 +17,18 @@ from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Finding, Point
 
 POINT = Point(2, "a.dcm", 10.0, 10.0)
 FAMILIES = ("noise", "synthesis", "texture")
-MEASURED = st.fixed_dictionaries(dict.fromkeys(MEASURES, st.floats(-20.0, 20.0).map(lambda value: round(value, 2))))
-OF_NOISE = ("noise here is stronger", "the grain here looks more like grain that noise was added to")
-OF_AN_EDIT = ("the grain here looks more like resampled, smoothed or generated", "noise here is weaker", "the grain here is ")
+MEASURED = st.fixed_dictionaries(
+    dict.fromkeys(MEASURES, st.floats(-20.0, 20.0).map(lambda value: round(value, 2)))
+)
+OF_NOISE = (
+    "noise here is stronger",
+    "the grain here looks more like grain that noise was added to",
+)
+OF_AN_EDIT = (
+    "the grain here looks more like resampled, smoothed or generated",
+    "noise here is weaker",
+    "the grain here is ",
+)
 NEUTRAL = "the fine texture here"
 CONTRADICTIONS = {
     ADVERSARIAL_NOISE: ("generated", "weaker than the surroundings", "less like"),
@@ -30,7 +39,10 @@ CONTRADICTIONS = {
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     rng = np.random.default_rng(3)
-    rows = [[dict(zip(FAMILIES, rng.gamma(6.0, 0.18, len(FAMILIES)), strict=True)) for _ in range(40)] for _ in range(24)]
+    rows = [
+        [dict(zip(FAMILIES, rng.gamma(6.0, 0.18, len(FAMILIES)), strict=True)) for _ in range(40)]
+        for _ in range(24)
+    ]
     tables, combined = fit(rows)
     return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, tables, {}, combined)
 
@@ -41,11 +53,24 @@ def told(family: str, statistic: float, measures: Mapping[str, float]) -> Eviden
         return Evidence(family, statistic, {"texture 1": 4.0}, "lung", texture.reason_for(4.0))
     module = {"noise": noise, "synthesis": synthesis}[family]
     given_ = dict(measures)
-    return Evidence(family, statistic, given_, "lung", module.reason_for(given_), reason_by_form=module.reasons_by_form(given_))
+    return Evidence(
+        family,
+        statistic,
+        given_,
+        "lung",
+        module.reason_for(given_),
+        reason_by_form=module.reasons_by_form(given_),
+    )
 
 
-def answer(calibration: Calibration, statistics: Mapping[str, float], measures: Mapping[str, Mapping[str, float]]) -> Finding:
-    evidence = [told(family, value, measures.get(family, {})) for family, value in statistics.items()]
+def answer(
+    calibration: Calibration,
+    statistics: Mapping[str, float],
+    measures: Mapping[str, Mapping[str, float]],
+) -> Finding:
+    evidence = [
+        told(family, value, measures.get(family, {})) for family, value in statistics.items()
+    ]
     return judge(POINT, evidence, calibration, Circumstances(10.0))
 
 
@@ -60,38 +85,91 @@ def test_the_reason_never_contradicts_the_form(
     finding = answer(calibration, statistics, measures)
     if finding.form:
         assert not [words for words in CONTRADICTIONS[finding.form] if words in finding.reason]
-        assert finding.reason.startswith((*(OF_NOISE if finding.form == ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL))
+        assert finding.reason.startswith(
+            (*(OF_NOISE if finding.form == ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL)
+        )
 
 
 @pytest.mark.parametrize(
     ("family", "measures", "form", "words"),
     [
-        ("synthesis", {"energy": 5.0, "replaced content": 9.0}, ADVERSARIAL_NOISE, "noise here is stronger than the surroundings predict, 5.0 times"),
+        (
+            "synthesis",
+            {"energy": 5.0, "replaced content": 9.0},
+            ADVERSARIAL_NOISE,
+            "noise here is stronger than the surroundings predict, 5.0 times",
+        ),
         (
             "synthesis",
             {"energy": 1.5, "added noise": 6.0, "replaced content": 9.0},
             ADVERSARIAL_NOISE,
-            "the grain here looks more like grain that noise was added to than in the same tissue of this slice, 6.0 times the usual variation; "
+            "the grain here looks more like grain that noise was added to than in the same "
+            "tissue of this slice, 6.0 times the usual variation; "
             "it is stronger than the surroundings predict",
         ),
-        ("synthesis", {"energy": 3.0, "replaced content": 9.0}, AI_EDIT, "the grain here looks more like resampled, smoothed or generated content"),
-        ("synthesis", {"correlation 0,1": 7.0, "replaced content": -2.0}, AI_EDIT, "the grain here is more alike from pixel to pixel (across)"),
-        ("synthesis", {"energy": -7.0, "replaced content": -2.0}, AI_EDIT, "noise here is weaker than the surroundings predict, 7.0 times"),
-        ("noise", {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": 9.0}, AI_EDIT, "the grain here looks more like resampled"),
-        ("noise", {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": -9.0}, AI_EDIT, "the grain here is less alike"),
-        ("noise", {"energy": 3.0, "correlation 1,0": 5.0}, ADVERSARIAL_NOISE, "noise here is stronger than the surroundings predict, 3.0 times"),
-        ("noise", {"energy": 3.0, "correlation 1,0": 7.0}, AI_EDIT, "the grain here is more alike from pixel to pixel (down)"),
+        (
+            "synthesis",
+            {"energy": 3.0, "replaced content": 9.0},
+            AI_EDIT,
+            "the grain here looks more like resampled, smoothed or generated content",
+        ),
+        (
+            "synthesis",
+            {"correlation 0,1": 7.0, "replaced content": -2.0},
+            AI_EDIT,
+            "the grain here is more alike from pixel to pixel (across)",
+        ),
+        (
+            "synthesis",
+            {"energy": -7.0, "replaced content": -2.0},
+            AI_EDIT,
+            "noise here is weaker than the surroundings predict, 7.0 times",
+        ),
+        (
+            "noise",
+            {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": 9.0},
+            AI_EDIT,
+            "the grain here looks more like resampled",
+        ),
+        (
+            "noise",
+            {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": -9.0},
+            AI_EDIT,
+            "the grain here is less alike",
+        ),
+        (
+            "noise",
+            {"energy": 3.0, "correlation 1,0": 5.0},
+            ADVERSARIAL_NOISE,
+            "noise here is stronger than the surroundings predict, 3.0 times",
+        ),
+        (
+            "noise",
+            {"energy": 3.0, "correlation 1,0": 7.0},
+            AI_EDIT,
+            "the grain here is more alike from pixel to pixel (down)",
+        ),
     ],
 )
-def test_the_sentence_that_fits_is_told(calibration: Calibration, family: str, measures: dict[str, float], form: str, words: str) -> None:
+def test_the_sentence_that_fits_is_told(
+    calibration: Calibration, family: str, measures: dict[str, float], form: str, words: str
+) -> None:
     whole = dict.fromkeys(MEASURES, 0.0) | measures
-    finding = answer(calibration, {"noise": 1.0, "synthesis": 1.0} | {family: 12.0}, {"noise": whole, "synthesis": whole})
+    finding = answer(
+        calibration,
+        {"noise": 1.0, "synthesis": 1.0} | {family: 12.0},
+        {"noise": whole, "synthesis": whole},
+    )
     assert finding.form == form == form_of(told(family, 12.0, whole))
     assert finding.reason.startswith(words)
 
 
-def test_texture_is_told_by_its_own_words_where_the_others_speak_for_another_form(calibration: Calibration) -> None:
-    noisy, edited = (dict.fromkeys(MEASURES, 0.0) | one for one in ({"energy": 9.0}, {"replaced content": 9.0}))
+def test_texture_is_told_by_its_own_words_where_the_others_speak_for_another_form(
+    calibration: Calibration,
+) -> None:
+    noisy, edited = (
+        dict.fromkeys(MEASURES, 0.0) | one for one in ({"energy": 9.0}, {"replaced content": 9.0})
+    )
     statistics = {"noise": 6.0, "synthesis": 1.0, "texture": 12.0}
     finding = answer(calibration, statistics, {"noise": noisy, "synthesis": edited})
     assert finding.form == AI_EDIT
@@ -103,7 +181,11 @@ def test_texture_is_told_by_its_own_words_where_the_others_speak_for_another_for
 
 def test_what_a_family_says_by_itself_stays_its_own_answer(calibration: Calibration) -> None:
     whole = dict.fromkeys(MEASURES, 0.0) | {"energy": 5.0, "replaced content": 9.0}
-    finding = answer(calibration, {"noise": 1.0, "synthesis": 12.0}, {"noise": whole, "synthesis": whole})
-    assert "generated content" in {each.family: each.reason for each in finding.evidence}["synthesis"]
+    finding = answer(
+        calibration, {"noise": 1.0, "synthesis": 12.0}, {"noise": whole, "synthesis": whole}
+    )
+    assert (
+        "generated content" in {each.family: each.reason for each in finding.evidence}["synthesis"]
+    )
     bare = replace(told("synthesis", 12.0, whole), reason_by_form={})
     assert judge(POINT, [bare], calibration, Circumstances(10.0)).reason == bare.reason

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter
 
-from dfd.intensity import _median_of_nine, body_mask, brightness_scale, measured_pixels, noise_scale, tissue_map
+from dfd.intensity import (
+    _median_of_nine,
+    body_mask,
+    brightness_scale,
+    measured_pixels,
+    noise_scale,
+    tissue_map,
+)
 from dfd.modalities import MODALITIES, Modality
 from dfd.records import FloatImage
 
@@ -26,7 +33,10 @@ def scale_of(image: FloatImage, modality: Modality) -> float:
 
 @BOTH
 def test_noise_scale_follows_the_noise(modality: Modality) -> None:
-    single, double = scale_of(noisy(modality, 10.0), modality), scale_of(noisy(modality, 20.0), modality)
+    single, double = (
+        scale_of(noisy(modality, 10.0), modality),
+        scale_of(noisy(modality, 20.0), modality),
+    )
     assert double / single == pytest.approx(2.0, rel=0.03)
     assert 5.0 < single < 15.0
 
@@ -50,7 +60,9 @@ def test_noise_scale_of_integers_is_as_fine_as_that_of_floats(modality: Modality
 @BOTH
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (17, 15), (64, 64)])
 @pytest.mark.parametrize("value", [0.0, 40.0, np.nan])
-def test_noise_scale_is_never_zero(modality: Modality, shape: tuple[int, int], value: float) -> None:
+def test_noise_scale_is_never_zero(
+    modality: Modality, shape: tuple[int, int], value: float
+) -> None:
     image = np.full(shape, value, dtype=np.float32)
     everything = np.isfinite(image)
     assert noise_scale(image, everything, modality) > 0
@@ -92,7 +104,9 @@ def test_measured_pixels_leave_out_what_is_not_finite_or_at_the_floor() -> None:
 
 @pytest.mark.parametrize(("share", "clipped"), [(0.01, True), (0.004, False)])
 @pytest.mark.parametrize("value", [3071.0, -900.0])
-def test_an_extreme_value_that_many_pixels_share_is_clipping(share: float, clipped: bool, value: float) -> None:
+def test_an_extreme_value_that_many_pixels_share_is_clipping(
+    share: float, clipped: bool, value: float
+) -> None:
     image = noisy(CT, 10.0, (100, 100))
     image.flat[: int(share * image.size)] = value
     measured = measured_pixels(image, CT)
@@ -112,20 +126,32 @@ def chest(modality: Modality) -> tuple[FloatImage, dict[str, tuple[int, int]]]:
     """A disk of tissue with a lung, on a couch, with noise in the air; and a pixel of each."""
     rows, columns = np.mgrid[:256, :256]
     noise = np.random.default_rng(6).normal(0.0, 8.0, (256, 256))
-    air, tissue, lung, couch = (-990.0, 40.0, -950.0, -300.0) if modality is CT else (12.0, 400.0, 14.0, 200.0)
+    air, tissue, lung, couch = (
+        (-990.0, 40.0, -950.0, -300.0) if modality is CT else (12.0, 400.0, 14.0, 200.0)
+    )
     image = np.full((256, 256), air)
     image[(rows - 110) ** 2 + (columns - 128) ** 2 <= 80**2] = tissue
     image[(rows - 110) ** 2 + (columns - 100) ** 2 <= 28**2] = lung
     image[246:250, 40:220] = couch
     image = np.maximum(image + noise, -1024.0 if modality is CT else 1.0)
-    return image.astype(np.float32), {"tissue": (120, 170), "lung": (120, 100), "couch": (248, 128), "air": (20, 20)}
+    return image.astype(np.float32), {
+        "tissue": (120, 170),
+        "lung": (120, 100),
+        "couch": (248, 128),
+        "air": (20, 20),
+    }
 
 
 @BOTH
 def test_body_holds_its_lungs_and_neither_air_nor_couch(modality: Modality) -> None:
     image, places = chest(modality)
     body = body_mask(image, measured_pixels(image, modality), modality)
-    assert {name: bool(body[place]) for name, place in places.items()} == {"tissue": True, "lung": True, "couch": False, "air": False}
+    assert {name: bool(body[place]) for name, place in places.items()} == {
+        "tissue": True,
+        "lung": True,
+        "couch": False,
+        "air": False,
+    }
     assert body.sum() == pytest.approx(np.pi * 80**2, rel=0.35)
     assert body.shape == image.shape
 
@@ -158,7 +184,9 @@ def test_a_lung_that_the_field_of_view_cuts_is_still_in_the_body() -> None:
 
 @BOTH
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (17, 23), (64, 64)])
-def test_body_of_a_slice_without_air_or_of_tiny_size(modality: Modality, shape: tuple[int, int]) -> None:
+def test_body_of_a_slice_without_air_or_of_tiny_size(
+    modality: Modality, shape: tuple[int, int]
+) -> None:
     image = noisy(modality, 10.0, shape)
     everything = np.ones(shape, dtype=bool)
     assert body_mask(image, everything, modality).mean() > 0.8
@@ -181,7 +209,10 @@ def test_brightness_scale_is_the_95th_percentile_of_what_is_measured() -> None:
 
 
 def test_tissues_of_ct_are_hounsfield_intervals() -> None:
-    values = np.array([[-1100.0, -990.0, -700.0, -500.0, -100.0, -20.0, 40.0, 150.0, 3999.0, 4000.0]], dtype=np.float32)
+    values = np.array(
+        [[-1100.0, -990.0, -700.0, -500.0, -100.0, -20.0, 40.0, 150.0, 3999.0, 4000.0]],
+        dtype=np.float32,
+    )
     labels = tissue_map(values, np.ones(values.shape, dtype=bool), CT)
     assert labels.tolist() == [[-1, 0, 0, 1, 1, 2, 2, 3, 3, -1]]
     assert (tissue_map(values, np.zeros(values.shape, dtype=bool), CT) == -1).all()
@@ -193,7 +224,9 @@ def test_tissues_of_mr_do_not_change_with_the_unit() -> None:
     labels = tissue_map(image, everything, MR)
     assert set(labels.ravel()) == {-1, 0, 1, 2}
     np.testing.assert_array_equal(labels, tissue_map(image * 7.0, everything, MR))
-    np.testing.assert_array_equal(labels, tissue_map(image, everything, MR, scale=brightness_scale(image, everything)))
+    np.testing.assert_array_equal(
+        labels, tissue_map(image, everything, MR, scale=brightness_scale(image, everything))
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (9, 4), (40, 37)])

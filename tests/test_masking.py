@@ -40,7 +40,9 @@ def test_a_phase_that_does_not_exist_is_refused(phase: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(x=st.floats(-30, 60), y=st.floats(-30, 60), radius=st.floats(0, 25))
-def test_the_window_of_a_disk_holds_all_of_it_wherever_it_lies(x: float, y: float, radius: float) -> None:
+def test_the_window_of_a_disk_holds_all_of_it_wherever_it_lies(
+    x: float, y: float, radius: float
+) -> None:
     rows, columns = np.mgrid[:24, :31]
     wanted = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
     np.testing.assert_array_equal(disk(24, 31, (x, y), radius), wanted)

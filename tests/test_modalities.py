@@ -30,7 +30,9 @@ def test_tissues_ascend_without_overlap(modality: Modality) -> None:
 @EACH
 def test_what_reading_and_scoring_ask_for_is_there(modality: Modality) -> None:
     assert modality.unit in ("HU", "stored")
-    assert modality.relative or any(tissue.name == "soft tissue" for tissue in modality.tissues), "noise_scale needs it"
+    assert modality.relative or any(tissue.name == "soft tissue" for tissue in modality.tissues), (
+        "noise_scale needs it"
+    )
     assert modality.radius_mm > 0
     assert modality.radius_px > 0
     assert modality.window is None or modality.window[0] < modality.window[1]

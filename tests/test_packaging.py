@@ -20,12 +20,22 @@ from dfd.modalities import MODALITIES
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.ts", "runs", "eval")
 """Never part of a wheel: what training and exports leave beside the shipped files."""
-STAND_IN = ("LICENSE", "configs/inference.json", "configs/logging.conf", "docs/README.md", "models/model.pt", "models/calibration.json")
+STAND_IN = (
+    "LICENSE",
+    "configs/inference.json",
+    "configs/logging.conf",
+    "docs/README.md",
+    "models/model.pt",
+    "models/calibration.json",
+)
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a wheel is made from. Where a bundle is not there yet, files of the same names stand in."""
+    """A copy of what a wheel is made from.
+
+    Where a bundle is not there yet, files of the same names stand in.
+    """
     tree = tmp_path_factory.mktemp("tree")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
@@ -44,8 +54,21 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("wheel")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(output)]
-    done = subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(tree)], capture_output=True, text=True, timeout=120, check=False)
+    options = [
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--wheel-dir",
+        str(output),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", *options, str(tree)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     (made,) = output.glob("*.whl")
     return made
@@ -53,9 +76,15 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_and_bundles(tree: Path, wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    code = [path for kind in ("*.py", "*.j2", "*.css", "*.js") for path in (tree / "dfd").rglob(kind)]
+    code = [
+        path for kind in ("*.py", "*.j2", "*.css", "*.js") for path in (tree / "dfd").rglob(kind)
+    ]
     expected = {path.relative_to(tree).as_posix() for path in code} | {"dfd/py.typed"}
-    expected |= {f"dfd/{path.relative_to(tree).as_posix()}" for path in (tree / "bundles").rglob("*") if path.is_file()}
+    expected |= {
+        f"dfd/{path.relative_to(tree).as_posix()}"
+        for path in (tree / "bundles").rglob("*")
+        if path.is_file()
+    }
     assert expected == {name for name in held if ".dist-info/" not in name}
 
 
@@ -74,22 +103,42 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     empty.mkdir()
     zipfile.ZipFile(wheel).extractall(installed)
-    code = "import dfd.places as p; print(p.__file__); [print(p.resolve_model(name)) for name in ('CT_InPainting.ckpt', 'mri_chest_inpainting')]"
+    code = (
+        "import dfd.places as p; print(p.__file__); [print(p.resolve_model(name)) for name in "
+        "('CT_InPainting.ckpt', 'mri_chest_inpainting')]"
+    )
     environment = os.environ | {"PYTHONPATH": str(installed)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=empty, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    found = [Path(line).relative_to(installed / "dfd").as_posix() for line in done.stdout.splitlines()]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=empty,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = [
+        Path(line).relative_to(installed / "dfd").as_posix() for line in done.stdout.splitlines()
+    ]
     assert found == ["places.py", "bundles/ct_lung_inpainting", "bundles/mri_chest_inpainting"]
 
 
 def requirements() -> dict[str, Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     return {wanted.name: wanted for wanted in map(Requirement, lines)}
 
 
 def test_pinned_releases_lie_within_the_bounds() -> None:
     wanted = requirements()
-    pins = [Requirement(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    pins = [
+        Requirement(line)
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
     assert "torch" in {pin.name for pin in pins}
     for pin in pins:
         (version,) = (clause.version for clause in pin.specifier)
@@ -98,5 +147,9 @@ def test_pinned_releases_lie_within_the_bounds() -> None:
 
 def test_the_gpl_decoder_is_not_in_the_core() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert not [line for line in project["dependencies"] if "libjpeg>" in line and "pylibjpeg-libjpeg" in line]
+    assert not [
+        line
+        for line in project["dependencies"]
+        if "libjpeg>" in line and "pylibjpeg-libjpeg" in line
+    ]
     assert project["optional-dependencies"]["gpl-decoders"]

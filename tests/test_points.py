@@ -1,4 +1,7 @@
-"""Points: every layout in which people hand in a table, every row that cannot be used, and the files they name."""
+"""Points: every layout in which people hand in a table, every row that cannot be used.
+
+And the files they name.
+"""
 
 import math
 import os
@@ -19,7 +22,14 @@ SEPARATORS = [",", ";", "\t", "|"]
 def data(tmp_path):
     """A test folder as in the catalogue, with a file name that two patients share."""
     folder = tmp_path / "test"
-    for name in ("p1/file011.dcm", "p1/file012.dcm", "p2/file011.dcm", "p2/deep/er/IM7", "p3/UPPER.DCM", "top.dcm"):
+    for name in (
+        "p1/file011.dcm",
+        "p1/file012.dcm",
+        "p2/file011.dcm",
+        "p2/deep/er/IM7",
+        "p3/UPPER.DCM",
+        "top.dcm",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
     return folder
@@ -93,23 +103,48 @@ def test_data_folder_must_exist(tmp_path):
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_separators_line_ends_and_byte_order_mark(points_of, data, separator, ending, mark):
-    lines = [["Y", "FileName(.dcm)", "note", "x"], ["20.25", "p1/file011", "é", "10"], ["3", "top", "", "4"]]
+    lines = [
+        ["Y", "FileName(.dcm)", "note", "x"],
+        ["20.25", "p1/file011", "é", "10"],
+        ["3", "top", "", "4"],
+    ]
     points = points_of(mark + ending.join(separator.join(line) for line in lines).encode())
-    assert [(point.row, point.x, point.y, point.error) for point in points] == [(2, 10.0, 20.25, ""), (3, 4.0, 3.0, "")]
+    assert [(point.row, point.x, point.y, point.error) for point in points] == [
+        (2, 10.0, 20.25, ""),
+        (3, 4.0, 3.0, ""),
+    ]
     assert points[0].path == data / "p1/file011.dcm"
-    assert dict(points[0].cells) == {"Y": "20.25", "FileName(.dcm)": "p1/file011", "note": "é", "x": "10"}
+    assert dict(points[0].cells) == {
+        "Y": "20.25",
+        "FileName(.dcm)": "p1/file011",
+        "note": "é",
+        "x": "10",
+    }
     assert list(points[0].cells) == lines[0]
 
 
 def test_the_catalogues_printed_table(points_of, data):
-    points = points_of("| filename(.dcm) | X | Y |\n|---|:---:|---:|\n| p1/file011 | 12 | 34 |\n\n| p2/file011.dcm | 1.5 | 2 |\n|  |  |  |\n")
+    points = points_of(
+        "| filename(.dcm) | X | Y |\n|---|:---:|---:|\n| p1/file011 | 12 | 34 |\n\n| "
+        "p2/file011.dcm | 1.5 | 2 |\n|  |  |  |\n"
+    )
     assert [(point.row, point.path, point.x, point.y) for point in points] == [
         (3, data / "p1/file011.dcm", 12.0, 34.0),
         (5, data / "p2/file011.dcm", 1.5, 2.0),
     ]
 
 
-@pytest.mark.parametrize("text", ["top.dcm,1,2", "top;1,0;2", "top\t1\t2\n", "| top | 1 | 2 |", "\n\ntop.dcm,1,2", "sep=;\ntop;1;2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "top.dcm,1,2",
+        "top;1,0;2",
+        "top\t1\t2\n",
+        "| top | 1 | 2 |",
+        "\n\ntop.dcm,1,2",
+        "sep=;\ntop;1;2",
+    ],
+)
 def test_header_is_optional_with_three_columns(points_of, text):
     (point,) = points_of(text)
     assert (point.x, point.y, point.error) == (1.0, 2.0, "")
@@ -129,13 +164,28 @@ def test_utf16_of_spreadsheets_is_read(points_of):
 
 def test_nothing_is_guessed_from_cells(row_of):
     point = row_of("top,007,2,NA,,1e3,True", "filename,X,Y,site,empty,number,flag")
-    assert dict(point.cells) == {"filename": "top", "X": "007", "Y": "2", "site": "NA", "empty": "", "number": "1e3", "flag": "True"}
+    assert dict(point.cells) == {
+        "filename": "top",
+        "X": "007",
+        "Y": "2",
+        "site": "NA",
+        "empty": "",
+        "number": "1e3",
+        "flag": "True",
+    }
     assert point.x == 7.0
 
 
 def test_columns_of_one_name_and_without_name_are_told_apart(row_of):
     point = row_of("top,1,2,a,b,c", "filename,X,Y,note,note,")
-    assert dict(point.cells) == {"filename": "top", "X": "1", "Y": "2", "note": "a", "note_2": "b", "column_6": "c"}
+    assert dict(point.cells) == {
+        "filename": "top",
+        "X": "1",
+        "Y": "2",
+        "note": "a",
+        "note_2": "b",
+        "column_6": "c",
+    }
 
 
 def test_optional_columns(row_of):
@@ -147,7 +197,10 @@ def test_optional_columns(row_of):
     assert (point.frame, point.radius_mm, point.label, point.error) == (2, 5.0, 0, "")
 
 
-@pytest.mark.parametrize(("name", "role"), [(" X [px] ", "x"), ("File name", "filename"), ("radius_mm", "radius"), ("Y2", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [(" X [px] ", "x"), ("File name", "filename"), ("radius_mm", "radius"), ("Y2", ""), ("", "")],
+)
 def test_what_column_names_mean(name, role):
     assert role_of(name) == role
 
@@ -181,7 +234,14 @@ def test_a_file_of_names_asks_about_whole_slices(points_of, data):
 
 
 @pytest.mark.parametrize(
-    "text", ["filename\ntop", "| filename |\n|---|\n| top |", "frame;filename\n2;top", "filename,X,Y\ntop,,", "filename,X,Y\ntop"]
+    "text",
+    [
+        "filename\ntop",
+        "| filename |\n|---|\n| top |",
+        "frame;filename\n2;top",
+        "filename,X,Y\ntop,,",
+        "filename,X,Y\ntop",
+    ],
 )
 def test_a_row_without_a_place_asks_about_the_whole_slice(points_of, text):
     (point,) = points_of(text + "\n")
@@ -191,7 +251,9 @@ def test_a_row_without_a_place_asks_about_the_whole_slice(points_of, text):
 
 
 def test_points_and_whole_slices_may_be_mixed(points_of):
-    assert [point.is_screening for point in points_of("filename,X,Y\ntop,1,2\ntop,,\ntop,0,0\n")] == [False, True, False]
+    assert [
+        point.is_screening for point in points_of("filename,X,Y\ntop,1,2\ntop,,\ntop,0,0\n")
+    ] == [False, True, False]
 
 
 @pytest.mark.parametrize("cells", ["absent,,", "top,1,", ",1,2", "top,,,4"])
@@ -323,7 +385,9 @@ def test_a_cell_finds_its_file(row_of, data, cell, found):
 
 def test_top_and_patient_may_share_a_name(row_of, data):
     (data / "p1/top.dcm").write_bytes(b"")
-    assert re.search(r"which 2 files are called \('p1/top.dcm', './top.dcm'\)", row_of("top,1,2").error)
+    assert re.search(
+        r"which 2 files are called \('p1/top.dcm', './top.dcm'\)", row_of("top,1,2").error
+    )
     assert row_of("./top.dcm,1,2").path == data / "top.dcm"
 
 
@@ -351,7 +415,10 @@ def test_links_into_another_tree_and_loops(row_of, data, tmp_path):
 
 def test_ten_thousand_rows_list_the_folder_once(points_of, monkeypatch):
     listed = []
-    monkeypatch.setattr("dfd.points.lookup.os.scandir", lambda folder, real=os.scandir: listed.append(folder) or real(folder))
+    monkeypatch.setattr(
+        "dfd.points.lookup.os.scandir",
+        lambda folder, real=os.scandir: listed.append(folder) or real(folder),
+    )
     points = points_of("filename,X,Y\n" + "p1/file011.dcm,211.5,140\nfile012,1,x\n" * 5000)
     assert len(points) == 10_000
     assert sum(bool(point.error) for point in points) == 5000
@@ -362,18 +429,33 @@ def test_ten_thousand_rows_list_the_folder_once(points_of, monkeypatch):
 
 pixels = st.floats(min_value=0, max_value=1e6, allow_nan=False) | st.integers(0, 65535).map(float)
 notes = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map(str.strip)
-property_settings = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+property_settings = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @property_settings
-@given(st.lists(st.tuples(pixels, pixels, notes), min_size=1, max_size=6), st.sampled_from(SEPARATORS), st.permutations(range(4)))
+@given(
+    st.lists(st.tuples(pixels, pixels, notes), min_size=1, max_size=6),
+    st.sampled_from(SEPARATORS),
+    st.permutations(range(4)),
+)
 def test_positions_come_back_exactly(points_of, rows, separator, order):
-    """Whatever the separator and the order of columns, X, Y and other cells are what was written."""
+    """Whatever the separator and the order of columns, X.
+
+    Y and other cells are what was written.
+    """
 
     def line(*cells):
         return separator.join('"' + cells[index].replace('"', '""') + '"' for index in order)
 
-    lines = [line("filename", "X", "Y", "note"), *(line("top", repr(x), repr(y), note) for x, y, note in rows)]
+    lines = [
+        line("filename", "X", "Y", "note"),
+        *(line("top", repr(x), repr(y), note) for x, y, note in rows),
+    ]
     points = points_of("\n".join(lines))
     assert [(point.x, point.y, point.cells["note"]) for point in points] == rows
     assert not any(point.error for point in points)

@@ -22,12 +22,18 @@ def prediction(rng: np.random.Generator) -> Prediction:
     shape = (64, 64)
     z = rng.normal(0, 1, shape).astype(np.float32)
     return Prediction(
-        mean=np.full(shape, 400.0, np.float32), spread=np.full(shape, 6.0, np.float32), z=z, assessed=np.ones(shape, bool), noise_scale=12.0
+        mean=np.full(shape, 400.0, np.float32),
+        spread=np.full(shape, 6.0, np.float32),
+        z=z,
+        assessed=np.ones(shape, bool),
+        noise_scale=12.0,
     )
 
 
 @pytest.mark.parametrize("modality", MODALITIES.values(), ids=MODALITIES)
-def test_the_names_are_those_that_calibration_knows(prediction: Prediction, modality: Modality) -> None:
+def test_the_names_are_those_that_calibration_knows(
+    prediction: Prediction, modality: Modality
+) -> None:
     assert tuple(covariates_of(prediction, FACTS, modality)) == COVARIATES
 
 
@@ -40,10 +46,18 @@ def test_values_for_ct(prediction: Prediction) -> None:
 
 
 def test_mr_does_not_depend_on_the_unit(prediction: Prediction) -> None:
-    louder = replace(prediction, mean=prediction.mean * 9, spread=prediction.spread * 9, noise_scale=prediction.noise_scale * 9)
+    louder = replace(
+        prediction,
+        mean=prediction.mean * 9,
+        spread=prediction.spread * 9,
+        noise_scale=prediction.noise_scale * 9,
+    )
     here, there = (covariates_of(each, FACTS, MR) for each in (prediction, louder))
     assert here == pytest.approx(there, abs=1e-5)
-    assert covariates_of(louder, FACTS, CT)["log noise scale"] > covariates_of(prediction, FACTS, CT)["log noise scale"] + 2
+    assert (
+        covariates_of(louder, FACTS, CT)["log noise scale"]
+        > covariates_of(prediction, FACTS, CT)["log noise scale"] + 2
+    )
 
 
 def test_an_honest_and_a_wrong_spread_differ_in_energy(prediction: Prediction) -> None:

@@ -25,12 +25,17 @@ def network() -> MaskedPredictor:
 
 
 def noisy(modality: Modality, shape: tuple[int, int] = (80, 96), seed: int = 3) -> FloatImage:
-    # Wide soft noise: the shape of every pixel's surroundings differs, so that a prediction put back at a wrong place shows.
-    return (LEVEL[modality.name] + np.random.default_rng(seed).normal(0.0, 12.0, shape)).astype(np.float32)
+    # Wide soft noise: the shape of every pixel's surroundings differs, so that a prediction put
+    # back at a wrong place shows.
+    return (LEVEL[modality.name] + np.random.default_rng(seed).normal(0.0, 12.0, shape)).astype(
+        np.float32
+    )
 
 
 def constant_answer(mean: float, log_spread: float):
-    return lambda shown: torch.stack([torch.full_like(shown[:, 0], mean), torch.full_like(shown[:, 0], log_spread)], dim=1)
+    return lambda shown: torch.stack(
+        [torch.full_like(shown[:, 0], mean), torch.full_like(shown[:, 0], log_spread)], dim=1
+    )
 
 
 def test_window_is_aligned_and_keeps_a_margin() -> None:
@@ -58,10 +63,14 @@ def test_numbers_are_in_the_unit_of_the_slice(modality: Modality) -> None:
     known = answer.assessed
     np.testing.assert_allclose(answer.mean[known], 3.0 * scale, rtol=1e-5)
     np.testing.assert_allclose(answer.spread[known], np.exp(0.5) * scale, rtol=1e-5)
-    np.testing.assert_allclose(answer.z[known], (image[known] - 3.0 * scale) / (np.exp(0.5) * scale), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        answer.z[known], (image[known] - 3.0 * scale) / (np.exp(0.5) * scale), rtol=1e-4, atol=1e-4
+    )
     np.testing.assert_array_equal(answer.mean[~known], image[~known])
     assert known.mean() > 0.95
-    assert {plane.dtype for plane in (answer.mean, answer.spread, answer.z)} == {np.dtype(np.float32)}
+    assert {plane.dtype for plane in (answer.mean, answer.spread, answer.z)} == {
+        np.dtype(np.float32)
+    }
 
 
 @BOTH
@@ -91,9 +100,12 @@ def test_the_network_sees_hidden_pixels_as_zero_and_is_asked_five_times() -> Non
 @pytest.mark.parametrize("place", [(40, 40), (0, 40), (79, 50), (33, 95), (33, 7)])
 def test_a_pixel_cannot_tell_on_itself(network: MaskedPredictor, place: tuple[int, int]) -> None:
     image = noisy(CT)
-    # The pixel's tile is made the noisiest of all, so that the change leaves the noise scale (a low percentile of tiles) as it is.
+    # The pixel's tile is made the noisiest of all, so that the change leaves the noise scale (a low
+    # percentile of tiles) as it is.
     row, column = (start // 16 * 16 for start in place)
-    image[row : row + 16, column : column + 16] += np.random.default_rng(1).normal(0, 30, (16, 16)).astype(np.float32)
+    image[row : row + 16, column : column + 16] += (
+        np.random.default_rng(1).normal(0, 30, (16, 16)).astype(np.float32)
+    )
     other = image.copy()
     other[place] += 90.0
     before, after = predict_slice(image, network, CT), predict_slice(other, network, CT)
@@ -117,7 +129,9 @@ def test_only_the_surroundings_of_a_pixel_change(network: MaskedPredictor) -> No
 
 
 @pytest.mark.parametrize("corner", [(40, 48), (33, 51)])
-def test_cropping_to_the_measured_part_changes_nothing(network: MaskedPredictor, monkeypatch: pytest.MonkeyPatch, corner: tuple[int, int]) -> None:
+def test_cropping_to_the_measured_part_changes_nothing(
+    network: MaskedPredictor, monkeypatch: pytest.MonkeyPatch, corner: tuple[int, int]
+) -> None:
     image = np.full((200, 208), np.nan, dtype=np.float32)
     top, left = corner
     image[top : top + 80, left : left + 96] = noisy(CT)
@@ -182,7 +196,10 @@ def test_odd_and_tiny_slices(network: MaskedPredictor, shape: tuple[int, int]) -
 
 def test_the_same_slice_gives_the_same_bytes(network: MaskedPredictor) -> None:
     image = noisy(CT)
-    one, two = predict_slice(image, network, CT), predict_slice(torch.from_numpy(image), network, CT)
+    one, two = (
+        predict_slice(image, network, CT),
+        predict_slice(torch.from_numpy(image), network, CT),
+    )
     assert one.mean.tobytes() == two.mean.tobytes()
     assert one.z.tobytes() == two.z.tobytes()
 

@@ -13,18 +13,38 @@ from dfd import evidence, records
 from dfd.calibration import verdict_of
 from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, ScanFacts, SliceRef
 
-NOUNS = [noun for _, noun in inspect.getmembers(records, dataclasses.is_dataclass) if noun.__module__ == records.__name__]
+NOUNS = [
+    noun
+    for _, noun in inspect.getmembers(records, dataclasses.is_dataclass)
+    if noun.__module__ == records.__name__
+]
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.__name__)
 def test_records_are_frozen_and_only_hold(noun: type) -> None:
     assert noun.__dataclass_params__.frozen
-    own = [name for name, value in vars(noun).items() if inspect.isfunction(value) and not name.startswith("_")]
+    own = [
+        name
+        for name, value in vars(noun).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    ]
     assert own == []
 
 
 def test_all_the_nouns_are_there() -> None:
-    expected = {"ScanFacts", "SliceRef", "Slice", "Series", "Skipped", "Point", "Region", "Prediction", "Context", "Evidence", "Finding"}
+    expected = {
+        "ScanFacts",
+        "SliceRef",
+        "Slice",
+        "Series",
+        "Skipped",
+        "Point",
+        "Region",
+        "Prediction",
+        "Context",
+        "Evidence",
+        "Finding",
+    }
     assert expected <= {noun.__name__ for noun in NOUNS}
 
 
@@ -55,14 +75,21 @@ def test_what_is_not_said_stays_empty() -> None:
 
 def test_defaults_are_not_shared() -> None:
     assert Point(1, "a").cells is not Point(2, "b").cells
-    assert Finding(Point(1, "a"), "unusual").p_by_family is not Finding(Point(1, "a"), "unusual").p_by_family
+    assert (
+        Finding(Point(1, "a"), "unusual").p_by_family
+        is not Finding(Point(1, "a"), "unusual").p_by_family
+    )
     assert Evidence("noise", 1.0).measures is not Evidence("noise", 1.0).measures
 
 
 def test_verdicts_are_the_ones_that_are_given() -> None:
     given = {verdict_of(p) for p in (1.0, 0.05, 0.01)}
     assert given == set(VERDICTS[:3])
-    assert not [verdict for verdict in VERDICTS if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())]
+    assert not [
+        verdict
+        for verdict in VERDICTS
+        if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())
+    ]
 
 
 def test_families_that_are_offered_have_a_name() -> None:

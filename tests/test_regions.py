@@ -17,7 +17,9 @@ def scan(spacing: tuple[float, float] | None, shape: tuple[int, int] = (40, 60))
     from pathlib import Path
 
     pixels = np.zeros(shape, dtype=np.float32)
-    return Slice(SliceRef(Path("a.dcm")), ScanFacts(spacing_mm=spacing), pixels, np.ones(shape, dtype=bool))
+    return Slice(
+        SliceRef(Path("a.dcm")), ScanFacts(spacing_mm=spacing), pixels, np.ones(shape, dtype=bool)
+    )
 
 
 def test_the_usual_radius_is_the_modalitys_in_mm() -> None:
@@ -38,7 +40,9 @@ def test_oblong_pixels_are_split_by_the_geometric_mean() -> None:
 
 
 def test_a_small_radius_is_widened_to_what_can_be_measured() -> None:
-    assert region_of(Point(2, "a", 5, 5, radius_mm=1.0), scan((0.7, 0.7)), CT).radius_px == SMALLEST_PX
+    assert (
+        region_of(Point(2, "a", 5, 5, radius_mm=1.0), scan((0.7, 0.7)), CT).radius_px == SMALLEST_PX
+    )
 
 
 def test_without_spacing_pixels_count() -> None:
@@ -48,15 +52,29 @@ def test_without_spacing_pixels_count() -> None:
 
 
 def test_millimetres_without_spacing_are_refused() -> None:
-    with pytest.raises(PointsError, match=r"row 7: 'a' has no pixel spacing.*leave the radius empty"):
+    with pytest.raises(
+        PointsError, match=r"row 7: 'a' has no pixel spacing.*leave the radius empty"
+    ):
         region_of(Point(7, "a", 5, 5, radius_mm=4.0), scan(None), CT)
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "name", "last"), [(-1, 5, "X", 59), (60, 5, "X", 59), (5, -0.6, "Y", 39), (5, 39.6, "Y", 39), (float("nan"), 5, "X", 59)]
+    ("x", "y", "name", "last"),
+    [
+        (-1, 5, "X", 59),
+        (60, 5, "X", 59),
+        (5, -0.6, "Y", 39),
+        (5, 39.6, "Y", 39),
+        (float("nan"), 5, "X", 59),
+    ],
 )
-def test_points_outside_are_refused_with_the_range(x: float, y: float, name: str, last: int) -> None:
-    with pytest.raises(PointsError, match=rf"row 3: {name} = \S+ lies outside 'a', whose {name} runs from 0 to {last}"):
+def test_points_outside_are_refused_with_the_range(
+    x: float, y: float, name: str, last: int
+) -> None:
+    with pytest.raises(
+        PointsError,
+        match=rf"row 3: {name} = \S+ lies outside 'a', whose {name} runs from 0 to {last}",
+    ):
         region_of(Point(3, "a", x, y), scan((1.0, 1.0)), CT)
 
 
@@ -74,10 +92,17 @@ def test_the_border_pixels_are_inside(x: float, y: float) -> None:
         (10.0, None, "radius 14.9 px"),
     ],
 )
-def test_a_radius_is_told_each_way_where_pixels_are_oblong(radius_mm: float | None, spacing: tuple[float, float] | None, words: str) -> None:
+def test_a_radius_is_told_each_way_where_pixels_are_oblong(
+    radius_mm: float | None, spacing: tuple[float, float] | None, words: str
+) -> None:
     assert radius_in_words(14.907, radius_mm, spacing) == words
 
 
 def test_a_region_that_is_no_disk_in_mm_has_a_note() -> None:
     assert shape_note(None) == shape_note((0.7, 0.7)) == ()
-    assert shape_note((0.5, 0.9)) == ("the region is a disk of pixels, which are 0.9 mm wide and 0.5 mm high, so its radius in mm is a mean",)
+    assert shape_note((0.5, 0.9)) == (
+        (
+            "the region is a disk of pixels, which are 0.9 mm wide and 0.5 mm high, so its radius "
+            "in mm is a mean"
+        ),
+    )

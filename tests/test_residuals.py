@@ -11,7 +11,9 @@ from dfd.residuals import LARGEST_Z, MAPS, leave_one_out, residual_maps
 def neighbours(shown: torch.Tensor) -> torch.Tensor:
     """Mean of the visible pixels of a 3 x 3 neighbourhood, spread 1."""
     pixels, seen = shown[:, :1], 1 - shown[:, 1:]
-    pooled = torch.nn.functional.avg_pool2d(pixels * seen, 3, 1, 1) / torch.nn.functional.avg_pool2d(seen, 3, 1, 1).clamp_min(1e-3)
+    pooled = torch.nn.functional.avg_pool2d(
+        pixels * seen, 3, 1, 1
+    ) / torch.nn.functional.avg_pool2d(seen, 3, 1, 1).clamp_min(1e-3)
     return torch.cat([pooled, torch.zeros_like(pooled)], dim=1)
 
 
@@ -28,7 +30,9 @@ def test_no_pixel_is_seen_by_its_own_prediction() -> None:
 def test_maps_by_hand() -> None:
     pixels = torch.zeros(1, 1, 9, 9)
     pixels[0, 0, 4, 4] = 3.0
-    maps = residual_maps(pixels, torch.ones_like(pixels), torch.full_like(pixels, float(np.log(2.0))))
+    maps = residual_maps(
+        pixels, torch.ones_like(pixels), torch.full_like(pixels, float(np.log(2.0)))
+    )
     assert maps.shape == (1, len(MAPS), 9, 9)
     z = (3.0 - 1.0) / 2.0
     assert np.isclose(maps[0, 0, 4, 4], 0.5 * z)

@@ -1,4 +1,7 @@
-"""A whole slice: judged as the largest of many, with the regions that stand out and how many chance would bring."""
+"""A whole slice: judged as the largest of many.
+
+With the regions that stand out and how many chance would bring.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ STEP = 16.0
 
 
 def statistics(rng: np.random.Generator, places: int = 100) -> list[dict[str, float]]:
-    return [{"noise": float(noise), "synthesis": float(synthesis)} for noise, synthesis in rng.gamma(9.0, 0.12, (places, 2))]
+    return [
+        {"noise": float(noise), "synthesis": float(synthesis)}
+        for noise, synthesis in rng.gamma(9.0, 0.12, (places, 2))
+    ]
 
 
 def patients(count: int = 12, slices: int = 4, seed: int = 0) -> list[list[list[dict[str, float]]]]:
@@ -48,14 +54,25 @@ def calibration() -> Calibration:
     whole = fit_screening(patients())
     assert whole is not None
     tables, combined = fit([rows for slices in patients(seed=1) for rows in [slices[0]]])
-    return Calibration("ct_lung_inpainting", "ab", 10.0, tables, combined=combined, settings={SCREENING: whole})
+    return Calibration(
+        "ct_lung_inpainting", "ab", 10.0, tables, combined=combined, settings={SCREENING: whole}
+    )
 
 
 def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
     """The rows as places of a grid ten wide."""
-    regions = [Region(STEP * (number % 10), STEP * (number // 10), radius, 10.0) for number in range(len(rows))]
+    regions = [
+        Region(STEP * (number % 10), STEP * (number // 10), radius, 10.0)
+        for number in range(len(rows))
+    ]
     measures = {"noise": {"energy": 5.0}, "synthesis": {"energy": -1.0, "replaced content": 5.0}}
-    evidence = [[Evidence(family, value, measures[family], "lung", f"the {family} is strange") for family, value in row.items()] for row in rows]
+    evidence = [
+        [
+            Evidence(family, value, measures[family], "lung", f"the {family} is strange")
+            for family, value in row.items()
+        ]
+        for row in rows
+    ]
     return Places(regions, evidence)
 
 
@@ -63,45 +80,81 @@ def genuine(seed: int = 5) -> list[dict[str, float]]:
     return statistics(np.random.default_rng(seed))
 
 
-def test_a_genuine_slice_has_a_large_p_value_and_says_where_it_is_strangest(calibration: Calibration) -> None:
+def test_a_genuine_slice_has_a_large_p_value_and_says_where_it_is_strangest(
+    calibration: Calibration,
+) -> None:
     finding, suspicions = judge_slice(POINT, places(genuine()), calibration, Circumstances(10.0))
     assert finding.verdict == "no anomaly found"
     assert finding.p_value > 0.1
     assert finding.score == pytest.approx(-math.log10(finding.p_value))
     assert finding.form == ""
-    assert finding.reason.startswith(("no region stands out: the strangest of 100 lies at x ", "the only suspicious region lies at x "))
+    assert finding.reason.startswith(
+        (
+            "no region stands out: the strangest of 100 lies at x ",
+            "the only suspicious region lies at x ",
+        )
+    )
     assert all(each.expected_false_alarms <= MOST_FALSE_ALARMS for each in suspicions)
 
 
 def test_p_values_of_genuine_slices_are_not_too_small(calibration: Calibration) -> None:
-    found = [judge_slice(POINT, places(genuine(seed)), calibration, Circumstances(10.0))[0].p_value for seed in range(100, 300)]
+    found = [
+        judge_slice(POINT, places(genuine(seed)), calibration, Circumstances(10.0))[0].p_value
+        for seed in range(100, 300)
+    ]
     assert np.mean(np.array(found) <= 0.2) < 0.27
     assert np.mean(found) == pytest.approx(0.5, abs=0.1)
 
 
 def test_expected_false_alarms_are_what_genuine_slices_show(calibration: Calibration) -> None:
-    listed = [len(judge_slice(POINT, places(genuine(seed), radius=0.1), calibration, Circumstances(10.0))[1]) for seed in range(100, 300)]
+    listed = [
+        len(
+            judge_slice(POINT, places(genuine(seed), radius=0.1), calibration, Circumstances(10.0))[
+                1
+            ]
+        )
+        for seed in range(100, 300)
+    ]
     assert 0.05 < np.mean(listed) < 1.2  # the tail is extended on its cautious side
 
 
-def test_a_strange_region_is_the_first_of_the_list_and_the_reason_of_the_slice(calibration: Calibration) -> None:
+def test_a_strange_region_is_the_first_of_the_list_and_the_reason_of_the_slice(
+    calibration: Calibration,
+) -> None:
     rows = genuine()
     rows[34] = {"noise": 8.0, "synthesis": 1.0}
     rows[35] = {"noise": 7.0, "synthesis": 1.0}
     rows[88] = {"noise": 1.0, "synthesis": 6.0}
-    finding, suspicions = judge_slice(POINT, places(rows), calibration, Circumstances(10.0, remarks=("the slice was derived",)))
+    finding, suspicions = judge_slice(
+        POINT, places(rows), calibration, Circumstances(10.0, remarks=("the slice was derived",))
+    )
     assert finding.verdict != "no anomaly found"
     assert finding.point == POINT
     assert (finding.radius_mm, finding.tissue, finding.extrapolated) == (10.0, "lung", True)
-    assert [(each.finding.point.x, each.finding.point.y) for each in suspicions[:2]] == [(64.0, 48.0), (128.0, 128.0)]
-    assert [each.expected_false_alarms for each in suspicions] == sorted(each.expected_false_alarms for each in suspicions)
-    assert (suspicions[0].finding.form, suspicions[1].finding.form) == ("adversarial noise", "AI edit")
-    begin = f"the strongest of {len(suspicions)} suspicious regions lies at x 64, y 48: the noise is strange; "
+    assert [(each.finding.point.x, each.finding.point.y) for each in suspicions[:2]] == [
+        (64.0, 48.0),
+        (128.0, 128.0),
+    ]
+    assert [each.expected_false_alarms for each in suspicions] == sorted(
+        each.expected_false_alarms for each in suspicions
+    )
+    assert (suspicions[0].finding.form, suspicions[1].finding.form) == (
+        "adversarial noise",
+        "AI edit",
+    )
+    begin = (
+        f"the strongest of {len(suspicions)} suspicious regions lies at x 64, y 48: the noise is "
+        "strange; "
+    )
     assert finding.reason.startswith(begin)
-    assert finding.reason.endswith(" such regions are expected by chance in a genuine slice; the slice was derived")
+    assert finding.reason.endswith(
+        " such regions are expected by chance in a genuine slice; the slice was derived"
+    )
 
 
-def test_expected_false_alarms_are_places_times_the_p_value_of_one(calibration: Calibration) -> None:
+def test_expected_false_alarms_are_places_times_the_p_value_of_one(
+    calibration: Calibration,
+) -> None:
     rows = genuine()
     rows[34] = {"noise": 8.0, "synthesis": math.nan}
     _, suspicions = judge_slice(POINT, places(rows), calibration, Circumstances(10.0))
@@ -112,17 +165,24 @@ def test_expected_false_alarms_are_places_times_the_p_value_of_one(calibration: 
     assert p_of_places(places(rows), calibration)[34] == p
 
 
-def test_places_that_share_pixels_with_a_stranger_one_are_not_listed(calibration: Calibration) -> None:
+def test_places_that_share_pixels_with_a_stranger_one_are_not_listed(
+    calibration: Calibration,
+) -> None:
     rows = genuine()
     for number in (33, 34, 35, 43, 44, 45):
         rows[number] = {"noise": 8.0 + 0.1 * number, "synthesis": 1.0}
     _, suspicions = judge_slice(POINT, places(rows), calibration, Circumstances(10.0))
     near = [each for each in suspicions if 40 <= each.finding.point.y <= 70]
-    assert [(each.finding.point.x, each.finding.point.y) for each in near] == [(80.0, 64.0), (48.0, 64.0)]
+    assert [(each.finding.point.x, each.finding.point.y) for each in near] == [
+        (80.0, 64.0),
+        (48.0, 64.0),
+    ]
 
 
 @pytest.mark.parametrize("measured", [[], [{"noise": math.nan, "synthesis": math.nan}]])
-def test_a_slice_without_a_place_is_not_assessable(calibration: Calibration, measured: list[dict[str, float]]) -> None:
+def test_a_slice_without_a_place_is_not_assessable(
+    calibration: Calibration, measured: list[dict[str, float]]
+) -> None:
     finding, suspicions = judge_slice(POINT, places(measured), calibration, Circumstances(10.0))
     assert (finding.verdict, finding.reason, suspicions) == ("not assessable", NO_PLACE, ())
 
@@ -132,13 +192,21 @@ def test_a_calibration_of_points_alone_gives_a_map_and_no_verdict(calibration: C
     finding, suspicions = judge_slice(POINT, places(genuine()), lone, Circumstances(10.0))
     assert (finding.verdict, finding.reason, suspicions) == ("not assessable", NOT_CALIBRATED, ())
     assert "run `dfd calibrate`" in finding.reason
-    assert ((p_of_places(places(genuine()), lone) > 0) & (p_of_places(places(genuine()), lone) <= 1)).all()
+    assert (
+        (p_of_places(places(genuine()), lone) > 0) & (p_of_places(places(genuine()), lone) <= 1)
+    ).all()
     one_family = replace(lone, tables={"noise": lone.tables["noise"]}, combined=None)
-    assert p_of_places(places(genuine()), one_family)[3] == p_value(genuine()[3]["noise"], lone.tables["noise"])[0]
+    assert (
+        p_of_places(places(genuine()), one_family)[3]
+        == p_value(genuine()[3]["noise"], lone.tables["noise"])[0]
+    )
 
 
 def test_without_a_calibration_nothing_is_said() -> None:
-    assert "has no calibration" in judge_slice(POINT, places(genuine()), None, Circumstances(10.0))[0].reason
+    assert (
+        "has no calibration"
+        in judge_slice(POINT, places(genuine()), None, Circumstances(10.0))[0].reason
+    )
 
 
 def test_the_tables_hold_places_and_maxima_of_each_patient() -> None:
@@ -152,18 +220,25 @@ def test_the_tables_hold_places_and_maxima_of_each_patient() -> None:
 
 
 def test_few_maxima_that_agree_promise_nothing_beyond_them() -> None:
-    whole = fit_screening([[[{"noise": 1.0}] * 99 + [{"noise": 3.0 + 1e-4 * number}]] for number in range(5)])
+    whole = fit_screening(
+        [[[{"noise": 1.0}] * 99 + [{"noise": 3.0 + 1e-4 * number}]] for number in range(5)]
+    )
     assert p_value(4.0 * whole.maximum.patients[-1][-1], whole.maximum)[0] > 0.04
 
 
 def test_it_is_stored_and_thinned(calibration: Calibration) -> None:
     again = from_json(to_json(calibration))
-    one, other = (judge_slice(POINT, places(genuine()), each, Circumstances(10.0)) for each in (again, calibration))
+    one, other = (
+        judge_slice(POINT, places(genuine()), each, Circumstances(10.0))
+        for each in (again, calibration)
+    )
     assert one == other
     assert len(without(0, calibration).settings[SCREENING].maximum.patients) == 11
 
 
-@pytest.mark.parametrize(("expected", "words"), [(0.0002, "fewer than 0.001"), (0.0204, "0.02"), (3.21, "3.2")])
+@pytest.mark.parametrize(
+    ("expected", "words"), [(0.0002, "fewer than 0.001"), (0.0204, "0.02"), (3.21, "3.2")]
+)
 def test_counts_in_words(expected: float, words: str) -> None:
     assert count_in_words(expected) == words
 

@@ -1,4 +1,7 @@
-"""Sentences that know where names stand in them, and that nobody puts one into another without its names."""
+"""Sentences that know where names stand in them.
+
+And that nobody puts one into another without its names.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,23 @@ def test_a_name_is_replaced_where_it_stands_and_nowhere_else(name: str, other: s
     assert hidden(again) == f"before {hidden(sentence)}"
 
 
-@pytest.mark.parametrize("name", ["slice", "noise", "the", "in", "tissue", "", "O'Brien", 'a"b', "a\nb", "\ufdd0", "\ufdd1x\ufdd0", "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slice",
+        "noise",
+        "the",
+        "in",
+        "tissue",
+        "",
+        "O'Brien",
+        'a"b',
+        "a\nb",
+        "\ufdd0",
+        "\ufdd1x\ufdd0",
+        "\ud800",
+    ],
+)
 def test_the_text_for_people_holds_no_marks(name: str) -> None:
     sentence = Sentence(f"{named(name)} {quoted(name)} {ALWAYS}")
     assert not {"\ufdd0", "\ufdd1"} & set(sentence)
@@ -70,7 +89,9 @@ def test_joined_keeps_names_of_sentences_and_of_marked_text() -> None:
         ("", "(hidden)"),
     ],
 )
-def test_a_sentence_on_a_file_begins_with_it_or_is_a_name_as_a_whole(text: str, wanted: str) -> None:
+def test_a_sentence_on_a_file_begins_with_it_or_is_a_name_as_a_whole(
+    text: str, wanted: str
+) -> None:
     sentence = beginning_with("/d/in/a", text)
     assert sentence == text
     assert hidden(sentence) == wanted
@@ -81,7 +102,14 @@ def test_records_and_errors_keep_sentences() -> None:
     point = Point(1, "a", error=text)
     finding = Finding(point, "unusual", reason=text, error=text)
     evidence = Evidence("noise", 1.0, reason=text, obstacle=text)
-    for told in (point.error, finding.reason, finding.error, evidence.reason, evidence.obstacle, SeriesError(text).sentence):
+    for told in (
+        point.error,
+        finding.reason,
+        finding.error,
+        evidence.reason,
+        evidence.obstacle,
+        SeriesError(text).sentence,
+    ):
         assert told == "a is cut off"
         assert hidden(told) == "(hidden) is cut off"
     error = pickle.loads(pickle.dumps(PointsError(text)))
@@ -92,8 +120,27 @@ def test_records_and_errors_keep_sentences() -> None:
 # --- the package
 
 SPEAKING = (
-    *("regions.py", "suitability.py", "hounsfield.py", "image_kinds.py", "points", "evidence", "calibration"),
-    *(f"bundle/{name}.py" for name in ("scoring", "screening", "twins", "context", "reader", "neighbours", "patient_points")),
+    *(
+        "regions.py",
+        "suitability.py",
+        "hounsfield.py",
+        "image_kinds.py",
+        "points",
+        "evidence",
+        "calibration",
+    ),
+    *(
+        f"bundle/{name}.py"
+        for name in (
+            "scoring",
+            "screening",
+            "twins",
+            "context",
+            "reader",
+            "neighbours",
+            "patient_points",
+        )
+    ),
 )
 """Where what is told of a row comes from."""
 SENTENCES = frozenset({"reason", "error", "obstacle", "sentence", "remarks", "notes"})
@@ -111,19 +158,39 @@ def modules(*names: str) -> Iterator[tuple[str, ast.Module]]:
 
 def bare_names(tree: ast.AST) -> list[str]:
     """What is put into text with ``!r`` where ``quoted`` should mark it."""
-    return [ast.unparse(node.value) for node in ast.walk(tree) if isinstance(node, ast.FormattedValue) and node.conversion == ord("r")]
+    return [
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FormattedValue) and node.conversion == ord("r")
+    ]
 
 
 def lost_names(tree: ast.AST) -> list[str]:
     """Sentences of records that become part of another text without ``marked`` or ``joined``."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Attribute) and node.value.attr in SENTENCES:
+        if (
+            isinstance(node, ast.FormattedValue)
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr in SENTENCES
+        ):
             found.append(ast.unparse(node.value))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "join"
+        ):
             inner = (each for word in node.args for each in ast.walk(word))
-            found += [ast.unparse(each) for each in inner if isinstance(each, ast.Attribute) and each.attr in SENTENCES]
-        if isinstance(node, ast.ExceptHandler) and node.name and OURS.search(ast.unparse(node.type or ast.Constant(""))):
+            found += [
+                ast.unparse(each)
+                for each in inner
+                if isinstance(each, ast.Attribute) and each.attr in SENTENCES
+            ]
+        if (
+            isinstance(node, ast.ExceptHandler)
+            and node.name
+            and OURS.search(ast.unparse(node.type or ast.Constant("")))
+        ):
             inner = (each for line in node.body for each in ast.walk(line))
             texts = (f"{{{node.name}}}", f"str({node.name})")
             found += [told for each in inner if (told := put_in(each)) in texts]
@@ -132,13 +199,23 @@ def lost_names(tree: ast.AST) -> list[str]:
 
 def put_in(node: ast.AST) -> str:
     """How an expression makes text of another."""
-    return f"{{{ast.unparse(node.value)}}}" if isinstance(node, ast.FormattedValue) else ast.unparse(node) if isinstance(node, ast.Call) else ""
+    return (
+        f"{{{ast.unparse(node.value)}}}"
+        if isinstance(node, ast.FormattedValue)
+        else ast.unparse(node)
+        if isinstance(node, ast.Call)
+        else ""
+    )
 
 
 def test_names_in_sentences_on_rows_are_marked() -> None:
     # A format of a calibration is nobody's name.
     allowed = {"content.get('format')"}
-    assert not {name: found for name, tree in modules(*SPEAKING) if (found := set(bare_names(tree)) - allowed)}
+    assert not {
+        name: found
+        for name, tree in modules(*SPEAKING)
+        if (found := set(bare_names(tree)) - allowed)
+    }
 
 
 def test_no_sentence_is_put_into_another_without_its_names() -> None:
@@ -169,11 +246,23 @@ def test_what_reading_says_of_a_file_begins_with_its_path() -> None:
     wrong = []
     for name, tree in modules("reading"):
         for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "SeriesError" and node.args and isinstance(node.args[0], ast.JoinedStr)):
+            if not (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "SeriesError"
+                and node.args
+                and isinstance(node.args[0], ast.JoinedStr)
+            ):
                 continue
-            put_in = [ast.unparse(part.value) for part in node.args[0].values if isinstance(part, ast.FormattedValue)]
+            put_in = [
+                ast.unparse(part.value)
+                for part in node.args[0].values
+                if isinstance(part, ast.FormattedValue)
+            ]
             first = node.args[0].values[0]
-            led = isinstance(first, ast.FormattedValue) and ast.unparse(first.value) in {"path", "folder"}
+            led = isinstance(first, ast.FormattedValue) and ast.unparse(first.value) in {
+                "path",
+                "folder",
+            }
             if not led or put_in.count("path") + put_in.count("folder") > 1:
                 wrong.append(f"{name}:{node.lineno}")
     assert not wrong

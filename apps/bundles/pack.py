@@ -1,4 +1,7 @@
-"""The bundles as zip files for others' tools: as committed, with the network as TorchScript besides. ``python apps/bundles/pack.py dist``."""
+"""The bundles as zip files for others' tools.
+
+As committed, with the network as TorchScript besides. ``python apps/bundles/pack.py dist``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from dfd.workflow import quiet_monai
 
 SCRIPT = Path("models", "model.ts")
 TOLERANCE = 1e-5
-"""Largest difference of any value that the module and its TorchScript may give, in units of the noise scale."""
+"""Largest difference of any value that the module and its TorchScript may give, in units of the
+noise scale."""
 SHAPES = ((64, 64), (50, 41), (128, 96))
 """Rows and columns to compare at; odd ones are padded inside the network."""
 
@@ -63,7 +67,9 @@ def export(bundle: Path, script: Path) -> None:
     network.load_state_dict(dict(model_file.load(bundle).weights))
     worst = max(difference(network, exported, shape) for shape in SHAPES)
     if not worst <= TOLERANCE:
-        raise BundleError(f"the TorchScript of {bundle.name} differs from the module by {worst:g}, more than {TOLERANCE:g}; do not ship it.")
+        raise BundleError(f"the TorchScript of {bundle.name} differs "
+            f"from the module by {worst:g}, more than "
+            f"{TOLERANCE:g}; do not ship it.")
 
 
 def difference(one: torch.nn.Module, other: torch.nn.Module, shape: tuple[int, int]) -> float:

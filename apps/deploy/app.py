@@ -2,7 +2,8 @@
 
     python apps/deploy -i STUDY -o OUTPUT
 
-``DFD_POINTS`` names a points file (else one in the study folder is taken, else every slice is screened), ``DFD_MODEL`` another model.
+``DFD_POINTS`` names a points file (else one in the study folder is taken, else every slice is
+screened), ``DFD_MODEL`` another model.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ class TamperApp(Application):
         output = Path(context.output_path)
         # Without the condition a source runs for ever.
         once = CountCondition(self, 1)
-        asked = {"points": Path(points) if points else None, "model": os.environ.get("DFD_MODEL") or AUTO}
-        self.score = TamperOperator(self, once, study=Path(context.input_path), output=output, **asked)
+        asked = {
+            "points": Path(points) if points else None,
+            "model": os.environ.get("DFD_MODEL") or AUTO,
+        }
+        self.score = TamperOperator(
+            self, once, study=Path(context.input_path), output=output, **asked
+        )
         self.add_flow(self.score, FindingsWriter(self, output=output), {("findings", "findings")})
 
 

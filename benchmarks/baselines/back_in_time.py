@@ -1,8 +1,12 @@
-"""The scheme of BTD: one reverse step of a diffusion that knows genuine patches, without noise added first; what it takes away is the score.
+"""The scheme of BTD.
 
-Grabovski, Yasur, Amit, Elovici, Mirsky 2024, Back-in-Time Diffusion, arXiv 2407.15169. The image stands for x(0), and the reverse step of least
-noise leads to x(-1). Ours differs: a smaller network, trained for CPU hours rather than GPU days, and the residual is averaged over the region that
-is asked about rather than over the patch.
+One reverse step of a diffusion that knows genuine patches, without noise added first; what it takes
+away is the score.
+
+Grabovski, Yasur, Amit, Elovici, Mirsky 2024, Back-in-Time Diffusion, arXiv 2407.15169. The image
+stands for x(0), and the reverse step of least noise leads to x(-1). Ours differs: a smaller
+network, trained for CPU hours rather than GPU days, and the residual is averaged over the region
+that is asked about rather than over the patch.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ class Variant:
     """Of a patch, in pixels."""
     low: float
     high: float
-    """HU for CT, multiples of the brightness scale for MR, that become -1 and 1; what lies beyond is cut."""
+    """HU for CT, multiples of the brightness scale for MR, that become -1 and 1; what lies beyond
+    is cut."""
 
 
 VARIANTS: dict[tuple[str, str], Variant] = {
@@ -43,7 +48,8 @@ VARIANTS: dict[tuple[str, str], Variant] = {
     ("ct_lung", "btd_unclipped"): Variant(96, -1024.0, 2000.0),
     ("mri_chest", "btd"): Variant(128, 0.0, BRIGHTEST),
 }
-"""(modality, name of the state). The published CT window cuts lung parenchyma away; the second is without that."""
+"""(modality, name of the state). The published CT window cuts lung parenchyma away; the second is
+without that."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,9 @@ def shown(pixels: FloatImage, modality: Modality, variant: Variant) -> tuple[Flo
     measured = measured_pixels(pixels, modality)
     unit = brightness_scale(pixels, measured) if modality.relative else 1.0
     filled = np.where(np.isfinite(pixels), pixels / unit, variant.low)
-    share = (np.clip(filled, variant.low, variant.high) - variant.low) / (variant.high - variant.low)
+    share = (np.clip(filled, variant.low, variant.high) - variant.low) / (
+        variant.high - variant.low
+    )
     return (2.0 * share - 1.0).astype(np.float32), measured
 
 
@@ -80,11 +88,19 @@ def prepare(view: SliceView, name: str) -> Prepared:
     except RuntimeError:
         raise state.stale(state.place(name, view.modality.name)) from None
     image, measured = shown(view.pixels, view.modality, variant)
-    return Prepared(filled_up(image, variant.side), filled_up(measured, variant.side), network.eval(), variant.side)
+    return Prepared(
+        filled_up(image, variant.side),
+        filled_up(measured, variant.side),
+        network.eval(),
+        variant.side,
+    )
 
 
 def reversed_once(patch: torch.Tensor, network: NoisePredictor) -> torch.Tensor:
-    """``[B, 1, S, S]`` in [-1, 1] after one reverse step (Ho et al. 2020, algorithm 2 at its last step, which adds no noise), cut to [-1, 1]."""
+    """``[B, 1, S, S]`` in [-1, 1] after one reverse step (Ho et al.
+
+    2020, algorithm 2 at its last step, which adds no noise), cut to [-1, 1].
+    """
     kept = kept_shares()[STEP]
     with torch.inference_mode():
         noise = network(patch, torch.full((len(patch),), STEP))
@@ -92,13 +108,19 @@ def reversed_once(patch: torch.Tensor, network: NoisePredictor) -> torch.Tensor:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mean squared difference, over the region, of the patch around it and what one reverse step makes of it.
+    """Mean squared difference, over the region.
 
-    In squared units of the noise of that step, >= 0. NaN where too little of the region is measured.
+    Of the patch around it and what one reverse step makes of it.
+
+    In squared units of the noise of that step, >= 0. NaN where too little of the region is
+    measured.
     """
     window = tuple(
         slice(start, start + prepared.side)
-        for start in (min(max(0, at - prepared.side // 2), size - prepared.side) for at, size in zip(centre[::-1], prepared.shown.shape, strict=True))
+        for start in (
+            min(max(0, at - prepared.side // 2), size - prepared.side)
+            for at, size in zip(centre[::-1], prepared.shown.shape, strict=True)
+        )
     )
     inside = region_mask(prepared.measured, centre, radius)
     if inside is None or not inside[window].any():

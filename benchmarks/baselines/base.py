@@ -16,7 +16,8 @@ from dfd.records import BoolImage, FloatImage, Prediction
 DIRECTION = "higher = more suspicious"
 """Of every baseline."""
 SUPPORT = 0.6
-"""Share of a region's pixels that must be measured; with fewer a baseline gives NaN. The same as for our own evidence."""
+"""Share of a region's pixels that must be measured; with fewer a baseline gives NaN. The same as
+for our own evidence."""
 
 Centre = tuple[int, int]
 """(x, y) in pixels."""
@@ -47,12 +48,20 @@ class Baseline:
     source: str
     modalities: tuple[str, ...] = ("ct_lung", "mri_chest")
     state: str = ""
-    """Name of what it learned, see ``benchmarks.baselines.state``; empty where it learns nothing."""
+    """Name of what it learned, see ``benchmarks.baselines.state``; empty where it learns
+    nothing."""
 
 
 def region_mask(known: BoolImage, centre: Centre, radius: float) -> BoolImage | None:
-    """``[H, W]`` pixels of ``known`` in the disk; None where they are less than ``SUPPORT`` of the whole disk, also beyond the border."""
-    inside = disk(known.shape[0], known.shape[1], (float(centre[0]), float(centre[1])), radius) & known
+    """``[H, W]`` pixels of ``known`` in the disk.
+
+    None where they are less than ``SUPPORT`` of the whole disk, also beyond the border.
+    """
+    inside = (
+        disk(known.shape[0], known.shape[1], (float(centre[0]), float(centre[1])), radius) & known
+    )
     reach = int(radius)
-    whole = np.count_nonzero(disk(2 * reach + 1, 2 * reach + 1, (float(reach), float(reach)), radius))
+    whole = np.count_nonzero(
+        disk(2 * reach + 1, 2 * reach + 1, (float(reach), float(reach)), radius)
+    )
     return inside if inside.sum() >= SUPPORT * whole else None

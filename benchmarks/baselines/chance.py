@@ -1,4 +1,7 @@
-"""A number that knows nothing of the slice: what every detector must beat, and a check on the benchmark itself."""
+"""A number that knows nothing of the slice.
+
+What every detector must beat, and a check on the benchmark itself.
+"""
 
 from __future__ import annotations
 

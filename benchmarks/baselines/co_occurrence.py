@@ -1,7 +1,10 @@
-"""The scheme of Splicebuster: how quantised high-pass residuals of neighbours occur together, against the rest of the same slice.
+"""The scheme of Splicebuster.
 
-Cozzolino, Poggi, Verdoliva 2015, Splicebuster, WIFS, sections II and III. Ours differs: one Gaussian instead of a mixture (the first of their two
-models), windows are disks, and the quantum follows the residual of the slice where theirs is 2 grey levels of an 8-bit picture.
+How quantised high-pass residuals of neighbours occur together, against the rest of the same slice.
+
+Cozzolino, Poggi, Verdoliva 2015, Splicebuster, WIFS, sections II and III. Ours differs: one
+Gaussian instead of a mixture (the first of their two models), windows are disks, and the quantum
+follows the residual of the slice where theirs is 2 grey levels of an 8-bit picture.
 """
 
 from __future__ import annotations
@@ -28,28 +31,48 @@ class Prepared:
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction
-        # A code that reaches to where nothing was measured is none; values that are only clipped stay in, as they stand in every window.
-        self.known = self.prediction.assessed & binary_erosion(np.isfinite(view.pixels), iterations=REACH_PX, border_value=1)
-        self.codes = codes(np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.known)
+        # A code that reaches to where nothing was measured is none; values that are only clipped
+        # stay in, as they stand in every window.
+        self.known = self.prediction.assessed & binary_erosion(
+            np.isfinite(view.pixels), iterations=REACH_PX, border_value=1
+        )
+        self.codes = codes(
+            np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.known
+        )
         self._usual: dict[float, tuple[Windows, Gaussian | None]] = {}
 
     def usual(self, radius: float) -> tuple[Windows, Gaussian | None]:
-        """The windows of ``radius``, and the law of their descriptors; None where they are too few."""
+        """The windows of ``radius``, and the law of their descriptors.
+
+        None where they are too few.
+        """
         if radius not in self._usual:
             windows = Windows(self.prediction, self.known, radius)
             enough = len(windows.places) >= FEWEST_WINDOWS
-            self._usual[radius] = windows, Gaussian(self.descriptors(windows.places, windows.counted)) if enough else None
+            self._usual[radius] = (
+                windows,
+                Gaussian(self.descriptors(windows.places, windows.counted)) if enough else None,
+            )
         return self._usual[radius]
 
-    def descriptors(self, places: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def descriptors(
+        self, places: NDArray[np.int64], counted: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
         """``[n, 2 * CLASSES]``: square roots of the shares of classes, along and across."""
         number = len(places)
         rows = np.broadcast_to(np.arange(number)[:, None], places.shape)[counted]
         shares = []
         for pair in (self.codes[:2], self.codes[2:]):
-            counts = sum(np.bincount(rows * CLASSES + plane.ravel()[places[counted]], minlength=number * CLASSES) for plane in pair)
+            counts = sum(
+                np.bincount(
+                    rows * CLASSES + plane.ravel()[places[counted]], minlength=number * CLASSES
+                )
+                for plane in pair
+            )
             histogram = np.asarray(counts, dtype=np.float64).reshape(number, CLASSES)
-            shares.append(np.sqrt(histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1.0)))
+            shares.append(
+                np.sqrt(histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1.0))
+            )
         return np.concatenate(shares, axis=1)
 
 
@@ -74,7 +97,10 @@ def prepare(view: SliceView) -> Prepared:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mahalanobis distance of the region's descriptor from those of the slice's windows of its size; unitless, >= 0."""
+    """Mahalanobis distance of a region's descriptor from those of the slice's windows of its size.
+
+    Unitless, >= 0.
+    """
     windows, law = prepared.usual(radius)
     own = windows.at(centre)
     if own is None or law is None:

@@ -1,4 +1,6 @@
-"""What the baselines cost: CPU seconds to prepare a slice and to measure a region, each on one slice of a patient of fold1.
+"""What the baselines cost.
+
+CPU seconds to prepare a slice and to measure a region, each on one slice of a patient of fold1.
 
     OMP_NUM_THREADS=1 python -m benchmarks.baselines.cost --modality ct_lung
 
@@ -29,17 +31,24 @@ def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
     scan = made[len(made) // 2]
     network = models.load(model, modality.name).network
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    return SliceView(scan.pixels, predict_slice(scan.pixels, network, modality), network, modality, sides.SEED), radius
+    return SliceView(
+        scan.pixels, predict_slice(scan.pixels, network, modality), network, modality, sides.SEED
+    ), radius
 
 
 def seconds_of(name: str, view: SliceView, radius: float) -> tuple[float, float, float]:
-    """CPU seconds of preparing, of the first region (some prepare per radius) and of each further one (median)."""
+    """CPU seconds of preparing.
+
+    Of the first region (some prepare per radius) and of each further one (median).
+    """
     baseline = BASELINES[name]
     baseline.prepare(view)  # files are read and libraries are loaded once, not once per slice
     started = time.process_time()
     prepared = baseline.prepare(view)
     preparing = time.process_time() - started
-    places = np.random.default_rng(view.seed).permutation(grid_centres(view.prediction, radius))[: REGIONS + 1]
+    places = np.random.default_rng(view.seed).permutation(grid_centres(view.prediction, radius))[
+        : REGIONS + 1
+    ]
     times = []
     for x, y in places:
         started = time.process_time()
@@ -53,12 +62,20 @@ def main() -> None:
     modality = MODALITIES[arguments.modality]
     view, radius = view_of(modality, arguments.model)
     names = ready(modality)
-    rows = [[name, *(f"{seconds:.4f}" for seconds in seconds_of(name, view, radius))] for name in names]
-    print(f"{modality.name}, a slice of {view.pixels.shape[0]} x {view.pixels.shape[1]}, regions of radius {radius:.1f} px; CPU seconds:\n")
+    rows = [
+        [name, *(f"{seconds:.4f}" for seconds in seconds_of(name, view, radius))] for name in names
+    ]
+    print(
+        f"{modality.name}, a slice of {view.pixels.shape[0]} x {view.pixels.shape[1]}, "
+        f"regions of radius {radius:.1f} px; CPU seconds:\n"
+    )
     print(command.table(["baseline", "a slice", "first region", "each further region"], rows))
     for name in offered(modality):
         if name not in names:
-            print(f"{name} has not learned yet: python -m benchmarks.baselines.train --modality {modality.name} --name {BASELINES[name].state}")
+            print(
+                f"{name} has not learned yet: python -m benchmarks.baselines.train --modality "
+                f"{modality.name} --name {BASELINES[name].state}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""The scheme of PatchCore on the masked predictor: is there anything in genuine slices that looks, to the network, like this place?
+"""The scheme of PatchCore on the masked predictor.
 
-Roth, Pemula, Zepeda, Schoelkopf, Brox, Gehler 2022, Towards Total Recall in Industrial Anomaly Detection, CVPR, section 3: locally averaged
-features of several depths, a greedy coreset of those of genuine images, and the distance to the nearest. Ours differs: the features are of our own
-network, each is divided by its deviation (that network has no norm), and the largest distance is not reweighted.
+Is there anything in genuine slices that looks, to the network, like this place?
+
+Roth, Pemula, Zepeda, Schoelkopf, Brox, Gehler 2022, Towards Total Recall in Industrial Anomaly
+Detection, CVPR, section 3: locally averaged features of several depths, a greedy coreset of those
+of genuine images, and the distance to the nearest. Ours differs: the features are of our own
+network, each is divided by its deviation (that network has no norm), and the largest distance is
+not reweighted.
 """
 
 from __future__ import annotations
@@ -47,7 +51,10 @@ KNOWN_SHARE = 0.5
 
 
 def _encoder(network: MaskedPredictor) -> list[nn.Module]:
-    """The first layer of each depth of MONAI's U-Net, which holds (down, skip around the next depth, up)."""
+    """The first layer of each depth of MONAI's U-Net.
+
+    Which holds (down, skip around the next depth, up).
+    """
     found, model = [], network.backbone.model
     for _ in range(LEVELS):
         found.append(model[0])
@@ -56,9 +63,15 @@ def _encoder(network: MaskedPredictor) -> list[nn.Module]:
 
 
 def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
-    """``[C, h, w]`` in cells of ``CELL_PX``, of a slice ``[H, W]`` in noise units of which nothing is hidden."""
+    """``[C, h, w]`` in cells of ``CELL_PX``, of a slice ``[H.
+
+    W]`` in noise units of which nothing is hidden.
+    """
     seen: list[torch.Tensor] = []
-    hooks = [layer.register_forward_hook(lambda _, __, output: seen.append(output)) for layer in _encoder(network)]
+    hooks = [
+        layer.register_forward_hook(lambda _, __, output: seen.append(output))
+        for layer in _encoder(network)
+    ]
     try:
         image = torch.from_numpy(np.ascontiguousarray(shown))
         with torch.inference_mode():
@@ -72,7 +85,11 @@ def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
         side = 2 ** (number + 1)
         level = functional.avg_pool2d(level, LOCAL, 1, LOCAL // 2, count_include_pad=False)
         level = functional.avg_pool2d(level, CELL_PX // side) if side < CELL_PX else level
-        level = functional.interpolate(level, scale_factor=float(side // CELL_PX), mode="bilinear") if side > CELL_PX else level
+        level = (
+            functional.interpolate(level, scale_factor=float(side // CELL_PX), mode="bilinear")
+            if side > CELL_PX
+            else level
+        )
         levels.append(level[0, :, : size[0], : size[1]].float())
     return torch.cat(levels)
 
@@ -85,8 +102,16 @@ def _known_cells(known: BoolImage) -> NDArray[np.bool_]:
     return np.asarray(shares >= KNOWN_SHARE)
 
 
-def fit(slices: Iterable[FloatImage], network: MaskedPredictor, modality: Modality, rng: np.random.Generator) -> Mapping[str, Any]:
-    """The memory of genuine ``slices`` (``[H, W]`` each, in HU or stored units), as ``state.save`` keeps it."""
+def fit(
+    slices: Iterable[FloatImage],
+    network: MaskedPredictor,
+    modality: Modality,
+    rng: np.random.Generator,
+) -> Mapping[str, Any]:
+    """The memory of genuine ``slices`` (``[H, W]`` each, in HU or stored units).
+
+    As ``state.save`` keeps it.
+    """
     found = []
     for pixels in slices:
         shown, measured, _ = normalised(pixels, modality.name)
@@ -106,8 +131,14 @@ def fit(slices: Iterable[FloatImage], network: MaskedPredictor, modality: Modali
 
 
 def coreset(pool: torch.Tensor, wanted: int, rng: np.random.Generator) -> torch.Tensor:
-    """Indices ``[wanted]`` of vectors ``[n, d]`` of which each in turn is the farthest from those before it (algorithm 1), in a random projection."""
-    projection = torch.from_numpy(rng.normal(size=(pool.shape[1], min(PROJECTED, pool.shape[1]))).astype(np.float32))
+    """Indices ``[wanted]`` of vectors ``[n.
+
+    D]`` of which each in turn is the farthest from those before it (algorithm 1), in a random
+    projection.
+    """
+    projection = torch.from_numpy(
+        rng.normal(size=(pool.shape[1], min(PROJECTED, pool.shape[1]))).astype(np.float32)
+    )
     points = pool @ projection
     chosen = [int(rng.integers(len(points)))]
     away = ((points - points[chosen[0]]) ** 2).sum(dim=1)
@@ -144,23 +175,35 @@ def prepare(view: SliceView) -> Prepared:
     learned = state.load(STATE, view.modality.name)
     if learned["network"] != digest(view.network):
         path = state.place(STATE, view.modality.name)
-        raise UsageError(f"{path} was made with another network; delete it and make it again with the network that is measured.")
+        raise UsageError(
+            f"{path} was made with another network; delete it and make it again with the "
+            "network that is measured."
+        )
     shown, _, _ = normalised(view.pixels, view.modality.name)
     if not view.prediction.assessed.any():
         return Prepared(np.full((1, 1), np.nan), (0, 0))
     window = window_of(view.prediction.assessed)
     known = _known_cells(view.prediction.assessed[window])
-    cells = features(shown[window], view.network)[:, torch.from_numpy(known)].T / learned["deviation"]
+    cells = (
+        features(shown[window], view.network)[:, torch.from_numpy(known)].T / learned["deviation"]
+    )
     distances = np.full(known.shape, np.nan)
-    distances[known] = torch.cat([torch.cdist(part, learned["memory"]).min(dim=1).values for part in cells.split(1024)]).numpy()
+    distances[known] = torch.cat(
+        [torch.cdist(part, learned["memory"]).min(dim=1).values for part in cells.split(1024)]
+    ).numpy()
     return Prepared(distances, (window[0].start, window[1].start))
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Largest distance, over the cells whose middle lies in the region, to the nearest of the memory; in deviations of a feature, >= 0."""
+    """Largest distance, over the cells whose middle lies in the region.
+
+    To the nearest of the memory; in deviations of a feature, >= 0.
+    """
     rows, columns = (
         start + CELL_PX * np.arange(size) + (CELL_PX - 1) / 2 - at
-        for start, size, at in zip(prepared.corner, prepared.distances.shape, centre[::-1], strict=True)
+        for start, size, at in zip(
+            prepared.corner, prepared.distances.shape, centre[::-1], strict=True
+        )
     )
     inside = prepared.distances[rows[:, None] ** 2 + columns[None] ** 2 <= radius**2]
     return float(np.nanmax(inside)) if np.isfinite(inside).any() else float("nan")

@@ -1,4 +1,7 @@
-"""The idea of the original tool: hide the region, let the network paint it, and call suspicious what comes out otherwise."""
+"""The idea of the original tool.
+
+Hide the region, let the network paint it, and call suspicious what comes out otherwise.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +39,24 @@ def prepare(view: SliceView) -> Prepared:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mean absolute difference of the region and what the network paints while all of it is hidden; in noise scales of the slice, >= 0."""
+    """Mean absolute difference of the region and what the network paints while all of it is hidden.
+
+    In noise scales of the slice, >= 0.
+    """
     inside = region_mask(prepared.measured, centre, radius)
     if inside is None:
         return float("nan")
     reach = int(radius) + ROOM_PX
     window = tuple(slice(max(0, at - reach), at + reach + 1) for at in centre[::-1])
     height, width = prepared.shown.shape
-    hidden = torch.from_numpy(np.ascontiguousarray(disk(height, width, (float(centre[0]), float(centre[1])), radius)[window]))
+    hidden = torch.from_numpy(
+        np.ascontiguousarray(
+            disk(height, width, (float(centre[0]), float(centre[1])), radius)[window]
+        )
+    )
     image = torch.from_numpy(np.ascontiguousarray(prepared.shown[window]))
     with torch.inference_mode():
-        painted = prepared.network(torch.stack([image.masked_fill(hidden, 0.0), hidden.float()])[None])[0, 0].float()
+        painted = prepared.network(
+            torch.stack([image.masked_fill(hidden, 0.0), hidden.float()])[None]
+        )[0, 0].float()
     return float((painted - image).abs().numpy()[inside[window]].mean())

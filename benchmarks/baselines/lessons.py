@@ -1,4 +1,7 @@
-"""How the baselines that learn do so, on genuine slices of the patients that the shipped weights learned from."""
+"""How the baselines that learn do so.
+
+On genuine slices of the patients that the shipped weights learned from.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ EMA_DECAY = 0.995
 
 
 class Denoising:
-    """Noise of a random step, mean squared error (Ho et al. 2020, algorithm 1). The network to keep is the running mean of the trained one."""
+    """Noise of a random step, mean squared error (Ho et al. 2020, algorithm 1).
+
+    The network to keep is the running mean of the trained one.
+    """
 
     kept = "mean"
 
@@ -36,20 +42,31 @@ class Denoising:
         for scan in material.scans:
             image, measured = shown(scan.pixels, modality, variant)
             body = measured & body_mask(scan.pixels, measured, modality)
-            self.by_patient.setdefault(scan.listed.patient, []).append((filled_up(image, self.side), filled_up(body, self.side)))
+            self.by_patient.setdefault(scan.listed.patient, []).append(
+                (filled_up(image, self.side), filled_up(body, self.side))
+            )
         self.network, mean = NoisePredictor().to(DEVICE), NoisePredictor().to(DEVICE)
         mean.load_state_dict(self.network.state_dict())
-        self.networks: Mapping[str, torch.nn.Module] = {"network": self.network, "mean": mean.requires_grad_(False)}
+        self.networks: Mapping[str, torch.nn.Module] = {
+            "network": self.network,
+            "mean": mean.requires_grad_(False),
+        }
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=RATE)
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"network": self.optimizer}
-        self.half = DEVICE.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # as our own network is trained
+        self.half = DEVICE.type == "cuda" or bool(
+            torch.cpu._is_avx512_bf16_supported()
+        )  # as our own network is trained
         self.shares = kept_shares().to(DEVICE)
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
-        genuine = torch.from_numpy(np.stack([self._patch(rng) for _ in range(BATCH)]))[:, None].to(DEVICE)
+        genuine = torch.from_numpy(np.stack([self._patch(rng) for _ in range(BATCH)]))[:, None].to(
+            DEVICE
+        )
         steps = torch.from_numpy(rng.integers(0, STEPS, BATCH)).to(DEVICE)
-        noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32)).to(DEVICE)
+        noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32)).to(
+            DEVICE
+        )
         kept = self.shares[steps][:, None, None, None]
         noised = kept.sqrt() * genuine + (1.0 - kept).sqrt() * noise
         with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=self.half):
@@ -60,7 +77,9 @@ class Denoising:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
-            for average, newest in zip(self.networks["mean"].parameters(), self.network.parameters(), strict=True):
+            for average, newest in zip(
+                self.networks["mean"].parameters(), self.network.parameters(), strict=True
+            ):
                 average.lerp_(newest, 1.0 - EMA_DECAY)
         return {"error": float(loss.detach())}
 

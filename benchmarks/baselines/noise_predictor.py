@@ -1,11 +1,17 @@
-"""The network of a diffusion on patches: it sees a noised patch and the time, and tells the noise."""
+"""The network of a diffusion on patches.
+
+It sees a noised patch and the time, and tells the noise.
+"""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import torch
-from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock, get_timestep_embedding
+from monai.networks.nets.diffusion_model_unet import (
+    DiffusionUNetResnetBlock,
+    get_timestep_embedding,
+)
 from torch import nn
 
 CHANNELS = (32, 48, 64, 96)
@@ -19,14 +25,20 @@ BETAS = (1e-4, 0.02)
 
 
 def kept_shares() -> torch.Tensor:
-    """``[STEPS]``: share of the variance of a patch that is left after each step (alpha-bar, eq. 4 of Ho et al.)."""
+    """``[STEPS]``: share of the variance of a patch that is left after each step (alpha-bar, eq.
+
+    4 of Ho et al.).
+    """
     return torch.cumprod(1.0 - torch.linspace(*BETAS, STEPS, dtype=torch.float64), dim=0).float()
 
 
 class NoisePredictor(nn.Module):
-    """U-Net of MONAI's residual blocks with time, without attention (MONAI's own ``DiffusionModelUNet`` cannot be built without it).
+    """U-Net of MONAI's residual blocks with time.
 
-    ``[B, 1, S, S]`` in [-1, 1] and noised, and ``[B]`` steps -> ``[B, 1, S, S]`` noise of unit variance. S is a multiple of 8.
+    Without attention (MONAI's own ``DiffusionModelUNet`` cannot be built without it).
+
+    ``[B, 1, S, S]`` in [-1, 1] and noised, and ``[B]`` steps -> ``[B, 1, S, S]`` noise of unit
+    variance. S is a multiple of 8.
     """
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
@@ -41,10 +53,16 @@ class NoisePredictor(nn.Module):
         pairs = list(pairwise(channels))
         self.enter = nn.Conv2d(1, channels[0], 3, padding=1)
         self.down = nn.ModuleList([block(count, count) for count in channels])
-        self.shrink = nn.ModuleList([nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairs])
-        self.grow = nn.ModuleList([nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in reversed(pairs)])
+        self.shrink = nn.ModuleList(
+            [nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairs]
+        )
+        self.grow = nn.ModuleList(
+            [nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in reversed(pairs)]
+        )
         self.up = nn.ModuleList([block(2 * fine, fine) for fine, _ in reversed(pairs)])
-        self.leave = nn.Sequential(nn.GroupNorm(GROUPS, channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1))
+        self.leave = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels[0]), nn.SiLU(), nn.Conv2d(channels[0], 1, 3, padding=1)
+        )
 
     def forward(self, patch: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """See the class."""

@@ -1,4 +1,7 @@
-"""Does the noise of a region have the variance that noise has elsewhere in the slice? No network, no tissue, no training."""
+"""Does the noise of a region have the variance that noise has elsewhere in the slice?
+
+No network, no tissue, no training.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,18 @@ class Prepared:
         scale = self.prediction.noise_scale if np.isfinite(self.prediction.noise_scale) else 1.0
         filled = np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64) / scale
         self.energy = convolve(filled, np.array(SECOND_DIFFERENCE), mode="nearest") ** 2 / UNIT
-        # A difference that reaches to where nothing was measured is none; values that are only clipped stay in, as they stand in every window.
-        self.known = self.prediction.assessed & binary_erosion(np.isfinite(view.pixels), np.ones((3, 3)), border_value=1)
+        # A difference that reaches to where nothing was measured is none; values that are only
+        # clipped stay in, as they stand in every window.
+        self.known = self.prediction.assessed & binary_erosion(
+            np.isfinite(view.pixels), np.ones((3, 3)), border_value=1
+        )
         self._usual: dict[float, tuple[Windows, float]] = {}
 
     def usual(self, radius: float) -> tuple[Windows, float]:
-        """The windows of ``radius`` and the median of their variances, NaN where there is no window."""
+        """The windows of ``radius`` and the median of their variances.
+
+        NaN where there is no window.
+        """
         if radius not in self._usual:
             windows = Windows(self.prediction, self.known, radius)
             found = mean_over(self.energy, windows.places, windows.counted)
@@ -43,7 +52,10 @@ def prepare(view: SliceView) -> Prepared:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Absolute log of the variance of the high-passed region over the median of the slice's windows of its size; >= 0, too smooth counts too."""
+    """Absolute log of the variance of the high-passed region over that of the slice.
+
+    The slice's is the median over its windows of the region's size. >= 0: too smooth counts too.
+    """
     windows, median = prepared.usual(radius)
     own = windows.at(centre)
     if own is None:

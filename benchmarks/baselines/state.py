@@ -1,4 +1,7 @@
-"""What a baseline has learned, as a file with the names of the patients it learned from, on whom its numbers mean nothing."""
+"""What a baseline has learned.
+
+As a file with the names of the patients it learned from, on whom its numbers mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,36 @@ FORMAT = "baseline 1"
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of what a baseline has learned, see ``sides.trained``; in ``folder`` where one is named."""
+    """The file of what a baseline has learned, see ``sides.trained``.
+
+    In ``folder`` where one is named.
+    """
     file = f"{modality}_{name}.pt"
     return folder / file if folder else trained(KIND, file)
 
 
-def save(name: str, modality: str, patients: Sequence[str], content: Mapping[str, Any], folder: Path | None = None) -> Path:
-    """Writes the file, whole or not at all, and gives its name. ``content``: tensors and plain values."""
+def save(
+    name: str,
+    modality: str,
+    patients: Sequence[str],
+    content: Mapping[str, Any],
+    folder: Path | None = None,
+) -> Path:
+    """Writes the file, whole or not at all, and gives its name.
+
+    ``content``: tensors and plain values.
+    """
     stream = io.BytesIO()
-    torch.save({"format": FORMAT, "name": name, "modality": modality, "patients": list(patients), "content": dict(content)}, stream)
+    torch.save(
+        {
+            "format": FORMAT,
+            "name": name,
+            "modality": modality,
+            "patients": list(patients),
+            "content": dict(content),
+        },
+        stream,
+    )
     path = place(name, modality, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, stream.getvalue())
@@ -56,13 +80,19 @@ def learned_from(name: str, modality: str) -> tuple[str, ...]:
 def _file(name: str, modality: str) -> Mapping[str, Any]:
     path = place(name, modality)
     if not path.exists():
-        raise UsageError(f"{path} is not there; make it with `python -m benchmarks.baselines.train --modality {modality} --name {name}`.")
+        raise UsageError(
+            f"{path} is not there; make it with `python -m benchmarks.baselines.train "
+            f"--modality {modality} --name {name}`."
+        )
     return _read(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> Mapping[str, Any]:
-    """A benchmark asks for the same few files once per slice; ``changed`` makes a new one be read."""
+    """A benchmark asks for the same few files once per slice.
+
+    ``changed`` makes a new one be read.
+    """
     content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if content.get("format") != FORMAT:
         raise stale(path)

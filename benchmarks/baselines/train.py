@@ -1,10 +1,13 @@
-"""Makes what the baselines must have learned, from the patients that the shipped weights learned from: fold1 and the test can be measured with it.
+"""Makes what the baselines must have learned.
 
-    python -m benchmarks.baselines.train --modality ct_lung                          # all of the modality
+From the patients that the shipped weights learned from: fold1 and the test can be measured with it.
+
+    python -m benchmarks.baselines.train --modality ct_lung    # all of the modality
     python -m benchmarks.baselines.train --modality ct_lung --name btd_unclipped
 
-What is made is kept in runs/baselines, with the names of its patients, and not made again; what was interrupted goes on, at most a minute of work
-is lost. A diffusion is trained for --cpu-minutes of CPU time over all parts, as long as our own network.
+What is made is kept in runs/baselines, with the names of its patients, and not made again; what was
+interrupted goes on, at most a minute of work is lost. A diffusion is trained for --cpu-minutes of
+CPU time over all parts, as long as our own network.
 """
 
 from __future__ import annotations
@@ -61,13 +64,19 @@ def train(name: str, material: Material, effort: Effort) -> Path:
         return path
     if name == feature_memory.STATE:
         network = models.load(effort.model, material.modality).network
-        chosen = (material.scans[index].pixels for index in spread(len(material.scans), effort.slices))
-        content = feature_memory.fit(chosen, network, MODALITIES[material.modality], np.random.default_rng(sides.SEED))
+        chosen = (
+            material.scans[index].pixels for index in spread(len(material.scans), effort.slices)
+        )
+        content = feature_memory.fit(
+            chosen, network, MODALITIES[material.modality], np.random.default_rng(sides.SEED)
+        )
     else:
         torch.manual_seed(sides.SEED)
         lesson = Denoising(material, name)
         logger.info("%s: %.0f CPU minutes", name, effort.cpu_minutes)
-        content = teach(lesson, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps)
+        content = teach(
+            lesson, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps
+        )
     return state.save(name, material.modality, material.patients, content, effort.folder)
 
 
@@ -80,20 +89,40 @@ def chosen(names: list[str], modality: str) -> list[str]:
     known = names_of(modality)
     strange = sorted(set(names) - set(known))
     if strange:
-        raise UsageError(f"{strange[0]!r} is learned by no baseline for {modality}; choose from {', '.join(known)}.")
+        raise UsageError(
+            f"{strange[0]!r} is learned by no baseline for {modality}; choose from "
+            f"{', '.join(known)}."
+        )
     return names or known
 
 
 def main() -> None:
     parser = command.parser(__doc__)
-    parser.add_argument("--name", action="append", metavar="NAME", help="what to make (default: all of the modality)")
-    parser.add_argument("--cpu-minutes", type=float, default=CPU_MINUTES, help="for each diffusion, over all parts (default: %(default)s)")
+    parser.add_argument(
+        "--name",
+        action="append",
+        metavar="NAME",
+        help="what to make (default: all of the modality)",
+    )
+    parser.add_argument(
+        "--cpu-minutes",
+        type=float,
+        default=CPU_MINUTES,
+        help="for each diffusion, over all parts (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     names = chosen(arguments.name or [], arguments.modality)
     effort = Effort(arguments.cpu_minutes, model=arguments.model)
     if arguments.quick:
-        effort = Effort(most_steps=2, slices=2, model=arguments.model, folder=command.QUICK_RESULTS / "baselines")
-    material = Material(arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED)))
+        effort = Effort(
+            most_steps=2,
+            slices=2,
+            model=arguments.model,
+            folder=command.QUICK_RESULTS / "baselines",
+        )
+    material = Material(
+        arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED))
+    )
     for name in names:
         train(name, material, effort)
 

@@ -11,7 +11,10 @@ from dfd.records import BoolImage, Prediction
 
 
 class Windows:
-    """Pixels of disks of one radius. Windows of which less than ``SUPPORT`` is known are left out."""
+    """Pixels of disks of one radius.
+
+    Windows of which less than ``SUPPORT`` is known are left out.
+    """
 
     def __init__(self, prediction: Prediction, known: BoolImage, radius: float) -> None:
         self.known, self.offsets = known, disk_offsets(radius)
@@ -25,7 +28,10 @@ class Windows:
         return (places, counted) if counted.mean() >= SUPPORT else None
 
     def _pixels(self, centres: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Flat indices ``[n, k]`` of the pixels of each disk, and which of them are known; those beyond the border are not."""
+        """Flat indices ``[n, k]`` of the pixels of each disk, and which of them are known.
+
+        Those beyond the border are not.
+        """
         height, width = self.known.shape
         rows = centres[:, 1:] + self.offsets[:, 0]
         columns = centres[:, :1] + self.offsets[:, 1]
@@ -34,6 +40,10 @@ class Windows:
         return places, within & self.known.ravel()[places]
 
 
-def mean_over(values: NDArray[np.float64], places: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+def mean_over(
+    values: NDArray[np.float64], places: NDArray[np.int64], counted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """``[n]``: mean of ``values`` (``[H, W]``) over the counted pixels of each window."""
-    return np.asarray((values.ravel()[places] * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1))
+    return np.asarray(
+        (values.ravel()[places] * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    )

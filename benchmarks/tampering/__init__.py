@@ -1,7 +1,10 @@
-"""Forgers of the benchmark, by name. Never imported by ``dfd``: what detects must not know what is detected.
+"""Forgers of the benchmark, by name.
 
-A forger is a pure function of a canvas, a mask and a generator, and gives the slice with that mask edited. It goes through ``paste``, so that
-outside the mask not one value changes and inside it values are whole numbers within the range of the slice, as they would be in a file.
+Never imported by ``dfd``: what detects must not know what is detected.
+
+A forger is a pure function of a canvas, a mask and a generator, and gives the slice with that mask
+edited. It goes through ``paste``, so that outside the mask not one value changes and inside it
+values are whole numbers within the range of the slice, as they would be in a file.
 """
 
 from __future__ import annotations

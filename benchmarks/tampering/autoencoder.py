@@ -1,4 +1,7 @@
-"""The round trip through an autoencoder: what every latent-diffusion editor does to the pixels it writes, even where it changes no content."""
+"""The round trip through an autoencoder.
+
+What every latent-diffusion editor does to the pixels it writes, even where it changes no content.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ FEATHER_PX = 3.0
 
 @dataclass(frozen=True)
 class Canvas:
-    """A slice and what a forger with the same network knows of it. All ``[H, W]``, in HU or stored units."""
+    """A slice and what a forger with the same network knows of it.
+
+    All ``[H, W]``, in HU or stored units.
+    """
 
     pixels: FloatImage
     """NaN where there is no measurement."""
@@ -27,13 +30,15 @@ class Canvas:
     hole: FloatImage
     """Prediction of whole regions while they are hidden, valid inside the masks."""
     stack: NDArray[np.float32] | None = None
-    """``[S, H, W]``: neighbouring slices in order of position, evenly spaced, ``pixels`` among them. NaN where there is no measurement."""
+    """``[S, H, W]``: neighbouring slices in order of position, evenly spaced, ``pixels`` among
+    them. NaN where there is no measurement."""
     index: int = 0
     """Which slice of ``stack`` is ``pixels``."""
     spacing_mm: tuple[float, float, float] | None = None
     """Distance of (slices, rows, columns)."""
     patient: str = ""
-    """Whose slice it is: a forger that learned from patients refuses its own, and one that is not named."""
+    """Whose slice it is: a forger that learned from patients refuses its own, and one that is not
+    named."""
     modality: str = "ct_lung"
 
 
@@ -42,11 +47,14 @@ Forger: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImag
 Centre: TypeAlias = tuple[float, float]
 """(x, y) in pixels."""
 SiteForger: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
-"""A forger that edits around a place by a size of its own, as attackers do who want a lesion there; what it edited is what has changed."""
+"""A forger that edits around a place by a size of its own, as attackers do who want a lesion there;
+what it edited is what has changed."""
 
 
 def paste(pixels: FloatImage, changed: FloatImage, mask: BoolImage) -> FloatImage:
-    """``pixels`` with the values of ``changed`` inside ``mask``, as whole numbers within the range of the slice.
+    """``pixels`` with the values of ``changed`` inside ``mask``.
+
+    As whole numbers within the range of the slice.
 
     What held no measurement still holds none.
     """
@@ -64,14 +72,19 @@ def weights(mask: BoolImage, feather_px: float) -> FloatImage:
     return np.clip(depth / (feather_px + 1.0), 0.0, 1.0).astype(np.float32)
 
 
-def blended(pixels: FloatImage, changed: FloatImage, mask: BoolImage, feather_px: float) -> FloatImage:
+def blended(
+    pixels: FloatImage, changed: FloatImage, mask: BoolImage, feather_px: float
+) -> FloatImage:
     """``changed`` faded into ``pixels``, pasted back."""
     share = weights(mask, feather_px)
     return paste(pixels, np.asarray(share * changed + (1 - share) * pixels, dtype=np.float32), mask)
 
 
 def residual_scale(canvas: Canvas, mask: BoolImage) -> float:
-    """Root mean square of the residual inside ``mask``: what the noise that neighbours do not foretell amounts to there."""
+    """Root mean square of the residual inside ``mask``.
+
+    What the noise that neighbours do not foretell amounts to there.
+    """
     residual = (canvas.pixels - canvas.mean)[mask & np.isfinite(canvas.pixels)]
     return float(np.sqrt(np.mean(residual.astype(np.float64) ** 2))) if residual.size else 0.0
 

@@ -1,4 +1,7 @@
-"""Copy-move: the mask is covered with another place of the same slice, as it is or flipped, turned, scaled, blended, renoised."""
+"""Copy-move: the mask is covered with another place of the same slice.
+
+As it is or flipped, turned, scaled, blended, renoised.
+"""
 
 from __future__ import annotations
 
@@ -15,34 +18,50 @@ from dfd.masking import disk
 from dfd.records import BoolImage, FloatImage
 
 TRIES = 400
-"""Places looked at, of which the most alike in mean and deviation is taken, as a careful forger would."""
+"""Places looked at, of which the most alike in mean and deviation is taken, as a careful forger
+would."""
 LARGEST_TURN = 15.0
 """Degrees by which a copy is turned at most, either way."""
 SCALES = (0.9, 1.1)
 """A copy is drawn this much smaller or larger at most."""
 ROOM_PX = 4
-"""Surroundings of the source that must be measured too, so that interpolation and turning never leave it."""
+"""Surroundings of the source that must be measured too, so that interpolation and turning never
+leave it."""
 
 Matrix = NDArray[np.float64]
 
 
-def copied(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, feather_px: float) -> FloatImage:
-    """A look-alike place of the slice that does not overlap the mask; the slice as it is where there is none."""
+def copied(
+    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, feather_px: float
+) -> FloatImage:
+    """A look-alike place of the slice that does not overlap the mask.
+
+    The slice as it is where there is none.
+    """
     shift = source_shift(canvas.pixels, mask, rng)
     if shift is None:
         return canvas.pixels.copy()
-    return blended(canvas.pixels, np.roll(canvas.pixels, (-shift[0], -shift[1]), axis=(0, 1)), mask, feather_px)
+    return blended(
+        canvas.pixels, np.roll(canvas.pixels, (-shift[0], -shift[1]), axis=(0, 1)), mask, feather_px
+    )
 
 
 def across(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
-    """A look-alike place of another slice of the stack, faded in; the slice as it is where there is none."""
+    """A look-alike place of another slice of the stack, faded in.
+
+    The slice as it is where there is none.
+    """
     if canvas.stack is None or len(canvas.stack) < 2:
         return canvas.pixels.copy()
-    other = canvas.stack[int(rng.choice([number for number in range(len(canvas.stack)) if number != canvas.index]))]
+    other = canvas.stack[
+        int(rng.choice([number for number in range(len(canvas.stack)) if number != canvas.index]))
+    ]
     shift = source_shift(other, mask, rng, canvas.pixels)
     if shift is None:
         return canvas.pixels.copy()
-    return blended(canvas.pixels, np.roll(other, (-shift[0], -shift[1]), axis=(0, 1)), mask, FEATHER_PX)
+    return blended(
+        canvas.pixels, np.roll(other, (-shift[0], -shift[1]), axis=(0, 1)), mask, FEATHER_PX
+    )
 
 
 def flipped(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
@@ -65,7 +84,9 @@ def scaled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     return _mapped(canvas, mask, rng, np.eye(2) / rng.uniform(*SCALES))
 
 
-def renoised(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, strength: float) -> FloatImage:
+def renoised(
+    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, strength: float
+) -> FloatImage:
     """The same, with ``strength`` times the local residual of white noise on top, faded in."""
     shift = source_shift(canvas.pixels, mask, rng)
     if shift is None:
@@ -76,9 +97,10 @@ def renoised(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, stren
 
 
 def poisson(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
-    """The same, with the differences from pixel to pixel of the source and the values of the slice around the mask.
+    """The same, blended: differences of the source, values of the slice around the mask.
 
-    Source: Perez, Gangnet, Blake, Poisson image editing (SIGGRAPH 2003), eq. 4: the source plus the membrane that ends in what is missing at the rim.
+    Source: Perez, Gangnet, Blake, Poisson image editing (SIGGRAPH 2003), eq. 4: the source plus the
+    membrane that ends in what is missing at the rim.
     """
     shift = source_shift(canvas.pixels, binary_dilation(mask), rng)
     if shift is None:
@@ -87,8 +109,12 @@ def poisson(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatI
     return paste(canvas.pixels, source + _membrane(canvas.pixels - source, mask), mask)
 
 
-def source_shift(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator, covered: FloatImage | None = None) -> tuple[int, int] | None:
-    """(row, column) steps from the mask to the place of ``pixels`` it is covered with: wholly measured, inside the slice, apart from the mask.
+def source_shift(
+    pixels: FloatImage, mask: BoolImage, rng: np.random.Generator, covered: FloatImage | None = None
+) -> tuple[int, int] | None:
+    """(row, column) steps from the mask to the place of ``pixels`` it is covered with.
+
+    Wholly measured, inside the slice, apart from the mask.
 
     ``covered`` ``[H, W]`` holds what is covered; None: ``pixels`` themselves.
     """
@@ -115,15 +141,24 @@ def _rotation(degrees: float) -> Matrix:
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
-def _mapped(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, matrix: Matrix) -> FloatImage:
-    """The mask covered with a place that ``matrix`` ``[2, 2]`` (row, column) leads to from the middle of the mask, faded in."""
+def _mapped(
+    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, matrix: Matrix
+) -> FloatImage:
+    """The mask covered with a place that ``matrix`` ``[2, 2]`` (row.
+
+    Column) leads to from the middle of the mask, faded in.
+    """
     rows, columns = np.nonzero(mask)
     middle = np.array([(int(along.min()) + int(along.max())) // 2 for along in (rows, columns)])
     steps = np.stack([rows, columns]) - middle[:, None]
     moved = matrix @ steps
     reach = float(np.hypot(*moved).max()) + ROOM_PX
     # A disk, since a turned source must be measured wherever it is turned to.
-    shift = source_shift(canvas.pixels, disk(mask.shape[0], mask.shape[1], (float(middle[1]), float(middle[0])), reach), rng)
+    shift = source_shift(
+        canvas.pixels,
+        disk(mask.shape[0], mask.shape[1], (float(middle[1]), float(middle[0])), reach),
+        rng,
+    )
     if shift is None:
         return canvas.pixels.copy()
     places = moved + (middle + np.asarray(shift))[:, None]
@@ -134,7 +169,10 @@ def _mapped(canvas: Canvas, mask: BoolImage, rng: np.random.Generator, matrix: M
 
 
 def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
-    """``[H, W]``: harmonic inside the mask, ``difference`` at the measured pixels around it, 0 elsewhere."""
+    """``[H, W]``: harmonic inside the mask, ``difference`` at the measured pixels around it.
+
+    0 elsewhere.
+    """
     height, width = mask.shape
     inside = mask & np.isfinite(difference)
     number = np.full(mask.shape, -1)

@@ -1,4 +1,7 @@
-"""The windows that two-dimensional networks of forgers look through, and the units they think in."""
+"""The windows that two-dimensional networks of forgers look through.
+
+And the units they think in.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,17 @@ ROOM_PX = 16
 
 
 def shown(pixels: FloatImage, modality: str) -> tuple[FloatImage, float]:
-    """``pixels`` ``[H, W]`` without gaps in units of 500 HU (CT) or of the slice's brightness scale (MR), and that unit."""
+    """``pixels`` ``[H.
+
+    W]`` without gaps in units of 500 HU (CT) or of the slice's brightness scale (MR), and that
+    unit.
+    """
     relative = MODALITIES[modality].relative
-    unit = brightness_scale(pixels, measured_pixels(pixels, MODALITIES[modality])) if relative else CT_UNIT_HU
+    unit = (
+        brightness_scale(pixels, measured_pixels(pixels, MODALITIES[modality]))
+        if relative
+        else CT_UNIT_HU
+    )
     ground = 0.0 if relative else AIR_HU
     filled = np.nan_to_num(pixels, nan=ground)
     return (np.maximum(filled, ground) / unit).astype(np.float32), unit
@@ -33,7 +44,10 @@ def shown(pixels: FloatImage, modality: str) -> tuple[FloatImage, float]:
 
 @dataclass(frozen=True)
 class Window:
-    """A square around a mask; it may reach beyond the slice, whose outermost pixels are repeated there."""
+    """A square around a mask.
+
+    It may reach beyond the slice, whose outermost pixels are repeated there.
+    """
 
     top: int
     left: int
@@ -45,12 +59,17 @@ class Window:
         rows, columns = np.nonzero(mask)
         extent = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 + 2 * ROOM_PX
         side = max(LEAST_PX, -(-extent // STEP_PX) * STEP_PX)
-        top, left = ((int(along.min()) + int(along.max()) + 1 - side) // 2 for along in (rows, columns))
+        top, left = (
+            (int(along.min()) + int(along.max()) + 1 - side) // 2 for along in (rows, columns)
+        )
         return cls(top, left, side)
 
     def cut(self, image: FloatImage | BoolImage) -> FloatImage:
         """``[side, side]`` of ``image`` (``[H, W]``)."""
-        rows, columns = (np.clip(places, 0, have - 1) for places, have in zip(self._places(), image.shape, strict=True))
+        rows, columns = (
+            np.clip(places, 0, have - 1)
+            for places, have in zip(self._places(), image.shape, strict=True)
+        )
         return np.asarray(image[np.ix_(rows, columns)], dtype=np.float32)
 
     def put(self, image: FloatImage, values: FloatImage) -> FloatImage:
@@ -66,17 +85,24 @@ class Window:
 
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns of the window."""
-        return np.arange(self.top, self.top + self.side), np.arange(self.left, self.left + self.side)
+        return np.arange(self.top, self.top + self.side), np.arange(
+            self.left, self.left + self.side
+        )
 
     def mask(self, mask: BoolImage) -> FloatImage:
         """``[side, side]`` of ``mask``, 0 beyond the slice."""
         rows, columns = self._places()
-        within = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None]
+        within = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (
+            (columns >= 0) & (columns < mask.shape[1])
+        )[None]
         return np.where(within, self.cut(mask), 0.0).astype(np.float32)
 
 
 def looked_at(canvas: Canvas, mask: BoolImage) -> tuple[Window, FloatImage, FloatImage, float]:
-    """The window around ``mask``, its pixels and mask (``[side, side]``, network units), and the unit."""
+    """The window around ``mask``, its pixels and mask (``[side, side]``, network units).
+
+    And the unit.
+    """
     window = Window.around(mask)
     image, unit = shown(canvas.pixels, canvas.modality)
     return window, window.cut(image), window.mask(mask), unit

@@ -1,6 +1,9 @@
-"""Cubes of 32 mm around a place of a stack, resampled to voxels of 1 mm and back, and how a stack is searched for tissue.
+"""Cubes of 32 mm around a place of a stack, resampled to voxels of 1 mm and back.
 
-The geometry of CT-GAN (Mirsky et al. 2019, arXiv 1901.03597, section 4): it works at any pixel size and slice distance since the cube is in mm.
+And how a stack is searched for tissue.
+
+The geometry of CT-GAN (Mirsky et al. 2019, arXiv 1901.03597, section 4): it works at any pixel size
+and slice distance since the cube is in mm.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ class Block:
     @classmethod
     def around(cls, centre: Triple, size: Triple) -> Block:
         """The block of ``size`` with ``centre`` (slice, row, column) in its middle."""
-        first, second, third = (middle - extent // 2 for middle, extent in zip(centre, size, strict=True))
+        first, second, third = (
+            middle - extent // 2 for middle, extent in zip(centre, size, strict=True)
+        )
         return cls((first, second, third), size)
 
     @classmethod
@@ -47,8 +52,13 @@ class Block:
         return cls.around(centre, (slices, rows, columns))
 
     def cut(self, stack: Stack) -> Stack:
-        """The values of ``stack`` (``[S, H, W]``) in this block; beyond its ends the outermost values are repeated."""
-        places = [np.clip(np.arange(first, last), 0, have - 1) for first, last, have in self._edges(stack)]
+        """The values of ``stack`` (``[S, H, W]``) in this block.
+
+        Beyond its ends the outermost values are repeated.
+        """
+        places = [
+            np.clip(np.arange(first, last), 0, have - 1) for first, last, have in self._edges(stack)
+        ]
         return np.nan_to_num(stack[np.ix_(*places)], nan=AIR_HU)
 
     def put(self, stack: Stack, values: Stack) -> Stack:
@@ -56,12 +66,20 @@ class Block:
         edges = self._edges(stack)
         result = stack.copy()
         inside = tuple(slice(max(first, 0), min(last, have)) for first, last, have in edges)
-        result[inside] = values[tuple(slice(there.start - first, there.stop - first) for there, (first, _, _) in zip(inside, edges, strict=True))]
+        result[inside] = values[
+            tuple(
+                slice(there.start - first, there.stop - first)
+                for there, (first, _, _) in zip(inside, edges, strict=True)
+            )
+        ]
         return result
 
     def _edges(self, stack: Stack) -> list[Triple]:
         """First, one beyond the last, and how many there are, along each axis."""
-        return [(first, first + extent, have) for first, extent, have in zip(self.start, self.size, stack.shape, strict=True)]
+        return [
+            (first, first + extent, have)
+            for first, extent, have in zip(self.start, self.size, stack.shape, strict=True)
+        ]
 
 
 def resampled(values: Stack, size: Triple) -> Stack:

@@ -1,10 +1,13 @@
 """Inpainting by a small diffusion model. Held out from tuning.
 
-Sources: Ho et al., Denoising Diffusion Probabilistic Models, 2020, arXiv 2006.11239; velocity and cosine schedule as in Salimans and Ho 2022,
-arXiv 2202.00512, section 4; sampling by Song et al., DDIM, 2021, arXiv 2010.02502, equation 12 without noise; before every step the surroundings are
-replaced by the genuine ones at the noise level of that step (Lugmayr et al., RePaint, 2022, arXiv 2201.09865, equation 8). The network also sees
-the surroundings without noise, as Saharia et al., Palette, 2022, arXiv 2111.05826, since so small a model could not do without. For the same reason
-it begins from the membrane through the edge of the region under some noise, not from noise alone (Meng et al., SDEdit, 2022, arXiv 2108.01073).
+Sources: Ho et al., Denoising Diffusion Probabilistic Models, 2020, arXiv 2006.11239; velocity and
+cosine schedule as in Salimans and Ho 2022, arXiv 2202.00512, section 4; sampling by Song et al.,
+DDIM, 2021, arXiv 2010.02502, equation 12 without noise; before every step the surroundings are
+replaced by the genuine ones at the noise level of that step (Lugmayr et al., RePaint, 2022, arXiv
+2201.09865, equation 8). The network also sees the surroundings without noise, as Saharia et al.,
+Palette, 2022, arXiv 2111.05826, since so small a model could not do without. For the same reason it
+begins from the membrane through the edge of the region under some noise, not from noise alone (Meng
+et al., SDEdit, 2022, arXiv 2108.01073).
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ from dfd.records import BoolImage, FloatImage
 NETWORK = "diffusion"
 STEPS = 25
 BEGIN = 0.08
-"""Time of the first step: image and noise have the shares 0.99 and 0.13 then; from more noise this small model leaves blotches."""
+"""Time of the first step: image and noise have the shares 0.99 and 0.13 then; from more noise this
+small model leaves blotches."""
 POWER = 1.5
-"""Times are powers of an even grid: grain is a small part of the contrast and is made in the last steps."""
+"""Times are powers of an even grid: grain is a small part of the contrast and is made in the last
+steps."""
 
 
 def levels(time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,15 +38,31 @@ def levels(time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cos(0.5 * torch.pi * time), torch.sin(0.5 * torch.pi * time)
 
 
-def velocity(network: torch.nn.Module, noisy: torch.Tensor, known: torch.Tensor, hole: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-    """``[B, 1, H, W]``: what the network says of ``noisy``; ``known`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``."""
+def velocity(
+    network: torch.nn.Module,
+    noisy: torch.Tensor,
+    known: torch.Tensor,
+    hole: torch.Tensor,
+    time: torch.Tensor,
+) -> torch.Tensor:
+    """``[B, 1, H, W]``: what the network says of ``noisy``.
+
+    ``known`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``.
+    """
     result: torch.Tensor = network(torch.cat([noisy, known, hole, time.expand_as(noisy)], dim=1))
     return result
 
 
-def sampled(network: torch.nn.Module, known: torch.Tensor, hole: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """``[1, 1, H, W]``: ``known``, in whose ``hole`` stands a first guess, with the hole drawn from the model."""
-    noises = [torch.from_numpy(rng.normal(size=tuple(known.shape)).astype(np.float32)) for _ in range(2)]
+def sampled(
+    network: torch.nn.Module, known: torch.Tensor, hole: torch.Tensor, rng: np.random.Generator
+) -> torch.Tensor:
+    """``[1, 1, H, W]``.
+
+    ``known``, in whose ``hole`` stands a first guess, with the hole drawn from the model.
+    """
+    noises = [
+        torch.from_numpy(rng.normal(size=tuple(known.shape)).astype(np.float32)) for _ in range(2)
+    ]
     times = BEGIN * torch.linspace(1.0, 0.0, STEPS + 1) ** POWER
     of_image, of_noise = levels(times[0])
     noisy = of_image * known + of_noise * noises[0]
@@ -66,6 +87,9 @@ def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     window, image, hole, unit = looked_at(canvas, mask)
     level = np.float32(image[hole == 0].mean())
     with torch.inference_mode():
-        known, gap = (torch.from_numpy(array)[None, None] for array in (membrane(image - level, hole > 0), hole))
+        known, gap = (
+            torch.from_numpy(array)[None, None]
+            for array in (membrane(image - level, hole > 0), hole)
+        )
         drawn = sampled(network, known, gap, rng)[0, 0].numpy() + level
     return blended(canvas.pixels, window.put(canvas.pixels, drawn * unit), mask, FEATHER_PX)

@@ -1,7 +1,10 @@
-"""Every forger of the benchmark with what it stands for, what it needs, and whether it is kept from the eyes of whoever tunes.
+"""Every forger of the benchmark with what it stands for, what it needs.
 
-A family either edits a given mask (``forge``) or, as attackers do who want a lesion in a place of their choice, edits around a centre by a size of
-its own (``forge_at``, with ``sites`` proposing centres); then what it edited is where the result differs from the slice. New ones: one line here.
+And whether it is kept from the eyes of whoever tunes.
+
+A family either edits a given mask (``forge``) or, as attackers do who want a lesion in a place of
+their choice, edits around a centre by a size of its own (``forge_at``, with ``sites`` proposing
+centres); then what it edited is where the result differs from the slice. New ones: one line here.
 """
 
 from __future__ import annotations
@@ -14,7 +17,20 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.tampering import adversarial, autoencoder, classical, copy_move, ct_gan, diffusion, fill, filtering, gan, nodules, noise, renoise
+from benchmarks.tampering import (
+    adversarial,
+    autoencoder,
+    classical,
+    copy_move,
+    ct_gan,
+    diffusion,
+    fill,
+    filtering,
+    gan,
+    nodules,
+    noise,
+    renoise,
+)
 from benchmarks.tampering.canvas import Canvas, Centre, Forger, SiteForger, untouched
 from dfd.records import FloatImage
 
@@ -38,7 +54,8 @@ class Family:
     held_out: bool = False
     """No choice may be made by its detection numbers; they are looked at once, at the end."""
     network: str = ""
-    """The network that it needs, as ``benchmarks.forgers --train`` calls it; empty where it needs none."""
+    """The network that it needs, as ``benchmarks.forgers --train`` calls it; empty where it needs
+    none."""
     needs_stack: bool = False
     """Whether the canvas must hold the neighbouring slices and their spacing."""
     modalities: tuple[str, ...] = ("ct_lung", "mri_chest")
@@ -66,8 +83,12 @@ def _as_it_is(canvas: Canvas, centre: Centre, rng: np.random.Generator) -> Float
 
 UNTOUCHED: dict[str, Family] = {
     "null edit (must be 0.5)": Family(NOTHING, untouched),
-    "lesion-like place, untouched (must be 0.5)": Family(NOTHING, forge_at=_as_it_is, sites=nodules.removal_sites, modalities=("ct_lung",)),
-    "parenchyma, untouched (must be 0.5)": Family(NOTHING, forge_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)),
+    "lesion-like place, untouched (must be 0.5)": Family(
+        NOTHING, forge_at=_as_it_is, sites=nodules.removal_sites, modalities=("ct_lung",)
+    ),
+    "parenchyma, untouched (must be 0.5)": Family(
+        NOTHING, forge_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)
+    ),
 }
 """What must not be told from other genuine places, by name."""
 
@@ -75,7 +96,9 @@ FAMILIES: dict[str, Family] = {
     "white noise 0.3 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.3)),
     "white noise 0.6 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.6)),
     "white noise 1.0 x residual": Family(ADVERSARIAL, partial(noise.white, strength=1.0)),
-    "smooth noise 1.0 x residual, sigma 2 px": Family(ADVERSARIAL, partial(noise.smooth, strength=1.0)),
+    "smooth noise 1.0 x residual, sigma 2 px": Family(
+        ADVERSARIAL, partial(noise.smooth, strength=1.0)
+    ),
     "FGSM 0.3 x residual": _attack(partial(adversarial.fgsm, strength=0.3)),
     "FGSM 0.6 x residual": _attack(partial(adversarial.fgsm, strength=0.6)),
     "FGSM 1.0 x residual": _attack(partial(adversarial.fgsm, strength=1.0)),
@@ -89,18 +112,28 @@ FAMILIES: dict[str, Family] = {
     "CT-GAN injection + copied noise": _ct_gan("injection", copied_noise=True),
     "CT-GAN removal": _ct_gan("removal", copied_noise=False),
     "CT-GAN removal + copied noise": _ct_gan("removal", copied_noise=True),
-    "diffusion inpainting": Family(AI_EDIT, diffusion.filled, held_out=True, network=diffusion.NETWORK),
+    "diffusion inpainting": Family(
+        AI_EDIT, diffusion.filled, held_out=True, network=diffusion.NETWORK
+    ),
     "autoencoder round trip": Family(AI_EDIT, autoencoder.round_trip, network=autoencoder.NETWORK),
     "GAN inpainting": Family(AI_EDIT, gan.filled, network=gan.NETWORK),
-    "GAN inpainting + spectrum-matched noise": Family(AI_EDIT, partial(renoise.renoised, fill=gan.filled), network=gan.NETWORK),
+    "GAN inpainting + spectrum-matched noise": Family(
+        AI_EDIT, partial(renoise.renoised, fill=gan.filled), network=gan.NETWORK
+    ),
     "mean fill, feathered": Family(AI_EDIT, fill.filled),
     "mean fill + white noise 1.0 x residual": Family(AI_EDIT, partial(fill.filled, strength=1.0)),
-    "mean fill + spectrum-matched noise": Family(AI_EDIT, partial(renoise.renoised, fill=fill.filled)),
+    "mean fill + spectrum-matched noise": Family(
+        AI_EDIT, partial(renoise.renoised, fill=fill.filled)
+    ),
     "harmonic fill": Family(AI_EDIT, classical.harmonic),
-    "harmonic fill + spectrum-matched noise": Family(AI_EDIT, partial(renoise.renoised, fill=classical.harmonic)),
+    "harmonic fill + spectrum-matched noise": Family(
+        AI_EDIT, partial(renoise.renoised, fill=classical.harmonic)
+    ),
     "exemplar quilting": Family(AI_EDIT, classical.quilted),
     "non-local means": Family(AI_EDIT, classical.denoised),
-    "non-local means + spectrum-matched noise": Family(AI_EDIT, partial(renoise.renoised, fill=classical.denoised)),
+    "non-local means + spectrum-matched noise": Family(
+        AI_EDIT, partial(renoise.renoised, fill=classical.denoised)
+    ),
     "blur, sigma 0.8 px": Family(AI_EDIT, filtering.blurred),
     "resampling round trip 0.75": Family(AI_EDIT, filtering.resampled),
 }

@@ -18,7 +18,11 @@ ROOM_PX = 16
 
 def blurred(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """Gaussian blur of ``BLUR_PX`` inside the mask."""
-    return _pasted(canvas.pixels, mask, lambda crop: np.asarray(gaussian_filter(crop, BLUR_PX), dtype=np.float32))
+    return _pasted(
+        canvas.pixels,
+        mask,
+        lambda crop: np.asarray(gaussian_filter(crop, BLUR_PX), dtype=np.float32),
+    )
 
 
 def resampled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
@@ -26,17 +30,29 @@ def resampled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Floa
 
     def there_and_back(crop: FloatImage) -> FloatImage:
         small = zoom(crop, ROUND_TRIP, order=3, mode="nearest", grid_mode=True)
-        back = zoom(small, [want / have for want, have in zip(crop.shape, small.shape, strict=True)], order=3, mode="nearest", grid_mode=True)
+        back = zoom(
+            small,
+            [want / have for want, have in zip(crop.shape, small.shape, strict=True)],
+            order=3,
+            mode="nearest",
+            grid_mode=True,
+        )
         return np.asarray(back, dtype=np.float32)
 
     return _pasted(canvas.pixels, mask, there_and_back)
 
 
-def _pasted(pixels: FloatImage, mask: BoolImage, change: Callable[[FloatImage], FloatImage]) -> FloatImage:
+def _pasted(
+    pixels: FloatImage, mask: BoolImage, change: Callable[[FloatImage], FloatImage]
+) -> FloatImage:
     rows, columns = np.nonzero(mask)
-    window = tuple(slice(max(0, int(along.min()) - ROOM_PX), int(along.max()) + 1 + ROOM_PX) for along in (rows, columns))
+    window = tuple(
+        slice(max(0, int(along.min()) - ROOM_PX), int(along.max()) + 1 + ROOM_PX)
+        for along in (rows, columns)
+    )
     crop = pixels[window]
-    # Filters would spread what is not a number; it is replaced by the crop's mean and stays outside the edit.
+    # Filters would spread what is not a number; it is replaced by the crop's mean and stays outside
+    # the edit.
     whole = np.where(np.isfinite(crop), crop, np.nanmean(crop)).astype(np.float32)
     changed = pixels.copy()
     changed[window] = change(whole)

@@ -1,6 +1,7 @@
 """Inpainting of one slice by a conditional GAN.
 
-Source: Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017, arXiv 1611.07004.
+Source: Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017, arXiv
+1611.07004.
 """
 
 from __future__ import annotations

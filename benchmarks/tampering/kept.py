@@ -1,4 +1,7 @@
-"""Networks of forgers as files, each with the names of the patients it learned from, on whom it may not be used."""
+"""Networks of forgers as files, each with the names of the patients it learned from.
+
+On whom it may not be used.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,13 @@ def place(name: str, modality: str, folder: Path | None = None) -> Path:
 
 def save(kept: Kept, folder: Path | None = None) -> Path:
     """Writes the file, whole or not at all, and gives its name."""
-    content = {"format": FORMAT, "name": kept.name, "modality": kept.modality, "patients": list(kept.patients), "weights": dict(kept.weights)}
+    content = {
+        "format": FORMAT,
+        "name": kept.name,
+        "modality": kept.modality,
+        "patients": list(kept.patients),
+        "weights": dict(kept.weights),
+    }
     stream = io.BytesIO()
     torch.save(content, stream)
     path = place(kept.name, kept.modality, folder)
@@ -52,7 +61,9 @@ def learned(name: str, modality: str) -> tuple[str, ...] | None:
     path = place(name, modality)
     if not path.exists():
         return None
-    patients: list[str] = torch.load(path, map_location="cpu", weights_only=True).get("patients", [])
+    patients: list[str] = torch.load(path, map_location="cpu", weights_only=True).get(
+        "patients", []
+    )
     return tuple(patients)
 
 
@@ -60,11 +71,15 @@ def load(name: str, canvas: Canvas) -> Mapping[str, Any]:
     """State dict of the network ``name`` for the modality of ``canvas``.
 
     Raises:
-        UsageError: it is not trained yet, it learned from the patient of ``canvas``, or the canvas does not say whose it is.
+        UsageError: it is not trained yet, it learned from the patient of ``canvas``, or the canvas
+            does not say whose it is.
     """
     path = place(name, canvas.modality)
     if not path.exists():
-        raise UsageError(f"{path} is not there; train it with `python -m benchmarks.forgers --train {name} --modality {canvas.modality}`.")
+        raise UsageError(
+            f"{path} is not there; train it with `python -m benchmarks.forgers --train {name} "
+            f"--modality {canvas.modality}`."
+        )
     content = torch.load(path, map_location="cpu", weights_only=True)
     if content.get("format") != FORMAT:
         raise UsageError(f"{path} is of an older or another program; delete it and train it again.")
@@ -82,13 +97,22 @@ def restored(network: torch.nn.Module, name: str, canvas: Canvas) -> torch.nn.Mo
     try:
         network.load_state_dict(load(name, canvas))
     except RuntimeError:
-        raise UsageError(f"{place(name, canvas.modality)} is of an older or another program; delete it and train it again.") from None
+        raise UsageError(
+            f"{place(name, canvas.modality)} is of an older or another program; delete it and "
+            "train it again."
+        ) from None
     return network.eval()
 
 
 def refuse(name: str, patient: str, learned: Sequence[str]) -> None:
     """Raises UsageError where ``patient`` is among those ``learned`` from, or is not named."""
     if not patient:
-        raise UsageError(f"The forger {name!r} learned from patients and the canvas does not name its own; fill its field `patient`.")
+        raise UsageError(
+            f"The forger {name!r} learned from patients and the canvas does not name its own; "
+            "fill its field `patient`."
+        )
     if patient in learned:
-        raise UsageError(f"The forger {name!r} learned from the patient that it is asked to forge; use a patient of a fold it did not see.")
+        raise UsageError(
+            f"The forger {name!r} learned from the patient that it is asked to forge; use a "
+            "patient of a fold it did not see."
+        )

@@ -1,4 +1,7 @@
-"""The networks of the forgers: small, since the kind of trace counts and not the last bit of likeness."""
+"""The networks of the forgers.
+
+Small, since the kind of trace counts and not the last bit of likeness.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,34 @@ PAINTER_INPUTS = 4
 """Surroundings, hole, noise, shape of what is to be painted (zero where nothing is asked for)."""
 FEATURES = {2: (16, 24, 32, 48, 64, 16), 3: (8, 16, 32, 48, 64, 8)}
 NEARBY_PX, FAR_WEIGHT = 31, 0.02
-"""Side of the square in which a painter of images looks for the level, and weight of the whole window where the square shows next to nothing."""
+"""Side of the square in which a painter of images looks for the level, and weight of the whole
+window where the square shows next to nothing."""
 TEXTURE_GAIN = 8.0
-"""The critic sees noise of some 0.05 units beside steps of 1; what is left after a local mean is shown to it this much louder."""
+"""The critic sees noise of some 0.05 units beside steps of 1; what is left after a local mean is
+shown to it this much louder."""
 
 
 def painter(dimensions: int) -> nn.Module:
-    """``[B, 4, ...]`` -> ``[B, 1, ...]``: fills holes of images or cubes. Normalising layers would forget the absolute level, which is tissue."""
-    network = BasicUNet(dimensions, PAINTER_INPUTS, 1, features=FEATURES[dimensions], norm=None, upsample="nontrainable")
+    """``[B, 4, ...]`` -> ``[B, 1, ...]``: fills holes of images or cubes.
+
+    Normalising layers would forget the absolute level, which is tissue.
+    """
+    network = BasicUNet(
+        dimensions,
+        PAINTER_INPUTS,
+        1,
+        features=FEATURES[dimensions],
+        norm=None,
+        upsample="nontrainable",
+    )
     return Grounded(network) if dimensions == 2 else network
 
 
 class Grounded(nn.Module):
-    """A painter of images that adds to the mean of what is visible nearby: holes of slices lie in any tissue, and its level is not to be learned."""
+    """A painter of images that adds to the mean of what is visible nearby.
+
+    Holes of slices lie in any tissue, and its level is not to be learned.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,7 +50,9 @@ class Grounded(nn.Module):
         """As the network itself."""
         image, hole = inputs[:, :1], inputs[:, 1:2]
         seen = 1.0 - hole
-        whole = image.sum(dim=(2, 3), keepdim=True) / seen.sum(dim=(2, 3), keepdim=True).clamp_min(1.0)
+        whole = image.sum(dim=(2, 3), keepdim=True) / seen.sum(dim=(2, 3), keepdim=True).clamp_min(
+            1.0
+        )
         ground = (_nearby(image) + FAR_WEIGHT * whole) / (_nearby(seen) + FAR_WEIGHT)
         shown = torch.cat([seen * (image - ground), inputs[:, 1:]], dim=1)
         return ground + self.network(shown)
@@ -67,12 +87,17 @@ def autoencoder() -> nn.Module:
 
 
 class Critic(nn.Module):
-    """Patch discriminator (Isola et al. 2017, section 3.2.2) on an image and its texture, told where the hole is."""
+    """Patch discriminator (Isola et al.
+
+    2017, section 3.2.2) on an image and its texture, told where the hole is.
+    """
 
     def __init__(self, dimensions: int, width: int = 16) -> None:
         super().__init__()
         conv = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
-        self.smooth = {2: nn.AvgPool2d, 3: nn.AvgPool3d}[dimensions](3, stride=1, padding=1, count_include_pad=False)
+        self.smooth = {2: nn.AvgPool2d, 3: nn.AvgPool3d}[dimensions](
+            3, stride=1, padding=1, count_include_pad=False
+        )
         self.layers = nn.Sequential(
             conv(3, width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
@@ -82,7 +107,10 @@ class Critic(nn.Module):
         )
 
     def forward(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-        """Two ``[B, 1, ...]`` -> ``[B, 1, ...]`` at a quarter of the side: 1 looks genuine, 0 painted."""
+        """Two ``[B, 1, ...]`` -> ``[B, 1, ...]`` at a quarter of the side.
+
+        1 looks genuine, 0 painted.
+        """
         texture = TEXTURE_GAIN * (image - self.smooth(image))
         return self.layers(torch.cat([image, texture, hole], dim=1))
 
@@ -92,4 +120,11 @@ def classifier() -> nn.Module:
     layers: list[nn.Module] = []
     for inputs, outputs in ((1, 12), (12, 24), (24, 32)):
         layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(0.1)]
-    return nn.Sequential(*layers, nn.Conv2d(32, 32, 8), nn.LeakyReLU(0.1), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(32, 1))
+    return nn.Sequential(
+        *layers,
+        nn.Conv2d(32, 32, 8),
+        nn.LeakyReLU(0.1),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 1),
+    )

@@ -1,4 +1,7 @@
-"""What an alteration works on, and the measures of noise that all of them share. Intensities are in units of the slice's noise scale."""
+"""What an alteration works on, and the measures of noise that all of them share.
+
+Intensities are in units of the slice's noise scale.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ class Material:
 
 
 Alteration: TypeAlias = Callable[[Material, FloatImage, Generator], FloatImage]
-"""(material, share ``[S, S]`` of the edit in 0 to 1, generator) -> the whole crop as altered; what of it is used, the share decides."""
+"""(material, share ``[S, S]`` of the edit in 0 to 1, generator) -> the whole crop as altered; what
+of it is used, the share decides."""
 
 
 def detail(pixels: FloatImage, scale_px: float) -> FloatImage:

@@ -1,4 +1,7 @@
-"""Noise added to what is there, as adversarial attacks add it: white, of two values, coloured, or of one band. Strength in shares of the grain."""
+"""Noise added to what is there, as adversarial attacks add it.
+
+White, of two values, coloured, or of one band. Strength in shares of the grain.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,13 @@ def white(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
 
 
 def signed(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
-    """The same amount up or down in each pixel, the trace of a fast gradient sign attack (Goodfellow 2015, arXiv 1412.6572, section 4)."""
-    return _added(material, share, np.sign(rng.normal(size=material.pixels.shape)), between(rng, 0.3, 2.0))
+    """The same amount up or down in each pixel.
+
+    The trace of a fast gradient sign attack (Goodfellow 2015, arXiv 1412.6572, section 4).
+    """
+    return _added(
+        material, share, np.sign(rng.normal(size=material.pixels.shape)), between(rng, 0.3, 2.0)
+    )
 
 
 def coloured(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
@@ -32,8 +40,17 @@ def coloured(material: Material, share: FloatImage, rng: Generator) -> FloatImag
 def banded(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """Noise of one band of frequencies: the difference of two smoothings."""
     field, width = rng.normal(size=material.pixels.shape), rng.uniform(0.4, 1.2)
-    return _added(material, share, gaussian_filter(field, width) - gaussian_filter(field, 1.8 * width), between(rng, 0.4, 2.0))
+    return _added(
+        material,
+        share,
+        gaussian_filter(field, width) - gaussian_filter(field, 1.8 * width),
+        between(rng, 0.4, 2.0),
+    )
 
 
-def _added(material: Material, share: FloatImage, field: NDArray[np.floating[Any]], strength: float) -> FloatImage:
-    return np.asarray(material.pixels + unit(field) * strength * grain(material.pixels, share), dtype=np.float32)
+def _added(
+    material: Material, share: FloatImage, field: NDArray[np.floating[Any]], strength: float
+) -> FloatImage:
+    return np.asarray(
+        material.pixels + unit(field) * strength * grain(material.pixels, share), dtype=np.float32
+    )

@@ -1,4 +1,7 @@
-"""Content put in the place of what was there: painted over, taken from elsewhere, or a soft body that looks like a nodule."""
+"""Content put in the place of what was there.
+
+Painted over, taken from elsewhere, or a soft body that looks like a nodule.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ PAINTED_SHARE = 0.5
 
 
 def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
-    """What a forger lays over generated content: nothing, white, coloured, or noise with the spectrum of genuine grain (random phases)."""
+    """What a forger lays over generated content.
+
+    Nothing, white, coloured, or noise with the spectrum of genuine grain (random phases).
+    """
     shape, kind = material.pixels.shape, rng.random()
     if kind < 0.25:
         return np.zeros(shape, dtype=np.float32)
@@ -26,8 +32,12 @@ def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage
     else:
         phases = np.fft.rfft2(rng.normal(size=shape))
         source = material.donor if rng.random() < 0.5 else material.pixels
-        field = np.fft.irfft2(np.abs(np.fft.rfft2(detail(source, 2.0))) * phases / (np.abs(phases) + 1e-9), s=shape)
-    return np.asarray(unit(field) * grain(material.pixels, share) * between(rng, 0.4, 1.6), dtype=np.float32)
+        field = np.fft.irfft2(
+            np.abs(np.fft.rfft2(detail(source, 2.0))) * phases / (np.abs(phases) + 1e-9), s=shape
+        )
+    return np.asarray(
+        unit(field) * grain(material.pixels, share) * between(rng, 0.4, 1.6), dtype=np.float32
+    )
 
 
 def filled(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
@@ -35,12 +45,17 @@ def filled(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     if material.paint is not None and rng.random() < PAINTED_SHARE:
         ground = material.paint(material.pixels, share)
     else:
-        ground = np.asarray(gaussian_filter(material.pixels, rng.uniform(2.0, 8.0)), dtype=np.float32)
+        ground = np.asarray(
+            gaussian_filter(material.pixels, rng.uniform(2.0, 8.0)), dtype=np.float32
+        )
     return np.asarray(ground + texture(material, share, rng), dtype=np.float32)
 
 
 def spliced(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
-    """Detail of another place on the ground of this one; often resampled, scaled or turned on the way."""
+    """Detail of another place on the ground of this one.
+
+    Often resampled, scaled or turned on the way.
+    """
     width, gain = rng.uniform(2.0, 6.0), between(rng, 0.6, 1.6)
     ground = material.pixels - detail(material.pixels, width)
     put = np.asarray(ground + gain * detail(material.donor, width), dtype=np.float32)
@@ -51,7 +66,10 @@ def spliced(material: Material, share: FloatImage, rng: Generator) -> FloatImage
 
 
 def body(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
-    """A soft-edged body of another brightness with texture; often resampled, and often only where it is brighter than what was there."""
+    """A soft-edged body of another brightness with texture.
+
+    Often resampled, and often only where it is brighter than what was there.
+    """
     inside = np.argwhere(share > 0.3)
     if not len(inside):
         return material.pixels
@@ -63,7 +81,9 @@ def body(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     level = np.percentile(material.pixels, rng.uniform(40.0, 98.0))
     ground = gaussian_filter(material.pixels, 4.0)
     presence = 1.0 / (1.0 + np.exp((distance - radius) / rng.uniform(0.5, 2.0)))
-    put = np.asarray(ground + (level - ground) * presence + texture(material, share, rng), dtype=np.float32)
+    put = np.asarray(
+        ground + (level - ground) * presence + texture(material, share, rng), dtype=np.float32
+    )
     if rng.random() < 0.6:
         put = round_trip(put, rng)
     return np.maximum(put, material.pixels) if rng.random() < 0.6 else put

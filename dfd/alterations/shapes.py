@@ -16,9 +16,13 @@ SOFTEST_PX = 6.0
 
 
 def draw_share(size: int, rng: Generator) -> FloatImage:
-    """``[size, size]`` share of the edit, 0 to 1: an ellipse, a square or a lobed blob, hard-edged or soft."""
+    """``[size, size]`` share of the edit, 0 to 1.
+
+    An ellipse, a square or a lobed blob, hard-edged or soft.
+    """
     rows, columns = np.indices((size, size))
-    # Anywhere: a head that could tell the middle of a crop by its border would take it for the edit.
+    # Anywhere: a head that could tell the middle of a crop by its border would take it for the
+    # edit.
     (row, column), radius, kind = rng.uniform(0.0, size, 2), between(rng, *RADIUS_PX), rng.random()
     if kind < 0.4:
         stretch = rng.uniform(0.7, 1.4)

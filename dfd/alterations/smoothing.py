@@ -16,13 +16,25 @@ def blurred(material: Material, share: FloatImage, rng: Generator) -> FloatImage
 
 
 def denoised(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
-    """A median, or soft thresholding of the detail (Donoho 1995, IEEE Trans. Inf. Theory 41:613)."""
+    """A median, or soft thresholding of the detail (Donoho 1995, IEEE Trans. Inf.
+
+    Theory 41:613).
+    """
     if rng.random() < 0.5:
         return np.asarray(median_filter(material.pixels, int(rng.choice([3, 5]))), dtype=np.float32)
-    fine, limit = detail(material.pixels, 1.2), grain(material.pixels, share) * rng.uniform(1.0, 3.0)
-    return np.asarray(material.pixels - fine + np.sign(fine) * np.maximum(np.abs(fine) - limit, 0.0), dtype=np.float32)
+    fine, limit = (
+        detail(material.pixels, 1.2),
+        grain(material.pixels, share) * rng.uniform(1.0, 3.0),
+    )
+    return np.asarray(
+        material.pixels - fine + np.sign(fine) * np.maximum(np.abs(fine) - limit, 0.0),
+        dtype=np.float32,
+    )
 
 
 def sharpened(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """Unsharp masking."""
-    return np.asarray(material.pixels + rng.uniform(0.3, 1.5) * detail(material.pixels, rng.uniform(0.5, 1.2)), dtype=np.float32)
+    return np.asarray(
+        material.pixels + rng.uniform(0.3, 1.5) * detail(material.pixels, rng.uniform(0.5, 1.2)),
+        dtype=np.float32,
+    )

@@ -39,9 +39,15 @@ Row = Mapping[str, float]
 
 
 def genuine_regions(
-    item: Mapping[str, Any], network: torch.nn.Module, modality_name: str, seed: int, beside: LoadContextd | None = None
+    item: Mapping[str, Any],
+    network: torch.nn.Module,
+    modality_name: str,
+    seed: int,
+    beside: LoadContextd | None = None,
 ) -> tuple[list[Row], dict[str, float]]:
-    """Statistics of random genuine regions of one slice, by family, and the slice's covariates; both empty where it cannot be used.
+    """Statistics of random genuine regions of one slice, by family, and the slice's covariates.
+
+    Both empty where it cannot be used.
 
     ``beside`` finds the slices above and below; None: the slice counts as alone.
     """
@@ -59,7 +65,9 @@ def genuine_regions(
     rows: list[Row] = []
     for places in (drawn[:REGIONS_PER_SLICE], drawn[REGIONS_PER_SLICE:]):
         if len(rows) < REGIONS_PER_SLICE:
-            found = examined.measure_all([replace(region, x=float(x), y=float(y)) for x, y in places])
+            found = examined.measure_all(
+                [replace(region, x=float(x), y=float(y)) for x, y in places]
+            )
             measured = [{each.family: each.statistic for each in one} for one in found]
             rows += [row for row in measured if np.isfinite(row[noise.FAMILY])]
     del rows[REGIONS_PER_SLICE:]
@@ -91,52 +99,88 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
     for number, items in enumerate(chosen):
         rows: list[Row] = []
         for place, item in enumerate(items):
-            measured, covariates = genuine_regions(item, network, cohort.collection.modality, cohort.seed + 1000 * number + place, beside)
+            measured, covariates = genuine_regions(
+                item,
+                network,
+                cohort.collection.modality,
+                cohort.seed + 1000 * number + place,
+                beside,
+            )
             rows += measured
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
             told.update()
         by_patient.append(rows)
-        logger.info("calibration: patient %d of %d, %d genuine regions", number + 1, len(cohort.patients), len(rows))
+        logger.info(
+            "calibration: patient %d of %d, %d genuine regions",
+            number + 1,
+            len(cohort.patients),
+            len(rows),
+        )
     told.close()
     return Genuine(by_patient, whole_slices(network, cohort), population, cohort.patients)
 
 
 def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """At most ``SLICES_PER_PATIENT`` slices, spread over all of a patient."""
-    return [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())]
+    return [
+        items[int(index)]
+        for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())
+    ]
 
 
 def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) -> Calibration:
-    """The calibration that ``parts`` give together: several where each patient was measured by a network that did not see him (cross-fitting).
+    """The calibration that ``parts`` give together.
+
+    Several where each patient was measured by a network that did not see him (cross-fitting).
 
     Raises:
         CalibrationError: not one region of them could be measured.
     """
     names = [name for part in parts for name in part.patients]
     by_patient = genuine_alone([rows for part in parts for rows in part.by_patient], names)
-    tables, combined = calibration.fit([[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient])
-    values = {name: [value for part in parts for value in part.population.get(name, ())] for part in parts for name in part.population}
+    tables, combined = calibration.fit(
+        [[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient]
+    )
+    values = {
+        name: [value for part in parts for value in part.population.get(name, ())]
+        for part in parts
+        for name in part.population
+    }
     bounds = {name: (min(each), max(each)) for name, each in values.items()}
-    whole = calibration.fit_screening(genuine_slices([slices for part in parts for slices in part.slices], names))
+    whole = calibration.fit_screening(
+        genuine_slices([slices for part in parts for slices in part.slices], names)
+    )
     settings = with_neighbours(by_patient) | ({} if whole is None else {SCREENING: whole})
     modality = MODALITIES[modality_name]
-    return Calibration(modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings)
+    return Calibration(
+        modality.bundle, weights_sha256, modality.radius_mm, tables, bounds, combined, settings
+    )
 
 
 def genuine_alone(by_patient: Sequence[Sequence[Row]], names: Sequence[str]) -> list[list[Row]]:
-    """The regions that do not stand out far from those of all other patients; whose do is told, with ``names`` where there are any."""
+    """The regions that do not stand out far from those of all other patients.
+
+    Whose do is told, with ``names`` where there are any.
+    """
     strange = calibration.outstanding(by_patient)
     for number, places in enumerate(strange):
         if places:
             _tell(f"{len(places)} of {len(by_patient[number])} regions", number, names)
-    return [[row for place, row in enumerate(rows) if place not in places] for rows, places in zip(by_patient, map(set, strange), strict=True)]
+    return [
+        [row for place, row in enumerate(rows) if place not in places]
+        for rows, places in zip(by_patient, map(set, strange), strict=True)
+    ]
 
 
-def genuine_slices(by_patient: Sequence[Sequence[Sequence[Row]]], names: Sequence[str]) -> list[list[Sequence[Row]]]:
+def genuine_slices(
+    by_patient: Sequence[Sequence[Sequence[Row]]], names: Sequence[str]
+) -> list[list[Sequence[Row]]]:
     """The slices that hold no such region."""
-    strange = calibration.outstanding([[row for rows in slices for row in rows] for slices in by_patient])
+    strange = calibration.outstanding(
+        [[row for rows in slices for row in rows] for slices in by_patient]
+    )
     kept: list[list[Sequence[Row]]] = []
     for number, (slices, places) in enumerate(zip(by_patient, strange, strict=True)):
         ends = np.cumsum([len(rows) for rows in slices])
@@ -150,7 +194,12 @@ def genuine_slices(by_patient: Sequence[Sequence[Sequence[Row]]], names: Sequenc
 def _tell(what: str, number: int, names: Sequence[str]) -> None:
     whose = f"patient {names[number]}" if number < len(names) else f"patient number {number + 1}"
     logger.warning(
-        "calibration: %s of %s stand out far beyond all other patients and were left out; make sure that these scans are genuine", what, whose
+        (
+            "calibration: %s of %s stand out far beyond all other patients and were left out; "
+            "make sure that these scans are genuine"
+        ),
+        what,
+        whose,
     )
 
 
@@ -166,11 +215,17 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
 def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:
     """Tables of the regions that could be compared with the slices above and below, by setting.
 
-    Empty where fewer than ``LEAST_SHARE`` of the patients have such regions: tables of a few would judge worse than those of a lone slice.
+    Empty where fewer than ``LEAST_SHARE`` of the patients have such regions: tables of a few would
+    judge worse than those of a lone slice.
     """
-    chosen = [[row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)] for rows in by_patient]
+    chosen = [
+        [row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)]
+        for rows in by_patient
+    ]
     patients = sum(map(bool, chosen))
     enough = patients > 0 and patients >= LEAST_SHARE * len(by_patient)
-    told = "calibration: %d of %d patients have neighbouring slices" + ("" if enough else ": too few for tables of their own")
+    told = "calibration: %d of %d patients have neighbouring slices" + (
+        "" if enough else ": too few for tables of their own"
+    )
     logger.info(told, patients, len(by_patient))
     return {SERIES: Setting(*calibration.fit(chosen))} if enough else {}

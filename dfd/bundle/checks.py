@@ -13,7 +13,19 @@ import torch
 
 from dfd.errors import BundleError, UsageError
 
-RUNNER_FLAGS = frozenset({"run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file", "bundle_root"})
+RUNNER_FLAGS = frozenset(
+    {
+        "run_id",
+        "init_id",
+        "final_id",
+        "meta_file",
+        "config_file",
+        "logging_file",
+        "tracking",
+        "args_file",
+        "bundle_root",
+    }
+)
 """Flags of ``python -m monai.bundle run`` itself."""
 
 
@@ -24,26 +36,41 @@ def refuse_unknown_flags(bundle_root: str, config: str) -> None:
     """MONAI adds a misspelt ``--key`` to the configuration in silence; here it is an error.
 
     Raises:
-        UsageError: a flag on the command line of ``monai.bundle run`` names no key of ``configs/<config>.json``.
+        UsageError: a flag on the command line of ``monai.bundle run`` names no key of
+            ``configs/<config>.json``.
     """
     if not is_monai_runner():
         return
-    content = json.loads((Path(bundle_root) / "configs" / f"{config}.json").read_text(encoding="utf-8"))
+    content = json.loads(
+        (Path(bundle_root) / "configs" / f"{config}.json").read_text(encoding="utf-8")
+    )
     for name in _keys_given(sys.argv[1:]):
         first, *rest = name.replace("#", "::").split("::")
         if first in RUNNER_FLAGS or _has(content, [first, *rest]):
             continue
-        near = [] if first in content else difflib.get_close_matches(first, {*content, *RUNNER_FLAGS}, n=1)
-        raise UsageError(f"--{name} is no key of configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}")
+        near = (
+            []
+            if first in content
+            else difflib.get_close_matches(first, {*content, *RUNNER_FLAGS}, n=1)
+        )
+        raise UsageError(
+            f"--{name} is no key of "
+            f"configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}"
+        )
 
 
 def is_monai_runner() -> bool:
     """Whether this process is ``python -m monai.bundle``."""
-    return Path(sys.argv[0]).parts[-3:] == ("monai", "bundle", "__main__.py") or sys.argv[0].endswith("monai.bundle")
+    return Path(sys.argv[0]).parts[-3:] == ("monai", "bundle", "__main__.py") or sys.argv[
+        0
+    ].endswith("monai.bundle")
 
 
 def _keys_given(words: Sequence[str]) -> list[str]:
-    """Keys that a command line sets, those of its ``--args_file`` included. Fire takes one dash or two, and a hyphen for an underscore."""
+    """Keys that a command line sets, those of its ``--args_file`` included.
+
+    Fire takes one dash or two, and a hyphen for an underscore.
+    """
     names = []
     for number, word in enumerate(words):
         flag = re.match(r"--?([A-Za-z][^=]*)(?:=(.*))?", word, re.DOTALL)
@@ -59,13 +86,21 @@ def _keys_given(words: Sequence[str]) -> list[str]:
 
 
 def _has(content: object, path: Sequence[str]) -> bool:
-    """Whether ``path`` exists in a configuration. A component may be given arguments it does not have yet: it refuses those it does not know."""
+    """Whether ``path`` exists in a configuration.
+
+    A component may be given arguments it does not have yet: it refuses those it does not know.
+    """
     if not path:
         return True
     first, rest = path[0], path[1:]
     if isinstance(content, dict):
         return _has(content[first], rest) if first in content else "_target_" in content
-    return isinstance(content, list) and first.isdigit() and int(first) < len(content) and _has(content[int(first)], rest)
+    return (
+        isinstance(content, list)
+        and first.isdigit()
+        and int(first) < len(content)
+        and _has(content[int(first)], rest)
+    )
 
 
 def device_of(name: str) -> torch.device:
@@ -83,5 +118,7 @@ def device_of(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise BundleError(UNKNOWN_DEVICE.format(name))
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise BundleError(f"device {name!r} was asked for, but no CUDA device can be used here; use cpu or auto.")
+        raise BundleError(
+            f"device {name!r} was asked for, but no CUDA device can be used here; use cpu or auto."
+        )
     return device

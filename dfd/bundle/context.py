@@ -1,4 +1,7 @@
-"""The slices above and below a slice, found in its own folder: what a region can be compared with beyond its slice."""
+"""The slices above and below a slice, found in its own folder.
+
+What a region can be compared with beyond its slice.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from dfd.bundle.neighbours import MOST_OTHERS, comparable, name_from, neighbours_of, notes_on, rivals_of
+from dfd.bundle.neighbours import (
+    MOST_OTHERS,
+    comparable,
+    name_from,
+    neighbours_of,
+    notes_on,
+    rivals_of,
+)
 from dfd.bundle.reader import pixels_in_scale_of, pixels_of
 from dfd.calibration import SERIES, SLICE
 from dfd.errors import DfdError
@@ -27,11 +37,17 @@ FOLDERS_KEPT = 8
 """Folders whose headers are remembered: points of one series mostly follow each other."""
 MOST_RIVALS = 2
 """Slices at the place of a slice that are read to see whether they repeat it; more are phases."""
-IDENTICAL = "a slice beside this one holds the very same pixels, so the neighbours say nothing and were not used"
+IDENTICAL = (
+    "a slice beside this one holds the very same pixels, so the neighbours say nothing and were "
+    "not used"
+)
 
 
 class SeriesFolders:
-    """The series of folders, from headers alone; those of the last ``FOLDERS_KEPT`` are remembered."""
+    """The series of folders, from headers alone.
+
+    Those of the last ``FOLDERS_KEPT`` are remembered.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
@@ -51,7 +67,9 @@ class SeriesFolders:
             SeriesError: it cannot be read.
         """
         if place not in self._known:
-            self._known[place] = (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+            self._known[place] = (
+                (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+            )
             if len(self._known) > FOLDERS_KEPT:
                 self._known.popitem(last=False)
         self._known.move_to_end(place)
@@ -59,15 +77,22 @@ class SeriesFolders:
 
 
 class LoadContextd(MapTransform):
-    """Adds ``context``, a ``Context``, to a slice that ``LoadSliced`` has read and that has a neighbour on either side; else adds nothing.
+    """Adds ``context``, a ``Context``.
 
-    Neighbours: the same series, orientation, matrix, phase, kind of image and pixel size, one usual distance away. They are sought by their
-    headers in the slice's own folder, or among the frames of its file, and only those two are decoded. ``context_note`` says in sentences where
-    one repeats the slice itself, where the folder holds a copy of the slice, and where other slices carry its SOPInstanceUID.
-    A bare image has no folder and passes. ``folders`` may be shared with other transforms, so that headers are read once.
+    To a slice that ``LoadSliced`` has read and that has a neighbour on either side; else adds
+    nothing.
+
+    Neighbours: the same series, orientation, matrix, phase, kind of image and pixel size, one usual
+    distance away. They are sought by their headers in the slice's own folder, or among the frames
+    of its file, and only those two are decoded. ``context_note`` says in sentences where one
+    repeats the slice itself, where the folder holds a copy of the slice, and where other slices
+    carry its SOPInstanceUID. A bare image has no folder and passes. ``folders`` may be shared with
+    other transforms, so that headers are read once.
     """
 
-    def __init__(self, keys: KeysCollection = "image", folders: SeriesFolders | None = None) -> None:
+    def __init__(
+        self, keys: KeysCollection = "image", folders: SeriesFolders | None = None
+    ) -> None:
         super().__init__(keys)
         self.folders = folders or SeriesFolders()
 
@@ -101,7 +126,9 @@ class LoadContextd(MapTransform):
         return notes_on(scan.ref, series, same)
 
     def beside(self, scan: Slice) -> Context | str | None:
-        """The context of a slice; a sentence where its neighbours repeat it; None where it has none.
+        """The context of a slice; a sentence where its neighbours repeat it.
+
+        None where it has none.
 
         Raises:
             SeriesError: the folder or a neighbour cannot be read.
@@ -121,16 +148,26 @@ class LoadContextd(MapTransform):
 
 
 class SeriesSlices:
-    """Reads the slices ``around`` a slice; the last of them are kept, with what was made of them, since points of one series follow each other."""
+    """Reads the slices ``around`` a slice.
+
+    The last of them are kept, with what was made of them, since points of one series follow each
+    other.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
 
     def into(self, context: Context, scan: Slice) -> Context:
-        """``context`` of ``scan`` with ``others``. Those that cannot be read, or are of another shape or unit, are left out."""
+        """``context`` of ``scan`` with ``others``.
+
+        Those that cannot be read, or are of another shape or unit, are left out.
+        """
         read = [self._of(ref, scan) for ref in context.around]
         shape = scan.pixels.shape
-        return replace(context, others=tuple(one for one in read if one is not None and one.pixels.shape == shape))
+        return replace(
+            context,
+            others=tuple(one for one in read if one is not None and one.pixels.shape == shape),
+        )
 
     def _of(self, ref: SliceRef, scan: Slice) -> SeriesSlice | None:
         place = (ref.path, ref.frame)
@@ -143,7 +180,10 @@ class SeriesSlices:
 
 
 class LoadSeriesd(LoadContextd):
-    """As ``LoadContextd``, with the other slices of the series read: for use without ``ScoreRegionsd``, which reads them itself."""
+    """As ``LoadContextd``, with the other slices of the series read.
+
+    For use without ``ScoreRegionsd``, which reads them itself.
+    """
 
     def __init__(self, keys: KeysCollection = "image") -> None:
         super().__init__(keys)
@@ -164,11 +204,16 @@ def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:
     if not comparable(read, scan):
         return None
     name = name_from(ref.path, scan.ref.path)
-    return SeriesSlice(f"{name} (frame {ref.frame + 1})" if ref.path == scan.ref.path else name, pixels_of(read))
+    return SeriesSlice(
+        f"{name} (frame {ref.frame + 1})" if ref.path == scan.ref.path else name, pixels_of(read)
+    )
 
 
 def _repeats(ref: SliceRef, scan: Slice) -> bool:
-    """Whether the slice that lies at ``ref`` holds the very same pixels; False where it cannot be read."""
+    """Whether the slice that lies at ``ref`` holds the very same pixels.
+
+    False where it cannot be read.
+    """
     try:
         read = read_slice(ref.path, ref.frame, scan.facts.unit)
     except DfdError:  # it is looked at for a remark alone
@@ -177,5 +222,12 @@ def _repeats(ref: SliceRef, scan: Slice) -> bool:
 
 
 def setting_of(found: Sequence[Evidence]) -> str:
-    """By which tables a region is judged: those of slices with neighbours where it could be compared with them."""
-    return SERIES if any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in found) else SLICE
+    """By which tables a region is judged.
+
+    Those of slices with neighbours where it could be compared with them.
+    """
+    return (
+        SERIES
+        if any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in found)
+        else SLICE
+    )

@@ -23,11 +23,15 @@ KERNEL_SHARE = 0.4
 SCALE_JITTER = 0.4
 """Half-width of the uniform jitter of the log noise scale."""
 BLEND_REACH = 2
-"""Pixels from an unmeasured one, counted along rows and columns, within which a filtered value is a blend and no measurement."""
+"""Pixels from an unmeasured one, counted along rows and columns, within which a filtered value is a
+blend and no measurement."""
 
 
 def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """The slice in units of its own noise: ``[H, W]`` float32 (what is not measured lies at the floor), measured ``[H, W]``, noise scale."""
+    """The slice in units of its own noise.
+
+    ``[H, W]`` float32 (what is not measured lies at the floor), measured ``[H, W]``, noise scale.
+    """
     modality = MODALITIES[modality_name]
     measured = measured_pixels(pixels, modality)
     scale = noise_scale(pixels, measured, modality)
@@ -36,7 +40,9 @@ def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.n
 
 
 class NormaliseNoised(MapTransform):
-    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays, in units of the slice's noise, and that unit as ``scale``.
+    """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays.
+
+    In units of the slice's noise, and that unit as ``scale``.
 
     Deterministic, so it is cached.
     """
@@ -48,14 +54,19 @@ class NormaliseNoised(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image = np.asarray(data[self.keys[0]])[0]
         pixels, measured, scale = normalised(image, self.modality)
-        kept: dict[Hashable, Any] = {key: data[key] for key in ("patient", "group", "series", "draw") if key in data}
+        kept: dict[Hashable, Any] = {
+            key: data[key] for key in ("patient", "group", "series", "draw") if key in data
+        }
         return {**kept, "pixels": pixels, "measured": measured, "scale": scale}
 
 
-def other_kernel(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The crop as a slightly softer or sharper kernel and a slightly wrong noise scale would have given it.
+def other_kernel(
+    pixels: np.ndarray, measured: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crop as with a slightly softer or sharper kernel and a slightly wrong noise scale.
 
-    Few scanners stand behind a training set; a spread that is read off the visible pixels, rather than off the absolute level, travels to others.
+    Few scanners stand behind a training set; a spread that is read off the visible pixels,
+    rather than off the absolute level, travels to others.
     """
     if rng.random() < KERNEL_SHARE:
         softer = gaussian_filter(pixels, rng.uniform(0.5, 1.2), truncate=3.0)
@@ -64,11 +75,16 @@ def other_kernel(pixels: np.ndarray, measured: np.ndarray, rng: np.random.Genera
         pixels = changed / max(ratio, 0.05)
         if not measured.all():  # beside the floor the filter has mixed it in
             measured = _eroded(measured)
-    return (pixels * math.exp(rng.uniform(-SCALE_JITTER, SCALE_JITTER))).astype(np.float32, copy=False), measured
+    return (pixels * math.exp(rng.uniform(-SCALE_JITTER, SCALE_JITTER))).astype(
+        np.float32, copy=False
+    ), measured
 
 
 def _eroded(mask: np.ndarray) -> np.ndarray:
-    """``scipy.ndimage.binary_erosion(mask, iterations=BLEND_REACH, border_value=1)`` in a tenth of the time on a small ``[H, W]``."""
+    """``scipy.ndimage.binary_erosion(mask, iterations=BLEND_REACH.
+
+    Border_value=1)`` in a tenth of the time on a small ``[H, W]``.
+    """
     for _ in range(BLEND_REACH):
         kept = mask.copy()
         kept[1:] &= mask[:-1]
@@ -80,14 +96,20 @@ def _eroded(mask: np.ndarray) -> np.ndarray:
 
 
 def _roughness(pixels: np.ndarray) -> float:
-    """Median of the second differences along the diagonal, over disjoint pairs of rows: follows the noise scale at a fraction of its cost."""
+    """Median of the second differences along the diagonal, over disjoint pairs of rows.
+
+    Follows the noise scale at a fraction of its cost.
+    """
     upper, lower = pixels[:-1:2], pixels[1::2]
     differences = np.abs(upper[:, :-1] + lower[:, 1:] - upper[:, 1:] - lower[:, :-1]).ravel()
     return float(np.partition(differences, differences.size // 2)[differences.size // 2])
 
 
 def filled_up(image: np.ndarray, size: int) -> np.ndarray:
-    """The image with at least ``size`` rows and columns: values continued from the border, of masks False."""
+    """The image with at least ``size`` rows and columns.
+
+    Values continued from the border, of masks False.
+    """
     short = [(0, max(0, size - side)) for side in image.shape]
     if not any(after for _, after in short):
         return image
@@ -95,7 +117,10 @@ def filled_up(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def place(measured: np.ndarray, size: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """A random square window of ``size`` that is mostly measured, in an image at least that large."""
+    """A random square window of ``size`` that is mostly measured.
+
+    In an image at least that large.
+    """
     for _ in range(TRIES):
         top, left = (int(rng.integers(0, side - size + 1)) for side in measured.shape)
         window = (slice(top, top + size), slice(left, left + size))
@@ -124,8 +149,9 @@ def turn(images: Sequence[np.ndarray], number: int) -> list[np.ndarray]:
 class HideCropd(MapTransform):
     """The crop that the item's key ``draw`` (a seed) stands for, with hidden pixels.
 
-    Sets ``image`` ``[2, S, S]`` (hidden pixels zero, mask) and ``label`` ``[2, S, S]`` (true value, 1 where the loss counts: hidden and measured).
-    The seed decides everything: the same crop comes of it in whatever process or thread it is cut. ``varied`` also flips, transposes and filters it.
+    Sets ``image`` ``[2, S, S]`` (hidden pixels zero, mask) and ``label`` ``[2, S, S]`` (true value,
+    1 where the loss counts: hidden and measured). The seed decides everything: the same crop comes
+    of it in whatever process or thread it is cut. ``varied`` also flips, transposes and filters it.
     """
 
     def __init__(self, keys: str = "pixels", size: int = 64, varied: bool = False) -> None:

@@ -16,10 +16,13 @@ LARGEST_SEED = 2**63 - 1
 
 
 class WeightedDraws(WeightedRandomSampler):
-    """Pairs (place of the slice, seed of the crop), ``num_samples`` an epoch, slices in proportion to ``weights``.
+    """Pairs (place of the slice, seed of the crop), ``num_samples`` an epoch.
 
-    The seeds are handed out with the places, before any reader process is asked: what is drawn does not hang on their number. All come from
-    ``generator``, which is the sampler's own and which the training journal seeds for each epoch.
+    Slices in proportion to ``weights``.
+
+    The seeds are handed out with the places, before any reader process is asked: what is drawn does
+    not hang on their number. All come from ``generator``, which is the sampler's own and which the
+    training journal seeds for each epoch.
     """
 
     def __init__(self, weights: Sequence[float], num_samples: int) -> None:
@@ -41,12 +44,16 @@ class CachedSlices(CacheDataset):
         super().__init__(data, transform, progress=False, **options)
 
     def _fill_cache(self, indices: Any = None) -> list[Any]:
-        with Progress("reading slices", self.cache_num if indices is None else len(indices)) as told:
+        with Progress(
+            "reading slices", self.cache_num if indices is None else len(indices)
+        ) as told:
             self._loaded = told.update
             try:
                 filled: list[Any] = super()._fill_cache(indices)
             finally:
-                del self._loaded  # reader processes get a copy of the data set, and a terminal cannot be copied
+                del (
+                    self._loaded
+                )  # reader processes get a copy of the data set, and a terminal cannot be copied
         return filled
 
     def _load_cache_item(self, idx: int) -> Any:
@@ -56,9 +63,16 @@ class CachedSlices(CacheDataset):
 
 
 class DrawnCrops(Dataset[Mapping[str, Any]]):
-    """Crops cut anew: the index is a pair of ``WeightedDraws``, ``data`` holds the slices, ``hide`` cuts what ``draw`` stands for."""
+    """Crops cut anew: the index is a pair of ``WeightedDraws``, ``data`` holds the slices.
 
-    def __init__(self, data: Sequence[Mapping[str, Any]], hide: Callable[[Mapping[Any, Any]], Mapping[str, Any]]) -> None:
+    ``hide`` cuts what ``draw`` stands for.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        hide: Callable[[Mapping[Any, Any]], Mapping[str, Any]],
+    ) -> None:
         self.data, self.hide = data, hide
 
     def __getitem__(self, index: tuple[int, int]) -> Mapping[str, Any]:
@@ -67,7 +81,9 @@ class DrawnCrops(Dataset[Mapping[str, Any]]):
 
 
 class FixedCrops(Dataset[Mapping[str, Any]]):
-    """One crop per item of ``data``, the same in every epoch. Each slice is decoded once, all its crops are cut, and only they are kept.
+    """One crop per item of ``data``, the same in every epoch.
+
+    Each slice is decoded once, all its crops are cut, and only they are kept.
 
     Args:
         data: items with ``image``, ``frame`` and ``draw``, in any order.
@@ -87,7 +103,9 @@ class FixedCrops(Dataset[Mapping[str, Any]]):
         cut: dict[int, Mapping[str, Any]] = {}
         for numbers in progress(of_slice.values(), "reading slices for validation"):
             loaded = transform(data[numbers[0]])
-            cut.update({number: hide({**loaded, "draw": data[number]["draw"]}) for number in numbers})
+            cut.update(
+                {number: hide({**loaded, "draw": data[number]["draw"]}) for number in numbers}
+            )
         self.crops = [cut[number] for number in range(len(data))]
 
     def __len__(self) -> int:

@@ -18,14 +18,28 @@ from dfd.records import Context, Finding, FloatImage, Region
 
 
 class Gathering:
-    """Hands each slice's findings and pictures over to the report's material, and measures around the points that stand out."""
+    """Hands each slice's findings and pictures over to the report's material.
 
-    def __init__(self, modality: Modality, calibration: Calibration | None, *, pictured: bool) -> None:
+    And measures around the points that stand out.
+    """
+
+    def __init__(
+        self, modality: Modality, calibration: Calibration | None, *, pictured: bool
+    ) -> None:
         self.modality, self.calibration = modality, calibration
         self.material = report.Material(pictured=pictured)
 
-    def take(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages | None, seen: report.Seen) -> None:
-        """One slice: what was read, what was found, what was drawn of it (None where it has no pictures), and what is told of it."""
+    def take(
+        self,
+        batch: Mapping[str, Any],
+        output: Mapping[str, Any],
+        images: SliceImages | None,
+        seen: report.Seen,
+    ) -> None:
+        """One slice: what was read, what was found.
+
+        What was drawn of it (None where it has no pictures), and what is told of it.
+        """
         scan, material = batch["scan"], self.material
         material.add(output["findings"], seen)
         answers = output.get("screenings", {})
@@ -39,8 +53,15 @@ class Gathering:
         if images is not None and material.pictured:
             self._points(batch, output, images)
 
-    def take_up(self, kept: KeptSlice, pictures: Mapping[int, report.PointPictures | report.ScreeningPictures]) -> None:
-        """A slice that an earlier part of the run has finished, and what it keeps to be shown of its rows."""
+    def take_up(
+        self,
+        kept: KeptSlice,
+        pictures: Mapping[int, report.PointPictures | report.ScreeningPictures],
+    ) -> None:
+        """A slice that an earlier part of the run has finished.
+
+        And what it keeps to be shown of its rows.
+        """
         material = self.material
         if kept.seen is not None:
             material.add(kept.findings, kept.seen)
@@ -52,20 +73,32 @@ class Gathering:
             if shown is not None:
                 material.keep(finding, shown)
 
-    def _points(self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages) -> None:
+    def _points(
+        self, batch: Mapping[str, Any], output: Mapping[str, Any], images: SliceImages
+    ) -> None:
         context = batch.get("context")
-        sight = report.Sight(images, context if isinstance(context, Context) else None, output.get("sources", {}))
+        sight = report.Sight(
+            images, context if isinstance(context, Context) else None, output.get("sources", {})
+        )
         whole = report.whole_slice(images.scan, images.grey)
-        # Places around a point are judged as those of a screened slice, which is looked at without its neighbours.
+        # Places around a point are judged as those of a screened slice, which is looked at without
+        # its neighbours.
         alone = SliceEvidence(output["prediction"], self.modality)
         pairs = zip(output["findings"], output["regions"], strict=True)
         for finding, region in progress(pairs, "preparing the report", len(output["findings"])):
-            if region is not None and finding.verdict != "unreadable" and self.material.wants(finding):
+            if (
+                region is not None
+                and finding.verdict != "unreadable"
+                and self.material.wants(finding)
+            ):
                 rarity = self._rarity(finding, region, alone)
                 self.material.keep(finding, report.of_point(sight, whole, region, finding, rarity))
 
     def _rarity(self, finding: Finding, region: Region, alone: SliceEvidence) -> FloatImage | None:
-        """-log10 p around a point that stands out: every place costs as much as a third of a point."""
+        """-log10 p around a point that stands out.
+
+        Every place costs as much as a third of a point.
+        """
         if self.calibration is None or not finding.p_value <= UNUSUAL:
             return None
         return screening.map_around(region, alone, self.calibration)

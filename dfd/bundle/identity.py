@@ -64,7 +64,9 @@ def identity_of(asked: Asked) -> dict[str, str]:
     root = Path(str(asked.record.get("data_path") or os.curdir))
     model = asked.model
     # The device really used is one of the settings, whatever word it was asked for with.
-    rest = {name: value for name, value in asked.record.items() if name not in PATHS | {"device_name"}}
+    rest = {
+        name: value for name, value in asked.record.items() if name not in PATHS | {"device_name"}
+    }
     return {
         "program": _digest([run_record.versions(), code_digest()]),
         "model": _digest([model.sha256, run_record.digest(model.calibration), model.bundle]),

@@ -109,7 +109,9 @@ def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSli
 
 
 def nameless(kept: KeptSlice, salt: str) -> KeptSlice:
-    """The same without texts of the header that may name somebody, for runs whose results name nothing.
+    """The same without texts of the header that may name somebody.
+
+    For runs whose results name nothing.
 
     Texts by which slices are told apart become digests, so that they can still be told apart.
 

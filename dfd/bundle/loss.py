@@ -12,13 +12,19 @@ from torch import nn
 from torch.nn import functional
 
 EDITED_WEIGHTS = (6.0, 3.0)
-"""What an edited cell weighs against a genuine one, by form: edits are small, and noise is added more seldom."""
+"""What an edited cell weighs against a genuine one, by form: edits are small, and noise is added
+more seldom."""
 
 
-def masked_nll(prediction: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Sums over hidden, measured pixels: Gaussian negative log-likelihood (nats, without the constant), energy of z, number of pixels.
+def masked_nll(
+    prediction: torch.Tensor, label: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Sums over hidden, measured pixels.
 
-    ``prediction`` is ``[B, 2, H, W]`` (mean, log-spread), ``label`` is ``[B, 2, H, W]`` (true value, 1 where the pixel counts).
+    Gaussian negative log-likelihood (nats, without the constant), energy of z, number of pixels.
+
+    ``prediction`` is ``[B, 2, H, W]`` (mean, log-spread), ``label`` is ``[B, 2, H, W]`` (true
+    value, 1 where the pixel counts).
     """
     prediction, label = prediction.float(), label.float()
     target, counted = label[:, :1], label[:, 1:]
@@ -35,17 +41,22 @@ class MaskedLikelihoodLoss(nn.Module):
         return nll / count.clamp_min(1.0)
 
 
-def head_loss_terms(log_odds: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def head_loss_terms(
+    log_odds: torch.Tensor, label: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums over counted cells: weighted cross-entropy of both forms (nats), number of cells.
 
-    ``log_odds`` is ``[B, 2, H / 2, W / 2]``, ``label`` is ``[B, 3, H, W]`` (added noise, replaced content, 1 where a pixel counts). A cell of two by
-    two pixels counts where all of it does and lies wholly within or without the edit.
+    ``log_odds`` is ``[B, 2, H / 2, W / 2]``, ``label`` is ``[B, 3, H, W]`` (added noise, replaced
+    content, 1 where a pixel counts). A cell of two by two pixels counts where all of it does and
+    lies wholly within or without the edit.
     """
     cells = functional.avg_pool2d(label.float(), 2)
     edited, counted = cells[:, :2], cells[:, 2:]
     clear = ((edited < 0.1) | (edited > 0.9)).float() * (counted > 0.9).float()
     weights = torch.tensor(EDITED_WEIGHTS, device=log_odds.device).view(1, 2, 1, 1)
-    loss = functional.binary_cross_entropy_with_logits(log_odds.float(), (edited > 0.5).float(), pos_weight=weights, reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(
+        log_odds.float(), (edited > 0.5).float(), pos_weight=weights, reduction="none"
+    )
     return (loss * clear).sum(), clear.sum()
 
 
@@ -58,7 +69,10 @@ class HeadLoss(nn.Module):
 
 
 class Pooled(Metric):
-    """Ignite metric: a sum of ``terms`` over a count of them, pooled over all batches and processes; lower is better."""
+    """Ignite metric: a sum of ``terms`` over a count of them.
+
+    Pooled over all batches and processes; lower is better.
+    """
 
     def __init__(
         self,
@@ -89,5 +103,7 @@ class Pooled(Metric):
 class MaskedLikelihood(Pooled):
     """``masked_nll`` pooled: nats per hidden pixel in units of the noise scale."""
 
-    def __init__(self, output_transform: Any = lambda output: output, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, output_transform: Any = lambda output: output, device: str | torch.device = "cpu"
+    ) -> None:
         super().__init__(masked_nll, output_transform, device)

@@ -1,4 +1,7 @@
-"""One file that carries weights, calibration and the bundle's name; and the shipped pair ``model.pt`` + ``calibration.json``."""
+"""One file that carries weights, calibration and the bundle's name.
+
+And the shipped pair ``model.pt`` + ``calibration.json``.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,17 @@ def weights_digest(weights: Mapping[str, torch.Tensor]) -> str:
 
 
 DAMAGE = (
-    *(pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error),
+    *(
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        struct.error,
+    ),
     *(zipfile.BadZipFile, UnicodeDecodeError, OverflowError, OSError, AssertionError),
 )
 """What torch raises on files that are cut off or hold something else."""
@@ -65,10 +78,18 @@ def _read(path: Path) -> Any:
             # weights_only: what is not tensors and plain containers is refused, never run.
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise BundleError(f"{path} does not exist; give a shipped model's name or a file written by training.") from None
+        raise BundleError(
+            f"{path} does not exist; give a shipped model's name or a file written by training."
+        ) from None
     except DAMAGE as error:
-        kind = "holds more than weights and was not opened" if isinstance(error, pickle.UnpicklingError) else "is damaged or not a model file"
-        raise BundleError(f"{path} {kind}; use a file written by `dfd train` or a shipped model.") from None
+        kind = (
+            "holds more than weights and was not opened"
+            if isinstance(error, pickle.UnpicklingError)
+            else "is damaged or not a model file"
+        )
+        raise BundleError(
+            f"{path} {kind}; use a file written by `dfd train` or a shipped model."
+        ) from None
 
 
 def load(path: str | Path) -> Model:
@@ -86,36 +107,69 @@ def load(path: str | Path) -> Model:
     elif _is_state_dict(content):
         beside = path / SHIPPED_CALIBRATION if folder else path.parent / SHIPPED_CALIBRATION.name
         calibration = _read_calibration(beside)
-        model = Model(path, content, str((calibration or {}).get("bundle", folder.name if folder else "")), calibration)
+        model = Model(
+            path,
+            content,
+            str((calibration or {}).get("bundle", folder.name if folder else "")),
+            calibration,
+        )
     else:
-        raise BundleError(f"{path} is not a model of this program; use a file written by `dfd train` or a shipped model.")
+        raise BundleError(
+            f"{path} is not a model of this program; use a file written by `dfd train` or a "
+            "shipped model."
+        )
     _check(model)
     return model
 
 
 def bundle_version(model: Model) -> str:
-    """Version of the bundle folder that a model lies in; empty for a file written by training, which has none."""
+    """Version of the bundle folder that a model lies in.
+
+    Empty for a file written by training, which has none.
+    """
     try:
-        return str(json.loads((model.path / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"])
+        return str(
+            json.loads((model.path / "configs" / "metadata.json").read_text(encoding="utf-8"))[
+                "version"
+            ]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
 def _is_state_dict(content: Any) -> bool:
     entries = content.items() if isinstance(content, Mapping) else ()
-    return bool(entries) and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in entries)
+    return bool(entries) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in entries
+    )
 
 
 def _unpacked(path: Path, content: Mapping[str, Any]) -> Model:
     """The opposite of ``packed``."""
     try:
         calibration = json.loads(content["calibration"]) if content["calibration"] else None
-        model = Model(path, content["weights"], content["bundle"], calibration, json.loads(content["training"]))
+        model = Model(
+            path,
+            content["weights"],
+            content["bundle"],
+            calibration,
+            json.loads(content["training"]),
+        )
     except (KeyError, TypeError, ValueError, RecursionError):
-        raise BundleError(f"{path} is damaged or not a model file; use a file written by `dfd train` or a shipped model.") from None
-    plain = isinstance(model.bundle, str) and isinstance(calibration, dict | None) and isinstance(model.training, dict)
+        raise BundleError(
+            f"{path} is damaged or not a model file; use a file written by `dfd train` or a "
+            "shipped model."
+        ) from None
+    plain = (
+        isinstance(model.bundle, str)
+        and isinstance(calibration, dict | None)
+        and isinstance(model.training, dict)
+    )
     if not (plain and _is_state_dict(model.weights)):
-        raise BundleError(f"{path} is damaged or not a model file; use a file written by `dfd train` or a shipped model.")
+        raise BundleError(
+            f"{path} is damaged or not a model file; use a file written by `dfd train` or a "
+            "shipped model."
+        )
     return model
 
 
@@ -137,11 +191,17 @@ def _check(model: Model) -> None:
     belongs = model.calibration.get("weights_sha256")
     if belongs != model.sha256:
         digests = f"{str(belongs)[:12]}…, not {model.sha256[:12]}…"
-        raise CalibrationError(f"the calibration of {model.path} belongs to other weights ({digests}); refit it with `dfd calibrate`.")
+        raise CalibrationError(
+            f"the calibration of {model.path} belongs to other weights ({digests}); refit it "
+            "with `dfd calibrate`."
+        )
 
 
 def packed(model: Model) -> bytes:
-    """The bytes of a ``.ckpt``: loads with ``weights_only=True``, everything but the weights as JSON text."""
+    """The bytes of a ``.ckpt``.
+
+    Loads with ``weights_only=True``, everything but the weights as JSON text.
+    """
     stream = io.BytesIO()
     content = {
         "format": FORMAT,
@@ -161,7 +221,10 @@ def put_into(network: torch.nn.Module, model: Model, bundle: str) -> None:
         BundleError: the weights are of the other modality or of another network.
     """
     if model.bundle and model.bundle != bundle:
-        raise BundleError(f"{model.path} was trained as {model.bundle}, not as {bundle}; give the model that fits the scans.")
+        raise BundleError(
+            f"{model.path} was trained as {model.bundle}, not as {bundle}; give the model "
+            "that fits the scans."
+        )
     try:
         network.load_state_dict(dict(model.weights))
     except RuntimeError:

@@ -1,4 +1,7 @@
-"""Which slices of its series lie beside a slice, from headers alone, and what is to be said of them."""
+"""Which slices of its series lie beside a slice, from headers alone.
+
+And what is to be said of them.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ from dfd.records import Series, Slice, SliceRef
 from dfd.sentences import quoted
 
 GAP = 1.5
-"""A neighbour farther away than this many usual distances of its series, or nearer than its inverse, is none: a slice is missing or doubled."""
+"""A neighbour farther away than this many usual distances of its series, or nearer than its
+inverse, is none: a slice is missing or doubled."""
 WIDEST = 2.0
-"""Thicknesses beyond which slices are too far apart to share tissue or noise, as in thinned series and localizers."""
+"""Thicknesses beyond which slices are too far apart to share tissue or noise, as in thinned series
+and localizers."""
 MOST_OTHERS = 40
 """Nearest slices of a series that are searched for what was copied."""
 SLANT = 0.75
@@ -30,12 +35,18 @@ SMALLEST_SHIFT_MM = 1.0
 SAME_SPACING = 0.01
 """Relative difference of the sides of a pixel up to which they are the same."""
 
-Beside: TypeAlias = tuple[tuple[SliceRef, SliceRef], tuple[float, float] | None, tuple[SliceRef, ...]]
-"""The slices below and above, their distances in mm, and all that are searched for what was copied."""
+Beside: TypeAlias = tuple[
+    tuple[SliceRef, SliceRef], tuple[float, float] | None, tuple[SliceRef, ...]
+]
+"""The slices below and above, their distances in mm, and all that are searched for what was
+copied."""
 
 
 def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
-    """What lies beside ``scan`` in its series, without a gap; None where either neighbour is missing."""
+    """What lies beside ``scan`` in its series, without a gap.
+
+    None where either neighbour is missing.
+    """
     whole = series_holding(scan.ref, series)
     if whole is None:
         return None
@@ -51,14 +62,22 @@ def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
     around = tuple(ref for ref in alike[first : first + MOST_OTHERS + 1] if ref is not own)
     positions = [ref.position_mm for ref in alike if ref.position_mm is not None]
     if len(positions) < len(alike):
-        # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as well be moments.
+        # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as
+        # well be moments.
         return ((below, above), None, around) if is_nifti(own.path) else None
-    usual = statistics.median_low([after - before for before, after in itertools.pairwise(positions)])
+    usual = statistics.median_low(
+        [after - before for before, after in itertools.pairwise(positions)]
+    )
     thickness = scan.facts.thickness_mm
     steps = (positions[place] - positions[place - 1], positions[place + 1] - positions[place])
-    near = all(usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness) for step in steps)
+    near = all(
+        usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness)
+        for step in steps
+    )
     beside = zip((below, above), steps, strict=True)
-    straight = all(_shift(own, ref, step) <= max(SLANT * step, SMALLEST_SHIFT_MM) for ref, step in beside)
+    straight = all(
+        _shift(own, ref, step) <= max(SLANT * step, SMALLEST_SHIFT_MM) for ref, step in beside
+    )
     return ((below, above), steps, around) if near and straight else None
 
 
@@ -84,7 +103,10 @@ def _together(one: SliceRef, two: SliceRef) -> bool:
 
 
 def _shift(one: SliceRef, two: SliceRef, step: float) -> float:
-    """How far the first pixels of two slices lie apart sideways, in mm; 0 where a header does not say."""
+    """How far the first pixels of two slices lie apart sideways, in mm.
+
+    0 where a header does not say.
+    """
     if not one.corner_mm or not two.corner_mm:
         return 0.0
     return math.sqrt(max(0.0, math.dist(one.corner_mm, two.corner_mm) ** 2 - step**2))
@@ -107,8 +129,6 @@ def same_place(ref: SliceRef, other: SliceRef) -> bool:
     return (ref.path, ref.frame) == (other.path, other.frame)
 
 
-
-
 def comparable(other: Slice, scan: Slice) -> bool:
     """Whether a pixel of ``other`` shows what the same pixel of ``scan`` does.
 
@@ -129,7 +149,10 @@ def name_from(path: Path, own: Path) -> str:
 
 
 def rivals_of(ref: SliceRef, series: Sequence[Series]) -> list[SliceRef]:
-    """Other slices of its series, in other files, at the place and of the acquisition of a slice."""
+    """Other slices of its series.
+
+    In other files, at the place and of the acquisition of a slice.
+    """
     whole = series_holding(ref, series)
     own = None if whole is None else place_in(whole, ref)
     if whole is None or own is None:
@@ -153,7 +176,9 @@ def notes_on(ref: SliceRef, series: Sequence[Series], same: Sequence[SliceRef] =
     names = sorted({name_from(one.path, ref.path) for one in files if one.path != ref.path})
     notes = []
     if len(names) == 1:
-        notes.append(f"a copy of this file lies beside it ({quoted(names[0])}) and is no neighbour of it")
+        notes.append(
+            f"a copy of this file lies beside it ({quoted(names[0])}) and is no neighbour of it"
+        )
     elif names:
         count = f"{len(names)} copies of this file lie beside it"
         notes.append(f"{count} ({quoted(names[0])} is one) and are no neighbours of it")

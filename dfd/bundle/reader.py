@@ -25,7 +25,10 @@ MARK = "dfd.bundle.reader.SliceReader"
 
 
 class SliceReader(ImageReader):
-    """MONAI ``ImageReader`` for one DICOM or NIfTI slice: ``[H, W]`` float32, HU or stored units, NaN where there is no measurement."""
+    """MONAI ``ImageReader`` for one DICOM or NIfTI slice.
+
+    ``[H, W]`` float32, HU or stored units, NaN where there is no measurement.
+    """
 
     def __init__(self, frame: int | None = None, unit: str | None = None, **_: Any) -> None:
         super().__init__()
@@ -51,7 +54,10 @@ def pixels_of(scan: Slice) -> np.ndarray:
 
 
 def pixels_in_scale_of(scan: Slice, other: Slice) -> np.ndarray:
-    """``[H, W]`` float32 of ``other`` on the intensity scale of ``scan``, NaN where it holds no measurement."""
+    """``[H, W]`` float32 of ``other`` on the intensity scale of ``scan``.
+
+    NaN where it holds no measurement.
+    """
     pixels = pixels_of(other)
     own, its = scan.rescale, other.rescale
     if own == its:
@@ -61,7 +67,10 @@ def pixels_in_scale_of(scan: Slice, other: Slice) -> np.ndarray:
 
 
 def meta_of(scan: Slice) -> dict[str, Any]:
-    """MONAI's meta data of a slice. Where spacing is missing the affine is the identity and ``spacing_mm`` None says so."""
+    """MONAI's meta data of a slice.
+
+    Where spacing is missing the affine is the identity and ``spacing_mm`` None says so.
+    """
     row, column = scan.facts.spacing_mm or (1.0, 1.0)
     affine = np.diag([row, column, 1.0, 1.0])
     return {
@@ -76,22 +85,34 @@ def meta_of(scan: Slice) -> dict[str, Any]:
 
 
 class LoadSliced(LoadImaged):
-    """Loads ``image`` (a path) with ``SliceReader`` and nothing else: MONAI's silent fall-back to other readers cannot happen.
+    """Loads ``image`` (a path) with ``SliceReader`` and nothing else.
 
-    Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan``
-    to the ``Slice``. What is already an array passes, so that a bare image can be asked about; one of a modality without unit is counted in steps
-    of its own scale, as a file would be. Where a file cannot be read, ``error`` holds the
-    sentence and ``image`` is a small slice without a single measured pixel: one bad file never costs the good ones.
+    MONAI's silent fall-back to other readers cannot happen.
+
+    Reads the keys ``image`` and, for files with several frames, ``frame`` (zero-based). Sets
+    ``image`` to a ``MetaTensor`` ``[1, H, W]`` and ``scan`` to the ``Slice``. What is already an
+    array passes, so that a bare image can be asked about; one of a modality without unit is counted
+    in steps of its own scale, as a file would be. Where a file cannot be read, ``error`` holds the
+    sentence and ``image`` is a small slice without a single measured pixel: one bad file never
+    costs the good ones.
     """
 
     def __init__(self, keys: KeysCollection = "image", modality: str | None = None) -> None:
-        """``modality``: what a file that names no unit (NIfTI), or an array, holds; None: its values are to tell."""
-        # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of those it misses, and falls back to them.
+        """``modality``: what a file that names no unit (NIfTI), or an array, holds.
+
+        None: its values are to tell.
+        """
+        # Not LoadImaged's own constructor: it registers every reader that MONAI knows, warns of
+        # those it misses, and falls back to them.
         MapTransform.__init__(self, keys)
         self._unit = None if modality is None else MODALITIES[modality].unit
-        self._loader = SimpleNamespace(image_only=False)  # a switch of the loader that MONAI Label sets in the bundles it runs
+        self._loader = SimpleNamespace(
+            image_only=False
+        )  # a switch of the loader that MONAI Label sets in the bundles it runs
 
-    def __call__(self, data: Mapping[Hashable, Any], reader: ImageReader | None = None) -> dict[Hashable, Any]:
+    def __call__(
+        self, data: Mapping[Hashable, Any], reader: ImageReader | None = None
+    ) -> dict[Hashable, Any]:
         loaded = dict(data)
         for key in self.keys:
             source = loaded[key]
@@ -112,7 +133,10 @@ class LoadSliced(LoadImaged):
         return loaded
 
     def _bare(self, image: Any) -> Any:
-        """An array ``[1, H, W]`` as a file with the same values would have given it: MR in steps of its own scale."""
+        """An array ``[1, H, W]`` as a file with the same values would have given it.
+
+        MR in steps of its own scale.
+        """
         if self._unit != "stored" or not isinstance(image, np.ndarray | torch.Tensor):
             return image
         values = np.asarray(image, dtype=np.float64)
@@ -146,7 +170,9 @@ def patients_of(
     known = list(telling)
     clusters: list[set[tuple[str, str, str]]] = []
     for one in sorted(set(known)):
-        tied = [cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)]
+        tied = [
+            cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)
+        ]
         clusters = [cluster for cluster in clusters if cluster not in tied] + [{one}.union(*tied)]
     name = {
         one: min((not folder, folder or patient) for folder, patient, _ in cluster)[1]

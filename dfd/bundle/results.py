@@ -44,11 +44,16 @@ def calibration_of(model: Model) -> Calibration | None:
     return from_json(model.calibration) if model.calibration is not None else None
 
 
-NOT_REACHED = "the run was stopped before this row was reached; run the same command again into the same output folder to go on"
+NOT_REACHED = (
+    "the run was stopped before this row was reached; run the same command again into the same "
+    "output folder to go on"
+)
 
 
 class ResultsWriter:
-    """Ignite handler that writes the results of :func:`run`: numbers first, and again and again, pictures as they come, the rest at the end.
+    """Ignite handler that writes the results of :func:`run`.
+
+    Numbers first, and again and again, pictures as they come, the rest at the end.
 
     What is finished is also kept in a ledger, from which the same run goes on after it was stopped.
 
@@ -60,16 +65,36 @@ class ResultsWriter:
         choices: fields of ``Choices``.
     """
 
-    def __init__(self, points: Sequence[Point], output_dir: str | Path, model: Model, modality: str, **choices: Any) -> None:
-        self.points, self.folder, self.model, self.modality = list(points), Path(output_dir), model, MODALITIES[modality]
+    def __init__(
+        self,
+        points: Sequence[Point],
+        output_dir: str | Path,
+        model: Model,
+        modality: str,
+        **choices: Any,
+    ) -> None:
+        self.points, self.folder, self.model, self.modality = (
+            list(points),
+            Path(output_dir),
+            model,
+            MODALITIES[modality],
+        )
         self.choices = Choices(**choices)
         # By row: points that went through a reader process come back as copies.
         self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
-        self.found: dict[int, Finding] = {point.row: Finding(point, "unreadable", error=point.error) for point in self.points if point.error}
+        self.found: dict[int, Finding] = {
+            point.row: Finding(point, "unreadable", error=point.error)
+            for point in self.points
+            if point.error
+        }
         self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
         self.placed: dict[int, Region] = {}
         self.calibration = calibration_of(model)
-        self.gathering = Gathering(self.modality, self.calibration, pictured=self.choices.images) if self.choices.report else None
+        self.gathering = (
+            Gathering(self.modality, self.calibration, pictured=self.choices.images)
+            if self.choices.report
+            else None
+        )
         self.keeping = Keeping(self.folder, self.points, anonymous=self.choices.anonymous)
         self.pictures = SlicePictures(self.folder, self.modality, self.keeping.room, self.numbers)
         self.pace = Pace()
@@ -90,26 +115,42 @@ class ResultsWriter:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
 
     def begin(self, device: str) -> None:
-        """Makes the folder ready: moves results of other runs aside, and takes up what this one has finished before (``done``).
+        """Makes the folder ready.
+
+        Moves results of other runs aside, and takes up what this one has finished before
+        (``done``).
 
         Raises:
             OutputError: nothing can be written there.
         """
-        identity = identity_of(Asked(self.points, self.model, self.choices.deciding(self.modality, device), self.choices.record, self.folder))
+        identity = identity_of(
+            Asked(
+                self.points,
+                self.model,
+                self.choices.deciding(self.modality, device),
+                self.choices.record,
+                self.folder,
+            )
+        )
         self.salt = identity["data"]
         if self.keeping.begin(identity):
             self.going_on = True
             self.choices.log.go_on(self.folder)
             for taken in self.keeping.taken():
                 self._take_up(taken)
-            told = "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are scored and are drawn again"
+            told = (
+                "the run in %s goes on where it was stopped: %d of %d rows are done, %d more are "
+                "scored and are drawn again"
+            )
             known = sum(not point.error and point.row in self.found for point in self.points)
             logger.info(told, self.folder, len(self.done), len(self.points), known - len(self.done))
             self.progress.close()
             self.progress = self._progress()
 
     def open(self) -> None:
-        """Writes the numbers before there are any: a disk that has no room for them is told of at once.
+        """Writes the numbers before there are any.
+
+        A disk that has no room for them is told of at once.
 
         Raises:
             OutputError: they cannot be written.
@@ -151,10 +192,16 @@ class ResultsWriter:
 
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
-        return [self.found.get(point.row) or Finding(point, "not reached", error=NOT_REACHED) for point in self.points]
+        return [
+            self.found.get(point.row) or Finding(point, "not reached", error=NOT_REACHED)
+            for point in self.points
+        ]
 
     def write_numbers(self, *, ended: bool = False) -> list[Finding]:
-        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices are screened, and ``run.json``."""
+        """Writes ``scores.csv``, ``suspicious_regions.csv`` where slices are screened.
+
+        And ``run.json``.
+        """
         findings = self.findings()
         must, anonymous = self.keeping.room.must, self.choices.anonymous
         must(lambda: scores.write(self.folder, findings, anonymous=anonymous))
@@ -167,7 +214,10 @@ class ResultsWriter:
         return findings
 
     def _checkpoint(self) -> None:
-        """Brings the numbers up to date; on a full disk those of before stand, and all are written at the end."""
+        """Brings the numbers up to date.
+
+        On a full disk those of before stand, and all are written at the end.
+        """
         with suppress(OutputError):
             self.keeping.secure()
             self.write_numbers()
@@ -177,24 +227,40 @@ class ResultsWriter:
         """Writes the numbers and ``report.html``."""
         self.progress.close()
         findings = self.write_numbers(ended=True)
-        p_of_slices = [each.p_value for each in findings if each.point.is_screening and math.isfinite(each.p_value)]
+        p_of_slices = [
+            each.p_value
+            for each in findings
+            if each.point.is_screening and math.isfinite(each.p_value)
+        ]
         if len(p_of_slices) > 1:
             small, expected, remain = counts_of_many(p_of_slices)
-            told = "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; by Benjamini-Hochberg at %g %% %d remain"
-            logger.info(told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain)
+            told = (
+                "of %d screened slices %d have p <= %g; %.3g would if nothing was tampered with; "
+                "by Benjamini-Hochberg at %g %% %d remain"
+            )
+            logger.info(
+                told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain
+            )
         verdicts = Counter(finding.verdict for finding in findings)
         missing = verdicts["not reached"]
         if self.gathering is not None:
-            about = report.Run(self.modality, self.calibration, self._record(verdicts, ended=True), missing)
+            about = report.Run(
+                self.modality, self.calibration, self._record(verdicts, ended=True), missing
+            )
             material, anonymous = self.gathering.material, self.choices.anonymous
-            if not self.keeping.room.may(report.FILE_NAME, lambda: report.write(self.folder, findings, material, about, anonymous=anonymous)):
+            if not self.keeping.room.may(
+                report.FILE_NAME,
+                lambda: report.write(self.folder, findings, material, about, anonymous=anonymous),
+            ):
                 # One of an earlier part of the run must not stand beside these numbers.
                 (self.folder / report.FILE_NAME).unlink(missing_ok=True)
                 self.write_numbers(ended=True)
         if missing:
             logger.info("results so far are in %s", self.folder)
         else:
-            logger.info("results are in %s (%s)", self.folder, self.device or "no slice could be read")
+            logger.info(
+                "results are in %s (%s)", self.folder, self.device or "no slice could be read"
+            )
         return findings
 
     def finish(self) -> list[Finding]:
@@ -208,8 +274,10 @@ class ResultsWriter:
         left_out = self.keeping.room.left_out
         if left_out:
             raise InterruptedRunError(
-                f"the disk is full: {len(left_out)} of the pictures and pages of {self.folder} are left out ({left_out[0]} is the first), while "
-                "scores.csv is complete; make room and run the same command again into the same output folder, or ask for no pictures"
+                f"the disk is full: {len(left_out)} of the pictures and pages of "
+                f"{self.folder} are left out ({left_out[0]} is the first), while "
+                "scores.csv is complete; make room and run the same command again into the "
+                "same output folder, or ask for no pictures"
             )
         self.keeping.end()
         return findings
@@ -220,7 +288,10 @@ class ResultsWriter:
             self.write()
         missing = sum(point.row not in self.found for point in self.points)
         if missing:
-            told = "%d of %d rows were not reached; to go on, run the same command again with %s as its output folder"
+            told = (
+                "%d of %d rows were not reached; to go on, run the same command again with %s as "
+                "its output folder"
+            )
             logger.warning(told, missing, len(self.points), self.folder)
 
     def write_dicom(self, findings: Sequence[Finding]) -> None:
@@ -229,18 +300,30 @@ class ResultsWriter:
             return
         from dfd.outputs import dicom
 
-        maker = dicom.Maker(self.modality.bundle, self.model.sha256, run_record.digest(self.model.calibration))
+        maker = dicom.Maker(
+            self.modality.bundle, self.model.sha256, run_record.digest(self.model.calibration)
+        )
         rows = ((finding, finding.point.row) for finding in findings)
-        answers = [dicom.Answer(finding, self.numbers[row], self.placed.get(row), self.suspicions.get(row, ())) for finding, row in rows]
+        answers = [
+            dicom.Answer(
+                finding, self.numbers[row], self.placed.get(row), self.suspicions.get(row, ())
+            )
+            for finding, row in rows
+        ]
         dicom.write(self.folder, answers, maker, images=self.choices.images)
 
     @cached_property
     def _basis(self) -> dict[str, object]:
-        return basis_of(self.model, self.modality, self.calibration, anonymous=self.choices.anonymous)
+        return basis_of(
+            self.model, self.modality, self.calibration, anonymous=self.choices.anonymous
+        )
 
     def _record(self, verdicts: Counter[str], *, ended: bool) -> dict[str, object]:
         """The content of ``run.json``."""
-        unscored = {verdict: verdicts[verdict] for verdict in ("not assessable", "unreadable", "not reached")}
+        unscored = {
+            verdict: verdicts[verdict]
+            for verdict in ("not assessable", "unreadable", "not reached")
+        }
         hidden = PATHS if self.choices.anonymous else frozenset()
         return {
             **self._basis,
@@ -250,14 +333,24 @@ class ResultsWriter:
             "finished": datetime.now(UTC).isoformat(timespec="seconds") if ended else None,
             "rows_taken_over": len(self.done),
             "files_left_out": len(self.keeping.room.left_out),
-            "counts": {"rows": verdicts.total(), "scored": verdicts.total() - sum(unscored.values()), **unscored},
+            "counts": {
+                "rows": verdicts.total(),
+                "scored": verdicts.total() - sum(unscored.values()),
+                **unscored,
+            },
             "verdicts": dict(verdicts),
-            "configuration": {key: value for key, value in self.choices.record.items() if key not in hidden},
+            "configuration": {
+                key: value for key, value in self.choices.record.items() if key not in hidden
+            },
         }
 
 
-def run(evaluator: Engine, network: torch.nn.Module, model: Model, results: ResultsWriter) -> list[Finding]:
-    """Loads the weights, scores every slice that is not finished yet, and writes the outputs even when it is stopped midway.
+def run(
+    evaluator: Engine, network: torch.nn.Module, model: Model, results: ResultsWriter
+) -> list[Finding]:
+    """Loads the weights, scores every slice that is not finished yet.
+
+    And writes the outputs even when it is stopped midway.
 
     Raises:
         BundleError: the weights do not belong to this bundle.

@@ -27,7 +27,9 @@ from dfd.suitability import objections
 
 
 def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Collates a batch of one slice: ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors).
+    """Collates a batch of one slice.
+
+    ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors).
 
     An array and not a tensor, for the reason given at :func:`dfd.bundle.steps.stacked`.
     """
@@ -35,7 +37,12 @@ def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**item, "image": np.asarray(item["image"])[None]}
 
 
-def prepare_slice(batch: Mapping[str, Any], device: torch.device | None = None, non_blocking: bool = False, **_: Any) -> tuple[torch.Tensor, None]:
+def prepare_slice(
+    batch: Mapping[str, Any],
+    device: torch.device | None = None,
+    non_blocking: bool = False,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
     """Batch of one slice -> input of the inferer; there is no label."""
     return torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking), None
 
@@ -56,16 +63,19 @@ ALONE = Beside()
 class ScoreRegionsd(MapTransform):
     """``pred`` of ``LatticeInferer`` -> what is said of it.
 
-    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order), ``regions`` (``Region`` or None), ``prediction`` and
-    ``screenings`` (row -> ``Screening``, of the points that ask about the slice as a whole), and ``sources`` (name -> pixels of slices that were
-    copied from).
-    Where ``context`` is there too, the slices beside count, and what they say is calibrated for itself; ``context_note`` is told with each finding.
-    So is what ``twins`` show in its region, other reconstructions of the slice; score and verdict stay as they are.
-    Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where nothing can be said; a file that could
-    not be read raises ``SeriesError``.
+    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order),
+    ``regions`` (``Region`` or None), ``prediction`` and ``screenings`` (row -> ``Screening``, of
+    the points that ask about the slice as a whole), and ``sources`` (name -> pixels of slices that
+    were copied from). Where ``context`` is there too, the slices beside count, and what they say is
+    calibrated for itself; ``context_note`` is told with each finding. So is what ``twins`` show in
+    its region, other reconstructions of the slice; score and verdict stay as they are. Without:
+    replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch), 0 where
+    nothing can be said; a file that could not be read raises ``SeriesError``.
     """
 
-    def __init__(self, keys: str = "pred", modality: str = "ct_lung", calibration: Calibration | None = None) -> None:
+    def __init__(
+        self, keys: str = "pred", modality: str = "ct_lung", calibration: Calibration | None = None
+    ) -> None:
         super().__init__(keys)
         self.modality, self.calibration = MODALITIES[modality], calibration
         self._slices = SeriesSlices()
@@ -77,24 +87,46 @@ class ScoreRegionsd(MapTransform):
             if data.get("error"):  # a map of zeros would say that nothing stands out
                 raise SeriesError(data["error"])
             batch = planes if planes.ndim == 4 else planes[None]
-            maps = torch.stack([torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch])
+            maps = torch.stack(
+                [torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch]
+            )
             answered[self.keys[0]] = maps if planes.ndim == 4 else maps[0]
             return answered
         if data.get("error"):
-            unreadable = [Finding(point, "unreadable", error=data["error"]) for point in data["points"]]
+            unreadable = [
+                Finding(point, "unreadable", error=data["error"]) for point in data["points"]
+            ]
             answered.update(findings=unreadable, regions=[None] * len(unreadable))
             return answered
         prediction = as_prediction(planes[0])
         note = data.get("context_note", "")
         beside = Beside(data.get("context"), (note,) if note else (), data.get("twins", ()))
         whole = [point for point in data["points"] if point.is_screening]
-        screened = screening.screen(data["scan"], whole, prediction, self.modality, self.calibration) if whole else {}
-        findings, regions = self.findings(data["scan"], [point for point in data["points"] if not point.is_screening], prediction, beside)
-        pairs = {finding.point.row: (finding, region) for finding, region in zip(findings, regions, strict=True)}
+        screened = (
+            screening.screen(data["scan"], whole, prediction, self.modality, self.calibration)
+            if whole
+            else {}
+        )
+        findings, regions = self.findings(
+            data["scan"],
+            [point for point in data["points"] if not point.is_screening],
+            prediction,
+            beside,
+        )
+        pairs = {
+            finding.point.row: (finding, region)
+            for finding, region in zip(findings, regions, strict=True)
+        }
         pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
         ordered = [pairs[point.row] for point in data["points"]]
-        answered.update(findings=[finding for finding, _ in ordered], regions=[region for _, region in ordered])
-        answered.update(prediction=prediction, screenings=screened, sources=self._sources(findings, beside.context, data["scan"]))
+        answered.update(
+            findings=[finding for finding, _ in ordered], regions=[region for _, region in ordered]
+        )
+        answered.update(
+            prediction=prediction,
+            screenings=screened,
+            sources=self._sources(findings, beside.context, data["scan"]),
+        )
         return answered
 
     def findings(
@@ -103,9 +135,14 @@ class ScoreRegionsd(MapTransform):
         """One finding and one region (None where the point has none) per point."""
         against = objections(scan, self.modality)
         if against.refusal:
-            return [Finding(point, "unreadable", error=f"{quoted(point.filename)}: {against.refusal}") for point in points], [None] * len(points)
+            return [
+                Finding(point, "unreadable", error=f"{quoted(point.filename)}: {against.refusal}")
+                for point in points
+            ], [None] * len(points)
         if against.not_assessable:
-            return [Finding(point, "not assessable", reason=against.not_assessable) for point in points], [None] * len(points)
+            return [
+                Finding(point, "not assessable", reason=against.not_assessable) for point in points
+            ], [None] * len(points)
         covariates = covariates_of(prediction, scan.facts, self.modality)
         placed: list[Region | PointsError] = [self._placed(point, scan) for point in points]
         regions = [region if isinstance(region, Region) else None for region in placed]
@@ -120,19 +157,36 @@ class ScoreRegionsd(MapTransform):
 
         def judged(point: Point, region: Region) -> Finding:
             found = next(measured)
-            here = replace(around, radius_mm=region.radius_mm, setting=setting_of(found), notes=(*notes, *told.of(region)))
+            here = replace(
+                around,
+                radius_mm=region.radius_mm,
+                setting=setting_of(found),
+                notes=(*notes, *told.of(region)),
+            )
             return calibration.judge(point, found, self.calibration, here)
 
         findings = [
-            Finding(point, "unreadable", error=region.sentence) if isinstance(region, PointsError) else judged(point, region)
+            Finding(point, "unreadable", error=region.sentence)
+            if isinstance(region, PointsError)
+            else judged(point, region)
             for point, region in zip(points, placed, strict=True)
         ]
         return findings, regions
 
-    def _sources(self, findings: Sequence[Finding], context: Context | None, scan: Slice) -> dict[str, FloatImage]:
+    def _sources(
+        self, findings: Sequence[Finding], context: Context | None, scan: Slice
+    ) -> dict[str, FloatImage]:
         """The other slices that something was copied from, by name."""
         names = {finding.source_file for finding in findings if finding.source_file}
-        return {one.name: one.pixels for one in self._slices.into(context, scan).others if one.name in names} if names and context else {}
+        return (
+            {
+                one.name: one.pixels
+                for one in self._slices.into(context, scan).others
+                if one.name in names
+            }
+            if names and context
+            else {}
+        )
 
     def _series_tables(self) -> Mapping[str, Any]:
         """Of slices with neighbours: what has no table is not worth its time."""
@@ -146,8 +200,13 @@ class ScoreRegionsd(MapTransform):
             return error
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
-        """``[H, W]`` float32 map of -log10 p for regions of the modality's own radius in pixels, as of a slice that is screened."""
+        """``[H, W]`` float32 map of -log10 p for regions of the modality's own radius in pixels.
+
+        As of a slice that is screened.
+        """
         if self.calibration is None:
             return np.zeros(prediction.z.shape, dtype=np.float32)
-        places = screening.places_of(prediction, self.modality, Region(0.0, 0.0, self.modality.radius_px))
+        places = screening.places_of(
+            prediction, self.modality, Region(0.0, 0.0, self.modality.radius_px)
+        )
         return np.nan_to_num(screening.map_of(places, prediction, self.calibration), nan=0.0)

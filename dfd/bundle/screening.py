@@ -27,7 +27,8 @@ from dfd.suitability import objections
 logger = logging.getLogger(__name__)
 
 SLICES_PER_PATIENT = 4
-"""Slices of a calibration patient that are looked at all over: each costs as much as its prediction, and gives one maximum."""
+"""Slices of a calibration patient that are looked at all over: each costs as much as its
+prediction, and gives one maximum."""
 
 AROUND_STEPS = 2
 """Places to each side of a point in the map around it."""
@@ -39,32 +40,59 @@ def places_of(prediction: Prediction, modality: Modality, like: Region) -> Place
 
 
 def map_of(places: Places, prediction: Prediction, found: Calibration) -> FloatImage:
-    """``[H, W]``: -log10 of the p-value of a region around each pixel, NaN where nothing can be said."""
+    """``[H, W]``: -log10 of the p-value of a region around each pixel.
+
+    NaN where nothing can be said.
+    """
     if not places.regions:
         return np.full(prediction.z.shape, np.nan, dtype=np.float32)
     centres = np.array([(region.x, region.y) for region in places.regions], dtype=np.int64)
     values = -np.log10(calibration.p_of_places(places, found)) + 0.0
-    return grid.painted(centres, values, prediction.assessed, grid.step_of(places.regions[0].radius_px))
+    return grid.painted(
+        centres, values, prediction.assessed, grid.step_of(places.regions[0].radius_px)
+    )
 
 
 def map_around(like: Region, examined: SliceEvidence, found: Calibration) -> FloatImage:
-    """As ``map_of``, near one region only: places one step apart from its middle, ``AROUND_STEPS`` to each side."""
+    """As ``map_of``, near one region only.
+
+    Places one step apart from its middle, ``AROUND_STEPS`` to each side.
+    """
     step = grid.step_of(like.radius_px)
     prediction = examined.prediction
     height, width = prediction.z.shape
     shifts = [step * number for number in range(-AROUND_STEPS, AROUND_STEPS + 1)]
     middle = round(like.x), round(like.y)
     centres = [(middle[0] + across, middle[1] + down) for down in shifts for across in shifts]
-    regions = [replace(like, x=float(x), y=float(y)) for x, y in centres if 0 <= x < width and 0 <= y < height]
+    regions = [
+        replace(like, x=float(x), y=float(y))
+        for x, y in centres
+        if 0 <= x < width and 0 <= y < height
+    ]
     measured = zip(regions, examined.measure_all(regions, quick=True), strict=True)
     kept = [(region, evidence) for region, evidence in measured if not evidence[0].obstacle]
-    return map_of(Places([region for region, _ in kept], [evidence for _, evidence in kept]), prediction, found)
+    return map_of(
+        Places([region for region, _ in kept], [evidence for _, evidence in kept]),
+        prediction,
+        found,
+    )
 
 
-def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modality: Modality, found: Calibration | None) -> dict[int, Screening]:
-    """Row -> answer, for each of ``points`` that asks about the slice as a whole; each radius is looked at once."""
+def screen(
+    scan: Slice,
+    points: Sequence[Point],
+    prediction: Prediction,
+    modality: Modality,
+    found: Calibration | None,
+) -> dict[int, Screening]:
+    """Row -> answer, for each of ``points`` that asks about the slice as a whole.
+
+    Each radius is looked at once.
+    """
     against = objections(scan, modality)
-    around = Circumstances(covariates=covariates_of(prediction, scan.facts, modality), remarks=against.remarks)
+    around = Circumstances(
+        covariates=covariates_of(prediction, scan.facts, modality), remarks=against.remarks
+    )
     nothing = np.full(prediction.z.shape, np.nan, dtype=np.float32)
     measured: dict[float, tuple[Places, FloatImage]] = {}
     answers = {}
@@ -72,20 +100,33 @@ def screen(scan: Slice, points: Sequence[Point], prediction: Prediction, modalit
         try:
             like = _anywhere(point, scan, modality)
         except PointsError as error:
-            answers[point.row] = Screening(Finding(point, "unreadable", error=error.sentence), nothing, 0.0)
+            answers[point.row] = Screening(
+                Finding(point, "unreadable", error=error.sentence), nothing, 0.0
+            )
             continue
         if against.refusal:
             refused = f"{quoted(point.filename)}: {against.refusal}"
-            answers[point.row] = Screening(Finding(point, "unreadable", error=refused), nothing, like.radius_px)
+            answers[point.row] = Screening(
+                Finding(point, "unreadable", error=refused), nothing, like.radius_px
+            )
             continue
         if against.not_assessable:
-            answers[point.row] = Screening(Finding(point, "not assessable", reason=against.not_assessable), nothing, like.radius_px)
+            answers[point.row] = Screening(
+                Finding(point, "not assessable", reason=against.not_assessable),
+                nothing,
+                like.radius_px,
+            )
             continue
         if like.radius_px not in measured:
             places = places_of(prediction, modality, like)
-            measured[like.radius_px] = places, nothing if found is None else map_of(places, prediction, found)
+            measured[like.radius_px] = (
+                places,
+                nothing if found is None else map_of(places, prediction, found),
+            )
         places, painted = measured[like.radius_px]
-        finding, suspicions = calibration.judge_slice(point, places, found, replace(around, radius_mm=like.radius_mm))
+        finding, suspicions = calibration.judge_slice(
+            point, places, found, replace(around, radius_mm=like.radius_mm)
+        )
         answers[point.row] = Screening(finding, painted, like.radius_px, suspicions)
     return answers
 
@@ -96,7 +137,10 @@ def _anywhere(point: Point, scan: Slice, modality: Modality) -> Region:
 
 
 def whole_slices(network: Any, cohort: Cohort) -> list[list[Sequence[Mapping[str, float]]]]:
-    """Of each patient a handful of genuine slices, every place of them; those that cannot be used are left out."""
+    """Of each patient a handful of genuine slices, every place of them.
+
+    Those that cannot be used are left out.
+    """
     modality = MODALITIES[cohort.collection.modality]
     by_patient: list[list[Sequence[Mapping[str, float]]]] = []
     chosen = [_inner(cohort.collection.of([patient])) for patient in cohort.patients]
@@ -118,10 +162,14 @@ def _inner(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [items[int(index)] for index in np.unique(places.round())]
 
 
-def genuine_places(item: Mapping[str, Any], network: Any, modality: Modality) -> list[Mapping[str, float]]:
+def genuine_places(
+    item: Mapping[str, Any], network: Any, modality: Modality
+) -> list[Mapping[str, float]]:
     """Statistics of every place of one genuine slice, by family; none where it cannot be used."""
     loaded = usable_slice(item, modality)
     if loaded is None:
         return []
     prediction = predict_slice(loaded["image"][0], network, modality)
-    return places_of(prediction, modality, _anywhere(Point(0, str(item["image"])), loaded["scan"], modality)).rows
+    return places_of(
+        prediction, modality, _anywhere(Point(0, str(item["image"])), loaded["scan"], modality)
+    ).rows

@@ -1,4 +1,7 @@
-"""Ignite handlers of a training run: best and last checkpoint, resume, early stopping, time budget, learning rate, history."""
+"""Ignite handlers of a training run.
+
+Best and last checkpoint, resume, early stopping, time budget, learning rate, history.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ from dfd.progress import Progress
 logger = logging.getLogger(__name__)
 
 WARM_UP_STEPS = 200
-"""Steps over which the learning rate rises; the spread is far off at first, and its gradients large."""
+"""Steps over which the learning rate rises; the spread is far off at first, and its gradients
+large."""
 LARGEST_GRADIENT = 1.0
 """Norm to which gradients are cut."""
 FINAL_SHARE = 0.01
@@ -49,30 +53,44 @@ class Rules:
     max_hours: float | None = None
     """Budget over all resumed parts; None for none."""
     seed: int = 0
-    """Each epoch draws from ``seed + epoch``, so that a resumed run sees what an uninterrupted one would."""
+    """Each epoch draws from ``seed + epoch``, so that a resumed run sees what an uninterrupted one
+    would."""
     write: bool = True
     """False on processes that only compute."""
 
 
 class TrainingJournal:
-    """Keeps a run's state on disk so that it survives being killed at any moment, and decides when it is over.
+    """Keeps a run's state on disk so that it survives being killed at any moment.
 
-    Writes ``last.pt`` (everything a resume needs, the best value so far included), ``best.pt`` (weights) and ``history.csv`` into ``folder`` after
-    every epoch, each under a temporary name first. Attach it after the ``ValidationHandler``.
+    And decides when it is over.
+
+    Writes ``last.pt`` (everything a resume needs, the best value so far included), ``best.pt``
+    (weights) and ``history.csv`` into ``folder`` after every epoch, each under a temporary name
+    first. Attach it after the ``ValidationHandler``.
 
     Args:
         folder: where the state lies; a ``last.pt`` found there is resumed.
         network: the module whose weights are kept (not its distributed wrapper).
-        optimizer: its state is kept, its learning rate driven: warm-up, then a cosine over ``max_epochs`` or ``max_hours``, whichever ends first.
+        optimizer: its state is kept, its learning rate driven: warm-up, then a cosine over
+            ``max_epochs`` or ``max_hours``, whichever ends first.
         evaluator: the validation engine.
         rules: fields of ``Rules``.
     """
 
-    def __init__(self, folder: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, evaluator: Engine, **rules: Any) -> None:
+    def __init__(
+        self,
+        folder: str,
+        network: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        evaluator: Engine,
+        **rules: Any,
+    ) -> None:
         self.folder = Path(folder)
         self.network, self.optimizer, self.evaluator = network, optimizer, evaluator
         self.rules = Rules(**rules)
-        self.max_seconds = math.inf if self.rules.max_hours is None else 3600.0 * self.rules.max_hours
+        self.max_seconds = (
+            math.inf if self.rules.max_hours is None else 3600.0 * self.rules.max_hours
+        )
         self.highest_rate = float(optimizer.param_groups[0]["lr"])
         self.best, self.best_epoch = math.inf, 0
         self.spent = self.seconds = 0.0
@@ -92,10 +110,13 @@ class TrainingJournal:
     def read_clock(self) -> None:
         """Sets ``seconds``, the time spent in training over all resumed parts.
 
-        All processes go by the clock of the first: they must stop at the same step, or they wait for each other for ever.
+        All processes go by the clock of the first: they must stop at the same step, or they wait
+        for each other for ever.
         """
         elapsed = self.spent + time.monotonic() - self._mark
-        self.seconds = float(idist.broadcast(elapsed, src=0)) if idist.get_world_size() > 1 else elapsed
+        self.seconds = (
+            float(idist.broadcast(elapsed, src=0)) if idist.get_world_size() > 1 else elapsed
+        )
 
     def resume(self, engine: Engine) -> None:
         """Continues from ``last.pt`` where there is one."""
@@ -110,18 +131,35 @@ class TrainingJournal:
         try:
             self.network.load_state_dict(state["network"])
         except RuntimeError:
-            raise BundleError(f"{path} is the state of another network; remove {self.folder} or train into another file.") from None
+            raise BundleError(
+                f"{path} is the state of another network; remove {self.folder} or train into "
+                "another file."
+            ) from None
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.best_epoch, self.spent, self.history = state["best"], state["best_epoch"], state["seconds"], state["history"]
+        self.best, self.best_epoch, self.spent, self.history = (
+            state["best"],
+            state["best_epoch"],
+            state["seconds"],
+            state["history"],
+        )
         self.seconds = self.spent
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * engine.state.epoch_length
-        logger.info("resumed from %s after epoch %d, best %s %.4f", path, state["epoch"], self.rules.metric, self.best)
+        logger.info(
+            "resumed from %s after epoch %d, best %s %.4f",
+            path,
+            state["epoch"],
+            self.rules.metric,
+            self.best,
+        )
         if self._over(state["epoch"]):
             engine.terminate()
 
     def begin_epoch(self, engine: Engine) -> None:
-        """Seeds the draw of this epoch: torch's own generator, and that of the sampler where it has one."""
+        """Seeds the draw of this epoch.
+
+        Torch's own generator, and that of the sampler where it has one.
+        """
         seed = self.rules.seed + engine.state.epoch
         torch.manual_seed(seed)
         own = getattr(getattr(engine.state.dataloader, "sampler", None), "generator", None)
@@ -132,8 +170,18 @@ class TrainingJournal:
     def set_rate(self, engine: Engine) -> None:
         """Warm-up, then cosine."""
         step = engine.state.iteration
-        share = min(1.0, max(step / (engine.state.max_epochs * engine.state.epoch_length), self.seconds / self.max_seconds))
-        rate = self.highest_rate * min(1.0, step / WARM_UP_STEPS) * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
+        share = min(
+            1.0,
+            max(
+                step / (engine.state.max_epochs * engine.state.epoch_length),
+                self.seconds / self.max_seconds,
+            ),
+        )
+        rate = (
+            self.highest_rate
+            * min(1.0, step / WARM_UP_STEPS)
+            * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -165,7 +213,15 @@ class TrainingJournal:
         if improved:
             self.best, self.best_epoch = value, epoch
         rate = float(self.optimizer.param_groups[0]["lr"])
-        self.history.append({"epoch": epoch, "train_loss": loss, metric: value, "seconds": round(self.seconds, 1), "rate": rate})
+        self.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": loss,
+                metric: value,
+                "seconds": round(self.seconds, 1),
+                "rate": rate,
+            }
+        )
         if self.rules.write:
             self._save(epoch, improved)
             self._tell(epoch, engine.state.max_epochs)
@@ -174,15 +230,33 @@ class TrainingJournal:
 
     def _tell(self, epoch: int, epochs: int) -> None:
         last = self.history[-1]
-        left = max(0.0, min(self.max_seconds - self.seconds, self.seconds / epoch * (epochs - epoch)))
+        left = max(
+            0.0, min(self.max_seconds - self.seconds, self.seconds / epoch * (epochs - epoch))
+        )
         metric = self.rules.metric
         logger.info(
-            "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most %.0f min left",
-            *(epoch, epochs, last["train_loss"], metric, last[metric], self.best, self.best_epoch, self.seconds, left / 60),
+            (
+                "epoch %d of %d: loss %.4f, %s %.4f, best %.4f (epoch %d), %.0f s spent, at most "
+                "%.0f min left"
+            ),
+            *(
+                epoch,
+                epochs,
+                last["train_loss"],
+                metric,
+                last[metric],
+                self.best,
+                self.best_epoch,
+                self.seconds,
+                left / 60,
+            ),
         )
 
     def _over(self, epoch: int) -> bool:
-        return epoch - self.best_epoch >= self.rules.patience or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
+        return (
+            epoch - self.best_epoch >= self.rules.patience
+            or self.seconds * (1 + 0.5 / max(epoch, 1)) > self.max_seconds
+        )
 
     def _save(self, epoch: int, improved: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -194,7 +268,8 @@ class TrainingJournal:
         writer.writeheader()
         writer.writerows(self.history)
         write_atomically(self.folder / "history.csv", table.getvalue().encode())
-        # last.pt after the others: a kill in between repeats the epoch and writes them again, never the other way round.
+        # last.pt after the others: a kill in between repeats the epoch and writes them again, never
+        # the other way round.
         last = {
             "network": weights,
             "optimizer": self.optimizer.state_dict(),
@@ -208,11 +283,15 @@ class TrainingJournal:
 
 
 EPOCH_LINE_EVERY_S = 20.0
-"""Seconds between two lines within an epoch: training takes hours, and each epoch ends with a line."""
+"""Seconds between two lines within an epoch: training takes hours, and each epoch ends with a
+line."""
 
 
 class ProgressBar:
-    """How far an epoch is: a bar on a terminal, elsewhere a line now and then; each epoch ends with the line of the journal."""
+    """How far an epoch is: a bar on a terminal, elsewhere a line now and then.
+
+    Each epoch ends with the line of the journal.
+    """
 
     def __init__(self) -> None:
         self.progress: Progress | None = None

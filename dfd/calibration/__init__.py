@@ -13,7 +13,15 @@ from dfd.calibration.cohort import (
     unlike,
     without,
 )
-from dfd.calibration.judgement import ORDINARY, STRONGLY_UNUSUAL, UNUSUAL, Circumstances, form_of, judge, verdict_of
+from dfd.calibration.judgement import (
+    ORDINARY,
+    STRONGLY_UNUSUAL,
+    UNUSUAL,
+    Circumstances,
+    form_of,
+    judge,
+    verdict_of,
+)
 from dfd.calibration.outstanding import outstanding
 from dfd.calibration.screening import (
     FALSE_DISCOVERIES,
@@ -27,7 +35,16 @@ from dfd.calibration.screening import (
     p_of_places,
 )
 from dfd.calibration.stored import FORMAT, from_json, to_json
-from dfd.calibration.tables import QUANTILES, SMALLEST_P, Table, fit_table, p_value, p_values, share_beyond, true_rate_bound
+from dfd.calibration.tables import (
+    QUANTILES,
+    SMALLEST_P,
+    Table,
+    fit_table,
+    p_value,
+    p_values,
+    share_beyond,
+    true_rate_bound,
+)
 
 __all__ = [
     "COVARIATES",

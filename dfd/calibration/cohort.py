@@ -1,4 +1,7 @@
-"""What the genuine regions of calibration patients say: tables of every family, of their combination, and of what the scans are like."""
+"""What the genuine regions of calibration patients say.
+
+Tables of every family, of their combination, and of what the scans are like.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,26 @@ from typing import Protocol
 
 import numpy as np
 
-from dfd.calibration.tables import SMALLEST_P, FloatArray, Table, fit_table, p_value, shares_beyond, thinned
+from dfd.calibration.tables import (
+    SMALLEST_P,
+    FloatArray,
+    Table,
+    fit_table,
+    p_value,
+    shares_beyond,
+    thinned,
+)
 from dfd.errors import CalibrationError
 
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
-"""Ways of measuring: a point in a lone slice, a point in a slice with its neighbours, every place of a slice without a point."""
+"""Ways of measuring: a point in a lone slice, a point in a slice with its neighbours, every place
+of a slice without a point."""
 POPULATION_MARGIN = 0.25
-"""Share of a covariate's range by which a scan may lie outside the calibration scans before it counts as unlike them."""
+"""Share of a covariate's range by which a scan may lie outside the calibration scans before it
+counts as unlike them."""
 COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
-"""What is known of a scan beside its pixels: level and correlation of its noise, size of its pixels, honesty of the predicted spread."""
+"""What is known of a scan beside its pixels: level and correlation of its noise, size of its
+pixels, honesty of the predicted spread."""
 
 
 class Tables(Protocol):
@@ -38,9 +52,11 @@ class Setting:
 
     tables: Mapping[str, Table]
     combined: Table | None = None
-    """Genuine values of ``rarity``: the families together, calibrated as a whole, so that no independence is assumed. None: of one family only."""
+    """Genuine values of ``rarity``: the families together, calibrated as a whole, so that no
+    independence is assumed. None: of one family only."""
     maximum: Table | None = None
-    """Genuine values of the largest ``rarity`` of a whole slice; None where no slices were searched."""
+    """Genuine values of the largest ``rarity`` of a whole slice; None where no slices were
+    searched."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,10 @@ class Calibration:
         return 1.0 / (1 + self.patients)
 
     def of(self, setting: str) -> Tables:
-        """The tables for one way of measuring; those of a lone slice where it was not calibrated for itself."""
+        """The tables for one way of measuring.
+
+        Those of a lone slice where it was not calibrated for itself.
+        """
         return self.settings.get(setting, self)
 
 
@@ -92,21 +111,37 @@ def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[st
 
 
 def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, Table], Table]:
-    """Tables of all families, and of their combination, from the genuine regions of each patient (family -> statistic).
+    """Tables of all families.
+
+    And of their combination, from the genuine regions of each patient (family -> statistic).
 
     Raises:
         CalibrationError: nothing to fit.
     """
-    families = sorted({family for rows in by_patient for row in rows for family, value in row.items() if math.isfinite(value)})
-    tables = {family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient]) for family in families}
+    families = sorted(
+        {
+            family
+            for rows in by_patient
+            for row in rows
+            for family, value in row.items()
+            if math.isfinite(value)
+        }
+    )
+    tables = {
+        family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient])
+        for family in families
+    }
     return tables, fit_table([rarities(rows, tables).tolist() for rows in by_patient])
 
 
 def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
-    """How rare the families together are: 10 ** length of the vector of their -log10(share of genuine regions beyond).
+    """How rare the families together are.
 
-    >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count together, and one that stands alone loses
-    nothing. The largest alone and the sum (Fisher) were tried (docs/explanation/method.md).
+    10 ** length of the vector of their -log10(share of genuine regions beyond).
+
+    >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
+    together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
+    tried (docs/explanation/method.md).
     """
     return float(rarities([statistics], tables)[0])
 
@@ -123,30 +158,55 @@ def rarities(rows: Sequence[Mapping[str, float]], tables: Mapping[str, Table]) -
 
 
 def without(number: int, calibration: Calibration) -> Calibration:
-    """The same with one patient (by place in the tables) taken out: what can be said of that patient's own scans.
+    """The same with one patient (by place in the tables) taken out.
+
+    What can be said of that patient's own scans.
 
     Raises:
         CalibrationError: the families do not stand on the same patients.
     """
     lone = _setting_without(number, Setting(calibration.tables, calibration.combined))
-    # A setting that fewer patients stand behind has other places: nobody knows whose row is whose, and the tables of a lone slice stand in.
-    whole = [(name, setting) for name, setting in calibration.settings.items() if _patients(setting.tables) == calibration.patients]
+    # A setting that fewer patients stand behind has other places: nobody knows whose row is whose,
+    # and the tables of a lone slice stand in.
+    whole = [
+        (name, setting)
+        for name, setting in calibration.settings.items()
+        if _patients(setting.tables) == calibration.patients
+    ]
     others = {name: _setting_without(number, setting) for name, setting in whole}
     return replace(calibration, tables=lone.tables, combined=lone.combined, settings=others)
 
 
 def _setting_without(number: int, setting: Setting) -> Setting:
     whole = (setting.combined, setting.maximum)
-    if len({len(table.patients) for table in (*setting.tables.values(), *whole) if table is not None}) != 1:
-        raise CalibrationError("the families stand on different patients, so none can be taken out; calibrate on other scans.")
+    if (
+        len(
+            {
+                len(table.patients)
+                for table in (*setting.tables.values(), *whole)
+                if table is not None
+            }
+        )
+        != 1
+    ):
+        raise CalibrationError(
+            "the families stand on different patients, so none can be taken out; calibrate on "
+            "other scans."
+        )
     combined, maximum = (None if table is None else thinned(number, table) for table in whole)
-    return Setting({name: thinned(number, table) for name, table in setting.tables.items()}, combined, maximum)
+    return Setting(
+        {name: thinned(number, table) for name, table in setting.tables.items()}, combined, maximum
+    )
 
 
 def combined_p(statistics: Mapping[str, float], tables: Tables) -> tuple[float, bool]:
     """p-value of the families together, and whether it lies beyond what the patients support."""
     if tables.combined is not None:
         return p_value(rarity(statistics, tables.tables), tables.combined)
-    single = [p_value(value, tables.tables[family]) for family, value in statistics.items() if family in tables.tables and math.isfinite(value)]
+    single = [
+        p_value(value, tables.tables[family])
+        for family, value in statistics.items()
+        if family in tables.tables and math.isfinite(value)
+    ]
     p, beyond = min(single)
     return min(1.0, p * len(single)), beyond  # Bonferroni

@@ -12,15 +12,22 @@ from dfd.calibration.tables import p_value
 from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, COPY_MOVE, Evidence, Finding, Point
 from dfd.sentences import joined, marked
 
-NO_CALIBRATION = "the model has no calibration, so nothing can be said of how unusual this is; run `dfd calibrate` on genuine scans"
+NO_CALIBRATION = (
+    "the model has no calibration, so nothing can be said of how unusual this is; run `dfd "
+    "calibrate` on genuine scans"
+)
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
 FORMS = {"copy_move": COPY_MOVE, "neighbours": AI_EDIT, "series_copy": COPY_MOVE}
 """Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
 SPOKEN_FOR = {"texture": "synthesis"}
 """Family that cannot tell added noise from replaced content -> the one whose measures tell it."""
-ORDINARY_BESIDE = ", and it differs from the slices above and below no more than the same tissue does"
+ORDINARY_BESIDE = (
+    ", and it differs from the slices above and below no more than the same tissue does"
+)
 TOGETHER = "nothing unusual in all evidence together"
-ORDINARY = "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
+ORDINARY = (
+    "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
+)
 
 
 def verdict_of(p: float) -> str:
@@ -31,7 +38,10 @@ def verdict_of(p: float) -> str:
 
 
 def form_of(evidence: Evidence) -> str:
-    """Which form of tampering this evidence speaks for: what stands out by more noise, and not by what the head sees replaced, had noise added."""
+    """Which form of tampering this evidence speaks for.
+
+    What stands out by more noise, and not by what the head sees replaced, had noise added.
+    """
     if evidence.family in FORMS:
         return FORMS[evidence.family]
     energy = evidence.measures.get("energy", 0.0)
@@ -54,23 +64,45 @@ class Circumstances:
     """Sentences that are told beside and leave the p-value as it is."""
 
 
-def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances) -> Finding:
-    """The answer for one point, from one piece of evidence per family. The first family stands for all: where it has an obstacle, nothing is said."""
+def judge(
+    point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances
+) -> Finding:
+    """The answer for one point, from one piece of evidence per family.
+
+    The first family stands for all: where it has an obstacle, nothing is said.
+    """
     first = found[0]
-    refused = partial(Finding, point, "not assessable", tissue=first.tissue, radius_mm=around.radius_mm, evidence=tuple(found))
+    refused = partial(
+        Finding,
+        point,
+        "not assessable",
+        tissue=first.tissue,
+        radius_mm=around.radius_mm,
+        evidence=tuple(found),
+    )
     if first.obstacle or not math.isfinite(first.statistic):
         return refused(reason=first.obstacle)
     tables = calibration.of(around.setting) if calibration else None
-    usable = [each for each in found if tables and each.family in tables.tables and math.isfinite(each.statistic)]
+    usable = [
+        each
+        for each in found
+        if tables and each.family in tables.tables and math.isfinite(each.statistic)
+    ]
     if calibration is None or tables is None or not usable:
         return refused(reason=NO_CALIBRATION)
     p, beyond = combined_p({each.family: each.statistic for each in usable}, tables)
-    by_family = {each.family: p_value(each.statistic, tables.tables[each.family])[0] for each in usable}
+    by_family = {
+        each.family: p_value(each.statistic, tables.tables[each.family])[0] for each in usable
+    }
     leading = min(usable, key=lambda each: by_family[each.family])
     remarks = remarks_on(calibration, around)
     verdict = verdict_of(p)
     alarm = verdict != "no anomaly found"
-    copies = [each for each in usable if alarm and each.source_x is not None and by_family[each.family] <= UNUSUAL]
+    copies = [
+        each
+        for each in usable
+        if alarm and each.source_x is not None and by_family[each.family] <= UNUSUAL
+    ]
     source = min(copies, key=lambda each: by_family[each.family], default=Evidence("", math.nan))
     return Finding(
         point,
@@ -78,7 +110,14 @@ def judge(point: Point, found: Sequence[Evidence], calibration: Calibration | No
         score=-math.log10(p) + 0.0,
         p_value=p,
         form=form_of(_speaker(leading, usable)) if alarm else "",
-        reason=joined("; ", [_told(leading, usable, by_family) if alarm else _nothing_found(leading, by_family), *around.notes, *remarks]),
+        reason=joined(
+            "; ",
+            [
+                _told(leading, usable, by_family) if alarm else _nothing_found(leading, by_family),
+                *around.notes,
+                *remarks,
+            ],
+        ),
         p_by_family=by_family,
         source_x=source.source_x,
         source_y=source.source_y,
@@ -97,28 +136,47 @@ def _speaker(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
     return next((each for each in usable if each.family == family), leading)
 
 
-def _teller(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> Evidence:
-    """Whose sentence is told: that of ``leading``; where that cannot name a kind of edit, of the rarest that can and is unusual by itself.
+def _teller(
+    leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]
+) -> Evidence:
+    """Whose sentence is told: that of ``leading``.
+
+    Where that cannot name a kind of edit, of the rarest that can and is unusual by itself.
 
     What speaks for another form than the answer has is not told: it would contradict it.
     """
     if leading.family not in SPOKEN_FOR:
         return leading
     form = form_of(_speaker(leading, usable))
-    able = [each for each in usable if each.family not in (*FORMS, *SPOKEN_FOR) and by_family[each.family] <= UNUSUAL and form_of(each) == form]
+    able = [
+        each
+        for each in usable
+        if each.family not in (*FORMS, *SPOKEN_FOR)
+        and by_family[each.family] <= UNUSUAL
+        and form_of(each) == form
+    ]
     return min(able, key=lambda each: by_family[each.family], default=leading)
 
 
 def _told(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> str:
-    """The sentence for an alarm: on what makes the region strange, in the words that fit the form of the answer."""
+    """The sentence for an alarm.
+
+    On what makes the region strange, in the words that fit the form of the answer.
+    """
     teller = _teller(leading, usable, by_family)
     return teller.reason_by_form.get(form_of(_speaker(leading, usable)), teller.reason)
 
 
 def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:
-    """What is said where the families together are ordinary; where one by itself is not, nothing else may be claimed of it."""
+    """What is said where the families together are ordinary.
+
+    Where one by itself is not, nothing else may be claimed of it.
+    """
     if by_family[leading.family] <= UNUSUAL:
-        return f"{TOGETHER}, though by itself one kind of evidence is (p = {by_family[leading.family]:.2g}): {marked(leading.reason)}"
+        return (
+            f"{TOGETHER}, though by itself one kind of evidence is (p = "
+            f"{by_family[leading.family]:.2g}): {marked(leading.reason)}"
+        )
     return ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family)
 
 

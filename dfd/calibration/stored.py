@@ -39,7 +39,11 @@ def _setting(setting: Setting) -> dict[str, Any]:
 
 
 def _plain(table: Table) -> dict[str, Any]:
-    return {"threshold": table.threshold, "tail_index": table.tail_index, "patients": [values.tolist() for values in table.patients]}
+    return {
+        "threshold": table.threshold,
+        "tail_index": table.tail_index,
+        "patients": [values.tolist() for values in table.patients],
+    }
 
 
 def from_json(content: Mapping[str, Any]) -> Calibration:
@@ -51,27 +55,55 @@ def from_json(content: Mapping[str, Any]) -> Calibration:
     if not isinstance(content, Mapping):
         raise CalibrationError(DAMAGED)
     if content.get("format") != FORMAT:
-        raise CalibrationError(f"the calibration has format {content.get('format')!r}, this version reads {FORMAT}; refit it with `dfd calibrate`.")
+        raise CalibrationError(
+            f"the calibration has format {content.get('format')!r}, this version reads "
+            f"{FORMAT}; refit it with `dfd calibrate`."
+        )
     try:
         lone = _setting_of(content)
-        settings = {str(name): _setting_of(setting) for name, setting in content["settings"].items()}
-        population = {str(name): (float(low), float(high)) for name, (low, high) in content["population"].items()}
-        names = (str(content["bundle"]), str(content["weights_sha256"]), float(content["radius_mm"]))
+        settings = {
+            str(name): _setting_of(setting) for name, setting in content["settings"].items()
+        }
+        population = {
+            str(name): (float(low), float(high))
+            for name, (low, high) in content["population"].items()
+        }
+        names = (
+            str(content["bundle"]),
+            str(content["weights_sha256"]),
+            float(content["radius_mm"]),
+        )
         return Calibration(*names, lone.tables, population, lone.combined, settings)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise CalibrationError(DAMAGED) from None
 
 
 def _setting_of(content: Mapping[str, Any]) -> Setting:
-    combined, maximum = (None if content[name] is None else _table_of(content[name]) for name in ("combined", "maximum"))
-    return Setting({str(name): _table_of(table) for name, table in content["families"].items()}, combined, maximum)
+    combined, maximum = (
+        None if content[name] is None else _table_of(content[name])
+        for name in ("combined", "maximum")
+    )
+    return Setting(
+        {str(name): _table_of(table) for name, table in content["families"].items()},
+        combined,
+        maximum,
+    )
 
 
 def _table_of(content: Mapping[str, Any]) -> Table:
-    """One table out of its plain containers; ValueError where its numbers cannot have come from ``fit_table``."""
+    """One table out of its plain containers.
+
+    ValueError where its numbers cannot have come from ``fit_table``.
+    """
     patients = tuple(np.asarray(values, dtype=np.float64) for values in content["patients"])
     table = Table(patients, float(content["threshold"]), float(content["tail_index"]))
-    whole = [values.ndim == 1 and len(values) > 0 and np.isfinite(values).all() and (np.diff(values) >= 0).all() for values in patients]
+    whole = [
+        values.ndim == 1
+        and len(values) > 0
+        and np.isfinite(values).all()
+        and (np.diff(values) >= 0).all()
+        for values in patients
+    ]
     if not (whole and all(whole) and table.threshold > 0 and table.tail_index > 0):
         raise ValueError
     return table

@@ -1,9 +1,13 @@
-"""Evidence -> p-value: conformal over patients, extended smoothly beyond them, and marked where it is.
+"""Evidence -> p-value.
 
-The exchangeable unit is the patient. Each calibration patient contributes the distribution of the statistic over genuine regions; the p-value of a
-new region is (1 + sum over patients of the share of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee,
-Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients). Beyond that the tail is extended by a Pareto fit
-(Hill 1975) and marked: the one in the numerator, which stands for the new patient, gives way to the share that is foretold for him.
+Conformal over patients, extended smoothly beyond them, and marked where it is.
+
+The exchangeable unit is the patient. Each calibration patient contributes the distribution of the
+statistic over genuine regions; the p-value of a new region is (1 + sum over patients of the share
+of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee,
+Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients).
+Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked: the one in the numerator,
+which stands for the new patient, gives way to the share that is foretold for him.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ from dfd.errors import CalibrationError
 QUANTILES = 200
 """Most values kept per patient: order statistics of the genuine regions."""
 STORED_DIGITS = 5
-"""Decimals kept of a statistic: keeps the file small. Rounded when fitted, so that the file gives the same p-values as what was fitted."""
+"""Decimals kept of a statistic: keeps the file small. Rounded when fitted, so that the file gives
+the same p-values as what was fitted."""
 TAIL_SHARE = 0.1
 """Upper share of genuine regions that the tail is fitted to."""
 SMALLEST_P = 1e-12
@@ -40,23 +45,36 @@ class Table:
 
 
 def fit_table(by_patient: Sequence[Sequence[float]]) -> Table:
-    """Table of one family from the genuine statistics of each patient; patients without any are left out.
+    """Table of one family from the genuine statistics of each patient.
+
+    Patients without any are left out.
 
     Raises:
         CalibrationError: nothing to fit.
     """
-    kept = [np.sort(np.asarray([v for v in values if math.isfinite(v)], dtype=np.float64)) for values in by_patient]
+    kept = [
+        np.sort(np.asarray([v for v in values if math.isfinite(v)], dtype=np.float64))
+        for values in by_patient
+    ]
     kept = [values for values in kept if len(values)]
     if not kept:
-        raise CalibrationError("no genuine region could be measured, so there is nothing to calibrate on; give more or larger slices.")
-    thinned = [np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values for values in kept]
+        raise CalibrationError(
+            "no genuine region could be measured, so there is nothing to calibrate on; give "
+            "more or larger slices."
+        )
+    thinned = [
+        np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values
+        for values in kept
+    ]
     patients = tuple(np.round(values, STORED_DIGITS) for values in thinned)
     return Table(patients, *_fit_tail(patients))
 
 
 def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
     pooled = np.concatenate(patients)
-    weights = np.concatenate([np.full(len(values), 1.0 / len(values)) for values in patients]) / len(patients)
+    weights = np.concatenate(
+        [np.full(len(values), 1.0 / len(values)) for values in patients]
+    ) / len(patients)
     order = np.argsort(pooled)[::-1]
     pooled, weights = np.maximum(pooled[order], 1e-9), weights[order]
     count = max(1, int(np.searchsorted(np.cumsum(weights), TAIL_SHARE)))
@@ -66,9 +84,18 @@ def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
 
 
 def shares_beyond(statistics: FloatArray, table: Table) -> FloatArray:
-    """``[n]``: patient-weighted share of genuine regions at least as large as each statistic, smooth beyond the tail's threshold. Not increasing."""
+    """``[n]``: patient-weighted share of genuine regions at least as large as each statistic.
+
+    Smooth beyond the tail's threshold. Not increasing.
+    """
     counted = np.minimum(statistics, table.threshold)
-    shares = np.mean([1.0 - np.searchsorted(values, counted, side="left") / len(values) for values in table.patients], axis=0)
+    shares = np.mean(
+        [
+            1.0 - np.searchsorted(values, counted, side="left") / len(values)
+            for values in table.patients
+        ],
+        axis=0,
+    )
     return np.asarray(shares * np.maximum(statistics / table.threshold, 1.0) ** -table.tail_index)
 
 
@@ -78,7 +105,10 @@ def share_beyond(statistic: float, table: Table) -> float:
 
 
 def p_value(statistic: float, table: Table) -> tuple[float, bool]:
-    """Two answers: p in (0, 1], not increasing in ``statistic``; and whether it lies beyond what the patients support."""
+    """Two answers: p in (0, 1], not increasing in ``statistic``.
+
+    And whether it lies beyond what the patients support.
+    """
     p, beyond = p_values(np.array([statistic]), table)
     return float(p[0]), bool(beyond[0])
 
@@ -88,8 +118,10 @@ def p_values(statistics: FloatArray, table: Table) -> tuple[FloatArray, NDArray[
     n = len(table.patients)
     shares = shares_beyond(statistics, table)
     beyond = shares < 1.0 / (n + 1)
-    # Below the limit conformal p-values end. (1 + n shares) min(shares, 1 / (n + 1)) joins them without a step, never falls below the share that
-    # the patients foretell, and tends to it: a factor that stays (2 was tried) promises no more there and halves the realised rate.
+    # Below the limit conformal p-values end. (1 + n shares) min(shares, 1 / (n + 1)) joins them
+    # without a step, never falls below the share that
+    # the patients foretell, and tends to it: a factor that stays (2 was tried) promises no more
+    # there and halves the realised rate.
     extended = np.maximum(shares * (1 + n * shares), SMALLEST_P)
     return np.where(beyond, extended, np.minimum(1.0, (1 + n * shares) / (n + 1))), beyond
 
@@ -101,7 +133,10 @@ def thinned(number: int, table: Table) -> Table:
 
 
 def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> float:
-    """Upper bound of the true false-alarm rate at nominal ``alarm`` for this many calibration patients (Vovk 2012, Beta law of split conformal)."""
+    """Upper bound of the true false-alarm rate at nominal ``alarm`` for so many patients.
+
+    Source: Vovk 2012, Beta law of split conformal prediction.
+    """
     from scipy.stats import beta
 
     rank = math.floor((patients + 1) * alarm)

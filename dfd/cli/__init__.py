@@ -1,1 +1,4 @@
-"""Words in, exit code out: the command line. The only room that prints, and the only one that knows argparse."""
+"""Words in, exit code out: the command line.
+
+The only room that prints, and the only one that knows argparse.
+"""

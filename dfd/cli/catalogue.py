@@ -1,4 +1,6 @@
-"""The form in which the application catalogue calls the tool: ``-mode Train|Test -model_path F -data_path D …``.
+"""The form in which the application catalogue calls the tool.
+
+``-mode Train|Test -model_path F -data_path D …``.
 
 Routed to the same records as the verbs. Every flag may be written with one dash or two, in full.
 """
@@ -32,7 +34,8 @@ class Flag(NamedTuple):
     metavar: str
     help: str
     ignored: bool = False
-    """True for the catalogue's own flags, which are given in both modes: no error where the mode does not know them."""
+    """True for the catalogue's own flags, which are given in both modes: no error where the mode
+    does not know them."""
 
 
 def _text(text: str) -> str:
@@ -41,26 +44,56 @@ def _text(text: str) -> str:
 
 def _modality(text: str) -> str:
     if text not in MODALITIES:
-        raise UsageError(f"there is no modality {text!r}; there are: {', '.join(sorted(MODALITIES))}")
+        raise UsageError(
+            f"there is no modality {text!r}; there are: {', '.join(sorted(MODALITIES))}"
+        )
     return text
 
 
 FLAGS: dict[str, Flag] = {
-    "model_path": Flag({TRAIN: "model", TEST: "model"}, _text, "FILE", "Train: file to write; Test: model file, folder or shipped name"),
-    "data_path": Flag({TRAIN: "data", TEST: "data"}, flags.path, "DIR", "folder that holds train/ and test/, or the scans themselves"),
+    "model_path": Flag(
+        {TRAIN: "model", TEST: "model"},
+        _text,
+        "FILE",
+        "Train: file to write; Test: model file, folder or shipped name",
+    ),
+    "data_path": Flag(
+        {TRAIN: "data", TEST: "data"},
+        flags.path,
+        "DIR",
+        "folder that holds train/ and test/, or the scans themselves",
+    ),
     "epochs": Flag({TRAIN: "epochs"}, flags.whole(1), "N", "at most so many", ignored=True),
     "batch_size": Flag({TRAIN: "batch_size"}, flags.whole(1), "N", "crops per step", ignored=True),
-    "num_workers": Flag({TRAIN: "workers", TEST: "workers"}, flags.whole(0), "N", "processes that read slices"),
-    "points": Flag({TEST: "points"}, flags.path, "FILE", "CSV with filename, X, Y (default: test.csv, else the only *.csv; none: screen)"),
+    "num_workers": Flag(
+        {TRAIN: "workers", TEST: "workers"}, flags.whole(0), "N", "processes that read slices"
+    ),
+    "points": Flag(
+        {TEST: "points"},
+        flags.path,
+        "FILE",
+        "CSV with filename, X, Y (default: test.csv, else the only *.csv; none: screen)",
+    ),
     "output_dir": Flag({TEST: "output_dir"}, flags.path, "DIR", "where the results go"),
     "modality": Flag({TRAIN: "modality"}, _modality, "NAME", "default: read from the scans"),
-    "max_hours": Flag({TRAIN: "max_hours"}, flags.hours, "H", "stop in good order after so many hours"),
-    "device": Flag({TRAIN: "device", TEST: "device"}, flags.device, "WORD", "auto (default), cpu, cuda or cuda:N"),
+    "max_hours": Flag(
+        {TRAIN: "max_hours"}, flags.hours, "H", "stop in good order after so many hours"
+    ),
+    "device": Flag(
+        {TRAIN: "device", TEST: "device"},
+        flags.device,
+        "WORD",
+        "auto (default), cpu, cuda or cuda:N",
+    ),
     "seed": Flag({TRAIN: "seed", TEST: "seed"}, flags.seed, "N", "the one seed of all randomness"),
     "no_images": Flag({TEST: "images"}, None, "", "write no pictures, in the report neither"),
     "no_report": Flag({TEST: "report"}, None, "", "write no report.html"),
-    "anonymous": Flag({TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"),
-    "dicom": Flag({TEST: "dicom"}, None, "", "write DICOM results (report, map, segmentation) as well"),
+    "anonymous": Flag(
+        {TEST: "anonymous"}, None, "", "numbers instead of paths and file names in every output"
+    ),
+    "dicom": Flag(
+        {TEST: "dicom"}, None, "", "write DICOM results (report, map, segmentation) as well"
+    ),
     "lone": Flag({TEST: "context"}, None, "", "leave neighbouring slices aside"),
     "strict": Flag({TEST: "strict"}, None, "", "exit status 3 where a point could not be scored"),
 }
@@ -71,21 +104,39 @@ OFF = frozenset({"no_images", "no_report", "lone"})
 
 
 def is_catalogue_form(words: Sequence[str]) -> bool:
-    """Whether the first word is a flag of this form rather than a verb or a flag of ``dfd`` itself."""
+    """Whether the first word is a flag of this form, not a verb or a flag of ``dfd`` itself."""
     first = words[0].partition("=")[0] if words else ""
-    return first.startswith(("-mode", "--mode")) or (first.startswith("-") and first.lstrip("-") in FLAGS)
+    return first.startswith(("-mode", "--mode")) or (
+        first.startswith("-") and first.lstrip("-") in FLAGS
+    )
 
 
 def catalogue_parser() -> StrictParser:
     """The parser of this form."""
-    parser = StrictParser("dfd -mode", "The form of the application catalogue; the same functions as 'dfd train' and 'dfd score'.")
-    parser.add_argument("-mode", "--mode", required=True, type=_mode, metavar="Train|Test", help="train a model, or score points with one")
+    parser = StrictParser(
+        "dfd -mode",
+        "The form of the application catalogue; the same functions as 'dfd train' and 'dfd score'.",
+    )
+    parser.add_argument(
+        "-mode",
+        "--mode",
+        required=True,
+        type=_mode,
+        metavar="Train|Test",
+        help="train a model, or score points with one",
+    )
     for name, flag in FLAGS.items():
         words = (f"-{name}", f"--{name}")
         if flag.type is None:
             parser.add_argument(*words, action="store_true", help=flag.help)
         else:
-            parser.add_argument(*words, required=name in {"model_path", "data_path"}, type=flag.type, metavar=flag.metavar, help=flag.help)
+            parser.add_argument(
+                *words,
+                required=name in {"model_path", "data_path"},
+                type=flag.type,
+                metavar=flag.metavar,
+                help=flag.help,
+            )
     return parser
 
 
@@ -103,7 +154,8 @@ def parse(words: Sequence[str]) -> Request:
         UsageError: For an unknown, abbreviated or misplaced flag, a missing or a wrong value.
     """
     parser = catalogue_parser()
-    # `-mode --help` is how people ask for the help of this form; argparse would miss the value of -mode first.
+    # `-mode --help` is how people ask for the help of this form; argparse would miss the value of
+    # -mode first.
     given = parser.parse_given(["--help"] if {"-h", "--help"} & set(words) else words, equals=False)
     mode = str(given.pop("mode"))
     values: dict[str, object] = {}

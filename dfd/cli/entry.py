@@ -26,7 +26,10 @@ def parse(words: Sequence[str]) -> Request:
 
 
 def run(words: Sequence[str]) -> int:
-    """Do what the words ask for. Results go to stdout, talk and errors to stderr; nothing is raised."""
+    """Do what the words ask for.
+
+    Results go to stdout, talk and errors to stderr; nothing is raised.
+    """
     try:
         with _talk(), bars(), terminable():
             request = parse(words)
@@ -45,7 +48,10 @@ def run(words: Sequence[str]) -> int:
 
 @contextmanager
 def _talk() -> Iterator[None]:
-    """Send the log of ``dfd`` to stderr while the block runs. It does not climb to the root logger, which MONAI may point at stdout."""
+    """Send the log of ``dfd`` to stderr while the block runs.
+
+    It does not climb to the root logger, which MONAI may point at stdout.
+    """
     log = logging.getLogger("dfd")
     before = (log.level, log.propagate)
     handler = ConsoleHandler(sys.stderr)

@@ -23,7 +23,10 @@ TERMINATED = 128 + signal.SIGTERM
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Turn the first SIGTERM into :class:`TerminationError` while the block runs; later ones do not disturb the writers that finish."""
+    """Turn the first SIGTERM into :class:`TerminationError` while the block runs.
+
+    Later ones do not disturb the writers that finish.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -36,7 +39,10 @@ def terminable() -> Iterator[None]:
 
 
 def raise_on_sigterm() -> None:
-    """Let the first SIGTERM raise :class:`TerminationError` in the main thread, which must be the caller."""
+    """Let the first SIGTERM raise :class:`TerminationError` in the main thread.
+
+    Which must be the caller.
+    """
     owner = os.getpid()
 
     def raise_once(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,7 @@
-"""What both forms of the command line share: a parser without abbreviations, and the types of the values."""
+"""What both forms of the command line share.
+
+A parser without abbreviations, and the types of the values.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ _SEED_END = 2**32
 
 
 class StrictParser(argparse.ArgumentParser):
-    """Raises :class:`~dfd.errors.UsageError` where argparse would print its usage and exit, and knows no default values.
+    """Raises :class:`~dfd.errors.UsageError` where argparse would print its usage and exit.
+
+    And knows no default values.
 
     What is not given stays out of the result, so that the defaults of the settings records hold.
     """
@@ -40,14 +45,16 @@ class StrictParser(argparse.ArgumentParser):
     def parse_given(self, words: Sequence[str], *, equals: bool = True) -> dict[str, object]:
         """The values of the flags that were given, by the name of their field.
 
-        ``allow_abbrev=False`` does not stop argparse from completing ``-e`` to ``-epochs``: each flag is compared in full first.
+        ``allow_abbrev=False`` does not stop argparse from completing ``-e`` to ``-epochs``: each
+        flag is compared in full first.
 
         Args:
             words: The command line after the program's name.
             equals: Whether ``--flag=value`` is a way to write it.
 
         Raises:
-            UsageError: For anything that is not exactly a flag of this parser, and for a missing or wrong value.
+            UsageError: For anything that is not exactly a flag of this parser, and for a missing or
+                wrong value.
         """
         known = set(self._option_string_actions)
         for word in words:
@@ -92,7 +99,9 @@ def whole(low: int, end: int | None = None) -> Callable[[str], int]:
             number = low - 1
         if number < low or (end is not None and number >= end):
             limit = "" if end is None else f" and below {end}"
-            raise argparse.ArgumentTypeError(f"a whole number from {low}{limit} is needed, got {text!r}")
+            raise argparse.ArgumentTypeError(
+                f"a whole number from {low}{limit} is needed, got {text!r}"
+            )
         return number
 
     return read

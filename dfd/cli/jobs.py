@@ -1,4 +1,7 @@
-"""Does what was asked and prints the result. The heavy rooms are loaded here, inside the functions."""
+"""Does what was asked and prints the result.
+
+The heavy rooms are loaded here, inside the functions.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def perform(request: Request) -> int:
 
 
 def say(text: str) -> None:
-    """Print a result; where whoever read our stdout has gone (``dfd … | head``), the rest goes nowhere: the files are written."""
+    """Print a result; where whoever read our stdout has gone (``dfd … | head``).
+
+    The rest goes nowhere: the files are written.
+    """
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -49,7 +55,10 @@ def say(text: str) -> None:
 
 def _remote(request: RemoteRequest) -> list[Finding]:
     if find_spec("dicomweb_client") is None:
-        raise UsageError("--dicomweb needs dicomweb-client, which is not installed: pip install deepfakes-detector[dicom]")
+        raise UsageError(
+            "--dicomweb needs dicomweb-client, which is not installed: pip install "
+            "deepfakes-detector[dicom]"
+        )
     from dfd.remote import scoring
 
     return scoring.score(request.settings, request.study)
@@ -63,12 +72,18 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
     say("\n".join(table([_HEAD, *map(_cells, findings)])))
     counts = Counter(finding.verdict for finding in findings)
     screened = sum(finding.point.is_screening for finding in findings)
-    named = f"{len(findings)} {'slices' if findings and screened == len(findings) else 'rows' if screened else 'points'}"
+    named = (
+        f"{len(findings)} "
+        f"{'rows' if 0 < screened < len(findings) else 'slices' if screened else 'points'}"
+    )
     say(f"{named}: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
     if any(finding.extrapolated for finding in findings):
         say("* beyond what the calibration patients support, or the scan is unlike them")
     if findings and counts["unreadable"] == len(findings):
-        raise PointsError(f"none of the {len(findings)} points could be read; the first: {findings[0].error or 'no reason given'}")
+        raise PointsError(
+            f"none of the {len(findings)} points could be read; the first: "
+            f"{findings[0].error or 'no reason given'}"
+        )
     missing = any(finding.verdict in NOT_SCORED for finding in findings)
     return ROWS_MISSING if settings.strict and missing else FINISHED
 
@@ -76,7 +91,11 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
 def _fit(settings: TrainSettings | CalibrateSettings) -> int:
     from dfd import workflow
 
-    written = workflow.train(settings) if isinstance(settings, TrainSettings) else workflow.calibrate(settings)
+    written = (
+        workflow.train(settings)
+        if isinstance(settings, TrainSettings)
+        else workflow.calibrate(settings)
+    )
     say(str(written))
     return FINISHED
 
@@ -86,7 +105,9 @@ def _info(request: InfoRequest) -> int:
     from dfd.places import bundle_names
 
     for number, model in enumerate([request.model] if request.model else bundle_names()):
-        lines = [f"{key}: {_printable(str(value))}" for key, value in workflow.describe(model).items()]
+        lines = [
+            f"{key}: {_printable(str(value))}" for key, value in workflow.describe(model).items()
+        ]
         say(("\n" if number else "") + "\n".join(lines))
     return FINISHED
 
@@ -125,4 +146,7 @@ def table(rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines with the cells of each column below each other, two blanks between columns."""
     kept = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in kept
+    ]

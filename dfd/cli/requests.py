@@ -1,4 +1,7 @@
-"""What the command line asked for: one of the settings records, or one of the small records here."""
+"""What the command line asked for.
+
+One of the settings records, or one of the small records here.
+"""
 
 from __future__ import annotations
 
@@ -34,4 +37,6 @@ class RemoteRequest:
     study: RemoteStudy
 
 
-Request: TypeAlias = RemoteRequest | ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest
+Request: TypeAlias = (
+    RemoteRequest | ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest
+)

@@ -1,6 +1,9 @@
-"""The door of ``python -m monai.bundle run``: its command line is MONAI's, its manners are those of ``dfd``.
+"""The door of ``python -m monai.bundle run``.
 
-Every configuration calls :func:`enter` in ``initialize``. Where another program runs the configuration, nothing happens.
+Its command line is MONAI's, its manners are those of ``dfd``.
+
+Every configuration calls :func:`enter` in ``initialize``. Where another program runs the
+configuration, nothing happens.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from dfd.progress import ConsoleHandler, close_bars, use_bars
 
 
 def enter(bundle_root: str, config: str) -> None:
-    """Refuse unknown keys; from here on errors are one line and an exit code, and SIGTERM leaves valid results.
+    """Refuse unknown keys.
+
+    From here on errors are one line and an exit code, and SIGTERM leaves valid results.
 
     Args:
         bundle_root: Folder of the bundle.
@@ -37,7 +42,10 @@ def enter(bundle_root: str, config: str) -> None:
 
 
 def _make_way() -> None:
-    """Let log lines and bars share the terminal. MONAI takes no handler but Python's own in ``logging.conf``."""
+    """Let log lines and bars share the terminal.
+
+    MONAI takes no handler but Python's own in ``logging.conf``.
+    """
     root = logging.getLogger()
     for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
         own = ConsoleHandler(handler.stream)
@@ -48,10 +56,14 @@ def _make_way() -> None:
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print one line for an error of the input, the whole traceback for one of ours, and end with the exit code of ``dfd``."""
+    """Print one line for an error of the input, the whole traceback for one of ours.
+
+    And end with the exit code of ``dfd``.
+    """
     close_bars()
     code, line = verdict_of(error)
-    # Not sys.stderr: torch.distributed puts a buffer there, which is lost when the hook ends the process.
+    # Not sys.stderr: torch.distributed puts a buffer there, which is lost when the hook ends the
+    # process.
     if code == BUG or os.environ.get("DFD_DEBUG") == "1":
         traceback.print_exception(kind, error, trace, file=sys.__stderr__)
     print(f"dfd: {line}", file=sys.__stderr__)

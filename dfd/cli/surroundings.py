@@ -12,9 +12,12 @@ THREADS = "OMP_NUM_THREADS"
 
 
 def limit_threads(cgroup: Path = CGROUP) -> None:
-    """Set ``OMP_NUM_THREADS`` to the container's quota where that is less than the processors; what the user has set stays.
+    """Set ``OMP_NUM_THREADS`` to the container's quota where that is less than the processors.
 
-    Libraries count the processors of the machine, and a hundred threads on a quota of eight mostly wait. To be called before torch is loaded.
+    What the user has set stays.
+
+    Libraries count the processors of the machine, and a hundred threads on a quota of eight mostly
+    wait. To be called before torch is loaded.
     """
     quota = quota_of(cgroup)
     if THREADS not in os.environ and quota is not None and quota < len(os.sched_getaffinity(0)):
@@ -22,7 +25,10 @@ def limit_threads(cgroup: Path = CGROUP) -> None:
 
 
 def name_user() -> None:
-    """Set ``USER`` where the system does not know this uid: MONAI asks for the name when it is imported, and fails without one."""
+    """Set ``USER`` where the system does not know this uid.
+
+    MONAI asks for the name when it is imported, and fails without one.
+    """
     try:
         getpass.getuser()
     except (KeyError, OSError):  # the latter since Python 3.13
@@ -30,7 +36,9 @@ def name_user() -> None:
 
 
 def quota_of(cgroup: Path) -> int | None:
-    """Whole processors of time that the control group grants, at least 1 (kernel documentation, cgroup-v2 ``cpu.max``, v1 ``cpu.cfs_quota_us``).
+    """Whole processors of time that the control group grants, at least 1 (kernel documentation.
+
+    Cgroup-v2 ``cpu.max``, v1 ``cpu.cfs_quota_us``).
 
     None where it grants them all, or says nothing.
     """
@@ -38,6 +46,9 @@ def quota_of(cgroup: Path) -> int | None:
         granted, each = (cgroup / "cpu.max").read_text(encoding="ascii").split()
         return None if granted == "max" else max(1, int(granted) // int(each))
     with suppress(OSError, ValueError):
-        quota, period = (int((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii")) for name in ("quota", "period"))
+        quota, period = (
+            int((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii"))
+            for name in ("quota", "period")
+        )
         return None if quota < 0 else max(1, quota // period)
     return None

@@ -7,26 +7,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dfd import __version__
 from dfd.cli import flags
 from dfd.cli.flags import StrictParser
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
 from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
+from dfd.version import __version__
 
-ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a network, trained on
-genuine scans only, expects there. For research on image collections; not a medical device."""
+ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a
+network, trained on genuine scans only, expects there. For research on image collections; not a
+medical device."""
 
-EPILOG = """'dfd VERB --help' lists the flags of a verb. The older form works as well ('dfd -mode --help'):
-  dfd -mode Train|Test -model_path FILE -data_path FOLDER [-epochs N] [-batch_size N] [-num_workers N]
+EPILOG = """'dfd VERB --help' lists the flags of a verb. The older form works as well
+('dfd -mode --help'):
+  dfd -mode Train|Test -model_path FILE -data_path FOLDER
+      [-epochs N] [-batch_size N] [-num_workers N]
 
-exit status: 0 finished, whatever was found; 1 a fault of this program; 2 wrong usage or nothing that could be read;
-  3 some points could not be scored (with --strict); 4 stopped by memory, disk or time, run again to go on; 130, 143 stopped by a signal"""
+exit status: 0 finished, whatever was found; 1 a fault of this program; 2 wrong usage or nothing
+  that could be read; 3 some points could not be scored (with --strict); 4 stopped by memory, disk
+  or time, run again to go on; 130, 143 stopped by a signal"""
 
 
 REMOTE = ("dicomweb", "study", "series", "store")
-"""Flags of a source that is no folder. The catalogue's form has none: its data lie where it runs."""
+"""Flags of a source that is no folder. The catalogue's form has none: its data lie where it
+runs."""
 
 
 class Verb(NamedTuple):
@@ -38,36 +43,99 @@ class Verb(NamedTuple):
 
 
 def _model_flag(parser: StrictParser) -> None:
-    parser.add_argument("--model", metavar="NAME|PATH", help="shipped model, bundle folder, or file written by training (default ct_lung_inpainting)")
+    parser.add_argument(
+        "--model",
+        metavar="NAME|PATH",
+        help=(
+            "shipped model, bundle folder, or file written by training (default ct_lung_inpainting)"
+        ),
+    )
 
 
 def _machine_flags(parser: StrictParser) -> None:
-    parser.add_argument("--device", type=flags.device, metavar="WORD", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument("--workers", type=flags.whole(0), metavar="N", help="processes that read slices (default 0: none besides the main one)")
-    parser.add_argument("--seed", type=flags.seed, metavar="N", help="the one seed of all randomness")
+    parser.add_argument(
+        "--device", type=flags.device, metavar="WORD", help="auto (default), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--workers",
+        type=flags.whole(0),
+        metavar="N",
+        help="processes that read slices (default 0: none besides the main one)",
+    )
+    parser.add_argument(
+        "--seed", type=flags.seed, metavar="N", help="the one seed of all randomness"
+    )
 
 
 def _score_flags(parser: StrictParser) -> None:
-    parser.add_argument("--data", type=flags.path, metavar="DIR", help="folder with the scans, searched at any depth")
+    parser.add_argument(
+        "--data",
+        type=flags.path,
+        metavar="DIR",
+        help="folder with the scans, searched at any depth",
+    )
     _remote_flags(parser)
-    told = "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every slice is screened)"
+    told = (
+        "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every "
+        "slice is screened)"
+    )
     parser.add_argument("--points", type=flags.path, metavar="FILE", help=told)
     _model_flag(parser)
-    parser.add_argument("--output", dest="output_dir", type=flags.path, metavar="DIR", help="where the results go (default: dfd_results/<time>)")
+    parser.add_argument(
+        "--output",
+        dest="output_dir",
+        type=flags.path,
+        metavar="DIR",
+        help="where the results go (default: dfd_results/<time>)",
+    )
     _machine_flags(parser)
-    parser.add_argument("--no-images", dest="images", action="store_false", help="write no pictures, in the report neither")
-    parser.add_argument("--no-report", dest="report", action="store_false", help="write no report.html")
-    parser.add_argument("--anonymous", action="store_true", help="numbers instead of paths and file names in every output")
-    parser.add_argument("--lone", dest="context", action="store_false", help="leave neighbouring slices aside: every slice counts as alone")
-    parser.add_argument("--dicom", action="store_true", help="write DICOM results (report, map, segmentation) as well")
-    parser.add_argument("--strict", action="store_true", help="exit status 3 where a point could not be scored")
+    parser.add_argument(
+        "--no-images",
+        dest="images",
+        action="store_false",
+        help="write no pictures, in the report neither",
+    )
+    parser.add_argument(
+        "--no-report", dest="report", action="store_false", help="write no report.html"
+    )
+    parser.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="numbers instead of paths and file names in every output",
+    )
+    parser.add_argument(
+        "--lone",
+        dest="context",
+        action="store_false",
+        help="leave neighbouring slices aside: every slice counts as alone",
+    )
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="write DICOM results (report, map, segmentation) as well",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit status 3 where a point could not be scored"
+    )
 
 
 def _remote_flags(parser: StrictParser) -> None:
-    told = "in place of --data: root address of a DICOMweb service; credentials in DFD_DICOMWEB_USER and _PASSWORD, or _TOKEN"
+    told = (
+        "in place of --data: root address of a DICOMweb service; credentials in DFD_DICOMWEB_USER "
+        "and _PASSWORD, or _TOKEN"
+    )
     parser.add_argument("--dicomweb", metavar="URL", help=told)
-    parser.add_argument("--study", metavar="UID", help="its study to score; in the points file, filename is then the SOPInstanceUID")
-    parser.add_argument("--series", action="append", metavar="UID", help="these of its series only (may be given several times)")
+    parser.add_argument(
+        "--study",
+        metavar="UID",
+        help="its study to score; in the points file, filename is then the SOPInstanceUID",
+    )
+    parser.add_argument(
+        "--series",
+        action="append",
+        metavar="UID",
+        help="these of its series only (may be given several times)",
+    )
     parser.add_argument("--store", action="store_true", help="store the DICOM results there")
 
 
@@ -79,48 +147,112 @@ def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of tw
         if remote:
             raise UsageError(f"--{next(iter(remote))} has no meaning without --dicomweb; {see}")
         if "data" not in values:
-            raise UsageError(f"the following arguments are required: --data, or --dicomweb with --study; {see}")
+            raise UsageError(
+                f"the following arguments are required: --data, or --dicomweb with --study; {see}"
+            )
         return ScoreSettings(**values)
     if "data" in values:
         raise UsageError(f"--data and --dicomweb name two sources; leave one of them out; {see}")
     if "study" not in remote:
         raise UsageError(f"--dicomweb needs --study, the StudyInstanceUID; {see}")
-    study = RemoteStudy(remote["dicomweb"], remote["study"], tuple(remote.get("series", ())), remote.get("store", False))
+    study = RemoteStudy(
+        remote["dicomweb"],
+        remote["study"],
+        tuple(remote.get("series", ())),
+        remote.get("store", False),
+    )
     dicom = values.pop("dicom", False) or study.store
     return RemoteRequest(ScoreSettings(data=Path(), dicom=dicom, **values), study)
 
 
 def _train_flags(parser: StrictParser) -> None:
-    parser.add_argument("--data", type=flags.path, required=True, metavar="DIR", help="folder with genuine scans of several patients")
-    parser.add_argument("--model", type=flags.path, required=True, metavar="FILE", help="file to write, e.g. my_model.ckpt")
-    parser.add_argument("--modality", choices=sorted(MODALITIES), help="default: read from the scans")
-    parser.add_argument("--epochs", type=flags.whole(1), metavar="N", help="at most so many (default 100)")
-    parser.add_argument("--batch-size", type=flags.whole(1), metavar="N", help="crops per step (default 64)")
-    parser.add_argument("--max-hours", type=flags.hours, metavar="H", help="stop in good order after so many hours")
+    parser.add_argument(
+        "--data",
+        type=flags.path,
+        required=True,
+        metavar="DIR",
+        help="folder with genuine scans of several patients",
+    )
+    parser.add_argument(
+        "--model",
+        type=flags.path,
+        required=True,
+        metavar="FILE",
+        help="file to write, e.g. my_model.ckpt",
+    )
+    parser.add_argument(
+        "--modality", choices=sorted(MODALITIES), help="default: read from the scans"
+    )
+    parser.add_argument(
+        "--epochs", type=flags.whole(1), metavar="N", help="at most so many (default 100)"
+    )
+    parser.add_argument(
+        "--batch-size", type=flags.whole(1), metavar="N", help="crops per step (default 64)"
+    )
+    parser.add_argument(
+        "--max-hours", type=flags.hours, metavar="H", help="stop in good order after so many hours"
+    )
     _machine_flags(parser)
 
 
 def _calibrate_flags(parser: StrictParser) -> None:
-    parser.add_argument("--data", type=flags.path, required=True, metavar="DIR", help="folder with genuine scans of several patients")
-    parser.add_argument("--model", required=True, metavar="NAME|PATH", help="shipped model, bundle folder, or file written by training")
-    parser.add_argument("--output", type=flags.path, required=True, metavar="FILE", help="model to write, e.g. my_model.ckpt")
+    parser.add_argument(
+        "--data",
+        type=flags.path,
+        required=True,
+        metavar="DIR",
+        help="folder with genuine scans of several patients",
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME|PATH",
+        help="shipped model, bundle folder, or file written by training",
+    )
+    parser.add_argument(
+        "--output",
+        type=flags.path,
+        required=True,
+        metavar="FILE",
+        help="model to write, e.g. my_model.ckpt",
+    )
     _machine_flags(parser)
 
 
 def _info_flags(parser: StrictParser) -> None:
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="shipped model, bundle folder, or file written by training (default: all shipped)")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="shipped model, bundle folder, or file written by training (default: all shipped)",
+    )
 
 
 def _demo_flags(parser: StrictParser) -> None:
-    parser.add_argument("--output", type=flags.path, metavar="DIR", help="where study and results go (default demo_output)")
-    parser.add_argument("--seed", type=flags.seed, metavar="N", help="the one seed of all randomness")
+    parser.add_argument(
+        "--output",
+        type=flags.path,
+        metavar="DIR",
+        help="where study and results go (default demo_output)",
+    )
+    parser.add_argument(
+        "--seed", type=flags.seed, metavar="N", help="the one seed of all randomness"
+    )
 
 
 VERBS: dict[str, Verb] = {
     "score": Verb("score points in scans", _score_flags, _score_request),
     "train": Verb("train a model on genuine scans of your own", _train_flags, TrainSettings),
-    "calibrate": Verb("fit a model's calibration anew on genuine scans of your own", _calibrate_flags, CalibrateSettings),
-    "info": Verb("say what a model is, on what it was calibrated, and the smallest p-value it can give", _info_flags, InfoRequest),
+    "calibrate": Verb(
+        "fit a model's calibration anew on genuine scans of your own",
+        _calibrate_flags,
+        CalibrateSettings,
+    ),
+    "info": Verb(
+        "say what a model is, on what it was calibrated, and the smallest p-value it can give",
+        _info_flags,
+        InfoRequest,
+    ),
     "demo": Verb("make a phantom study, tamper with it, and score it", _demo_flags, DemoRequest),
 }
 
@@ -137,7 +269,9 @@ def top_parser() -> StrictParser:
     lines = [f"  {name:<10} {verb.summary}" for name, verb in VERBS.items()]
     parser = StrictParser("dfd", ABOUT, "\n".join(["verbs:", *lines, "", EPILOG]))
     parser.add_argument("--version", action="version", version=f"dfd {__version__}")
-    parser.add_argument("verb", metavar="VERB", nargs=argparse.OPTIONAL, help="one of the verbs below")
+    parser.add_argument(
+        "verb", metavar="VERB", nargs=argparse.OPTIONAL, help="one of the verbs below"
+    )
     return parser
 
 
@@ -152,5 +286,7 @@ def parse(words: Sequence[str]) -> Request:
         raise UsageError("say what to do: dfd " + "|".join(VERBS) + "; see dfd --help")
     name = words[0]
     if name not in VERBS:
-        raise UsageError(f"there is no verb {name!r}; there are: {', '.join(VERBS)}; see dfd --help")
+        raise UsageError(
+            f"there is no verb {name!r}; there are: {', '.join(VERBS)}; see dfd --help"
+        )
     return VERBS[name].record(**verb_parser(name).parse_given(words[1:]))

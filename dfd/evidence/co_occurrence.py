@@ -1,7 +1,7 @@
 """How quantised high-pass residuals of neighbouring pixels occur together: one code for each pixel.
 
-Cozzolino, Poggi, Verdoliva 2015, Splicebuster, WIFS, section II. Ours differs: the quantum follows the residual of the slice where theirs is 2 grey
-levels of an 8-bit picture.
+Cozzolino, Poggi, Verdoliva 2015, Splicebuster, WIFS, section II. Ours differs: the quantum follows
+the residual of the slice where theirs is 2 grey levels of an 8-bit picture.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from dfd.intensity import MAD_TO_SD
+
 DERIVATIVE = (1.0, -3.0, 3.0, -1.0)
 """Third order, along rows and along columns."""
 LARGEST = 1
@@ -18,13 +20,18 @@ LARGEST = 1
 TOGETHER = 4
 """Neighbours in a row whose values make one code."""
 QUANTUM = 1.0
-"""Step of quantisation in robust standard deviations of the slice's residual: then no value is rare."""
+"""Step of quantisation in robust standard deviations of the slice's residual: then no value is
+rare."""
 REACH_PX = 4
-"""How far beside itself a code looks, at most: two pixels for the last of its neighbours, and two more for the derivative there."""
+"""How far beside itself a code looks, at most: two pixels for the last of its neighbours, and two
+more for the derivative there."""
 
 
 def folded() -> NDArray[np.int64]:
-    """``[81]``: class of each code; a code, its mirror image and their negatives are one (25 classes)."""
+    """``[81]``: class of each code.
+
+    A code, its mirror image and their negatives are one (25 classes).
+    """
     values = range(-LARGEST, LARGEST + 1)
     names: dict[tuple[int, ...], int] = {}
     classes = []
@@ -40,12 +47,15 @@ CLASSES = int(FOLDED.max()) + 1
 
 
 def codes(pixels: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """``[4, H, W]``: classes along and across the derivative, for both of its directions (the first two and the last two are pooled)."""
+    """``[4, H, W]``: classes along and across the derivative.
+
+    For both of its directions (the first two and the last two are pooled).
+    """
     planes: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
     for turned in (False, True):
         image, inside = (pixels.T, known.T) if turned else (pixels, known)
         residual = _along(image, DERIVATIVE)
-        scale = 1.4826 * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
+        scale = MAD_TO_SD * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
         quantised = np.clip(np.rint(residual / (QUANTUM * max(scale, 1e-6))), -LARGEST, LARGEST)
         along, across = _codes(quantised), _codes(quantised.T).T
         for kept, plane in zip(planes, (along, across), strict=True):
@@ -54,9 +64,17 @@ def codes(pixels: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.i
 
 
 def _along(image: NDArray[np.float64], weights: tuple[float, ...]) -> NDArray[np.float64]:
-    """``[H, W]``: sum of ``weights`` times the pixel and those to its right; what lies beyond the border is the border's."""
+    """``[H, W]``: sum of ``weights`` times the pixel and those to its right.
+
+    What lies beyond the border is the border's.
+    """
     padded = np.pad(image, ((0, 0), (1, len(weights) - 2)), mode="edge")
-    return np.asarray(sum(weight * padded[:, place : place + image.shape[1]] for place, weight in enumerate(weights)))
+    return np.asarray(
+        sum(
+            weight * padded[:, place : place + image.shape[1]]
+            for place, weight in enumerate(weights)
+        )
+    )
 
 
 def _codes(quantised: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,4 +1,7 @@
-"""Copy-move evidence: does the noise of a region stand a second time elsewhere? Genuine noise never repeats, while anatomy looks alike."""
+"""Copy-move evidence: does the noise of a region stand a second time elsewhere?
+
+Genuine noise never repeats, while anatomy looks alike.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence.correlation import QUICK_TRANSFORMS, THOROUGH, Effort, Ground, Match, Piece, Planes, cut, ground_of, search
+from dfd.evidence.correlation import (
+    QUICK_TRANSFORMS,
+    THOROUGH,
+    Effort,
+    Ground,
+    Match,
+    Piece,
+    Planes,
+    cut,
+    ground_of,
+    search,
+)
 from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
 from dfd.evidence.windows import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
@@ -22,22 +36,31 @@ FAMILY = "copy_move"
 NO_PLACE = "the slice holds too few other places to compare the region with"
 NO_NOISE = "the region or the slice holds no noise that could be compared"
 DIRECTION = "higher = the noise of the region resembles another place more than chance allows"
-SOURCE = "masked normalised correlation after Padfield (IEEE TIP 2012) of masked-prediction residuals, against the same search's own null"
+SOURCE = (
+    "masked normalised correlation after Padfield (IEEE TIP 2012) of masked-prediction residuals, "
+    "against the same search's own null"
+)
 
 HIGH_PASS_PX = 0.6
-"""Sigma of the Gaussian that is taken off the pixels: what is left is mostly noise, also where the network foretells it."""
+"""Sigma of the Gaussian that is taken off the pixels: what is left is mostly noise, also where the
+network foretells it."""
 LOCAL_PX = 1.5
-"""Sigma of the neighbourhood whose root mean square a residual is divided by: short, so that an edge weighs no more than the noise beside it."""
+"""Sigma of the neighbourhood whose root mean square a residual is divided by: short, so that an
+edge weighs no more than the noise beside it."""
 LARGEST = 1.5
 """Residuals are cut here, in units of their neighbourhood."""
 LEAST_SCALE = 0.1
-"""No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas is not noise."""
+"""No neighbourhood counts as quieter than this share of the slice's median: rounding of flat areas
+is not noise."""
 APART = 2.1
-"""Radii of a piece within which a match is no finding: the two share pixels, and interpolated noise is tied to what lies near."""
+"""Radii of a piece within which a match is no finding: the two share pixels, and interpolated noise
+is tied to what lies near."""
 BESIDE = 0.65
-"""Radii of the region by which more pieces lie beside its middle: a click is not a contour, and may lie near the rim of what was copied."""
+"""Radii of the region by which more pieces lie beside its middle: a click is not a contour, and may
+lie near the rim of what was copied."""
 BESIDE_EFFORT = Effort(QUICK_TRANSFORMS, refined=0)
-"""They are sought as they are and mirrored only, or they would cost four times what the middle does."""
+"""They are sought as they are and mirrored only, or they would cost four times what the middle
+does."""
 SHIFT_PX = 1.0
 """Shorter distances are not spelled out."""
 TURN_DEGREES = 1.5
@@ -46,7 +69,10 @@ RESIZED = 0.02
 
 @dataclass(frozen=True)
 class CopyMoveReference:
-    """One slice, prepared for all of its regions, and for those of other slices that may have been copied from it."""
+    """One slice, prepared for all of its regions.
+
+    And for those of other slices that may have been copied from it.
+    """
 
     assessed: BoolImage
     """``[H, W]``."""
@@ -61,10 +87,22 @@ class CopyMoveReference:
 
 
 def prepare(
-    prediction: Prediction, radius: float, modality: Modality, *, file: str = "", spacing_mm: tuple[float, float] | None = None
+    prediction: Prediction,
+    radius: float,
+    modality: Modality,
+    *,
+    file: str = "",
+    spacing_mm: tuple[float, float] | None = None,
 ) -> CopyMoveReference:
-    """Residual planes of a slice and their spectra, made once for all regions, whatever their radius."""
-    return replace(reference_of(prediction, residual_planes(prediction), modality), file=file, spacing_mm=spacing_mm)
+    """Residual planes of a slice and their spectra, made once for all regions.
+
+    Whatever their radius.
+    """
+    return replace(
+        reference_of(prediction, residual_planes(prediction), modality),
+        file=file,
+        spacing_mm=spacing_mm,
+    )
 
 
 def reference_of(prediction: Prediction, planes: Planes, modality: Modality) -> CopyMoveReference:
@@ -72,44 +110,72 @@ def reference_of(prediction: Prediction, planes: Planes, modality: Modality) -> 
     known = prediction.assessed
     scale = brightness_scale(prediction.mean, known) if modality.relative else None
     labels = tissue_map(prediction.mean, known, modality, scale)
-    return CopyMoveReference(known, labels, modality, ground_of(planes, known) if known.any() else None)
+    return CopyMoveReference(
+        known, labels, modality, ground_of(planes, known) if known.any() else None
+    )
 
 
 def residual_planes(prediction: Prediction) -> Planes:
-    """``[2, H, W]``: z, and a high-pass of the pixels, each over its local root mean square; 0 where nothing is assessed.
+    """``[2, H, W]``: z, and a high-pass of the pixels, each over its local root mean square.
 
-    z holds no structure but only what the neighbours did not foretell; the high-pass holds all of the noise, and edges.
+    0 where nothing is assessed.
+
+    z holds no structure but only what the neighbours did not foretell; the high-pass holds all of
+    the noise, and edges.
     """
     known = prediction.assessed
-    return levelled((np.where(known, prediction.z, 0.0), high_pass(pixels_of(prediction), known)), known)
+    return levelled(
+        (np.where(known, prediction.z, 0.0), high_pass(pixels_of(prediction), known)), known
+    )
 
 
 def pixels_of(prediction: Prediction) -> FloatImage:
     """``[H, W]``: the slice itself, 0 where nothing is assessed."""
-    return np.where(prediction.assessed, prediction.mean + prediction.z * prediction.spread, 0.0).astype(np.float32)
+    return np.where(
+        prediction.assessed, prediction.mean + prediction.z * prediction.spread, 0.0
+    ).astype(np.float32)
 
 
 def high_pass(pixels: FloatImage, known: BoolImage) -> FloatImage:
-    """``[H, W]``: ``pixels`` (0 where not ``known``) less their Gaussian mean over the known ones; 0 elsewhere."""
-    smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(gaussian_filter(known.astype(np.float32), HIGH_PASS_PX), 1e-6)
+    """``[H, W]``: ``pixels`` (0 where not ``known``) less their Gaussian mean over the known ones.
+
+    0 elsewhere.
+    """
+    smooth = gaussian_filter(pixels, HIGH_PASS_PX) / np.maximum(
+        gaussian_filter(known.astype(np.float32), HIGH_PASS_PX), 1e-6
+    )
     return np.asarray(np.where(known, pixels - smooth, 0.0), dtype=np.float32)
 
 
 def levelled(planes: Sequence[FloatImage], known: BoolImage) -> Planes:
-    """``[2, H, W]``: ``planes`` (0 where not ``known``) over their local root mean square, cut at ``LARGEST``."""
+    """``[2, H, W]``: ``planes`` (0 where not ``known``) over their local root mean square.
+
+    Cut at ``LARGEST``.
+    """
     near = np.maximum(gaussian_filter(known.astype(np.float32), LOCAL_PX), 1e-6)
     return np.stack([_levelled(plane, known, near) for plane in planes])
 
 
 def _levelled(residual: FloatImage, known: BoolImage, near: FloatImage) -> FloatImage:
-    """``residual`` over its local root mean square, cut at ``LARGEST``. A share ``near`` of each neighbourhood is known."""
+    """``residual`` over its local root mean square, cut at ``LARGEST``.
+
+    A share ``near`` of each neighbourhood is known.
+    """
     if not residual.any():
         return np.zeros(residual.shape, dtype=np.float32)
     # A single metal edge must not silence its surroundings.
     limit = 5.0 * float(np.sqrt(np.mean(residual[known].astype(np.float64) ** 2)))
-    local = np.sqrt(np.maximum(gaussian_filter(np.clip(residual, -limit, limit).astype(np.float32) ** 2, LOCAL_PX) / near, 0.0))
+    local = np.sqrt(
+        np.maximum(
+            gaussian_filter(np.clip(residual, -limit, limit).astype(np.float32) ** 2, LOCAL_PX)
+            / near,
+            0.0,
+        )
+    )
     floor = max(LEAST_SCALE * float(np.median(local[known])), 1e-6 * limit)
-    return np.asarray(np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32)
+    return np.asarray(
+        np.clip(residual / np.maximum(local, floor), -LARGEST, LARGEST), dtype=np.float32
+    )
 
 
 def measure(
@@ -120,12 +186,16 @@ def measure(
     *,
     within: bool = True,
 ) -> Evidence:
-    """Best match of the middle of ``region`` with other places of its slice (unless not ``within``) and of ``others``, against chance.
+    """Best match of the middle of ``region`` with other places of its slice.
 
-    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. ``others`` are slices of the same series
-    and matrix; the same place in them is left out, since overlapping slices share noise there. The region may be the copy or what was copied.
+    (unless not ``within``) and of ``others``, against chance.
+
+    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more
+    suspicious. ``others`` are slices of the same series and matrix; the same place in them is left
+    out, since overlapping slices share noise there. The region may be the copy or what was copied.
     """
-    # Between pixels the piece would be interpolated, and what is copied exactly would no longer match exactly.
+    # Between pixels the piece would be interpolated, and what is copied exactly would no longer
+    # match exactly.
     region = replace(region, x=float(round(region.x)), y=float(round(region.y)))
     tissue = dominant_tissue(region, reference.labels, reference.modality)
     if reference.ground is None or _share(region, region.radius_px, reference.assessed) < SUPPORT:
@@ -135,17 +205,42 @@ def measure(
         return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_SUPPORT)
     pieces = [(region, middle, effort)]
     if effort.refined:
-        pieces += [(place, piece, replace(BESIDE_EFFORT, threads=effort.threads)) for place, piece in _beside(region, middle.radius, reference)]
+        pieces += [
+            (place, piece, replace(BESIDE_EFFORT, threads=effort.threads))
+            for place, piece in _beside(region, middle.radius, reference)
+        ]
     slices = [reference, *(other for other in others if other is not reference)]
-    searched = [(number, one.ground) for number, one in enumerate(slices) if one.ground is not None and (within or number)]
-    searches = [(place, *search(piece, ground, APART * piece.radius, number, how)) for place, piece, how in pieces for number, ground in searched]
-    # The best of many slices: their chances add up under the root. That of several pieces is paid for in calibration.
-    matches = [(place, found[0], float(np.sqrt(ordinary**2 + np.log(len(searched))))) for place, found, ordinary in searches if found]
+    searched = [
+        (number, one.ground)
+        for number, one in enumerate(slices)
+        if one.ground is not None and (within or number)
+    ]
+    searches = [
+        (place, *search(piece, ground, APART * piece.radius, number, how))
+        for place, piece, how in pieces
+        for number, ground in searched
+    ]
+    # The best of many slices: their chances add up under the root. That of several pieces is paid
+    # for in calibration.
+    matches = [
+        (place, found[0], float(np.sqrt(ordinary**2 + np.log(len(searched)))))
+        for place, found, ordinary in searches
+        if found
+    ]
     if not matches:
-        return Evidence(FAMILY, float("nan"), tissue=tissue, obstacle=NO_NOISE if any(ordinary for *_, ordinary in searches) else NO_PLACE)
-    # The first of equals: the region's own slice comes before a duplicate of it, and its middle before what lies beside.
+        return Evidence(
+            FAMILY,
+            float("nan"),
+            tissue=tissue,
+            obstacle=NO_NOISE if any(ordinary for *_, ordinary in searches) else NO_PLACE,
+        )
+    # The first of equals: the region's own slice comes before a duplicate of it, and its middle
+    # before what lies beside.
     place, best, ordinary = max(matches, key=lambda match: match[1].score / match[2])
-    source, (row, column) = slices[best.ground], _counterpart(best, place, region, reference.assessed.shape)
+    source, (row, column) = (
+        slices[best.ground],
+        _counterpart(best, place, region, reference.assessed.shape),
+    )
     return Evidence(
         FAMILY,
         best.score / ordinary,
@@ -158,23 +253,48 @@ def measure(
     )
 
 
-def _beside(region: Region, radius: float, reference: CopyMoveReference) -> list[tuple[Region, Piece]]:
-    """Places beside the middle of ``region``, in whole pixels, whose disk of ``radius`` is measured, and their pieces."""
+def _beside(
+    region: Region, radius: float, reference: CopyMoveReference
+) -> list[tuple[Region, Piece]]:
+    """Places beside the middle of ``region``.
+
+    In whole pixels, whose disk of ``radius`` is measured, and their pieces.
+    """
     step = round(BESIDE * region.radius_px)
-    places = [replace(region, x=region.x + right * step, y=region.y + down * step) for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    places = [
+        replace(region, x=region.x + right * step, y=region.y + down * step)
+        for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    ]
     usable = [place for place in places if _share(place, radius, reference.assessed) >= SUPPORT]
-    return [(place, cut(reference.ground, (place.y, place.x), radius)) for place in usable if reference.ground is not None]
+    return [
+        (place, cut(reference.ground, (place.y, place.x), radius))
+        for place in usable
+        if reference.ground is not None
+    ]
 
 
-def _counterpart(match: Match, place: Region, region: Region, shape: tuple[int, ...]) -> tuple[float, float]:
-    """(row, column) of what the middle of ``region`` is where the piece at ``place`` stands again; never outside a slice of ``shape``."""
-    steps = np.linalg.solve(match.transform.back, np.array([region.y - place.y, region.x - place.x]))
-    row, column = (float(np.clip(start + step, 0.0, size - 1.0)) for start, step, size in zip((match.row, match.column), steps, shape, strict=True))
+def _counterpart(
+    match: Match, place: Region, region: Region, shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """(row, column) of what the middle of ``region`` is where the piece at ``place`` stands again.
+
+    Never outside a slice of ``shape``.
+    """
+    steps = np.linalg.solve(
+        match.transform.back, np.array([region.y - place.y, region.x - place.x])
+    )
+    row, column = (
+        float(np.clip(start + step, 0.0, size - 1.0))
+        for start, step, size in zip((match.row, match.column), steps, shape, strict=True)
+    )
     return row, column
 
 
 def measures_of(match: Match, region: Region) -> dict[str, float]:
-    """The match in numbers: steps to the other place in pixels, its transform, and how both planes agree."""
+    """The match in numbers.
+
+    Steps to the other place in pixels, its transform, and how both planes agree.
+    """
     return {
         "dx": match.column - region.x,
         "dy": match.row - region.y,
@@ -194,7 +314,10 @@ def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
     down, right = source.spacing_mm or (scale or 1.0, scale or 1.0)
     parts = [
         f"{abs(step) * by:.0f} {unit} {forward if step > 0 else backward}"
-        for step, by, forward, backward in ((told["dx"], right, "to the right", "to the left"), (told["dy"], down, "down", "up"))
+        for step, by, forward, backward in (
+            (told["dx"], right, "to the right", "to the left"),
+            (told["dy"], down, "down", "up"),
+        )
         if abs(step) >= SHIFT_PX
     ]
     where = " and ".join(parts) or "at the same place"
@@ -204,9 +327,16 @@ def reason_for(match: Match, region: Region, source: CopyMoveReference) -> str:
     how = [
         *(["mirrored"] if match.transform.mirrored else []),
         *([f"rotated by {abs(told['degrees']):.0f} degrees"] if turned else []),
-        *([f"at {match.transform.size:.2f} of its size"] if abs(match.transform.size - 1.0) >= RESIZED else []),
+        *(
+            [f"at {match.transform.size:.2f} of its size"]
+            if abs(match.transform.size - 1.0) >= RESIZED
+            else []
+        ),
     ]
-    return Sentence(f"the noise here also stands {', '.join([where, *how])} (correlation {max(match.correlations):.2f})")
+    return Sentence(
+        f"the noise here also stands {', '.join([where, *how])} (correlation "
+        f"{max(match.correlations):.2f})"
+    )
 
 
 def _share(region: Region, radius: float, assessed: BoolImage) -> float:

@@ -1,4 +1,7 @@
-"""A whole slice without a point: the places that are looked at, and the map that numbers at places make."""
+"""A whole slice without a point.
+
+The places that are looked at, and the map that numbers at places make.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from dfd.records import BoolImage, FloatImage
 SCREEN_STEP_PX = 16
 """Distance of the places along rows and columns: a slice of 512 x 512 has about 450 of them."""
 STEP_RADII = 1.2
-"""The same in radii, where that is less: no edit lies farther than 0.85 radii from the nearest place."""
+"""The same in radii, where that is less: no edit lies farther than 0.85 radii from the nearest
+place."""
 FINEST_PX = 8
 
 
@@ -21,16 +25,25 @@ def step_of(radius: float) -> int:
 
 
 def centres(shape: tuple[int, ...], radius: float) -> NDArray[np.int64]:
-    """``[n, 2]`` (x, y): the places of a slice of ``shape`` (rows, columns) for regions of ``radius``, whether or not anything is measured there."""
+    """``[n, 2]`` (x, y).
+
+    The places of a slice of ``shape`` (rows, columns) for regions of ``radius``, whether or not
+    anything is measured there.
+    """
     step = step_of(radius)
     rows, columns = np.mgrid[step // 2 : shape[0] : step, step // 2 : shape[1] : step]
     return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.int64)
 
 
-def painted(places: NDArray[np.int64], values: FloatArray, known: BoolImage, step: int) -> FloatImage:
-    """``[H, W]``: ``values`` ``[n]`` at ``places`` ``[n, 2]`` (x, y), in straight lines between them, NaN where not ``known`` or too far from any.
+def painted(
+    places: NDArray[np.int64], values: FloatArray, known: BoolImage, step: int
+) -> FloatImage:
+    """``[H, W]``: ``values`` ``[n]`` at ``places`` ``[n, 2]`` (x, y).
 
-    At a place stands its own value. What is NaN among ``values`` is left out, as if that place had not been looked at.
+    In straight lines between them, NaN where not ``known`` or too far from any.
+
+    At a place stands its own value. What is NaN among ``values`` is left out, as if that place had
+    not been looked at.
     """
     height, width = known.shape
     total, weight = np.zeros((2, height + 2 * step, width + 2 * step))

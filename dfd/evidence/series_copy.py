@@ -1,4 +1,7 @@
-"""Does the noise of a region stand in another slice of the series? As copy-move evidence, of the pixels alone: other slices are not predicted."""
+"""Does the noise of a region stand in another slice of the series?
+
+As copy-move evidence, of the pixels alone: other slices are not predicted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,15 @@ import numpy as np
 from scipy.ndimage import convolve
 
 from dfd.evidence import copy_move
-from dfd.evidence.copy_move import NO_PLACE, SOURCE, CopyMoveReference, high_pass, levelled, pixels_of, reference_of
+from dfd.evidence.copy_move import (
+    NO_PLACE,
+    SOURCE,
+    CopyMoveReference,
+    high_pass,
+    levelled,
+    pixels_of,
+    reference_of,
+)
 from dfd.evidence.correlation import QUICK_TRANSFORMS, Effort, Planes, ground_of
 from dfd.intensity import assessed_pixels
 from dfd.modalities import Modality
@@ -16,7 +27,9 @@ from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Re
 from dfd.residuals import SECOND_DIFFERENCE
 
 FAMILY = "series_copy"
-DIRECTION = "higher = the noise of the region resembles a place in another slice more than chance allows"
+DIRECTION = (
+    "higher = the noise of the region resembles a place in another slice more than chance allows"
+)
 EFFORT = Effort(QUICK_TRANSFORMS, threads=1, refined=0)
 """As they are and mirrored only, and in whole pixels, since there are many slices."""
 
@@ -30,9 +43,12 @@ class SeriesReference:
 
 
 def pixel_planes(pixels: FloatImage, known: BoolImage) -> Planes:
-    """``[2, H, W]``: a high-pass of the pixels and their mixed second difference, each over its local root mean square; 0 where not ``known``.
+    """``[2, H, W]``: a high-pass of the pixels and their mixed second difference.
 
-    The second holds the finest grain and no straight edges along rows or columns; what the two share by chance is counted (``correlation.search``).
+    Each over its local root mean square; 0 where not ``known``.
+
+    The second holds the finest grain and no straight edges along rows or columns; what the two
+    share by chance is counted (``correlation.search``).
     """
     filled = np.where(known, pixels, 0.0).astype(np.float32)
     # Where a neighbour is not known the difference would be that of the filling.
@@ -41,9 +57,13 @@ def pixel_planes(pixels: FloatImage, known: BoolImage) -> Planes:
     return levelled((high_pass(filled, known), np.where(whole & known, second, 0.0)), known)
 
 
-def prepare(prediction: Prediction, radius: float, modality: Modality, context: Context) -> SeriesReference:
+def prepare(
+    prediction: Prediction, radius: float, modality: Modality, context: Context
+) -> SeriesReference:
     """Planes and spectra of the slice; those of the others are made once and kept with them."""
-    own = reference_of(prediction, pixel_planes(pixels_of(prediction), prediction.assessed), modality)
+    own = reference_of(
+        prediction, pixel_planes(pixels_of(prediction), prediction.assessed), modality
+    )
     return SeriesReference(own, tuple(_reference_of(one, modality) for one in context.others))
 
 
@@ -51,19 +71,27 @@ def _reference_of(other: SeriesSlice, modality: Modality) -> CopyMoveReference:
     if FAMILY not in other.prepared:
         known = assessed_pixels(other.pixels, modality)
         ground = ground_of(pixel_planes(other.pixels, known), known) if known.any() else None
-        other.prepared[FAMILY] = CopyMoveReference(known, np.zeros((0, 0), dtype=np.int8), modality, ground, other.name)
+        other.prepared[FAMILY] = CopyMoveReference(
+            known, np.zeros((0, 0), dtype=np.int8), modality, ground, other.name
+        )
     reference: CopyMoveReference = other.prepared[FAMILY]
     return reference
 
 
 def measure(region: Region, reference: SeriesReference) -> Evidence:
-    """Best match of the middle of ``region`` with places of the other slices, but for the same place, against what such a search finds by chance.
+    """Best match of the middle of ``region`` with places of the other slices.
 
-    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more suspicious. Source: see ``SOURCE``.
+    But for the same place, against what such a search finds by chance.
+
+    Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more
+    suspicious. Source: see ``SOURCE``.
     """
     if not reference.others:
         return Evidence(FAMILY, float("nan"), obstacle=NO_PLACE)
-    return replace(copy_move.measure(region, reference.own, reference.others, EFFORT, within=False), family=FAMILY)
+    return replace(
+        copy_move.measure(region, reference.own, reference.others, EFFORT, within=False),
+        family=FAMILY,
+    )
 
 
 __all__ = ["DIRECTION", "FAMILY", "SOURCE", "SeriesReference", "measure", "pixel_planes", "prepare"]

@@ -1,4 +1,7 @@
-"""Synthesis evidence: traces of generated, resampled, smoothed or blended content in the grain of a region."""
+"""Synthesis evidence.
+
+Traces of generated, resampled, smoothed or blended content in the grain of a region.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,41 @@ from dfd.evidence.windows import REPLACED, FloatArray
 from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
 
 FAMILY = "synthesis"
-DIRECTION = "higher = more like processed or generated content than the same tissue of the same slice"
-SOURCE = "head trained on aligned pseudo-forgeries of genuine crops (idea: Rajan et al. 2025, arXiv 2410.11835), compared within the slice"
+DIRECTION = (
+    "higher = more like processed or generated content than the same tissue of the same slice"
+)
+SOURCE = (
+    "head trained on aligned pseudo-forgeries of genuine crops (idea: Rajan et al. 2025, arXiv "
+    "2410.11835), compared within the slice"
+)
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
-    """``[n]``: deviation of the grain, and what the head sees of replaced content on top. Higher = more suspicious."""
-    result: FloatArray = ANY * grain_deviation(deviation) + np.clip(deviation[:, REPLACED], 0.0, LARGEST)
+    """``[n]``: deviation of the grain, and what the head sees of replaced content on top.
+
+    Higher = more suspicious.
+    """
+    result: FloatArray = ANY * grain_deviation(deviation) + np.clip(
+        deviation[:, REPLACED], 0.0, LARGEST
+    )
     return result
 
 
 def measure(region: Region, reference: SliceTables) -> Evidence:
-    """How far ``region`` deviates from matched windows of the same slice towards processed content, in units of what is ordinary there.
+    """How far ``region`` deviates from matched windows of the same slice towards processed content.
 
-    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``.
+    In units of what is ordinary there.
+
+    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious.
+    Source: see ``SOURCE``.
     """
     found = standing(region, reference, statistic)
-    return evidence_of(FAMILY, found, lambda each: reason_for(each.measures), lambda each: reasons_by_form(each.measures))
+    return evidence_of(
+        FAMILY,
+        found,
+        lambda each: reason_for(each.measures),
+        lambda each: reasons_by_form(each.measures),
+    )
 
 
 def reason_for(measures: dict[str, float]) -> str:
@@ -42,4 +63,13 @@ def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     return {ADVERSARIAL_NOISE: wording.of_added_noise(measures), AI_EDIT: edit}
 
 
-__all__ = ["DIRECTION", "FAMILY", "SOURCE", "measure", "prepare", "reason_for", "reasons_by_form", "statistic"]
+__all__ = [
+    "DIRECTION",
+    "FAMILY",
+    "SOURCE",
+    "measure",
+    "prepare",
+    "reason_for",
+    "reasons_by_form",
+    "statistic",
+]

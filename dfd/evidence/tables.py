@@ -1,4 +1,7 @@
-"""A slice prepared for regions of one size: its own windows at several scales, which say what is ordinary in it. Shared by noise and synthesis."""
+"""A slice prepared for regions of one size.
+
+Its own windows at several scales, which say what is ordinary in it. Shared by noise and synthesis.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from dfd.evidence.windows import (
     FEWEST_NEIGHBOURS,
     MEASURES,
+    SUPPORT,
     FloatArray,
     RunningSums,
     WindowTable,
@@ -30,12 +34,17 @@ from dfd.modalities import Modality
 from dfd.records import Evidence, Prediction, Region
 
 SCALES = (0.4, 0.65, 1.0)
-"""Windows looked at, as shares of the region's radius: a click is not a contour, and an edit may be smaller than what was asked about."""
+"""Windows looked at, as shares of the region's radius: a click is not a contour, and an edit may be
+smaller than what was asked about."""
 SMALLEST_PX = 4.0
 """Radius below which a window holds too few pixels for a correlation."""
 ORDINARY_WINDOWS = 256
-"""Windows, evenly spread over the slice, that tell what is ordinary in it: their median lies within 5 % of that over all."""
-NO_SUPPORT = "less than 60 % of the region holds a measurement (air, padding or outside the body, as a couch is)"
+"""Windows, evenly spread over the slice, that tell what is ordinary in it: their median lies within
+5 % of that over all."""
+NO_SUPPORT = (
+    f"less than {100 * SUPPORT:.0f} % of the region holds a measurement (air, padding or outside "
+    "the body, as a couch is)"
+)
 NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordinary in it"
 
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -57,15 +66,23 @@ class Scale:
 
     @cached_property
     def own(self) -> FloatArray:
-        """``[n, 9]`` deviations of all of them. Measured when first asked for: a lone point does not need them."""
+        """``[n, 9]`` deviations of all of them.
+
+        Measured when first asked for: a lone point does not need them.
+        """
         return deviations(self.table, self.table)
 
     def ordinary(self, statistic: Statistic) -> float:
-        """Median statistic: what an ordinary window of this slice deviates by. NaN where there are too few windows."""
+        """Median statistic: what an ordinary window of this slice deviates by.
+
+        NaN where there are too few windows.
+        """
         if statistic not in self.usual:
             values = statistic(self.sample)
             usable = values[np.isfinite(values)]
-            self.usual[statistic] = float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
+            self.usual[statistic] = (
+                float(np.median(usable)) if len(usable) >= FEWEST_NEIGHBOURS else float("nan")
+            )
         return self.usual[statistic]
 
 
@@ -88,7 +105,8 @@ class SliceTables:
     names: tuple[str, ...] = MEASURES
     """Of what is measured."""
     seen: dict[Region, tuple[FloatArray | None, ...]] = field(default_factory=dict)
-    """Regions measured already: deviations ``[m]`` at each scale, the largest first; None where a window has no support."""
+    """Regions measured already: deviations ``[m]`` at each scale, the largest first; None where a
+    window has no support."""
 
     @property
     def table(self) -> WindowTable:
@@ -111,18 +129,28 @@ class Standing:
 def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceTables:
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
     sums = running_sums(planes_of(prediction, modality))
-    scales = scales_of(prediction, radius, SCALES, lambda centres, size: measure_windows(sums, centres, size, radius))
+    scales = scales_of(
+        prediction,
+        radius,
+        SCALES,
+        lambda centres, size: measure_windows(sums, centres, size, radius),
+    )
     return SliceTables(prediction, modality, scales, sums, labels_of(prediction, modality), radius)
 
 
 def labels_of(prediction: Prediction, modality: Modality) -> NDArray[np.int8]:
     """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
-    brightness = brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
+    brightness = (
+        brightness_scale(prediction.mean, prediction.assessed) if modality.relative else None
+    )
     return tissue_map(prediction.mean, prediction.assessed, modality, brightness)
 
 
 def scales_of(
-    prediction: Prediction, radius: float, shares: Sequence[float], measured: Callable[[NDArray[np.int64], float], WindowTable]
+    prediction: Prediction,
+    radius: float,
+    shares: Sequence[float],
+    measured: Callable[[NDArray[np.int64], float], WindowTable],
 ) -> tuple[Scale, ...]:
     """Windows all over the slice at each of ``shares`` of ``radius``."""
     sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
@@ -130,7 +158,10 @@ def scales_of(
 
 
 def scales_from(windows: Sequence[WindowTable]) -> tuple[Scale, ...]:
-    """Of windows all over the slice, one table for each scale; those without support are left out."""
+    """Of windows all over the slice, one table for each scale.
+
+    Those without support are left out.
+    """
 
     def scale(table: WindowTable) -> Scale:
         sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
@@ -147,22 +178,37 @@ def look(regions: Sequence[Region], tables: SliceTables) -> None:
     for radius in {region.radius_px for region in new}:
         alike = [region for region in new if region.radius_px == radius]
         # A click on the outer half of a border pixel would round to a pixel that is not there.
-        places = [(np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)) for region in alike]
+        places = [
+            (np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1))
+            for region in alike
+        ]
         centres = np.array(places, dtype=np.int64)
         found: list[list[FloatArray | None]] = []
         for number, scale in enumerate(reversed(tables.scales)):
-            asked = tables.measure(tables.sums, centres, radius if number == 0 else scale.table.radius, tables.around)
+            asked = tables.measure(
+                tables.sums, centres, radius if number == 0 else scale.table.radius, tables.around
+            )
             held = [bool(np.isfinite(row).all()) for row in asked.measures]
-            found.append([row if known else None for row, known in zip(deviations(asked, scale.table), held, strict=True)])
+            found.append(
+                [
+                    row if known else None
+                    for row, known in zip(deviations(asked, scale.table), held, strict=True)
+                ]
+            )
         tables.seen.update(zip(alike, zip(*found, strict=True), strict=True))
 
 
 def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Standing:
-    """The highest statistic over the scales, each in units of its own ordinary value. Calibration goes through the same maximum."""
+    """The highest statistic over the scales, each in units of its own ordinary value.
+
+    Calibration goes through the same maximum.
+    """
     look([region], tables)
     tissue = dominant_tissue(region, tables.labels, tables.modality)
     best = Standing(float("nan"), {}, tissue, NO_REFERENCE)
-    for number, (scale, deviation) in enumerate(zip(reversed(tables.scales), tables.seen[region], strict=True)):
+    for number, (scale, deviation) in enumerate(
+        zip(reversed(tables.scales), tables.seen[region], strict=True)
+    ):
         if deviation is None:
             if number == 0:  # the region itself
                 return Standing(float("nan"), {}, tissue, NO_SUPPORT)
@@ -171,7 +217,11 @@ def standing(region: Region, tables: SliceTables, statistic: Statistic) -> Stand
         if number == 0 and not np.isfinite(value):
             return best
         if np.isfinite(value) and not value <= best.statistic:
-            best = Standing(value, dict(zip(tables.names, (float(each) for each in deviation), strict=True)), tissue)
+            best = Standing(
+                value,
+                dict(zip(tables.names, (float(each) for each in deviation), strict=True)),
+                tissue,
+            )
     return best
 
 
@@ -181,14 +231,27 @@ def evidence_of(
     told: Callable[[Standing], str],
     told_by_form: Callable[[Standing], Mapping[str, str]] = lambda _: {},
 ) -> Evidence:
-    """What a family that compares windows says of a region; ``told`` gives the sentence where it could be measured, ``told_by_form`` others."""
+    """What a family that compares windows says of a region.
+
+    ``told`` gives the sentence where it could be measured, ``told_by_form`` others.
+    """
     if found.obstacle:
         return Evidence(family, float("nan"), tissue=found.tissue, obstacle=found.obstacle)
-    return Evidence(family, found.statistic, found.measures, found.tissue, told(found), reason_by_form=told_by_form(found))
+    return Evidence(
+        family,
+        found.statistic,
+        found.measures,
+        found.tissue,
+        told(found),
+        reason_by_form=told_by_form(found),
+    )
 
 
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:
-    """Name of the tissue class that most measured pixels of the region belong to; empty where none does. ``labels`` as of ``tissue_map``."""
+    """Name of the tissue class that most measured pixels of the region belong to.
+
+    Empty where none does. ``labels`` as of ``tissue_map``.
+    """
     height, width = labels.shape
     window, inside = disk_within(height, width, (region.x, region.y), region.radius_px)
     found = labels[window][inside]

@@ -1,7 +1,10 @@
-"""Texture evidence: does noise run from pixel to pixel as it does in the same tissue elsewhere in the slice?
+"""Texture evidence.
 
-Where `noise` and `synthesis` ask what the network leaves unexplained, this one asks the pixels themselves, so it also sees what the network foretells
-too well: content that was smoothed, resampled or drawn by another network.
+Does noise run from pixel to pixel as it does in the same tissue elsewhere in the slice?
+
+Where `noise` and `synthesis` ask what the network leaves unexplained, this one asks the pixels
+themselves, so it also sees what the network foretells too well: content that was smoothed,
+resampled or drawn by another network.
 """
 
 from __future__ import annotations
@@ -17,15 +20,26 @@ from dfd.evidence import tables
 from dfd.evidence.co_occurrence import CLASSES, REACH_PX, codes
 from dfd.evidence.noise import LARGEST
 from dfd.evidence.tables import SliceTables, evidence_of, standing
-from dfd.evidence.windows import FloatArray, RunningSums, WindowTable, disk_offsets, measure_windows, running_sums
+from dfd.evidence.windows import (
+    FloatArray,
+    RunningSums,
+    WindowTable,
+    disk_offsets,
+    measure_windows,
+    running_sums,
+)
 from dfd.modalities import Modality
 from dfd.records import BoolImage, Evidence, Prediction, Region
 
 FAMILY = "texture"
 DIRECTION = "higher = pixels run from one to the next less like the same tissue of the same slice"
-SOURCE = "co-occurrences of quantised third derivatives (Cozzolino, Poggi, Verdoliva, Splicebuster, WIFS 2015), compared with matched windows"
+SOURCE = (
+    "co-occurrences of quantised third derivatives (Cozzolino, Poggi, Verdoliva, Splicebuster, "
+    "WIFS 2015), compared with matched windows"
+)
 COMPONENTS = 6
-"""Principal components of a slice's own windows that are compared: in them windows differ most, and more of them hold more chance."""
+"""Principal components of a slice's own windows that are compared: in them windows differ most, and
+more of them hold more chance."""
 NAMES = tuple(f"texture {number + 1}" for number in range(COMPONENTS))
 CODE_SUPPORT = 0.3
 """Share of a window's pixels that must have a code: a code looks ``REACH_PX`` beside itself."""
@@ -43,7 +57,10 @@ class Textures:
     """Radius -> mean ``[d]`` and components ``[d, COMPONENTS]`` of ``shares``."""
 
     def shares(self, centres: NDArray[np.int64], radius: float) -> FloatArray:
-        """``[n, 2 * CLASSES]``: square roots of the shares of classes, along and across; NaN where too few pixels have a code."""
+        """``[n, 2 * CLASSES]``: square roots of the shares of classes, along and across.
+
+        NaN where too few pixels have a code.
+        """
         found = self.counts.over(centres, radius)
         number = found[:, :1]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -51,10 +68,15 @@ class Textures:
         roots[number[:, 0] < CODE_SUPPORT * len(disk_offsets(radius))] = np.nan
         return roots
 
-    def measure(self, sums: RunningSums, centres: NDArray[np.int64], radius: float, around: float) -> WindowTable:
-        """Windows in the components of the slice's own windows of that radius, matched as those of noise are.
+    def measure(
+        self, sums: RunningSums, centres: NDArray[np.int64], radius: float, around: float
+    ) -> WindowTable:
+        """Windows in the components of the slice's own windows of that radius.
 
-        The first call for a radius must be that for the windows all over the slice: they tell the components.
+        Matched as those of noise are.
+
+        The first call for a radius must be that for the windows all over the slice: they tell the
+        components.
         """
         return self.of(measure_windows(sums, centres, radius, around))
 
@@ -66,11 +88,16 @@ class Textures:
             self.axes[radius] = _components(shares[np.isfinite(shares).all(axis=1)])
         mean, axes = self.axes[radius]
         # Not by BLAS, whose sums depend on how many windows are asked about at once.
-        return WindowTable(radius, windows.centres, np.einsum("nd,dk->nk", shares - mean, axes), windows.covariates)
+        return WindowTable(
+            radius, windows.centres, np.einsum("nd,dk->nk", shares - mean, axes), windows.covariates
+        )
 
 
 def _components(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and principal components of windows ``[n, d]``; NaN, so that nothing is measured, where they are too few."""
+    """Mean and principal components of windows ``[n, d]``.
+
+    NaN, so that nothing is measured, where they are too few.
+    """
     if len(shares) < FEWEST_WINDOWS:
         return np.full(shares.shape[1], np.nan), np.full((shares.shape[1], COMPONENTS), np.nan)
     mean = shares.mean(axis=0)
@@ -78,7 +105,11 @@ def _components(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def counts_of(prediction: Prediction) -> NDArray[np.float32]:
-    """``[1 + 2 * CLASSES, H, W]``: whether a pixel has a code, and how many of its codes, of two along and two across, are of each class."""
+    """``[1 + 2 * CLASSES, H, W]``.
+
+    Whether a pixel has a code, and how many of its codes, of two along and two across, are of each
+    class.
+    """
     planes = np.zeros((1 + 2 * CLASSES, *prediction.assessed.shape), dtype=np.float32)
     known: BoolImage = binary_erosion(prediction.assessed, iterations=REACH_PX, border_value=1)
     box = _held(prediction.assessed)
@@ -88,18 +119,32 @@ def counts_of(prediction: Prediction) -> NDArray[np.float32]:
     planes[0] = known
     rows, columns = np.nonzero(known[box])
     for number, plane in enumerate(found):
-        # Two planes are pooled; a pixel stands in each of them once, so no place is counted twice in one go.
-        planes[1 + (number // 2) * CLASSES + plane[rows, columns], rows + box[0].start, columns + box[1].start] += 1.0
+        # Two planes are pooled; a pixel stands in each of them once, so no place is counted twice
+        # in one go.
+        planes[
+            1 + (number // 2) * CLASSES + plane[rows, columns],
+            rows + box[0].start,
+            columns + box[1].start,
+        ] += 1.0
     return planes
 
 
 def _held(assessed: BoolImage) -> tuple[slice, slice]:
     """The part of a slice that holds all that is assessed: codes beyond it would only take time."""
     rows, columns = np.flatnonzero(assessed.any(axis=1)), np.flatnonzero(assessed.any(axis=0))
-    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(0, 1), slice(0, 1))
+    return (
+        (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        if len(rows)
+        else (slice(0, 1), slice(0, 1))
+    )
 
 
-def prepare(prediction: Prediction, radius: float, modality: Modality, windows: Callable[[float], SliceTables] | None = None) -> SliceTables:
+def prepare(
+    prediction: Prediction,
+    radius: float,
+    modality: Modality,
+    windows: Callable[[float], SliceTables] | None = None,
+) -> SliceTables:
     """Measures the windows of a slice once for all regions of about this radius (pixels).
 
     ``windows``: gives those of the same slice whose noise is measured, where others need them too.
@@ -107,7 +152,9 @@ def prepare(prediction: Prediction, radius: float, modality: Modality, windows: 
     textures = Textures(running_sums(counts_of(prediction)))
     plain = tables.prepare(prediction, radius, modality) if windows is None else windows(radius)
     scales = tables.scales_from([textures.of(scale.table) for scale in plain.scales])
-    return SliceTables(prediction, modality, scales, plain.sums, plain.labels, radius, textures.measure, NAMES)
+    return SliceTables(
+        prediction, modality, scales, plain.sums, plain.labels, radius, textures.measure, NAMES
+    )
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
@@ -117,17 +164,23 @@ def statistic(deviation: FloatArray) -> FloatArray:
 
 
 def measure(region: Region, reference: SliceTables) -> Evidence:
-    """How far the texture of ``region`` deviates from matched windows of the same slice, in units of what is ordinary there.
+    """How far the texture of ``region`` deviates from matched windows of the same slice.
 
-    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious. Source: see ``SOURCE``.
+    In units of what is ordinary there.
+
+    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious.
+    Source: see ``SOURCE``.
     """
-    return evidence_of(FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.statistic))
+    return evidence_of(
+        FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.statistic)
+    )
 
 
 def reason_for(value: float) -> str:
     """One plain sentence."""
     return (
-        f"the fine texture here, how values run from pixel to pixel, is unlike the same tissue of this slice, {value:.1f} times the usual variation"
+        "the fine texture here, how values run from pixel to pixel, is unlike the same tissue of "
+        f"this slice, {value:.1f} times the usual variation"
     )
 
 

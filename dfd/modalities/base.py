@@ -1,4 +1,7 @@
-"""What a modality is: every place that would ask "CT or MR?" reads a field of this record instead."""
+"""What a modality is.
+
+Every place that would ask "CT or MR?" reads a field of this record instead.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ class TissueClass:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A window to look through: HU for CT, percentiles of the slice where intensities have no absolute meaning."""
+    """A window to look through.
+
+    HU for CT, percentiles of the slice where intensities have no absolute meaning.
+    """
 
     name: str
     low: float
@@ -37,12 +43,15 @@ class Modality:
     sop_classes: tuple[str, ...]
     unit: str
     relative: bool
-    """True where intensities have no absolute meaning and tissue classes are multiples of the slice's robust scale."""
+    """True where intensities have no absolute meaning and tissue classes are multiples of the
+    slice's robust scale."""
     tissues: tuple[TissueClass, ...]
     floor: float | None
-    """Intensity at or below which a pixel is outside the body or clipped, in ``unit``; None where there is none."""
+    """Intensity at or below which a pixel is outside the body or clipped, in ``unit``; None where
+    there is none."""
     body_level: float
-    """Mean intensity above which a cell of pixels belongs to the body: HU for CT, a share of the brightness scale for MR."""
+    """Mean intensity above which a cell of pixels belongs to the body: HU for CT, a share of the
+    brightness scale for MR."""
     radius_mm: float
     """Radius of the region around a click where the points file gives none."""
     radius_px: float

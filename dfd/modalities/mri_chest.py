@@ -1,4 +1,8 @@
-"""MR of the chest. Intensities have no unit: tissue classes are multiples of the slice's robust scale (90th percentile of the body)."""
+"""MR of the chest.
+
+Intensities have no unit: tissue classes are multiples of the slice's robust scale (90th percentile
+of the body).
+"""
 
 from dfd.modalities.base import Modality, Preset, TissueClass
 
@@ -20,7 +24,18 @@ MRI_CHEST = Modality(
     radius_mm=15.0,
     radius_px=11.0,
     window=None,
-    foreign_body_parts=("HEAD", "BRAIN", "SKULL", "PROSTATE", "PELVIS", "KNEE", "FOOT", "HAND", "LEG", "ARM"),
+    foreign_body_parts=(
+        "HEAD",
+        "BRAIN",
+        "SKULL",
+        "PROSTATE",
+        "PELVIS",
+        "KNEE",
+        "FOOT",
+        "HAND",
+        "LEG",
+        "ARM",
+    ),
     presets=(
         Preset("1 to 99 %", 1.0, 99.0),
         Preset("dark tissue", 1.0, 75.0, tissues=("dark tissue",)),

@@ -1,7 +1,8 @@
 """Results on disk. A writer decides nothing: it puts down what a record says.
 
-``WRITERS`` is the table: a name and the module whose ``write`` does it. Modules are named, not imported, so that reading this table
-loads neither pandas nor Pillow; a new writer is one file beside this one and one line here.
+``WRITERS`` is the table: a name and the module whose ``write`` does it. Modules are named, not
+imported, so that reading this table loads neither pandas nor Pillow; a new writer is one file
+beside this one and one line here.
 """
 
 from __future__ import annotations
@@ -24,5 +25,8 @@ WRITERS: dict[str, str] = {
 
 
 def writer(name: str) -> Callable[..., Path]:
-    """The ``write`` function of an entry of ``WRITERS``: folder first, then what to write; returns the file."""
+    """The ``write`` function of an entry of ``WRITERS``: folder first, then what to write.
+
+    Returns the file.
+    """
     return cast("Callable[..., Path]", import_module(WRITERS[name]).write)

@@ -21,10 +21,16 @@ _HEADERS = {"x": "X", "y": "Y"}
 
 
 class LocalNames:
-    """Names such as slice-0001, one per file, in the order in which a run meets them; the key is not kept anywhere."""
+    """Names such as slice-0001, one per file, in the order in which a run meets them.
+
+    The key is not kept anywhere.
+    """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        """Number the files of ``findings``: those of the points first, then further sources of copies."""
+        """Number the files of ``findings``.
+
+        Those of the points first, then further sources of copies.
+        """
         self._names: dict[str, str] = {"": ""}
         for finding in findings:
             self._add(_file_of(finding.point))
@@ -36,7 +42,9 @@ class LocalNames:
         self._names.setdefault(file, f"slice-{len(self._names):04d}")
 
     def hide(self, findings: Sequence[Finding]) -> list[Finding]:
-        """The same findings without anything that a user named: files, folders, further columns and what stands in them.
+        """The same findings without anything that a user named.
+
+        Files, folders, further columns and what stands in them.
 
         Sentences keep all words of the program; only names that are marked in them are replaced.
         """
@@ -49,23 +57,33 @@ class LocalNames:
         def instead(name: str) -> str:
             return "" if name.startswith(ASIDE) else known.get(name, HIDDEN)
 
-        cells = {_HEADERS.get(role, role): _cell(role, point.cells[name], alias) for name, role in _roles(point).items() if role}
+        cells = {
+            _HEADERS.get(role, role): _cell(role, point.cells[name], alias)
+            for name, role in _roles(point).items()
+            if role
+        }
         return replace(
             finding,
-            point=replace(point, filename=alias, path=None, cells=cells, error=_hidden(point.error, instead)),
+            point=replace(
+                point, filename=alias, path=None, cells=cells, error=_hidden(point.error, instead)
+            ),
             source_file=self._source(point, finding.source_file),
             reason=_hidden(finding.reason, instead),
             error=_hidden(finding.error, instead),
             evidence=tuple(self._hide_evidence(each, point, instead) for each in finding.evidence),
         )
 
-    def _hide_evidence(self, found: Evidence, point: Point, instead: Callable[[str], str]) -> Evidence:
+    def _hide_evidence(
+        self, found: Evidence, point: Point, instead: Callable[[str], str]
+    ) -> Evidence:
         return replace(
             found,
             reason=_hidden(found.reason, instead),
             obstacle=_hidden(found.obstacle, instead),
             source_file=self._source(point, found.source_file),
-            reason_by_form={form: _hidden(text, instead) for form, text in found.reason_by_form.items()},
+            reason_by_form={
+                form: _hidden(text, instead) for form, text in found.reason_by_form.items()
+            },
         )
 
     def _source(self, point: Point, source: str) -> str:
@@ -74,27 +92,50 @@ class LocalNames:
         return self._names.get(file, HIDDEN) + frame
 
     def _known(self, finding: Finding) -> Mapping[str, str]:
-        """Names that sentences of a finding may hold, as they are written there -> what stands in their place."""
+        """Names that sentences of a finding may hold.
+
+        As they are written there -> what stands in their place.
+        """
         point = finding.point
         own = dict.fromkeys((point.filename, _file_of(point)), self._names[_file_of(point)])
-        # A sentence may name the slice that a piece of evidence points at also where the finding as a whole does not.
-        sources = {name: self._source(point, name) for name in (finding.source_file, *(each.source_file for each in finding.evidence))}
-        return {spelling: alias for name, alias in {**own, **sources}.items() if name for spelling in _spellings(name)}
+        # A sentence may name the slice that a piece of evidence points at also where the finding as
+        # a whole does not.
+        sources = {
+            name: self._source(point, name)
+            for name in (finding.source_file, *(each.source_file for each in finding.evidence))
+        }
+        return {
+            spelling: alias
+            for name, alias in {**own, **sources}.items()
+            if name
+            for spelling in _spellings(name)
+        }
 
 
 def _roles(point: Point) -> dict[str, str]:
-    """Name of each column -> what it means; results without names call it that, since the name as written may hold anything in brackets."""
+    """Name of each column -> what it means.
+
+    Results without names call it that, since the name as written may hold anything in brackets.
+    """
     names = tuple(point.cells)
     return dict(zip(names, roles_of(names), strict=True))
 
 
 def columns_left_out(points: Iterable[Point]) -> list[str]:
-    """Columns of the points file that results without names do not carry, since nobody knows what they hold."""
-    return list(dict.fromkeys(name for point in points for name, role in _roles(point).items() if not role))
+    """Columns of the points file that results without names do not carry.
+
+    Since nobody knows what they hold.
+    """
+    return list(
+        dict.fromkeys(name for point in points for name, role in _roles(point).items() if not role)
+    )
 
 
 def tell_columns_left_out(points: Iterable[Point]) -> None:
-    """Name the columns that are left out to the user; a run.log without names keeps their number alone, since a header may name somebody too."""
+    """Name the columns that are left out to the user.
+
+    A run.log without names keeps their number alone, since a header may name somebody too.
+    """
     names = columns_left_out(points)
     if names:
         one = "%d further column of the points file is left out of results without names: %s"
@@ -108,7 +149,10 @@ def _file_of(point: Point) -> str:
 
 
 def _source_of(point: Point, source: str) -> tuple[str, str]:
-    """The file that a source is in, named as those of points are, and the words on its frame: sources are named from the slice's own folder on."""
+    """The file that a source is in, named as those of points are, and the words on its frame.
+
+    Sources are named from the slice's own folder on.
+    """
     if not source or point.path is None:
         return source, ""
     own, frame = point.path.name, source.removeprefix(point.path.name)

@@ -21,7 +21,8 @@ PANEL_TOP = HEADER + 26
 BAR_TOP = PANEL_TOP + PANEL + 10
 BAR_HEIGHT = 12
 _KEPT_WORDS = 64
-"""Texts whose letters are kept: those of a ruler, a verdict or a title stand in nearly every picture of a run."""
+"""Texts whose letters are kept: those of a ruler, a verdict or a title stand in nearly every
+picture of a run."""
 
 WHITE = (240, 240, 240)
 SOFT = (176, 176, 180)
@@ -36,31 +37,56 @@ class Pen:
     edge: int = 0
     """Pixels by which letters are drawn wider."""
 
-    def text(self, at: tuple[float, float], words: str, size: int = 15, *, colour: tuple[int, int, int] = SOFT, anchor: str = "la") -> None:
+    def text(
+        self,
+        at: tuple[float, float],
+        words: str,
+        size: int = 15,
+        *,
+        colour: tuple[int, int, int] = SOFT,
+        anchor: str = "la",
+    ) -> None:
         """Words at a place, not always a whole pixel."""
         x, y = math.floor(at[0]), math.floor(at[1])
         letters, left, top = _letters(words, size, anchor, self.edge, (at[0] - x, at[1] - y))
         self.canvas.paste(colour, (x + left, y + top), letters)
 
-    def line(self, ends: tuple[float, float, float, float], colour: tuple[int, int, int], width: int = 1) -> None:
+    def line(
+        self, ends: tuple[float, float, float, float], colour: tuple[int, int, int], width: int = 1
+    ) -> None:
         """From one place to another: (x, y, x, y)."""
         ImageDraw.Draw(self.canvas).line(ends, fill=colour, width=width)
 
 
 @lru_cache(maxsize=_KEPT_WORDS)
-def _letters(words: str, size: int, anchor: str, edge: int, shift: tuple[float, float]) -> tuple[Image.Image, int, int]:
-    """How far a text covers each pixel, and where that image lies from the anchor. Not to be changed."""
+def _letters(
+    words: str, size: int, anchor: str, edge: int, shift: tuple[float, float]
+) -> tuple[Image.Image, int, int]:
+    """How far a text covers each pixel, and where that image lies from the anchor.
+
+    Not to be changed.
+    """
     # Larger than any text: to ask for the size first would lay the words out twice.
     across, down = size * (len(words) + 1), 2 * size
     letters = Image.new("L", (2 * across, 2 * down))
     at = across + shift[0], down + shift[1]
-    ImageDraw.Draw(letters).text(at, words, fill=255, font=ImageFont.load_default(size=size), anchor=anchor, stroke_width=edge)
+    ImageDraw.Draw(letters).text(
+        at,
+        words,
+        fill=255,
+        font=ImageFont.load_default(size=size),
+        anchor=anchor,
+        stroke_width=edge,
+    )
     box = letters.getbbox() or (0, 0, 1, 1)
     return letters.crop(box), box[0] - across, box[1] - down
 
 
 def draw_ruler(pen: Pen, view: View, scan: Slice, corner: tuple[int, int]) -> None:
-    """A length of 1, 2 or 5 times a power of ten, about a fifth of the panel; in pixels where the header gives no spacing."""
+    """A length of 1, 2 or 5 times a power of ten, about a fifth of the panel.
+
+    In pixels where the header gives no spacing.
+    """
     spacing, unit = (scan.facts.spacing_mm[1], "mm") if scan.facts.spacing_mm else (1.0, "px")
     fifth = view.side * spacing / 5.0
     power = 10.0 ** math.floor(math.log10(fifth))
@@ -71,4 +97,6 @@ def draw_ruler(pen: Pen, view: View, scan: Slice, corner: tuple[int, int]) -> No
     for colour, width in inks:
         pen.line((left, bottom, right, bottom), colour, width)
     for colour, width in inks:
-        Pen(pen.canvas, edge=width - 2).text((left, bottom - 6), f"{length:g} {unit}", 14, colour=colour, anchor="lb")
+        Pen(pen.canvas, edge=width - 2).text(
+            (left, bottom - 6), f"{length:g} {unit}", 14, colour=colour, anchor="lb"
+        )

@@ -1,4 +1,7 @@
-"""Files that are whole or absent, a folder that can be written, and text that no spreadsheet or terminal executes."""
+"""Files that are whole or absent, a folder that can be written.
+
+And text that no spreadsheet or terminal executes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ _CAUSES = {
     errno.ENOTDIR: "a part of its path is a file, not a folder; choose another output folder",
 }
 
-# OWASP ASVS 1.2.10 (CWE-1236): these begin a formula; a spreadsheet takes the full-width forms for the same.
+# OWASP ASVS 1.2.10 (CWE-1236): these begin a formula; a spreadsheet takes the full-width forms for
+# the same.
 _FORMULA = re.compile("[=+\\-@\t\r\0\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?")
 _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
@@ -33,16 +37,19 @@ _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 SCRATCH = ".dfd-run"
-"""Folder of a run that is under way, in the folder of its results. Where there is one, temporary files lie in it and not among the results."""
+"""Folder of a run that is under way, in the folder of its results. Where there is one, temporary
+files lie in it and not among the results."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that under its name stands either what was there before or all of ``data``.
 
     Raises:
-        OutputError: it cannot be written (disk full, read-only, no folder); nothing new is left behind.
+        OutputError: it cannot be written (disk full, read-only, no folder); nothing new is left
+            behind.
     """
-    # Not tempfile: its files are private to the user, and results should follow the umask. Random, as process numbers repeat in containers.
+    # Not tempfile: its files are private to the user, and results should follow the umask. Random,
+    # as process numbers repeat in containers.
     temporary = _beside(path) / f".dfd-{secrets.token_hex(6)}.tmp"
     try:
         with temporary.open("xb") as stream:
@@ -67,7 +74,8 @@ def choose_output_dir(asked: Path | None, candidates: Sequence[Path]) -> Path:
     """A folder for results in which a file can really be made; it exists afterwards.
 
     Args:
-        asked: The folder the user named. Only it is tried then: results must not turn up where nobody looks for them.
+        asked: The folder the user named. Only it is tried then: results must not turn up where
+            nobody looks for them.
         candidates: Folders to try in order where none was named.
 
     Raises:
@@ -83,17 +91,25 @@ def choose_output_dir(asked: Path | None, candidates: Sequence[Path]) -> Path:
             return folder
     if asked is not None:
         raise OutputError(f"results cannot be written to {refusals[0]}")
-    raise OutputError(f"results can be written nowhere ({' | '.join(refusals)}); name an output folder that is writable")
+    raise OutputError(
+        f"results can be written nowhere ({' | '.join(refusals)}); name an output folder that "
+        "is writable"
+    )
 
 
 def neutralise(cell: str) -> str:
-    """Text of a cell made harmless for spreadsheets and terminals; numbers, ``-3.5`` among them, and ordinary text stay as they are.
+    """Text of a cell made harmless for spreadsheets and terminals.
 
-    What a spreadsheet would take for a formula gets a leading apostrophe. Control characters and overrides of the writing direction are
-    removed, line breaks and tabs become a blank, so that one record stays one line. Doing it twice changes nothing more.
+    Numbers, ``-3.5`` among them, and ordinary text stay as they are.
+
+    What a spreadsheet would take for a formula gets a leading apostrophe. Control characters and
+    overrides of the writing direction are removed, line breaks and tabs become a blank, so that one
+    record stays one line. Doing it twice changes nothing more.
     """
     dangerous = _FORMULA.match(cell) is not None
-    text = "".join(character for character in _BREAKS.sub(" ", cell) if not _is_control(character)).strip()
+    text = "".join(
+        character for character in _BREAKS.sub(" ", cell) if not _is_control(character)
+    ).strip()
     if _NUMBER.fullmatch(text):
         return text
     return "'" + text if (dangerous or _FORMULA.match(text)) and not text.startswith("'") else text
@@ -105,7 +121,10 @@ def _is_control(character: str) -> bool:
 
 
 def _try_folder(folder: Path) -> None:
-    """Make the folder and a file in it, and remove the file. Mode bits are not asked: they do not tell the truth on network disks."""
+    """Make the folder and a file in it, and remove the file.
+
+    Mode bits are not asked: they do not tell the truth on network disks.
+    """
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     probe = folder / f".dfd-{secrets.token_hex(6)}.tmp"
     try:
@@ -126,4 +145,6 @@ def _try_folder(folder: Path) -> None:
 
 def because(error: OSError) -> str:
     """Why a file could not be written, and what to do: the end of a sentence."""
-    return _CAUSES.get(error.errno or 0, f"{error.strerror or 'unknown reason'}; choose another output folder")
+    return _CAUSES.get(
+        error.errno or 0, f"{error.strerror or 'unknown reason'}; choose another output folder"
+    )

@@ -1,4 +1,8 @@
-"""overlay-0001.png: one picture per point, the slice beside the residual map, for a reader who wants to see what the number means."""
+"""overlay-0001.png.
+
+One picture per point, the slice beside the residual map, for a reader who wants to see what the
+number means.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,21 @@ from PIL import Image
 
 from dfd.modalities import Modality
 from dfd.outputs import panels, png
-from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL, PANEL_TOP, SOFT, VERDICT_COLOURS, WHITE, WIDTH, Pen, draw_ruler
+from dfd.outputs.drawing import (
+    BAR_HEIGHT,
+    BAR_TOP,
+    FOOTER,
+    GAP,
+    HEADER,
+    PANEL,
+    PANEL_TOP,
+    SOFT,
+    VERDICT_COLOURS,
+    WHITE,
+    WIDTH,
+    Pen,
+    draw_ruler,
+)
 from dfd.outputs.files import write_atomically
 from dfd.outputs.panels import GreyImage, RgbImage, View
 from dfd.records import Finding, FloatImage, Prediction, Region, Slice
@@ -43,7 +61,8 @@ class SliceImages:
     overviews: tuple[RgbImage, RgbImage]
     """Slice and residual map in that view."""
     sheet: Image.Image
-    """The picture without what belongs to a point and without rulers, which lie above the outlines."""
+    """The picture without what belongs to a point and without rulers, which lie above the
+    outlines."""
     packed: png.Packed
     """The sheet with the rulers of the overviews."""
 
@@ -54,7 +73,10 @@ def name_of(number: int) -> str:
 
 
 def render_slice(scan: Slice, prediction: Prediction, modality: Modality) -> SliceImages:
-    """Prepare a slice for the pictures of several points: most of the work where there are several."""
+    """Prepare a slice for the pictures of several points.
+
+    Most of the work where there are several.
+    """
     window = panels.display_window(scan, modality)
     octaves = panels.residual_octaves(prediction)
     residual = panels.residual_colours(octaves)
@@ -65,13 +87,24 @@ def render_slice(scan: Slice, prediction: Prediction, modality: Modality) -> Sli
     ruled = sheet.copy()
     for left in _OVERVIEWS_LEFT:
         draw_ruler(Pen(ruled), view, scan, (left, PANEL_TOP))
-    return SliceImages(scan, grey, octaves, residual, modality, view, overviews, sheet, png.pack(np.asarray(ruled)))
+    return SliceImages(
+        scan, grey, octaves, residual, modality, view, overviews, sheet, png.pack(np.asarray(ruled))
+    )
 
 
 def write(  # noqa: PLR0913 - the keywords are records that a caller has anyway
-    folder: Path, number: int, scan: Slice, region: Region, prediction: Prediction, *, finding: Finding, modality: Modality
+    folder: Path,
+    number: int,
+    scan: Slice,
+    region: Region,
+    prediction: Prediction,
+    *,
+    finding: Finding,
+    modality: Modality,
 ) -> Path:
-    """Write the picture of one point. It holds no name, number or text of the patient, and pixels only.
+    """Write the picture of one point.
+
+    It holds no name, number or text of the patient, and pixels only.
 
     Args:
         folder: Existing folder.
@@ -88,7 +121,9 @@ def write(  # noqa: PLR0913 - the keywords are records that a caller has anyway
     return write_rendered(folder, number, render_slice(scan, prediction, modality), region, finding)
 
 
-def write_rendered(folder: Path, number: int, images: SliceImages, region: Region, finding: Finding) -> Path:
+def write_rendered(
+    folder: Path, number: int, images: SliceImages, region: Region, finding: Finding
+) -> Path:
     """As ``write``, for a slice that ``render_slice`` has prepared.
 
     Raises:
@@ -104,29 +139,44 @@ def write_rendered(folder: Path, number: int, images: SliceImages, region: Regio
     return path
 
 
-def _sheet(overviews: tuple[RgbImage, RgbImage], window: tuple[float, float], unit: str) -> Image.Image:
+def _sheet(
+    overviews: tuple[RgbImage, RgbImage], window: tuple[float, float], unit: str
+) -> Image.Image:
     """What stands in the picture of every point of a slice."""
     sheet = Image.new("RGB", (WIDTH, _HEIGHT), panels.BACKGROUND)
     pen = Pen(sheet)
     for left, image in zip(_OVERVIEWS_LEFT, overviews, strict=True):
         sheet.paste(Image.fromarray(image), (left, PANEL_TOP))
-    pen.text((_OVERVIEWS_LEFT[1], HEADER), "Residual map: how far each pixel lies from what the network expected", 16, colour=WHITE)
+    pen.text(
+        (_OVERVIEWS_LEFT[1], HEADER),
+        "Residual map: how far each pixel lies from what the network expected",
+        16,
+        colour=WHITE,
+    )
     _draw_grey_bar(pen, window, unit)
     _draw_colour_bar(pen)
     pen.text((WIDTH / 2, _HEIGHT - 20), FOOTER, 16, colour=WHITE, anchor="mm")
     return sheet
 
 
-def _draw_header(pen: Pen, finding: Finding, region: Region, spacing_mm: tuple[float, float] | None) -> None:
+def _draw_header(
+    pen: Pen, finding: Finding, region: Region, spacing_mm: tuple[float, float] | None
+) -> None:
     colour = VERDICT_COLOURS.get(finding.verdict, WHITE)
     form = f" ({finding.form})" if finding.form else ""
     pen.text((GAP, 14), finding.verdict + form, 27, colour=colour)
     if math.isfinite(finding.p_value):
-        words = f"p = {finding.p_value:.2g}" + (f"   score {finding.score:.2f}" if math.isfinite(finding.score) else "")
+        words = f"p = {finding.p_value:.2g}" + (
+            f"   score {finding.score:.2f}" if math.isfinite(finding.score) else ""
+        )
         pen.text((WIDTH - GAP, 14), words, 27, colour=colour, anchor="ra")
     radius_mm = finding.radius_mm if finding.radius_mm is not None else region.radius_mm
     radius = radius_in_words(region.radius_px, radius_mm, spacing_mm)
-    details = [radius, f"tissue: {finding.tissue}" if finding.tissue else "", f"X {region.x:g} (column), Y {region.y:g} (row), counted from 0"]
+    details = [
+        radius,
+        f"tissue: {finding.tissue}" if finding.tissue else "",
+        f"X {region.x:g} (column), Y {region.y:g} (row), counted from 0",
+    ]
     pen.text((GAP, 54), "     ".join(detail for detail in details if detail), 17)
     if finding.extrapolated:
         pen.text((WIDTH - GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
@@ -139,9 +189,16 @@ def _source_of(finding: Finding, region: Region) -> Region | None:
     return Region(finding.source_x, finding.source_y, region.radius_px)
 
 
-def _draw_overviews(canvas: Image.Image, images: SliceImages, region: Region, source: Region | None) -> None:
+def _draw_overviews(
+    canvas: Image.Image, images: SliceImages, region: Region, source: Region | None
+) -> None:
     pen = Pen(canvas)
-    pen.text((_OVERVIEWS_LEFT[0], HEADER), "Slice" if source is None else "Slice (blue: where the same noise stands)", 16, colour=WHITE)
+    pen.text(
+        (_OVERVIEWS_LEFT[0], HEADER),
+        "Slice" if source is None else "Slice (blue: where the same noise stands)",
+        16,
+        colour=WHITE,
+    )
     outlines = panels.outlines(images.view, region, source)
     frame = panels.frame(outlines)
     for left, image in zip(_OVERVIEWS_LEFT, images.overviews, strict=True):
@@ -150,7 +207,9 @@ def _draw_overviews(canvas: Image.Image, images: SliceImages, region: Region, so
         draw_ruler(pen, images.view, images.scan, (left, PANEL_TOP))
 
 
-def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region, source: Region | None) -> None:
+def _draw_crops(
+    canvas: Image.Image, images: SliceImages, region: Region, source: Region | None
+) -> None:
     pen = Pen(canvas)
     scan = images.scan
     view = panels.region_view(region, ZOOM, scan.pixels.shape[:2], _CROP)
@@ -158,7 +217,9 @@ def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region, source
     narrow = panels.display_window(part, images.modality, panels.disk(box, region, NARROW))
     titled: dict[str, GreyImage | RgbImage] = {
         "Region, same window": images.grey[box],
-        f"Narrow window {_range(narrow, _unit(scan))} (not clinical)": panels.grey_image(part, narrow),
+        f"Narrow window {_range(narrow, _unit(scan))} (not clinical)": panels.grey_image(
+            part, narrow
+        ),
         "Region, residual map": images.residual[box],
     }
     outlines = panels.outlines(view, region, source)
@@ -166,7 +227,9 @@ def _draw_crops(canvas: Image.Image, images: SliceImages, region: Region, source
     for index, (title, image) in enumerate(titled.items()):
         left = round(GAP + index * step)
         pen.text((left, _CROP_TOP - 22), title, 15, colour=WHITE)
-        canvas.paste(Image.fromarray(panels.mark(panels.cut(image, part_view), outlines)), (left, _CROP_TOP))
+        canvas.paste(
+            Image.fromarray(panels.mark(panels.cut(image, part_view), outlines)), (left, _CROP_TOP)
+        )
         draw_ruler(pen, view, scan, (left, _CROP_TOP))
 
 
@@ -182,19 +245,30 @@ def _draw_grey_bar(pen: Pen, window: tuple[float, float], unit: str) -> None:
 def _draw_colour_bar(pen: Pen) -> None:
     left = _OVERVIEWS_LEFT[1]
     table = np.broadcast_to(panels.lookup_table(), (BAR_HEIGHT, 256, 3))
-    pen.canvas.paste(Image.fromarray(np.ascontiguousarray(table)).resize((PANEL, BAR_HEIGHT)), (left, BAR_TOP))
+    pen.canvas.paste(
+        Image.fromarray(np.ascontiguousarray(table)).resize((PANEL, BAR_HEIGHT)), (left, BAR_TOP)
+    )
     octaves = int(panels.OCTAVES)
     for octave in range(-octaves, octaves + 1):
         at = left + (octave + octaves) / (2 * octaves) * (PANEL - 1)
         pen.line((at, BAR_TOP + BAR_HEIGHT, at, BAR_TOP + BAR_HEIGHT + 4), SOFT)
         anchor = "la" if octave == -octaves else "ra" if octave == octaves else "ma"
-        pen.text((at, BAR_TOP + BAR_HEIGHT + 5), f"x{2**octave}" if octave >= 0 else f"x1/{2**-octave}", 14, anchor=anchor)
+        pen.text(
+            (at, BAR_TOP + BAR_HEIGHT + 5),
+            f"x{2**octave}" if octave >= 0 else f"x1/{2**-octave}",
+            14,
+            anchor=anchor,
+        )
     below = BAR_TOP + BAR_HEIGHT + 24
     pen.text((left, below), "smoother than the slice", 14)
     pen.text((left + PANEL / 2, below), "as its median", 14, anchor="ma")
     pen.text((left + PANEL, below), "rougher than the slice", 14, anchor="ra")
     pen.canvas.paste(panels.NOT_ASSESSED, (left, below + 21, left + 15, below + 32))
-    pen.text((left + 21, below + 18), "not assessed      (energy of the residual, averaged over about 7 x 7 pixels)", 14)
+    pen.text(
+        (left + 21, below + 18),
+        "not assessed      (energy of the residual, averaged over about 7 x 7 pixels)",
+        14,
+    )
 
 
 def _range(window: tuple[float, float], unit: str) -> str:

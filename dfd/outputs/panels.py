@@ -1,4 +1,7 @@
-"""Pixels of the pictures: windowed slice, residual map and its colours, outlines and crops. Images are uint8, ``[H, W, 3]`` or grey ``[H, W]``."""
+"""Pixels of the pictures: windowed slice, residual map and its colours, outlines and crops.
+
+Images are uint8, ``[H, W, 3]`` or grey ``[H, W]``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ Box = tuple[slice, slice]
 """Rows and columns of a slice."""
 
 BOX_PX = 5
-"""Side of the box that averages residual energy, applied twice: as wide (variance) as one box of 7 pixels, without its square marks. Ours."""
+"""Side of the box that averages residual energy, applied twice: as wide (variance) as one box of 7
+pixels, without its square marks. Ours."""
 OCTAVES = 3.0
 """Ends of the colour scale: 1/8 and 8 times the median of the slice."""
 PERCENTILES = (1.0, 99.0)
@@ -28,20 +32,27 @@ OUTSIDE = (34, 34, 40)
 NOT_ASSESSED = (84, 84, 88)
 OUTLINE = (255, 225, 40)
 SOURCE = (86, 180, 233)
-"""Outline of the place where the noise of the region stands again (sky blue of Okabe and Ito 2008)."""
+"""Outline of the place where the noise of the region stands again (sky blue of Okabe and Ito
+2008)."""
 _HALO = (0, 0, 0)
 _HALO_STRENGTH = 0.65
 _HALO_WIDTH, _LINE_WIDTH = 1.9, 0.7
 """Half widths in picture pixels."""
 
-# Blue - white - orange: told apart with any colour vision, even lightness steps to both sides of white.
+# Blue - white - orange: told apart with any colour vision, even lightness steps to both sides of
+# white.
 _STOPS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
-_COLOURS = np.array([(8, 64, 150), (92, 165, 224), (244, 244, 242), (250, 160, 60), (166, 62, 0)], dtype=np.float64)
+_COLOURS = np.array(
+    [(8, 64, 150), (92, 165, 224), (244, 244, 242), (250, 160, 60), (166, 62, 0)], dtype=np.float64
+)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A square panel: the part of a slice it shows and its size. Pixel centres are at whole numbers."""
+    """A square panel: the part of a slice it shows and its size.
+
+    Pixel centres are at whole numbers.
+    """
 
     left: float
     top: float
@@ -62,7 +73,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The pixels of a panel that an outline touches, ``[N]``, and how far its dark edge and its line cover each of them, ``[N, 1]`` in 0 to 1."""
+    """The pixels of a panel that an outline touches, ``[N]``.
+
+    And how far its dark edge and its line cover each of them, ``[N, 1]`` in 0 to 1.
+    """
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
@@ -79,13 +93,22 @@ def whole_view(shape: tuple[int, int], size: int) -> View:
 
 
 def region_view(region: Region, factor: float, shape: tuple[int, int], size: int) -> View:
-    """The surroundings of a region: ``factor`` radii to each side, whole pixels, no wider than needed to show the whole slice."""
+    """The surroundings of a region.
+
+    ``factor`` radii to each side, whole pixels, no wider than needed to show the whole slice.
+    """
     half = min(max(round(factor * region.radius_px), 8), max(shape))
-    return View(left=round(region.x) - half, top=round(region.y) - half, side=2 * half + 1, size=size)
+    return View(
+        left=round(region.x) - half, top=round(region.y) - half, side=2 * half + 1, size=size
+    )
 
 
-def display_window(scan: Slice, modality: Modality, within: BoolImage | None = None) -> tuple[float, float]:
-    """(low, high) in the unit of the slice: the window of the modality, else 1st to 99th percentile of the measured pixels.
+def display_window(
+    scan: Slice, modality: Modality, within: BoolImage | None = None
+) -> tuple[float, float]:
+    """(low, high) in the unit of the slice.
+
+    The window of the modality, else 1st to 99th percentile of the measured pixels.
 
     ``within``, ``[H, W]``, asks for the percentiles of the pixels where it is True instead.
     """
@@ -102,18 +125,27 @@ def display_window(scan: Slice, modality: Modality, within: BoolImage | None = N
 def grey_image(scan: Slice, window: tuple[float, float]) -> GreyImage:
     """The slice in a window; what is no measurement is black."""
     low, high = window
-    level = np.clip((np.nan_to_num(scan.pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0)
+    level = np.clip(
+        (np.nan_to_num(scan.pixels, nan=low, posinf=high, neginf=low) - low) / (high - low),
+        0.0,
+        1.0,
+    )
     return np.where(scan.valid, np.round(level * 255.0), 0.0).astype(np.uint8)
 
 
 def residual_octaves(prediction: Prediction) -> FloatImage:
-    """Local residual energy against that of the whole slice, ``[H, W]``, in octaves (log2): 0 = median, +1 = twice, -1 = half.
+    """Local residual energy against that of the whole slice, ``[H, W]``, in octaves (log2).
 
-    Energy is the mean of z^2 over the assessed pixels around each pixel, weighted by two passes of a box of ``BOX_PX``; NaN where not assessed.
+    0 = median, +1 = twice, -1 = half.
+
+    Energy is the mean of z^2 over the assessed pixels around each pixel, weighted by two passes of
+    a box of ``BOX_PX``; NaN where not assessed.
     """
     assessed = prediction.assessed & np.isfinite(prediction.z)
     square = np.where(assessed, np.square(prediction.z, dtype=np.float64), 0.0)
-    energy = _box_sum(_box_sum(square)) / np.maximum(_box_sum(_box_sum(assessed.astype(np.float64))), 1.0)
+    energy = _box_sum(_box_sum(square)) / np.maximum(
+        _box_sum(_box_sum(assessed.astype(np.float64))), 1.0
+    )
     octaves = np.full(assessed.shape, np.nan, dtype=np.float32)
     if assessed.any():
         tiny = np.finfo(np.float32).tiny
@@ -123,7 +155,10 @@ def residual_octaves(prediction: Prediction) -> FloatImage:
 
 
 def residual_colours(octaves: FloatImage) -> RgbImage:
-    """Octaves -> blue (less), white (as the slice), orange (more), clipped at ``OCTAVES``; grey where NaN."""
+    """Octaves -> blue (less), white (as the slice), orange (more), clipped at ``OCTAVES``.
+
+    Grey where NaN.
+    """
     known = np.isfinite(octaves)
     level = np.clip(np.where(known, octaves, 0.0) / OCTAVES, -1.0, 1.0)
     image = lookup_table()[np.round((level + 1.0) * 127.5).astype(np.uint8)]
@@ -134,24 +169,38 @@ def residual_colours(octaves: FloatImage) -> RgbImage:
 def lookup_table() -> RgbImage:
     """The colours of the residual map, ``[256, 3]``, from less to more."""
     level = np.linspace(-1.0, 1.0, 256)
-    return np.stack([np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1).astype(np.uint8)
+    return np.stack(
+        [np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1
+    ).astype(np.uint8)
 
 
 def show(image: RgbImage, view: View, region: Region, source: Region | None = None) -> RgbImage:
-    """The part of ``image`` that ``view`` asks for, at its size, with the region outlined and, in another colour, where its noise stands again."""
+    """The part of ``image`` that ``view`` asks for, at its size, with the region outlined and.
+
+    In another colour, where its noise stands again.
+    """
     return mark(cut(image, view), outlines(view, region, source))
 
 
 def box_of(view: View, shape: tuple[int, ...]) -> Box:
-    """The pixels of an image of ``shape`` that a view shows; empty where it lies beside the image."""
+    """The pixels of an image of ``shape`` that a view shows.
+
+    Empty where it lies beside the image.
+    """
     side = round(view.side)
     top, left = int(np.floor(view.top)), int(np.floor(view.left))
-    (from_row, to_row), (from_column, to_column) = (np.clip((at, at + side), 0, size).tolist() for at, size in zip((top, left), shape, strict=True))
+    (from_row, to_row), (from_column, to_column) = (
+        np.clip((at, at + side), 0, size).tolist()
+        for at, size in zip((top, left), shape, strict=True)
+    )
     return slice(from_row, to_row), slice(from_column, to_column)
 
 
 def near(scan: Slice, view: View) -> tuple[Slice, View, Box]:
-    """The part of a slice that ``view`` shows, the same view of that part, and where it lies: what is asked of it costs no more than the panel."""
+    """The part of a slice that ``view`` shows, the same view of that part, and where it lies.
+
+    What is asked of it costs no more than the panel.
+    """
     box = box_of(view, scan.pixels.shape)
     part = replace(scan, pixels=scan.pixels[box], valid=scan.valid[box])
     return part, replace(view, left=view.left - box[1].start, top=view.top - box[0].start), box
@@ -164,23 +213,42 @@ def cut(image: GreyImage | RgbImage, view: View) -> RgbImage:
     if part.shape[:2] != (side, side):
         top, left = box[0].start - int(np.floor(view.top)), box[1].start - int(np.floor(view.left))
         inside, part = part, np.tile(np.array(OUTSIDE, dtype=np.uint8), (side, side, 1))
-        part[top : top + inside.shape[0], left : left + inside.shape[1]] = inside if inside.ndim == 3 else inside[:, :, None]
+        part[top : top + inside.shape[0], left : left + inside.shape[1]] = (
+            inside if inside.ndim == 3 else inside[:, :, None]
+        )
     shown = Image.fromarray(np.ascontiguousarray(part))
     # Resized before it gets its three equal colours: the same pixels in a third of the time.
     return np.asarray(shown.resize((view.size, view.size), Image.Resampling.BICUBIC).convert("RGB"))
 
 
 def outlines(view: View, region: Region, source: Region | None = None) -> list[Outline]:
-    """The region's outline in a panel, after that of the place where its noise stands again; for all panels of that view."""
+    """The region's outline in a panel, after that of the place where its noise stands again.
+
+    For all panels of that view.
+    """
     placed = View(int(np.floor(view.left)), int(np.floor(view.top)), round(view.side), view.size)
     asked = ((source, SOURCE), (region, OUTLINE))
-    return [_outline(view.size, placed.place(at.x, at.y), at.radius_px * placed.scale, colour) for at, colour in asked if at is not None]
+    return [
+        _outline(view.size, placed.place(at.x, at.y), at.radius_px * placed.scale, colour)
+        for at, colour in asked
+        if at is not None
+    ]
 
 
 def frame(drawn: list[Outline]) -> Box:
-    """The part of a panel that holds all pixels of outlines, its first pixel where there are none."""
-    rows, columns = (np.concatenate([np.zeros(0, np.intp), *places]) for places in ([one.rows for one in drawn], [one.columns for one in drawn]))
-    return (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)) if rows.size else (slice(0, 1), slice(0, 1))
+    """The part of a panel that holds all pixels of outlines.
+
+    Its first pixel where there are none.
+    """
+    rows, columns = (
+        np.concatenate([np.zeros(0, np.intp), *places])
+        for places in ([one.rows for one in drawn], [one.columns for one in drawn])
+    )
+    return (
+        (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+        if rows.size
+        else (slice(0, 1), slice(0, 1))
+    )
 
 
 def mark(panel: RgbImage, drawn: list[Outline], box: Box | None = None) -> RgbImage:
@@ -203,8 +271,13 @@ def disk(box: Box, region: Region, factor: float) -> BoolImage:
     return np.asarray(distance <= (factor * region.radius_px) ** 2)
 
 
-def _outline(size: int, centre: tuple[float, float], radius: float, line: tuple[int, int, int]) -> Outline:
-    """A circle and a small open cross in a panel of ``size``: one bright line with a dark edge, seen on any ground."""
+def _outline(
+    size: int, centre: tuple[float, float], radius: float, line: tuple[int, int, int]
+) -> Outline:
+    """A circle and a small open cross in a panel of ``size``.
+
+    One bright line with a dark edge, seen on any ground.
+    """
     reach = radius + 4.0
     top, bottom = (int(np.clip(centre[1] + sign * reach, 0, size)) for sign in (-1, 1))
     left, right = (int(np.clip(centre[0] + sign * reach, 0, size)) for sign in (-1, 1))
@@ -214,11 +287,16 @@ def _outline(size: int, centre: tuple[float, float], radius: float, line: tuple[
     circle = np.abs(np.hypot(across, down) - radius)
     distance = np.minimum(circle, np.minimum(_arms(across, down, arm), _arms(down, across, arm)))
     touched = np.nonzero(distance < _HALO_WIDTH + 0.5)
-    halo, bright = (np.clip(width + 0.5 - distance[touched], 0.0, 1.0)[:, None] for width in (_HALO_WIDTH, _LINE_WIDTH))
+    halo, bright = (
+        np.clip(width + 0.5 - distance[touched], 0.0, 1.0)[:, None]
+        for width in (_HALO_WIDTH, _LINE_WIDTH)
+    )
     return Outline(touched[0] + top, touched[1] + left, halo * _HALO_STRENGTH, bright, line)
 
 
-def _arms(along: NDArray[np.float64], aside: NDArray[np.float64], arm: float) -> NDArray[np.float64]:
+def _arms(
+    along: NDArray[np.float64], aside: NDArray[np.float64], arm: float
+) -> NDArray[np.float64]:
     """Distance to two strokes along one axis that leave the centre itself free."""
     inner = arm / 3.0
     beyond = np.maximum(np.abs(along) - arm, 0.0) + np.maximum(inner - np.abs(along), 0.0)
@@ -231,7 +309,11 @@ def _box_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
     half = BOX_PX // 2
     for axis in (0, 1):
         size = values.shape[axis]
-        total = np.concatenate([np.zeros_like(values.take([0], axis)), np.cumsum(values, axis=axis)], axis=axis)
+        total = np.concatenate(
+            [np.zeros_like(values.take([0], axis)), np.cumsum(values, axis=axis)], axis=axis
+        )
         index = np.arange(size)
-        values = total.take(np.minimum(index + half + 1, size), axis) - total.take(np.maximum(index - half, 0), axis)
+        values = total.take(np.minimum(index + half + 1, size), axis) - total.take(
+            np.maximum(index - half, 0), axis
+        )
     return np.maximum(values, 0.0)

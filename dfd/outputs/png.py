@@ -1,7 +1,10 @@
-"""PNG files of pictures that share most of their rows: a strip of rows that stands in several of them is packed once.
+"""PNG files of pictures that share most of their rows.
 
-The rows of a PNG form one zlib stream (Portable Network Graphics, third edition, sections 9 and 10). Blocks of deflate that refer to nothing
-before them and end on a whole byte may be joined as they are (RFC 1951), and their checksums add up (RFC 1950): each strip is a chunk of its own.
+A strip of rows that stands in several of them is packed once.
+
+The rows of a PNG form one zlib stream (Portable Network Graphics, third edition, sections 9 and
+10). Blocks of deflate that refer to nothing before them and end on a whole byte may be joined as
+they are (RFC 1951), and their checksums add up (RFC 1950): each strip is a chunk of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIP = 16
-"""Rows that are packed together: few enough to leave out what an outline does not touch, enough to pack well. Ours."""
+"""Rows that are packed together: few enough to leave out what an outline does not touch, enough to
+pack well. Ours."""
 
 _LEVEL = 1
 """zlib level: a noisy picture gains little from more."""
@@ -49,7 +53,11 @@ class Packed:
 
 
 def pack(pixels: NDArray[np.uint8], like: Packed | None = None) -> Packed:
-    """Pack a picture, ``[H, W, 3]``; strips that are the same in ``like``, of the same shape, are taken from there, which only saves time."""
+    """Pack a picture, ``[H, W, 3]``.
+
+    Strips that are the same in ``like``, of the same shape, are taken from there, which only saves
+    time.
+    """
     strips = []
     for index, top in enumerate(range(0, len(pixels), STRIP)):
         rows = slice(top, top + STRIP)
@@ -59,18 +67,35 @@ def pack(pixels: NDArray[np.uint8], like: Packed | None = None) -> Packed:
 
 
 def file_of(packed: Packed) -> bytes:
-    """The bytes of the file: pixels only, 8 bits for each of red, green and blue, no text, time or other chunk."""
+    """The bytes of the file.
+
+    Pixels only, 8 bits for each of red, green and blue, no text, time or other chunk.
+    """
     height, width = packed.pixels.shape[:2]
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     low, high = 1, 0
     for strip in packed.strips:
-        low, high = (low + strip.adler % 65536 - 1) % _ADLER, (high + strip.adler // 65536 + strip.size * (low - 1)) % _ADLER
+        low, high = (
+            (low + strip.adler % 65536 - 1) % _ADLER,
+            (high + strip.adler // 65536 + strip.size * (low - 1)) % _ADLER,
+        )
     end = _chunk(b"IDAT", _LAST_BLOCK + struct.pack(">HH", high, low)) + _chunk(b"IEND", b"")
-    return b"".join([_SIGNATURE, header, _chunk(b"IDAT", _ZLIB_HEADER), *(strip.chunk for strip in packed.strips), end])
+    return b"".join(
+        [
+            _SIGNATURE,
+            header,
+            _chunk(b"IDAT", _ZLIB_HEADER),
+            *(strip.chunk for strip in packed.strips),
+            end,
+        ]
+    )
 
 
 def _packed(rows: NDArray[np.uint8]) -> Strip:
-    """The first row against its left neighbours and the others against the row above: a strip does not depend on what lies above it."""
+    """The first row against its left neighbours and the others against the row above.
+
+    A strip does not depend on what lies above it.
+    """
     filtered = np.empty((len(rows), 1 + rows.shape[1] * 3), dtype=np.uint8)
     flat = rows.reshape(len(rows), -1)
     filtered[0, 0], filtered[1:, 0] = _SUB, _UP
@@ -79,8 +104,17 @@ def _packed(rows: NDArray[np.uint8]) -> Strip:
     np.subtract(flat[1:], flat[:-1], out=filtered[1:, 1:])
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = filtered.tobytes()
-    return Strip(_chunk(b"IDAT", packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)), zlib.adler32(data), len(data))
+    return Strip(
+        _chunk(b"IDAT", packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)),
+        zlib.adler32(data),
+        len(data),
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    )

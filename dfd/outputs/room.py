@@ -86,7 +86,9 @@ class Room:
                 return True
         with self._telling:  # pictures are written side by side
             if not self.full:
-                told = "the disk is full: %s and what comes later are left out, to write all numbers"
+                told = (
+                    "the disk is full: %s and what comes later are left out, to write all numbers"
+                )
                 logger.warning(told, name)
             self.left_out.append(name)
         self.release()  # now that no picture can take it

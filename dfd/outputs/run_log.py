@@ -1,4 +1,7 @@
-"""run.log: what the program said while it scored, one line per message with time (UTC) and level."""
+"""run.log: what the program said while it scored.
+
+One line per message with time (UTC) and level.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,15 @@ _SWITCH = threading.Lock()
 
 
 class RunLog:
-    """Messages of one run, in memory until they are written: nothing half-written ever stands under the final name.
+    """Messages of one run, in memory until they are written.
 
-    Collected is what the loggers of ``dfd`` say from INFO on in this process while :meth:`listening`, whatever level the caller gave to
-    ``dfd`` or to the root logger; a level set on a logger below ``dfd``, and ``logging.disable``, hold. Handlers of the caller get what
-    they would have got without it. Messages of reader processes are not collected. Tracebacks are not either: they quote values, and
-    those may be a patient's.
+    Nothing half-written ever stands under the final name.
+
+    Collected is what the loggers of ``dfd`` say from INFO on in this process while
+    :meth:`listening`, whatever level the caller gave to ``dfd`` or to the root logger; a level set
+    on a logger below ``dfd``, and ``logging.disable``, hold. Handlers of the caller get what they
+    would have got without it. Messages of reader processes are not collected. Tracebacks are not
+    either: they quote values, and those may be a patient's.
     """
 
     def __init__(self) -> None:
@@ -39,11 +45,16 @@ class RunLog:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Collect while the block runs. Runs in several threads at once each get their own messages."""
+        """Collect while the block runs.
+
+        Runs in several threads at once each get their own messages.
+        """
         self.thread = threading.get_ident()
         log = logging.getLogger(SOURCE)
         with _SWITCH:
-            gate = next((handler for handler in log.handlers if isinstance(handler, _Gate)), None) or _Gate(log)
+            gate = next(
+                (handler for handler in log.handlers if isinstance(handler, _Gate)), None
+            ) or _Gate(log)
             gate.listeners.append(self)
         try:
             yield
@@ -61,18 +72,34 @@ class RunLog:
     def take(self, record: logging.LogRecord) -> None:
         """Keep one message."""
         template = record.msg if isinstance(record.msg, str) else HIDDEN
-        self._add(record.created, record.levelname, _worded(record.msg, record.args), _worded(template, _without_words(record.args)))
+        self._add(
+            record.created,
+            record.levelname,
+            _worded(record.msg, record.args),
+            _worded(template, _without_words(record.args)),
+        )
 
     def end(self, error: BaseException) -> None:
         """Keep the line with which the run ends where it was stopped."""
         # A sentence of ours may name files; all other endings are worded without data.
         ours = any(isinstance(cause, DfdError) for cause in causes(error))
         told = line_of(error)
-        self._add(datetime.now(UTC).timestamp(), "ERROR", told, f"error: {type(error).__name__} {HIDDEN}" if ours else told)
+        self._add(
+            datetime.now(UTC).timestamp(),
+            "ERROR",
+            told,
+            f"error: {type(error).__name__} {HIDDEN}" if ours else told,
+        )
 
     def lines(self, *, anonymous: bool = False) -> list[str]:
-        """What was kept, in order, without line breaks and control characters; where ``anonymous``, with numbers as the only values."""
-        return [*self._before, *(neutralise(hidden if anonymous else shown) for shown, hidden in self._lines)]
+        """What was kept, in order, without line breaks and control characters.
+
+        Where ``anonymous``, with numbers as the only values.
+        """
+        return [
+            *self._before,
+            *(neutralise(hidden if anonymous else shown) for shown, hidden in self._lines),
+        ]
 
     def _add(self, seconds: float, level: str, shown: str, hidden: str) -> None:
         head = f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='milliseconds')} {level} "
@@ -85,13 +112,16 @@ def write(folder: Path, log: RunLog, *, anonymous: bool = False) -> Path:
     Args:
         folder: Existing folder.
         log: What was said.
-        anonymous: Keep the program's own words and numbers only: names, paths and any other text put into them are hidden.
+        anonymous: Keep the program's own words and numbers only: names, paths and any other text
+            put into them are hidden.
 
     Raises:
         OutputError: the file cannot be written.
     """
     path = folder / FILE_NAME
-    write_atomically(path, "".join(f"{line}\n" for line in log.lines(anonymous=anonymous)).encode("utf-8"))
+    write_atomically(
+        path, "".join(f"{line}\n" for line in log.lines(anonymous=anonymous)).encode("utf-8")
+    )
     return path
 
 
@@ -114,7 +144,10 @@ def kept(log: RunLog, folder: Path, *, anonymous: bool = False) -> Iterator[None
 
 
 class _Gate(logging.Handler):
-    """Stands in place of the handlers of a logger: they get what they would have got, and listeners all from ``LOWEST`` on."""
+    """Stands in place of the handlers of a logger.
+
+    They get what they would have got, and listeners all from ``LOWEST`` on.
+    """
 
     def __init__(self, log: logging.Logger) -> None:
         super().__init__()
@@ -122,7 +155,11 @@ class _Gate(logging.Handler):
         self.log, self.level_before = log, log.level
         # A logger that nobody else knows, with all that decides who hears a message.
         self.former = logging.Logger(log.name, log.getEffectiveLevel())
-        self.former.parent, self.former.propagate, self.former.handlers = log.parent, log.propagate, log.handlers
+        self.former.parent, self.former.propagate, self.former.handlers = (
+            log.parent,
+            log.propagate,
+            log.handlers,
+        )
         log.handlers, log.propagate = [self], False
         log.setLevel(min(self.former.level, LOWEST))
 
@@ -140,13 +177,18 @@ class _Gate(logging.Handler):
             self.former.callHandlers(record)
         if record.levelno >= LOWEST:
             listeners = list(self.listeners)
-            for listener in [listener for listener in listeners if listener.thread == record.thread] or listeners:
+            for listener in [
+                listener for listener in listeners if listener.thread == record.thread
+            ] or listeners:
                 listener.take(record)
         return True
 
 
 def _worded(template: object, values: object) -> str:
-    """The message as ``logging`` words it; one that cannot be worded stands without its values, since a log must not end a run."""
+    """The message as ``logging`` words it.
+
+    One that cannot be worded stands without its values, since a log must not end a run.
+    """
     try:
         return str(template) % values if values else str(template)
     except (TypeError, ValueError, KeyError):

@@ -18,7 +18,8 @@ from dfd.outputs.files import write_atomically
 
 FILE_NAME = "run.json"
 NOTICE = (
-    "For research on image collections; not a medical device. It says nothing about any patient's health and is not for diagnosis, "
+    "For research on image collections; not a medical device. It says nothing about any "
+    "patient's health and is not for diagnosis, "
     "treatment or triage. A low score does not show that an image is genuine."
 )
 _DISTRIBUTIONS = {
@@ -35,10 +36,12 @@ _DISTRIBUTIONS = {
 def write(folder: Path, record: Mapping[str, object]) -> Path:
     """Write ``record`` as run.json, in its own order, with the notice added.
 
-    Floats read back as the same floats, what is not finite becomes null, paths and dates become text, arrays lists.
+    Floats read back as the same floats, what is not finite becomes null, paths and dates become
+    text, arrays lists.
 
     Raises:
-        OutputError: the file cannot be written, or the record holds something that JSON has no form for.
+        OutputError: the file cannot be written, or the record holds something that JSON has no form
+            for.
     """
     whole = {**record, "notice": record.get("notice", NOTICE)}
     text = json.dumps(_plain(whole, "record"), indent=2, allow_nan=False)
@@ -51,11 +54,16 @@ def digest(content: object) -> str:
     """SHA-256 of something that JSON can hold, in one fixed writing; empty for None."""
     if content is None:
         return ""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of what its numbers depend on; "not installed" where there is none."""
+    """Versions of this package and of what its numbers depend on.
+
+    "not installed" where there is none.
+    """
     return {name: _version(distribution) for name, distribution in _DISTRIBUTIONS.items()}
 
 
@@ -81,5 +89,11 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name), f"{where}.{field.name}") for field in dataclasses.fields(value)}
-    raise OutputError(f"{where} is a {type(value).__name__}, for which {FILE_NAME} has no form; turn it into text or numbers")
+        return {
+            field.name: _plain(getattr(value, field.name), f"{where}.{field.name}")
+            for field in dataclasses.fields(value)
+        }
+    raise OutputError(
+        f"{where} is a {type(value).__name__}, for which {FILE_NAME} has no form; turn it "
+        "into text or numbers"
+    )

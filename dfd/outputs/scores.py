@@ -1,4 +1,7 @@
-"""scores.csv: one row per point, the input columns and what was found; the same as a data frame and as a table for the terminal."""
+"""scores.csv: one row per point, the input columns and what was found.
+
+The same as a data frame and as a table for the terminal.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,14 @@ RESULT_COLUMNS = (
     "extrapolated",
     "error",
 )
-_NUMBERS = ("score", "p_value", *(f"p_{family}" for family in FAMILIES), "source_x", "source_y", "radius_mm")
+_NUMBERS = (
+    "score",
+    "p_value",
+    *(f"p_{family}" for family in FAMILIES),
+    "source_x",
+    "source_y",
+    "radius_mm",
+)
 TABLE_WIDTH = 120
 TABLE_ERRORS = 20
 """Errors printed below the table; all of them stand in scores.csv."""
@@ -49,13 +59,15 @@ _TRAILING = ("what", "label")
 def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False) -> Path:
     """Write scores.csv: the input columns, then ``RESULT_COLUMNS``, one row per finding, in order.
 
-    Floats read back as the same floats; NaN and None are empty; booleans are true and false. Text that a spreadsheet would execute is
-    made harmless. An input column that is called like a result gets the prefix ``input_``.
+    Floats read back as the same floats; NaN and None are empty; booleans are true and false. Text
+    that a spreadsheet would execute is made harmless. An input column that is called like a result
+    gets the prefix ``input_``.
 
     Args:
         folder: Existing folder.
         findings: What was found.
-        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too, and leave out input columns that are not known.
+        anonymous: Replace file and folder names by run-local ones (slice-0001), in messages too,
+            and leave out input columns that are not known.
 
     Raises:
         OutputError: the file cannot be written.
@@ -78,9 +90,13 @@ def read(path: Path) -> list[dict[str, str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return [{name: cell or "" for name, cell in row.items()} for row in csv.DictReader(stream)]
+            return [
+                {name: cell or "" for name, cell in row.items()} for row in csv.DictReader(stream)
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise OutputError(f"{path} cannot be read as scores ({error}); name a {FILE_NAME}") from error
+        raise OutputError(
+            f"{path} cannot be read as scores ({error}); name a {FILE_NAME}"
+        ) from error
 
 
 def findings_frame(findings: Sequence[Finding], *, anonymous: bool = False) -> pd.DataFrame:
@@ -103,15 +119,27 @@ def findings_frame(findings: Sequence[Finding], *, anonymous: bool = False) -> p
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """A plain table for the terminal: ASCII, at most ``TABLE_WIDTH`` wide, ending in a line break; errors stand below it."""
-    extra = [name for name in _TRAILING if any(_cell_of(finding.point, name) for finding in findings)]
+    """A plain table for the terminal: ASCII, at most ``TABLE_WIDTH`` wide, ending in a line break.
+
+    Errors stand below it.
+    """
+    extra = [
+        name for name in _TRAILING if any(_cell_of(finding.point, name) for finding in findings)
+    ]
     heads = ["row", "file", "X", "Y", *extra, "score", "p", "verdict"]
     body = [_table_row(finding, extra) for finding in findings]
     widths = [max(len(line[index]) for line in [heads, *body]) for index in range(len(heads))]
     spare = TABLE_WIDTH - (sum(widths) - widths[1]) - 2 * (len(heads) - 1)
     widths[1] = min(widths[1], max(spare, len("file")))
-    text_columns = {1, len(heads) - 1, *(index for index, head in enumerate(heads) if head == "what")}
-    lines = [_table_line(cells, widths, text_columns) for cells in [heads, ["-" * width for width in widths], *body]]
+    text_columns = {
+        1,
+        len(heads) - 1,
+        *(index for index, head in enumerate(heads) if head == "what"),
+    }
+    lines = [
+        _table_line(cells, widths, text_columns)
+        for cells in [heads, ["-" * width for width in widths], *body]
+    ]
     return "\n".join([*lines, *_error_lines(findings)]) + "\n"
 
 
@@ -120,7 +148,9 @@ class _Table:
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self._findings = findings
-        self.inputs = tuple(dict.fromkeys(name for finding in findings for name in _cells(finding.point)))
+        self.inputs = tuple(
+            dict.fromkeys(name for finding in findings for name in _cells(finding.point))
+        )
         taken = {*RESULT_COLUMNS, *self.inputs}
         self.columns = (*(_input_name(name, taken) for name in self.inputs), *RESULT_COLUMNS)
 
@@ -128,7 +158,10 @@ class _Table:
         for finding in self._findings:
             cells = _cells(finding.point)
             results = _results(finding)
-            yield (*(cells.get(name, "") for name in self.inputs), *(results[name] for name in RESULT_COLUMNS))
+            yield (
+                *(cells.get(name, "") for name in self.inputs),
+                *(results[name] for name in RESULT_COLUMNS),
+            )
 
 
 def _number_in(point: Point, role: str) -> float | None:
@@ -138,7 +171,10 @@ def _number_in(point: Point, role: str) -> float | None:
 
 
 def _cells(point: Point) -> Mapping[str, str]:
-    """The input columns; a point that came from elsewhere than a file has the three that a file would have."""
+    """The input columns.
+
+    A point that came from elsewhere than a file has the three that a file would have.
+    """
     return point.cells or {"filename": point.filename, "X": _text(point.x), "Y": _text(point.y)}
 
 
@@ -154,7 +190,10 @@ def _input_name(name: str, taken: set[str]) -> str:
 def _results(finding: Finding) -> dict[str, object]:
     families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in FAMILIES}
     values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
-    return {**{name: str(value) if isinstance(value, str) else value for name, value in values.items()}, **families}
+    return {
+        **{name: str(value) if isinstance(value, str) else value for name, value in values.items()},
+        **families,
+    }
 
 
 def _text(value: object) -> str:
@@ -172,21 +211,39 @@ def _table_row(finding: Finding, extra: Sequence[str]) -> list[str]:
     point = finding.point
     numbers = [_short(point.x, ".6g"), _short(point.y, ".6g")]
     results = [_short(finding.score, ".2f"), _short(finding.p_value, ".2g"), finding.verdict]
-    return [str(point.row), _ascii(point.filename), *numbers, *(_ascii(_cell_of(point, name))[:24] for name in extra), *results]
+    return [
+        str(point.row),
+        _ascii(point.filename),
+        *numbers,
+        *(_ascii(_cell_of(point, name))[:24] for name in extra),
+        *results,
+    ]
 
 
 def _table_line(cells: Sequence[str], widths: Sequence[int], text_columns: set[int]) -> str:
-    fitted = [cell if len(cell) <= width else "..." + cell[len(cell) - width + 3 :] for cell, width in zip(cells, widths, strict=True)]
+    fitted = [
+        cell if len(cell) <= width else "..." + cell[len(cell) - width + 3 :]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
     aligned = [
-        cell.ljust(width) if index in text_columns else cell.rjust(width) for index, (cell, width) in enumerate(zip(fitted, widths, strict=True))
+        cell.ljust(width) if index in text_columns else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(fitted, widths, strict=True))
     ]
     return "  ".join(aligned).rstrip()
 
 
 def _error_lines(findings: Sequence[Finding]) -> list[str]:
     errors = [_ascii(finding.error) for finding in findings if finding.error]
-    shown = [line for error in errors[:TABLE_ERRORS] for line in textwrap.wrap(error, TABLE_WIDTH, subsequent_indent="    ")]
-    more = [f"and {len(errors) - TABLE_ERRORS} more errors, in {FILE_NAME}"] if len(errors) > TABLE_ERRORS else []
+    shown = [
+        line
+        for error in errors[:TABLE_ERRORS]
+        for line in textwrap.wrap(error, TABLE_WIDTH, subsequent_indent="    ")
+    ]
+    more = (
+        [f"and {len(errors) - TABLE_ERRORS} more errors, in {FILE_NAME}"]
+        if len(errors) > TABLE_ERRORS
+        else []
+    )
     return ["", *shown, *more] if errors else []
 
 

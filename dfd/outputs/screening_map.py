@@ -1,4 +1,7 @@
-"""maps/0001.png and maps/0001.tif: where in a slice without a point the evidence lies, for the eye and as numbers."""
+"""maps/0001.png and maps/0001.tif.
+
+Where in a slice without a point the evidence lies, for the eye and as numbers.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,21 @@ from dfd.calibration import count_in_words
 from dfd.errors import OutputError
 from dfd.modalities import Modality
 from dfd.outputs import panels
-from dfd.outputs.drawing import BAR_HEIGHT, BAR_TOP, FOOTER, GAP, HEADER, PANEL, PANEL_TOP, SOFT, VERDICT_COLOURS, WHITE, WIDTH, Pen, draw_ruler
+from dfd.outputs.drawing import (
+    BAR_HEIGHT,
+    BAR_TOP,
+    FOOTER,
+    GAP,
+    HEADER,
+    PANEL,
+    PANEL_TOP,
+    SOFT,
+    VERDICT_COLOURS,
+    WHITE,
+    WIDTH,
+    Pen,
+    draw_ruler,
+)
 from dfd.outputs.files import write_atomically
 from dfd.outputs.panels import RgbImage, View
 from dfd.records import FloatImage, Screening, Slice
@@ -30,12 +47,17 @@ _LINE = 22
 _BLACK = (0, 0, 0)
 _TICKS = ("1", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000")
 
-# Five colours of plasma (Smith and van der Walt 2015): lightness rises steadily, so that they are told apart with any colour vision.
+# Five colours of plasma (Smith and van der Walt 2015): lightness rises steadily, so that they are
+# told apart with any colour vision.
 _STOPS = np.linspace(0.0, 1.0, 5)
-_COLOURS = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], dtype=np.float64)
+_COLOURS = np.array(
+    [(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], dtype=np.float64
+)
 
 
-def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modality: Modality) -> Path:
+def write(
+    folder: Path, number: int, scan: Slice, screening: Screening, *, modality: Modality
+) -> Path:
     """Write both files of one slice. They hold no name, number or text of the patient.
 
     Args:
@@ -45,8 +67,8 @@ def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modal
         screening: What was found in it.
         modality: Its window shows the slice.
 
-    Returns:
-        The picture. The numbers lie beside it: 32-bit float, -log10 p, NaN where nothing can be said.
+    Returns: The picture. The numbers lie beside it: 32-bit float, -log10 p, NaN where nothing can
+        be said.
 
     Raises:
         OutputError: a file cannot be written.
@@ -55,9 +77,13 @@ def write(folder: Path, number: int, scan: Slice, screening: Screening, *, modal
     try:
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{target.parent} cannot be made: {error.strerror}; choose another output folder") from error
+        raise OutputError(
+            f"{target.parent} cannot be made: {error.strerror}; choose another output folder"
+        ) from error
     numbers = io.BytesIO()
-    Image.fromarray(screening.map.astype(np.float32)).save(numbers, format="TIFF", compression="tiff_adobe_deflate")
+    Image.fromarray(screening.map.astype(np.float32)).save(
+        numbers, format="TIFF", compression="tiff_adobe_deflate"
+    )
     write_atomically(target.with_suffix(".tif"), numbers.getvalue())
     picture = io.BytesIO()
     draw(scan, screening, modality).save(picture, format="PNG")
@@ -76,7 +102,10 @@ def has_numbers(folder: Path, number: int) -> bool:
 
 
 def read_numbers(folder: Path, number: int) -> FloatImage:
-    """The map of a row as :func:`write` put it down: ``[H, W]``, -log10 p, NaN where nothing can be said."""
+    """The map of a row as :func:`write` put it down.
+
+    ``[H, W]``, -log10 p, NaN where nothing can be said.
+    """
     with Image.open(_numbers_file(folder, number)) as image:
         return np.asarray(image, dtype=np.float32)
 
@@ -86,13 +115,19 @@ def _numbers_file(folder: Path, number: int) -> Path:
 
 
 def draw(scan: Slice, screening: Screening, modality: Modality) -> Image.Image:
-    """The picture: the slice, the map beside it, suspicious regions in both, and what is expected of them by chance."""
+    """The picture: the slice, the map beside it, suspicious regions in both.
+
+    And what is expected of them by chance.
+    """
     lines = _lines(screening)
     canvas = Image.new("RGB", (WIDTH, _LIST_TOP + _LINE * len(lines) + 50), panels.BACKGROUND)
     pen = Pen(canvas)
     _draw_header(pen, screening, scan.facts.spacing_mm)
     window = panels.display_window(scan, modality)
-    titled = {"Slice": panels.grey_image(scan, window), "How rare the region around each pixel is among genuine regions": colours(screening.map)}
+    titled = {
+        "Slice": panels.grey_image(scan, window),
+        "How rare the region around each pixel is among genuine regions": colours(screening.map),
+    }
     view = panels.whole_view(scan.pixels.shape, PANEL)
     for index, (title, image) in enumerate(titled.items()):
         left = GAP + index * (PANEL + GAP)
@@ -108,9 +143,14 @@ def draw(scan: Slice, screening: Screening, modality: Modality) -> Image.Image:
 
 
 def colours(values: FloatImage) -> RgbImage:
-    """``[H, W, 3]``: -log10 p from dark blue (0) over red to yellow (``LARGEST`` and more); grey where NaN."""
+    """``[H, W, 3]``: -log10 p from dark blue (0) over red to yellow (``LARGEST`` and more).
+
+    Grey where NaN.
+    """
     known = np.isfinite(values)
-    image = lookup_table()[np.round(np.clip(np.where(known, values, 0.0) / LARGEST, 0.0, 1.0) * 255.0).astype(np.uint8)]
+    image = lookup_table()[
+        np.round(np.clip(np.where(known, values, 0.0) / LARGEST, 0.0, 1.0) * 255.0).astype(np.uint8)
+    ]
     image[~known] = panels.NOT_ASSESSED
     return image
 
@@ -118,18 +158,29 @@ def colours(values: FloatImage) -> RgbImage:
 def lookup_table() -> RgbImage:
     """The colours of the map, ``[256, 3]``, from ordinary to rare."""
     level = np.linspace(0.0, 1.0, 256)
-    return np.stack([np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1).astype(np.uint8)
+    return np.stack(
+        [np.round(np.interp(level, _STOPS, channel)) for channel in _COLOURS.T], axis=1
+    ).astype(np.uint8)
 
 
 def _lines(screening: Screening) -> list[str]:
     """What is told of each region; where there are too many, how many more there are."""
     if not screening.suspicions:
-        return ["No region stands out." if math.isfinite(screening.finding.p_value) else screening.finding.reason]
+        return [
+            "No region stands out."
+            if math.isfinite(screening.finding.p_value)
+            else screening.finding.reason
+        ]
     told = []
     for number, each in enumerate(screening.suspicions[:LISTED], start=1):
         found = each.finding
-        chance = f"{count_in_words(each.expected_false_alarms)} such regions are expected by chance in a genuine slice"
-        told.append(f"{number}    X {found.point.x:g}, Y {found.point.y:g}    {found.form}    {chance}")
+        chance = (
+            f"{count_in_words(each.expected_false_alarms)} such regions are expected by chance in "
+            "a genuine slice"
+        )
+        told.append(
+            f"{number}    X {found.point.x:g}, Y {found.point.y:g}    {found.form}    {chance}"
+        )
     more = len(screening.suspicions) - LISTED
     return [*told, *([f"and {more} more in suspicious_regions.csv"] if more > 0 else [])]
 
@@ -140,9 +191,22 @@ def _draw_header(pen: Pen, screening: Screening, spacing_mm: tuple[float, float]
     form = f" ({finding.form})" if finding.form else ""
     pen.text((GAP, 14), f"Whole slice: {finding.verdict}{form}", 27, colour=colour)
     if math.isfinite(finding.p_value):
-        pen.text((WIDTH - GAP, 14), f"p = {finding.p_value:.2g}   score {finding.score:.2f}", 27, colour=colour, anchor="ra")
+        pen.text(
+            (WIDTH - GAP, 14),
+            f"p = {finding.p_value:.2g}   score {finding.score:.2f}",
+            27,
+            colour=colour,
+            anchor="ra",
+        )
     radius = radius_in_words(screening.radius_px, finding.radius_mm, spacing_mm)
-    pen.text((GAP, 54), f"no point was given: every region of {radius} was looked at; X (column) and Y (row) are counted from 0", 17)
+    pen.text(
+        (GAP, 54),
+        (
+            f"no point was given: every region of {radius} was looked at; X (column) and Y (row) "
+            "are counted from 0"
+        ),
+        17,
+    )
     if finding.extrapolated:
         pen.text((WIDTH - GAP, 54), "extrapolated", 17, colour=colour, anchor="ra")
 
@@ -155,17 +219,23 @@ def _panel(image: RgbImage, view: View, screening: Screening) -> Image.Image:
     square.paste(Image.fromarray(image), (-left, -top))
     panel = square.resize((view.size, view.size), Image.Resampling.BICUBIC)
     placed = View(left, top, side, view.size)
-    for number, each in reversed(list(enumerate(screening.suspicions, start=1))):  # the strongest lies on top
+    for number, each in reversed(
+        list(enumerate(screening.suspicions, start=1))
+    ):  # the strongest lies on top
         x, y = placed.place(each.finding.point.x, each.finding.point.y)
         radius = screening.radius_px * placed.scale
         for colour, width, beyond in ((_BLACK, 4, 1.0), (WHITE, 2, 0.0)):
             reach = radius + beyond
-            ImageDraw.Draw(panel).ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=width)
+            ImageDraw.Draw(panel).ellipse(
+                (x - reach, y - reach, x + reach, y + reach), outline=colour, width=width
+            )
         slant = radius * math.sqrt(0.5) + 2.0
         right = x + slant < view.size - 24
         at = (x + slant if right else x - slant, y - slant if y - slant > 16 else y + slant)
         for colour, edge in ((_BLACK, 2), (WHITE, 0)):
-            Pen(panel, edge).text(at, str(number), 17, colour=colour, anchor="lm" if right else "rm")
+            Pen(panel, edge).text(
+                at, str(number), 17, colour=colour, anchor="lm" if right else "rm"
+            )
     return panel
 
 
@@ -173,16 +243,34 @@ def _draw_window(pen: Pen, window: tuple[float, float], unit: str) -> None:
     for column in range(PANEL):
         level = round(255 * column / (PANEL - 1))
         pen.line((GAP + column, BAR_TOP, GAP + column, BAR_TOP + BAR_HEIGHT), (level, level, level))
-    pen.text((GAP + PANEL / 2, BAR_TOP + BAR_HEIGHT + 5), f"window {window[0]:.4g} to {window[1]:.4g}{unit}", 14, anchor="ma")
+    pen.text(
+        (GAP + PANEL / 2, BAR_TOP + BAR_HEIGHT + 5),
+        f"window {window[0]:.4g} to {window[1]:.4g}{unit}",
+        14,
+        anchor="ma",
+    )
 
 
 def _draw_scale(canvas: Image.Image, pen: Pen) -> None:
     left, below = 2 * GAP + PANEL, BAR_TOP + BAR_HEIGHT
     table = np.broadcast_to(lookup_table(), (BAR_HEIGHT, 256, 3))
-    canvas.paste(Image.fromarray(np.ascontiguousarray(table)).resize((PANEL, BAR_HEIGHT)), (left, BAR_TOP))
+    canvas.paste(
+        Image.fromarray(np.ascontiguousarray(table)).resize((PANEL, BAR_HEIGHT)), (left, BAR_TOP)
+    )
     for number, words in enumerate(_TICKS):
         at = left + number / (len(_TICKS) - 1) * (PANEL - 1)
         pen.line((at, below, at, below + 4), SOFT)
-        pen.text((at, below + 5), words, 14, anchor="la" if number == 0 else "ra" if number == len(_TICKS) - 1 else "ma")
-    ImageDraw.Draw(canvas).rectangle((left, below + 28, left + 14, below + 38), fill=panels.NOT_ASSESSED)
-    pen.text((left + 21, below + 25), "not assessed      (p-value of one region; the scale is the same in every picture)", 14)
+        pen.text(
+            (at, below + 5),
+            words,
+            14,
+            anchor="la" if number == 0 else "ra" if number == len(_TICKS) - 1 else "ma",
+        )
+    ImageDraw.Draw(canvas).rectangle(
+        (left, below + 28, left + 14, below + 38), fill=panels.NOT_ASSESSED
+    )
+    pen.text(
+        (left + 21, below + 25),
+        "not assessed      (p-value of one region; the scale is the same in every picture)",
+        14,
+    )

@@ -1,4 +1,7 @@
-"""suspicious_regions.csv: the regions that stand out in slices that were screened, from the fewest expected false alarms on."""
+"""suspicious_regions.csv.
+
+The regions that stand out in slices that were screened, from the fewest expected false alarms on.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,19 @@ COLUMNS = (
 )
 
 
-def write(folder: Path, suspicions: Sequence[Sequence[Suspicion]], findings: Sequence[Finding], *, anonymous: bool = False) -> Path:
-    """Write suspicious_regions.csv: the regions of all slices in one list, the header alone where there are none.
+def write(
+    folder: Path,
+    suspicions: Sequence[Sequence[Suspicion]],
+    findings: Sequence[Finding],
+    *,
+    anonymous: bool = False,
+) -> Path:
+    """Write suspicious_regions.csv.
 
-    ``row`` is that of the points file and ``region`` the number in the map of the slice. Numbers read back as the same floats.
+    The regions of all slices in one list, the header alone where there are none.
+
+    ``row`` is that of the points file and ``region`` the number in the map of the slice. Numbers
+    read back as the same floats.
 
     Args:
         folder: Existing folder.
@@ -49,11 +61,17 @@ def write(folder: Path, suspicions: Sequence[Sequence[Suspicion]], findings: Seq
     numbered = [(number, each) for one in suspicions for number, each in enumerate(one, start=1)]
     found = [each.finding for _, each in numbered]
     shown = LocalNames([*findings, *found]).hide(found) if anonymous else found
-    rows = [(each.expected_false_alarms, number, finding) for (number, each), finding in zip(numbered, shown, strict=True)]
+    rows = [
+        (each.expected_false_alarms, number, finding)
+        for (number, each), finding in zip(numbered, shown, strict=True)
+    ]
     stream = io.StringIO(newline="")
     lines = csv.writer(stream, lineterminator="\n")
     lines.writerow(COLUMNS)
-    lines.writerows(_cells(expected, number, finding) for expected, number, finding in sorted(rows, key=lambda row: row[0]))
+    lines.writerows(
+        _cells(expected, number, finding)
+        for expected, number, finding in sorted(rows, key=lambda row: row[0])
+    )
     path = folder / FILE_NAME
     write_atomically(path, stream.getvalue().encode("utf-8"))
     return path
@@ -61,9 +79,20 @@ def write(folder: Path, suspicions: Sequence[Sequence[Suspicion]], findings: Seq
 
 def _cells(expected: float, number: int, finding: Finding) -> list[str]:
     point = finding.point
-    place = (point.row, neutralise(point.filename), point.frame, number, point.x, point.y, finding.radius_mm)
+    place = (
+        point.row,
+        neutralise(point.filename),
+        point.frame,
+        number,
+        point.x,
+        point.y,
+        finding.radius_mm,
+    )
     told = (finding.score, finding.p_value, expected, finding.form, neutralise(finding.reason))
-    return [_text(value) for value in (*place, *told, finding.source_x, finding.source_y, finding.extrapolated)]
+    return [
+        _text(value)
+        for value in (*place, *told, finding.source_x, finding.source_y, finding.extrapolated)
+    ]
 
 
 def _text(value: str | float | None) -> str:

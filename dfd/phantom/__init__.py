@@ -1,4 +1,7 @@
-"""Chest phantoms with the physics of noise, written as DICOM: for the demonstration and the tests, never for training or calibration."""
+"""Chest phantoms with the physics of noise, written as DICOM.
+
+For the demonstration and the tests, never for training or calibration.
+"""
 
 from dfd.phantom.anatomy import Anatomy, draw_anatomy
 from dfd.phantom.ct import CtScan, ct_slice, scan_ct

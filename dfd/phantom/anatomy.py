@@ -105,20 +105,37 @@ def _fill_lung(assembly: Assembly, rng: np.random.Generator, lung: Lung) -> Lung
     centre, shape = assembly.centre(lung.solid), assembly.shape(lung.solid)
     index: list[int] = []
     for _ in range(TREES):
-        branches = grow(rng, lung.hilum + rng.normal(0.0, (3.0, 3.0, 14.0)), _places(rng, tips(), centre, shape))
-        index += [assembly.shaped(*one) for one in zip(branches.centres, branches.shapes, strict=True)]
+        branches = grow(
+            rng, lung.hilum + rng.normal(0.0, (3.0, 3.0, 14.0)), _places(rng, tips(), centre, shape)
+        )
+        index += [
+            assembly.shaped(*one) for one in zip(branches.centres, branches.shapes, strict=True)
+        ]
     tissue = ["vessel"] * len(index)
     nodules = int(rng.integers(0, MOST_NODULES + 1))
-    radii = np.concatenate([rng.uniform(2.5, 7.0, nodules), rng.uniform(4.0, 13.0, MOTTLE_PER_LUNG)])
-    tissue += ["nodule"] * nodules + rng.choice(["denser lung", "thinner lung"], MOTTLE_PER_LUNG).tolist()
+    radii = np.concatenate(
+        [rng.uniform(2.5, 7.0, nodules), rng.uniform(4.0, 13.0, MOTTLE_PER_LUNG)]
+    )
+    tissue += ["nodule"] * nodules + rng.choice(
+        ["denser lung", "thinner lung"], MOTTLE_PER_LUNG
+    ).tolist()
     for place, radius in zip(_places(rng, radii.size, centre, shape), radii, strict=True):
         scale = radius * rng.uniform(0.75, 1.3, 3)
-        index.append(assembly.solid((place[0], place[1], place[2]), (scale[0], scale[1], scale[2]), rng.uniform(0.0, 180.0)))
+        index.append(
+            assembly.solid(
+                (place[0], place[1], place[2]),
+                (scale[0], scale[1], scale[2]),
+                rng.uniform(0.0, 180.0),
+            )
+        )
     return LungContents(lung, np.array(index), tuple(tissue))
 
 
 def _places(rng: np.random.Generator, count: int, centre: Floats, shape: Floats) -> Floats:
-    """Points ``[count, 3]`` spread evenly over the middle two thirds of an ellipsoid's height, where slices are taken."""
+    """Points ``[count, 3]`` spread evenly over the middle two thirds of an ellipsoid's height.
+
+    Where slices are taken.
+    """
     direction = rng.normal(size=(count, 2))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     height = rng.uniform(-0.66, 0.66, count)
@@ -128,7 +145,10 @@ def _places(rng: np.random.Generator, count: int, centre: Floats, shape: Floats)
 
 
 def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
-    """The contents that this plane meets, cut off where the lung ends and where they meet each other."""
+    """The contents that this plane meets.
+
+    Cut off where the lung ends and where they meet each other.
+    """
     lung = contents.lung
     if not discs.present[lung.solid]:
         return []
@@ -152,7 +172,14 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
             met = index[solid & (away < reach + reach[place])].tolist()
             solid[place] = True
         whole = bool(free[place].all())
-        parts.append(Part((own,) if whole else (own, lung.solid), tuple(met) if whole else (*met, *pressing), tissue, "lung"))
+        parts.append(
+            Part(
+                (own,) if whole else (own, lung.solid),
+                tuple(met) if whole else (*met, *pressing),
+                tissue,
+                "lung",
+            )
+        )
     return parts
 
 

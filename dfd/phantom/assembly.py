@@ -23,7 +23,10 @@ class Assembly:
         return self.shaped(np.array(centre), turned_shape(semi_axes, turn_deg))
 
     def shaped(self, centre: Floats, shape: Floats) -> int:
-        """Add an ellipsoid of a given shape ``[3, 3]`` in mm^2 at ``centre`` ``[3]`` and return its index."""
+        """Add an ellipsoid of a given shape ``[3.
+
+        3]`` in mm^2 at ``centre`` ``[3]`` and return its index.
+        """
         self._centres.append(np.asarray(centre, dtype=np.float64))
         self._shapes.append(shape)
         return len(self._centres) - 1
@@ -36,8 +39,16 @@ class Assembly:
         """Shape ``[3, 3]`` of a solid in mm^2."""
         return self._shapes[index]
 
-    def fill(self, solids: Iterable[int], change: tuple[str, str], exclude: Iterable[int] = (), within: tuple[int, ...] = ()) -> None:
-        """Fill the union of some solids with a tissue: each leaves out those before it, so nothing counts twice.
+    def fill(
+        self,
+        solids: Iterable[int],
+        change: tuple[str, str],
+        exclude: Iterable[int] = (),
+        within: tuple[int, ...] = (),
+    ) -> None:
+        """Fill the union of some solids with a tissue.
+
+        Each leaves out those before it, so nothing counts twice.
 
         Args:
             solids: What to fill.

@@ -1,6 +1,9 @@
-"""CT slices as a scanner makes them: exact line integrals, counted photons, filtered back-projection.
+"""CT slices as a scanner makes them.
 
-Source: Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988, section 3.3 (parallel beams, band-limited ramp).
+Exact line integrals, counted photons, filtered back-projection.
+
+Source: Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988, section 3.3 (parallel
+beams, band-limited ramp).
 """
 
 from __future__ import annotations
@@ -27,20 +30,25 @@ FIELD_MM = 358.4
 FULL_SIZE = 512
 FULL_VIEWS = 600
 DEFAULT_PHOTONS = 180_000.0
-"""Photons that reach a detector element in one view through air, at full size. Gives the noise of a usual chest protocol."""
+"""Photons that reach a detector element in one view through air, at full size. Gives the noise of a
+usual chest protocol."""
 DETECTOR_PER_PIXEL = 0.85
 """Distance of detector elements over that of pixels."""
 SUB_RAYS = 2
 """Rays averaged over each detector element: its aperture."""
 OVERSAMPLING = 8
-"""Filtered profiles are refined this much, so that the nearest sample is near enough in back-projection."""
+"""Filtered profiles are refined this much, so that the nearest sample is near enough in
+back-projection."""
 HU_RANGE = (-1024.0, 3071.0)
 """What twelve bits with an intercept of -1024 hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelShape:
-    """The window on the ramp: a Hann window that ends at ``cut_off``, times ``1 + boost * sin^2`` with its top half way."""
+    """The window on the ramp.
+
+    A Hann window that ends at ``cut_off``, times ``1 + boost * sin^2`` with its top half way.
+    """
 
     cut_off: float
     """Cycles per pixel."""
@@ -61,7 +69,8 @@ class CtScan:
 
     kernel: Kernel = "soft"
     photons: float = DEFAULT_PHOTONS
-    """Per detector element and view at full size. Coarser matrices get as many photons as keep the noise of a slice about the same."""
+    """Per detector element and view at full size. Coarser matrices get as many photons as keep the
+    noise of a slice about the same."""
     size: int = FULL_SIZE
     """Rows and columns; the field of view stays the same."""
 
@@ -87,11 +96,20 @@ class CtScan:
 
     @property
     def counted(self) -> float:
-        """Photons per element and view at this size: the variance of a slice goes with 1 / (photons x views x pitch^2)."""
+        """Photons per element and view at this size.
+
+        The variance of a slice goes with 1 / (photons x views x pitch^2).
+        """
         return self.photons * FULL_VIEWS / self.views * (self.size / FULL_SIZE) ** 2
 
 
-def ct_slice(rng: np.random.Generator, anatomy: Anatomy, position_mm: float, kernel: Kernel = "soft", photons: float = DEFAULT_PHOTONS) -> FloatImage:
+def ct_slice(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    position_mm: float,
+    kernel: Kernel = "soft",
+    photons: float = DEFAULT_PHOTONS,
+) -> FloatImage:
     """Take one slice of 512 x 512 pixels of 0.7 mm.
 
     Args:
@@ -107,11 +125,15 @@ def ct_slice(rng: np.random.Generator, anatomy: Anatomy, position_mm: float, ker
     return scan_ct(rng, anatomy, position_mm, CtScan(kernel=kernel, photons=photons))
 
 
-def scan_ct(rng: np.random.Generator, anatomy: Anatomy, position_mm: float, scan: CtScan) -> FloatImage:
+def scan_ct(
+    rng: np.random.Generator, anatomy: Anatomy, position_mm: float, scan: CtScan
+) -> FloatImage:
     """Like ``ct_slice`` for any scan; gives ``[size, size]`` HU, whole numbers."""
     exact = project(anatomy.section(position_mm), anatomy.hu, scan)
     image = reconstruct(count_photons(rng, exact, scan), scan)
-    hu: FloatImage = np.clip(np.rint(1000.0 * (image / WATER_PER_MM - 1.0)), *HU_RANGE).astype(np.float32)
+    hu: FloatImage = np.clip(np.rint(1000.0 * (image / WATER_PER_MM - 1.0)), *HU_RANGE).astype(
+        np.float32
+    )
     return hu
 
 
@@ -131,13 +153,19 @@ def project(section: Section, hu: Mapping[str, float], scan: CtScan) -> Rays:
         if step == 0.0:
             continue
         centre, reach = _shadow(section.discs, part.include[0], angle)
-        columns = np.floor((centre - reach - first) / pitch).astype(np.int64)[:, None] + np.arange(int(2.0 * reach.max() / pitch) + 3)
+        columns = np.floor((centre - reach - first) / pitch).astype(np.int64)[:, None] + np.arange(
+            int(2.0 * reach.max() / pitch) + 3
+        )
         columns = np.clip(columns, 0, total.shape[1] - 1)
         offset = (first + pitch * columns).astype(np.float32)
         low, high = _chord(section.discs, part.include[0], angle, offset)
         for index in part.include[1:]:
             low, high = _meet((low, high), _chord(section.discs, index, angle, offset))
-        holes = [_chord(section.discs, index, angle, offset) for index in part.exclude if section.discs.present[index]]
+        holes = [
+            _chord(section.discs, index, angle, offset)
+            for index in part.exclude
+            if section.discs.present[index]
+        ]
         total[rows, columns] += np.float32(step) * _length(low, high, holes)
     rays: Rays = total.reshape(scan.views, scan.detectors, SUB_RAYS).mean(axis=2)
     return rays
@@ -179,11 +207,16 @@ def _filter(rays: Rays, scan: CtScan) -> Rays:
     """Ramp, window and refinement in one pass; ``[views, detectors * OVERSAMPLING]``."""
     length = int(fft.next_fast_len(2 * scan.detectors, real=True))
     length += length % 2
-    # The ramp is sampled in space (Kak and Slaney, eq. 61): sampled in frequency it would lose the mean of the slice.
+    # The ramp is sampled in space (Kak and Slaney, eq. 61): sampled in frequency it would lose the
+    # mean of the slice.
     lag = np.minimum(np.arange(length), length - np.arange(length))
     ramp = np.where(lag % 2 == 1, -1.0 / np.square(np.pi * np.maximum(lag, 1)), 0.0)
     ramp[0] = 0.25
-    response = fft.rfft(ramp).real / scan.pitch_mm * window(fft.rfftfreq(length) / DETECTOR_PER_PIXEL, KERNELS[scan.kernel])
+    response = (
+        fft.rfft(ramp).real
+        / scan.pitch_mm
+        * window(fft.rfftfreq(length) / DETECTOR_PER_PIXEL, KERNELS[scan.kernel])
+    )
     spectrum = fft.rfft(rays, length, axis=1) * response.astype(np.float32)
     fine = fft.irfft(spectrum, length * OVERSAMPLING, axis=1) * np.float32(OVERSAMPLING)
     result: Rays = np.ascontiguousarray(fine[:, : scan.detectors * OVERSAMPLING], dtype=np.float32)
@@ -206,7 +239,9 @@ def _shadow(discs: Discs, index: int, angle: Rays) -> tuple[Floats, Floats]:
 
 
 def _chord(discs: Discs, index: int, angle: Rays, offset: Rays) -> tuple[Rays, Rays]:
-    """Where rays enter and leave an ellipse, in mm along the ray; leaving lies far before entering where they miss it.
+    """Where rays enter and leave an ellipse, in mm along the ray.
+
+    Leaving lies far before entering where they miss it.
 
     Args:
         discs: The ellipses of a section.
@@ -235,7 +270,10 @@ def _meet(one: tuple[Rays, Rays], other: tuple[Rays, Rays]) -> tuple[Rays, Rays]
 
 
 def _length(low: Rays, high: Rays, holes: list[tuple[Rays, Rays]]) -> Rays:
-    """Length of the intervals outside all ``holes``: the whole, less the piece in the first hole that no later hole covers, and so on."""
+    """Length of the intervals outside all ``holes``.
+
+    The whole, less the piece in the first hole that no later hole covers, and so on.
+    """
     length: Rays = np.maximum(high - low, np.float32(0.0))
     for number, hole in enumerate(holes):
         inner_low, inner_high = _meet((low, high), hole)

@@ -1,4 +1,6 @@
-"""Phantom slices as standard DICOM series (PS3.3 A.3 and A.4: CT Image and MR Image), Explicit VR Little Endian.
+"""Phantom slices as standard DICOM series (PS3.3 A.3 and A.4.
+
+CT Image and MR Image), Explicit VR Little Endian.
 
 Nothing of the machine or the moment gets into a file: the same arguments give the same bytes.
 """
@@ -57,24 +59,40 @@ class Plan:
 
 
 def plan_series(seed: int, patient: str, slices: int, step_mm: float) -> Plan:
-    """Draw a person and the heights of a series, from head to feet; all of it follows from ``seed`` and ``patient``.
+    """Draw a person and the heights of a series, from head to feet.
+
+    All of it follows from ``seed`` and ``patient``.
 
     Raises:
         OutputError: if there is not at least one slice or the seed is negative.
     """
     if slices < 1:
-        raise OutputError(f"a phantom series needs at least 1 slice, got slices={slices}; ask for 1 or more")
+        raise OutputError(
+            f"a phantom series needs at least 1 slice, got slices={slices}; ask for 1 or more"
+        )
     if seed < 0:
-        raise OutputError(f"the seed of a phantom must be 0 or more, got seed={seed}; choose another")
+        raise OutputError(
+            f"the seed of a phantom must be 0 or more, got seed={seed}; choose another"
+        )
     name = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big")
     person, *noise = np.random.SeedSequence([seed, name]).spawn(slices + 1)
     rng = np.random.default_rng(person)
     top = rng.uniform(*TOP_RANGE_MM)
-    return Plan(draw_anatomy(rng), tuple(top - step_mm * number for number in range(slices)), tuple(map(np.random.default_rng, noise)))
+    return Plan(
+        draw_anatomy(rng),
+        tuple(top - step_mm * number for number in range(slices)),
+        tuple(map(np.random.default_rng, noise)),
+    )
 
 
 def write_ct_series(  # noqa: PLR0913 - the signature is a contract with the tests of other rooms; all but one are keywords
-    folder: Path, *, seed: int, slices: int = 3, kernel: Kernel = "soft", patient: str = "phantom1", size: int = CT_SIZE
+    folder: Path,
+    *,
+    seed: int,
+    slices: int = 3,
+    kernel: Kernel = "soft",
+    patient: str = "phantom1",
+    size: int = CT_SIZE,
 ) -> list[Path]:
     """Write a CT series as ``file001.dcm``, ``file002.dcm``, ... from head to feet.
 
@@ -97,11 +115,15 @@ def write_ct_series(  # noqa: PLR0913 - the signature is a contract with the tes
     names = SeriesNames(seed, patient, "CT", kernel)
     files = []
     for number, (height, rng) in enumerate(zip(plan.heights_mm, plan.noise, strict=True), start=1):
-        files.append(write_ct_slice(folder, number, scan_ct(rng, plan.anatomy, height, scan), names, height))
+        files.append(
+            write_ct_slice(folder, number, scan_ct(rng, plan.anatomy, height, scan), names, height)
+        )
     return files
 
 
-def write_mr_series(folder: Path, *, seed: int, slices: int = 3, patient: str = "phantom1", size: int = MR_SIZE) -> list[Path]:
+def write_mr_series(
+    folder: Path, *, seed: int, slices: int = 3, patient: str = "phantom1", size: int = MR_SIZE
+) -> list[Path]:
     """Write an MR series as ``file001.dcm``, ``file002.dcm``, ... from head to feet.
 
     Args:
@@ -137,13 +159,20 @@ def ct_scan(kernel: Kernel, size: int) -> CtScan:
         OutputError: if the kernel is not one of ``KERNELS`` or the size is not reasonable.
     """
     if kernel not in KERNELS:
-        raise OutputError(f"there is no phantom kernel {kernel!r}; choose one of {', '.join(KERNELS)}")
+        raise OutputError(
+            f"there is no phantom kernel {kernel!r}; choose one of {', '.join(KERNELS)}"
+        )
     _check_size(size)
     return CtScan(kernel=kernel, size=size)
 
 
-def write_ct_slice(folder: Path, number: int, hu: FloatImage, names: SeriesNames, height_mm: float) -> Path:
-    """Write one CT slice as ``file<number>.dcm``; ``hu`` is ``[H, W]`` whole HU from -1024 to 3071, ``names.description`` the kernel."""
+def write_ct_slice(
+    folder: Path, number: int, hu: FloatImage, names: SeriesNames, height_mm: float
+) -> Path:
+    """Write one CT slice as ``file<number>.dcm``.
+
+    ``hu`` is ``[H, W]`` whole HU from -1024 to 3071, ``names.description`` the kernel.
+    """
     dataset = _slice_dataset(number, hu - np.float32(CT_INTERCEPT), names, height_mm)
     _add_ct(dataset, KERNELS[names.description].name)
     return _save(dataset, folder, number)
@@ -151,11 +180,19 @@ def write_ct_slice(folder: Path, number: int, hu: FloatImage, names: SeriesNames
 
 def _check_size(size: int) -> None:
     if not 32 <= size <= 2048:
-        raise OutputError(f"a phantom slice has 32 to 2048 rows and columns, got size={size}; choose one in between")
+        raise OutputError(
+            f"a phantom slice has 32 to 2048 rows and columns, got size={size}; choose one in "
+            "between"
+        )
 
 
-def _slice_dataset(number: int, stored: FloatImage, names: SeriesNames, height_mm: float) -> Dataset:
-    """Everything that CT and MR share: patient, study, series, frame of reference, equipment, image plane, image pixel, SOP common."""
+def _slice_dataset(
+    number: int, stored: FloatImage, names: SeriesNames, height_mm: float
+) -> Dataset:
+    """Everything that CT and MR share.
+
+    Patient, study, series, frame of reference, equipment, image plane, image pixel, SOP common.
+    """
     spacing = CtScan(size=stored.shape[0]).spacing_mm
     corner = -(stored.shape[0] - 1) / 2.0 * spacing
     series = (names.modality, names.description)
@@ -170,20 +207,36 @@ def _slice_dataset(number: int, stored: FloatImage, names: SeriesNames, height_m
     dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
     dataset.Modality = names.modality
     dataset.Manufacturer, dataset.ManufacturerModelName = "PHANTOM", f"Simulated {names.modality}"
-    dataset.StudyDescription, dataset.SeriesDescription = "Simulated chest", f"{names.modality} {names.description}"
+    dataset.StudyDescription, dataset.SeriesDescription = (
+        "Simulated chest",
+        f"{names.modality} {names.description}",
+    )
     dataset.PatientName, dataset.PatientID = f"PHANTOM^{names.patient}", f"PHANTOM-{names.patient}"
     dataset.PatientBirthDate, dataset.PatientSex = "", "O"
     dataset.BodyPartExamined, dataset.PatientPosition = "CHEST", "HFS"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = names.uid("study"), names.uid(*series)
-    dataset.StudyID, dataset.SeriesNumber, dataset.AcquisitionNumber, dataset.InstanceNumber = "1", 1, 1, number
-    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = names.uid("frame of reference"), ""
+    dataset.StudyID, dataset.SeriesNumber, dataset.AcquisitionNumber, dataset.InstanceNumber = (
+        "1",
+        1,
+        1,
+        number,
+    )
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = (
+        names.uid("frame of reference"),
+        "",
+    )
     dataset.ImagePositionPatient = [round(corner, 6), round(corner, 6), round(height_mm, 6)]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     dataset.SliceLocation = round(height_mm, 6)
     dataset.PixelSpacing = [round(spacing, 6), round(spacing, 6)]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows, dataset.Columns = stored.shape
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = (
+        16,
+        12,
+        11,
+        0,
+    )
     dataset.BurnedInAnnotation, dataset.LossyImageCompression = "NO", "00"
     dataset.PixelData = stored.astype("<u2").tobytes()
     return dataset
@@ -213,14 +266,22 @@ def _add_mr(dataset: Dataset, scan: MrScan) -> None:
 def _save(dataset: Dataset, folder: Path, number: int) -> Path:
     path = folder / f"file{number:03d}.dcm"
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        dataset.SOPClassUID,
+        dataset.SOPInstanceUID,
+    )
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     # Our own implementation UID: that of the library would change the bytes with its version.
     meta.ImplementationClassUID = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, 'dfd phantom').int}")
     meta.ImplementationVersionName = "DFD_PHANTOM"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        FileDataset(path, dataset, preamble=b"\0" * 128, file_meta=meta).save_as(path, enforce_file_format=True)
+        FileDataset(path, dataset, preamble=b"\0" * 128, file_meta=meta).save_as(
+            path, enforce_file_format=True
+        )
     except OSError as error:
-        raise OutputError(f"cannot write the phantom slice {path}: {error.strerror or error}; choose a folder that can be written") from error
+        raise OutputError(
+            f"cannot write the phantom slice {path}: {error.strerror or error}; choose a "
+            "folder that can be written"
+        ) from error
     return path

@@ -1,6 +1,9 @@
-"""Ellipsoids and their plane cuts: the only shapes a phantom is made of, because lines through them are known exactly.
+"""Ellipsoids and their plane cuts.
 
-Positions are (x, y, z) in mm in patient axes LPS with the origin at the isocentre: x to the patient's left, y to the back, z to the head.
+The only shapes a phantom is made of, because lines through them are known exactly.
+
+Positions are (x, y, z) in mm in patient axes LPS with the origin at the isocentre: x to the
+patient's left, y to the back, z to the head.
 """
 
 from __future__ import annotations
@@ -38,7 +41,10 @@ class Discs:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of one tissue: inside all of ``include``, outside all of ``exclude``; it replaces ``host``, which must fill that place already."""
+    """A piece of one tissue: inside all of ``include``, outside all of ``exclude``.
+
+    It replaces ``host``, which must fill that place already.
+    """
 
     include: tuple[int, ...]
     exclude: tuple[int, ...]
@@ -57,33 +63,49 @@ class Section:
 def cut(solids: Solids, position_mm: float) -> Discs:
     """Cut ellipsoids with the plane z = ``position_mm``.
 
-    The cut of an ellipsoid is an ellipse whose shape is the Schur complement of the z axis, shrunk by the distance to the centre.
+    The cut of an ellipsoid is an ellipse whose shape is the Schur complement of the z axis, shrunk
+    by the distance to the centre.
     """
     distance = position_mm - solids.centres[:, 2]
     depth = solids.shapes[:, 2, 2]
     lean = solids.shapes[:, :2, 2]
     level = 1.0 - distance**2 / depth
     centres = solids.centres[:, :2] + lean * (distance / depth)[:, None]
-    shapes = (solids.shapes[:, :2, :2] - lean[:, :, None] * lean[:, None, :] / depth[:, None, None]) * level[:, None, None]
+    shapes = (
+        solids.shapes[:, :2, :2] - lean[:, :, None] * lean[:, None, :] / depth[:, None, None]
+    ) * level[:, None, None]
     return Discs(centres, shapes, level > 0.0)
 
 
 def spindle_shapes(directions: Floats, half_lengths: Floats, radii: Floats) -> Floats:
-    """Shapes ``[E, 3, 3]`` of ellipsoids of revolution along unit ``directions`` ``[E, 3]``; lengths and radii ``[E]`` in mm."""
+    """Shapes ``[E, 3, 3]`` of ellipsoids of revolution along unit ``directions`` ``[E, 3]``.
+
+    Lengths and radii ``[E]`` in mm.
+    """
     along = directions[:, :, None] * directions[:, None, :]
-    return along * (half_lengths**2)[:, None, None] + (np.eye(3) - along) * (radii**2)[:, None, None]
+    return (
+        along * (half_lengths**2)[:, None, None] + (np.eye(3) - along) * (radii**2)[:, None, None]
+    )
 
 
 def turned_shape(semi_axes: Vector, turn_deg: float = 0.0) -> Floats:
-    """Shape ``[3, 3]`` of an ellipsoid with semi-axes in mm along x, y, z, turned about z by ``turn_deg`` from x towards y."""
+    """Shape ``[3, 3]`` of an ellipsoid with semi-axes in mm along x, y, z.
+
+    Turned about z by ``turn_deg`` from x towards y.
+    """
     angle = np.deg2rad(turn_deg)
-    rotation = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
+    rotation = np.array(
+        [[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]]
+    )
     shape: Floats = rotation @ np.diag(np.square(semi_axes)) @ rotation.T
     return shape
 
 
 def frame_shape(axes: Floats, semi_axes: Vector) -> Floats:
-    """Shape ``[3, 3]`` of an ellipsoid whose semi-axes in mm lie along the rows of ``axes`` ``[3, 3]``, which are orthonormal."""
+    """Shape ``[3, 3]`` of an ellipsoid whose semi-axes in mm lie along the rows of ``axes`` ``[3.
+
+    3]``, which are orthonormal.
+    """
     shape: Floats = axes.T @ np.diag(np.square(semi_axes)) @ axes
     return shape
 
@@ -129,5 +151,7 @@ def paint(section: Section, value: dict[str, float], x: Floats, y: Floats) -> Fl
         left, right = np.searchsorted(x, [centre[0] - reach[0], centre[0] + reach[0]])
         top, bottom = np.searchsorted(y, [centre[1] - reach[1], centre[1] + reach[1]])
         if step != 0.0 and right > left and bottom > top:
-            image[top:bottom, left:right] += step * in_part(section, part, x[None, left:right], y[top:bottom, None])
+            image[top:bottom, left:right] += step * in_part(
+                section, part, x[None, left:right], y[top:bottom, None]
+            )
     return image

@@ -1,4 +1,7 @@
-"""The demonstration study: two CT series of phantoms in which some regions were tampered with, and the points to look at."""
+"""The demonstration study.
+
+Two CT series of phantoms in which some regions were tampered with, and the points to look at.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ LUNG_HU = (-950.0, -700.0)
 VESSEL_MM = 6.0
 """Gaps in lung tissue that are vessels."""
 STILL_HU = 60.0
-"""Most that the noise-free anatomy may vary inside a disk of soft tissue; vessels make that impossible in lung."""
+"""Most that the noise-free anatomy may vary inside a disk of soft tissue; vessels make that
+impossible in lung."""
 ATTEMPTS = 40
 """Times that the disks of a slice are drawn anew where the first ones left no room for the last."""
 COLUMNS = ("filename", "X", "Y", "label", "what")
@@ -61,7 +65,9 @@ STUDY = (
             (Wish(FILL, "soft"), Wish(UNTOUCHED, "soft")),
         ),
     ),
-    SeriesPlan("p2", "sharp", ((Wish(NOISE, "lung"), Wish(UNTOUCHED, "lung"), Wish(UNTOUCHED, "soft")),)),
+    SeriesPlan(
+        "p2", "sharp", ((Wish(NOISE, "lung"), Wish(UNTOUCHED, "lung"), Wish(UNTOUCHED, "soft")),)
+    ),
 )
 
 
@@ -76,7 +82,9 @@ class Room:
 
 
 def write_demo_study(folder: Path, *, seed: int = 7) -> Path:
-    """Write ``test/p1`` (soft kernel), ``test/p2`` (sharp kernel) and ``test/test.csv`` below ``folder``.
+    """Write ``test/p1`` (soft kernel).
+
+    ``test/p2`` (sharp kernel) and ``test/test.csv`` below ``folder``.
 
     The CSV has the columns filename, X, Y (zero-based pixels), label (1 where tampered) and what.
 
@@ -97,32 +105,48 @@ def write_demo_study(folder: Path, *, seed: int = 7) -> Path:
             writer.writerow(COLUMNS)
             writer.writerows(rows)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose a folder that can be written") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; choose a folder that can be written"
+        ) from error
     return path
 
 
-def _write_series(root: Path, series: SeriesPlan, rng: np.random.Generator, seed: int) -> list[tuple[str, int, int, int, str]]:
+def _write_series(
+    root: Path, series: SeriesPlan, rng: np.random.Generator, seed: int
+) -> list[tuple[str, int, int, int, str]]:
     """Write one series, tampered, and give its rows of the CSV."""
     scan = ct_scan(series.kernel, FULL_SIZE)
     plan = plan_series(seed, series.patient, len(series.slices), CT_THICKNESS_MM)
     names = SeriesNames(seed, series.patient, "CT", series.kernel)
     rows = []
-    for number, (wishes, height, noise) in enumerate(zip(series.slices, plan.heights_mm, plan.noise, strict=True), start=1):
+    for number, (wishes, height, noise) in enumerate(
+        zip(series.slices, plan.heights_mm, plan.noise, strict=True), start=1
+    ):
         image = scan_ct(noise, plan.anatomy, height, scan)
         room = find_room(plan.anatomy, height, scan.spacing_mm, image.shape)
         # The last disks are where copies are taken from; they, too, overlap no other.
-        tissues = [wish.tissue for wish in wishes] + [wish.tissue for wish in wishes if wish.what == COPY]
+        tissues = [wish.tissue for wish in wishes] + [
+            wish.tissue for wish in wishes if wish.what == COPY
+        ]
         regions = place_disks(rng, room, tissues)
         sources = iter(regions[len(wishes) :])
         for wish, region in zip(wishes, regions, strict=False):
             image = _tamper(rng, image, wish.what, region, sources)
             file = f"{series.patient}/file{number:03d}.dcm"
-            rows.append((file, int(region.x), int(region.y), int(wish.what != UNTOUCHED), wish.what))
+            rows.append(
+                (file, int(region.x), int(region.y), int(wish.what != UNTOUCHED), wish.what)
+            )
         write_ct_slice(root / series.patient, number, image, names, height)
     return rows
 
 
-def _tamper(rng: np.random.Generator, image: FloatImage, what: str, region: Region, sources: Iterator[Region]) -> FloatImage:
+def _tamper(
+    rng: np.random.Generator,
+    image: FloatImage,
+    what: str,
+    region: Region,
+    sources: Iterator[Region],
+) -> FloatImage:
     if what == NOISE:
         return add_noise(rng, image, region)
     if what == COPY:
@@ -132,17 +156,33 @@ def _tamper(rng: np.random.Generator, image: FloatImage, what: str, region: Regi
     return image
 
 
-def find_room(anatomy: Anatomy, position_mm: float, spacing_mm: float, shape: tuple[int, ...]) -> Room:
-    """Where disks lie wholly in soft tissue or wholly in lung, told from the anatomy without noise."""
-    axes = [(np.arange(count, dtype=np.float64) - (count - 1) / 2.0) * spacing_mm for count in shape]
-    truth = paint(anatomy.section(position_mm), dict(anatomy.hu), axes[1], axes[0]) + anatomy.hu["air"]
+def find_room(
+    anatomy: Anatomy, position_mm: float, spacing_mm: float, shape: tuple[int, ...]
+) -> Room:
+    """Where disks lie wholly in soft tissue or wholly in lung.
+
+    Told from the anatomy without noise.
+    """
+    axes = [
+        (np.arange(count, dtype=np.float64) - (count - 1) / 2.0) * spacing_mm for count in shape
+    ]
+    truth = (
+        paint(anatomy.section(position_mm), dict(anatomy.hu), axes[1], axes[0]) + anatomy.hu["air"]
+    )
     radius, gap = RADIUS_MM / spacing_mm, GAP_MM / spacing_mm
     soft = (truth >= SOFT_HU[0]) & (truth <= SOFT_HU[1])
     # Vessels belong to the lung: gaps as small as they are closed before the distance is taken.
-    lung = ndimage.binary_closing((truth >= LUNG_HU[0]) & (truth <= LUNG_HU[1]), iterations=round(VESSEL_MM / spacing_mm))
-    centres = {name: ndimage.distance_transform_edt(tissue) > radius + gap for name, tissue in (("soft", soft), ("lung", lung))}
+    lung = ndimage.binary_closing(
+        (truth >= LUNG_HU[0]) & (truth <= LUNG_HU[1]), iterations=round(VESSEL_MM / spacing_mm)
+    )
+    centres = {
+        name: ndimage.distance_transform_edt(tissue) > radius + gap
+        for name, tissue in (("soft", soft), ("lung", lung))
+    }
     width = 2 * round(radius) + 1
-    centres["soft"] &= ndimage.maximum_filter(truth, width) - ndimage.minimum_filter(truth, width) <= STILL_HU
+    centres["soft"] &= (
+        ndimage.maximum_filter(truth, width) - ndimage.minimum_filter(truth, width) <= STILL_HU
+    )
     return Room(centres, radius, gap)
 
 
@@ -160,10 +200,17 @@ def place_disks(rng: np.random.Generator, room: Room, tissues: list[str]) -> lis
             if rows.size == 0:
                 break
             pick = int(rng.integers(rows.size))
-            regions.append(Region(float(columns[pick]), float(rows[pick]), room.radius_px, RADIUS_MM))
+            regions.append(
+                Region(float(columns[pick]), float(rows[pick]), room.radius_px, RADIUS_MM)
+            )
             y, x = np.ogrid[: free[tissue].shape[0], : free[tissue].shape[1]]
-            far = np.hypot(y - regions[-1].y, x - regions[-1].x) > 2.0 * (room.radius_px + room.gap_px)
+            far = np.hypot(y - regions[-1].y, x - regions[-1].x) > 2.0 * (
+                room.radius_px + room.gap_px
+            )
             free = {name: place & far for name, place in free.items()}
         else:
             return regions
-    raise OutputError(f"the phantom has no room for disks of {', '.join(tissues)} tissue in one slice; choose another seed")
+    raise OutputError(
+        f"the phantom has no room for disks of {', '.join(tissues)} tissue in one slice; "
+        "choose another seed"
+    )

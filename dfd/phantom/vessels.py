@@ -1,7 +1,7 @@
 """Branching vessels of a lung, as slender ellipsoids.
 
-Points spread over the lung are halved again and again; each half is fed by a branch that heads for its middle, so that the tree fills the lung
-evenly.
+Points spread over the lung are halved again and again; each half is fed by a branch that heads for
+its middle, so that the tree fills the lung evenly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ HALVINGS = 7
 TREES = 3
 """Arteries, and two sets of veins."""
 TIP_RADIUS_MM = 0.6
-"""Of the last branches; thicker ones follow Murray's law: the cube of the radius is the sum of the cubes of the branches."""
+"""Of the last branches; thicker ones follow Murray's law: the cube of the radius is the sum of the
+cubes of the branches."""
 OVERLAP = 1.12
 """Ellipsoids are a little longer than their branch, so that the thin ends of neighbours meet."""
 
@@ -48,7 +49,12 @@ def grow(rng: np.random.Generator, hilum: Floats, targets: Floats) -> Branches:
         goal = groups.mean(axis=1)
         reach = rng.uniform(0.35, 0.6, (goal.shape[0], 1)) if left else np.ones((goal.shape[0], 1))
         way = goal - start
-        bend = rng.normal(size=way.shape) * 0.12 * np.linalg.norm(way, axis=1, keepdims=True) * (left > 0)
+        bend = (
+            rng.normal(size=way.shape)
+            * 0.12
+            * np.linalg.norm(way, axis=1, keepdims=True)
+            * (left > 0)
+        )
         end = start + reach * way + bend
         starts.append(start)
         ends.append(end)
@@ -59,7 +65,9 @@ def grow(rng: np.random.Generator, hilum: Floats, targets: Floats) -> Branches:
     length = np.linalg.norm(finish - begin, axis=1)
     direction = (finish - begin) / length[:, None]
     radius = np.minimum(np.concatenate(radii), 0.4 * length)
-    return Branches((begin + finish) / 2.0, spindle_shapes(direction, OVERLAP * length / 2.0, radius))
+    return Branches(
+        (begin + finish) / 2.0, spindle_shapes(direction, OVERLAP * length / 2.0, radius)
+    )
 
 
 def tips() -> int:
@@ -68,10 +76,15 @@ def tips() -> int:
 
 
 def _halve(groups: Floats, times: float) -> Floats:
-    """Split each of the groups ``[G, N, 3]`` into halves along its longest axis; gives ``[2 G, N / 2, 3]``, halves side by side."""
+    """Split each of the groups ``[G, N, 3]`` into halves along its longest axis.
+
+    Gives ``[2 G, N / 2, 3]``, halves side by side.
+    """
     for _ in range(int(times)):
         axis = np.ptp(groups, axis=1).argmax(axis=1)
         along = np.take_along_axis(groups, axis[:, None, None], axis=2)[:, :, 0]
         order = np.argsort(along, axis=1, kind="stable")
-        groups = np.take_along_axis(groups, order[:, :, None], axis=1).reshape(2 * groups.shape[0], -1, 3)
+        groups = np.take_along_axis(groups, order[:, :, None], axis=1).reshape(
+            2 * groups.shape[0], -1, 3
+        )
     return groups

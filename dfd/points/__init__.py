@@ -1,4 +1,6 @@
-"""The points file: CSV in, ``Point`` records out, one per row; a bad row keeps its place and says what is wrong.
+"""The points file: CSV in, ``Point`` records out, one per row.
+
+A bad row keeps its place and says what is wrong.
 
 ``columns`` says what a table's columns mean, ``layout`` turns bytes into a table, ``lookup`` finds
 files, ``rows`` makes records of these. ``patient_coordinates`` finds slice and pixel of a place in

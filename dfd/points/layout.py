@@ -1,4 +1,7 @@
-"""Text of a points file -> columns and rows: separator, header, pipe tables, quotation marks. Every cell stays text."""
+"""Text of a points file -> columns and rows: separator, header, pipe tables, quotation marks.
+
+Every cell stays text.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from dfd.points.columns import HEADERLESS, Column, check_columns, plain, role_of
 SEPARATORS = (",", ";", "\t", "|")
 COMMENT = "#"
 
-# A quotation mark that is not closed within so many lines is a mistake of its row, not a cell that long.
+# A quotation mark that is not closed within so many lines is a mistake of its row, not a cell that
+# long.
 MAX_LINES_OF_A_CELL = 20
 
 _NUMBER_LIKE = re.compile(r"[+-]?(\d|\.\d|nan$|inf(inity)?$)", re.IGNORECASE)
@@ -26,7 +30,10 @@ _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: line of the file (1-based), cells as written without outer blanks, and why it cannot be split, if so."""
+    """One row: line of the file (1-based), cells as written without outer blanks.
+
+    And why it cannot be split, if so.
+    """
 
     line: int
     cells: tuple[str, ...]
@@ -52,7 +59,9 @@ class _Style:
 
 
 def decode(data: bytes, source: Path) -> str:
-    """Bytes -> text: UTF-8 with or without byte order mark, or UTF-16 with one (which spreadsheets write).
+    """Bytes -> text: UTF-8 with or without byte order mark.
+
+    Or UTF-16 with one (which spreadsheets write).
 
     Raises:
         PointsError: the bytes are no such text.
@@ -62,9 +71,14 @@ def decode(data: bytes, source: Path) -> str:
         text = data.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise PointsError(f"{source} is not UTF-8 text (line {line}); save the table as 'CSV UTF-8'") from None
+        raise PointsError(
+            f"{source} is not UTF-8 text (line {line}); save the table as 'CSV UTF-8'"
+        ) from None
     if "\x00" in text.split("\n", 1)[0]:
-        raise PointsError(f"{source} is not text (its first line holds NUL characters); save the table as 'CSV UTF-8'")
+        raise PointsError(
+            f"{source} is not text (its first line holds NUL characters); save the table as "
+            "'CSV UTF-8'"
+        )
     return text
 
 
@@ -75,15 +89,19 @@ def parse(text: str, source: Path) -> Table:
     is there.
 
     Raises:
-        PointsError: no rows, a missing column, or a column that is there twice. X and Y may be missing, but not one of them.
+        PointsError: no rows, a missing column, or a column that is there twice. X and Y may be
+            missing, but not one of them.
     """
-    # Not str.splitlines: that also breaks at form feeds and other characters a text editor does not count as line ends.
+    # Not str.splitlines: that also breaks at form feeds and other characters a text editor does not
+    # count as line ends.
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     start = _next_line(lines, 0)
     hint = _EXCEL_HINT.fullmatch(lines[start].strip()) if start < len(lines) else None
     names, begin, style = _header(lines, start + bool(hint), hint.group(1) if hint else None)
     if not any(names):
-        raise PointsError(f"{source} is empty; it needs the columns filename, X, Y and a row per point")
+        raise PointsError(
+            f"{source} is empty; it needs the columns filename, X, Y and a row per point"
+        )
     columns = tuple(map(Column, names, roles_of(names)))
     check_columns(columns, source)
     rows = tuple(_rows(lines, begin, style))
@@ -133,7 +151,10 @@ def _names_a_file(cells: Sequence[str]) -> bool:
 
 
 def _choose_style(first: str, hinted: str | None) -> _Style:
-    """The separator under which the first line makes most sense: as a header, else as data, else by most cells."""
+    """The separator under which the first line makes most sense.
+
+    As a header, else as data, else by most cells.
+    """
 
     def sense(separator: str) -> tuple[int, bool, int]:
         cells, _ = _split([first], _Style(separator, _is_framed(first, separator)))
@@ -152,7 +173,12 @@ def _is_framed(line: str, separator: str) -> bool:
 
 def _split(lines: Sequence[str], style: _Style) -> tuple[tuple[str, ...], str]:
     """One record, which may span lines within quotation marks -> (cells, damage)."""
-    reader = csv.reader([line + "\n" for line in lines], delimiter=style.separator, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        [line + "\n" for line in lines],
+        delimiter=style.separator,
+        skipinitialspace=True,
+        strict=True,
+    )
     damage = ""
     try:
         cells = [cell.strip() for cell in next(reader)]
@@ -177,7 +203,10 @@ def _looks_like_data(cells: Sequence[str]) -> bool:
 
 
 def _unique_names(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Every column gets a name of its own, so that cells can be kept by name: column_4 for an empty one, note_2 for the second note."""
+    """Every column gets a name of its own, so that cells can be kept by name.
+
+    Column_4 for an empty one, note_2 for the second note.
+    """
     taken: set[str] = {column.name for column in columns if column.role}
     named = []
     for number, column in enumerate(columns, start=1):
@@ -207,7 +236,10 @@ def _rows(lines: Sequence[str], start: int, style: _Style) -> Iterator[Row]:
 
 
 def _read_row(lines: Sequence[str], index: int, style: _Style) -> tuple[int, Row]:
-    """The row that begins at ``lines[index]`` and how many lines it takes; a lone quotation mark damages that line only."""
+    """The row that begins at ``lines[index]`` and how many lines it takes.
+
+    A lone quotation mark damages that line only.
+    """
     cells, damage = _split(lines[index : index + 1], style)
     if damage:
         for used in range(2, min(MAX_LINES_OF_A_CELL, len(lines) - index) + 1):

@@ -1,4 +1,7 @@
-"""Where things lie below the data folder: the points file itself, and the scan that a cell names."""
+"""Where things lie below the data folder.
+
+The points file itself, and the scan that a cell names.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
         data: Folder with the scans.
         points: What the user named, or None.
 
-    Returns:
-        ``points``, else ``test.csv`` of ``data``, else its only ``*.csv``; None where ``data`` holds no CSV and none was named.
+    Returns: ``points``, else ``test.csv`` of ``data``, else its only ``*.csv``; None where ``data``
+        holds no CSV and none was named.
 
     Raises:
         PointsError: ``points`` or ``data`` is not there, or several CSV files leave a choice.
@@ -57,17 +60,29 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
     if (data / POINTS_NAME).is_file():
         return data / POINTS_NAME
     try:
-        found = sorted(path for path in data.iterdir() if path.suffix.lower() == ".csv" and path.name[0] != "." and path.is_file())
+        found = sorted(
+            path
+            for path in data.iterdir()
+            if path.suffix.lower() == ".csv" and path.name[0] != "." and path.is_file()
+        )
     except OSError as error:
-        raise PointsError(f"{data} cannot be listed ({error.strerror}); name a folder with scans") from error
+        raise PointsError(
+            f"{data} cannot be listed ({error.strerror}); name a folder with scans"
+        ) from error
     if len(found) > 1:
         names = ", ".join(shown(path.name) for path in found)
-        raise PointsError(f"{data} holds {len(found)} CSV files ({names}); name the one to use as points file, or call it {POINTS_NAME}")
+        raise PointsError(
+            f"{data} holds {len(found)} CSV files ({names}); name the one to use as points "
+            f"file, or call it {POINTS_NAME}"
+        )
     return found[0] if found else None
 
 
 class ScanFiles:
-    """The files below a data folder, listed once; cells are looked up in the list and never opened as paths."""
+    """The files below a data folder, listed once.
+
+    Cells are looked up in the list and never opened as paths.
+    """
 
     def __init__(self, data: Path) -> None:
         """List ``data`` at any depth, through symbolic links.
@@ -107,7 +122,8 @@ class ScanFiles:
         found = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
         if not found:
             raise UnresolvedNameError(
-                f"names no file below the data folder ({shown(cell)}){aside(self._hint(relative))}; "
+                "names no file below the data folder "
+                f"({shown(cell)}){aside(self._hint(relative))}; "
                 "correct the name or add the file"
             )
         if len(found) > 1:
@@ -224,7 +240,10 @@ def _key(name: str) -> str:
 
 
 def _prefer_exact(found: list[str], wanted: str, *, is_path: bool) -> list[str]:
-    """Of ``a`` and ``a.dcm`` in one folder the one spelled as ``wanted``; files in different folders all stay."""
+    """Of ``a`` and ``a.dcm`` in one folder the one spelled as ``wanted``.
+
+    Files in different folders all stay.
+    """
     if is_path and wanted in found:
         return [wanted]
     exact = [name for name in found if name == wanted or name.endswith("/" + wanted)]
@@ -233,7 +252,10 @@ def _prefer_exact(found: list[str], wanted: str, *, is_path: bool) -> list[str]:
 
 
 def _walk(data: Path) -> Iterator[str]:
-    """Relative paths of all files, in sorted order; a link to a folder that is already open above is not entered again."""
+    """Relative paths of all files, in sorted order.
+
+    A link to a folder that is already open above is not entered again.
+    """
 
     def enter(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
         try:
@@ -241,7 +263,9 @@ def _walk(data: Path) -> Iterator[str]:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            LOG.warning("a folder of the data cannot be listed and is left out (%s)", error.strerror)
+            LOG.warning(
+                "a folder of the data cannot be listed and is left out (%s)", error.strerror
+            )
             return
         here = (status.st_dev, status.st_ino)
         if here in above or len(above) >= MAX_DEPTH:

@@ -56,7 +56,8 @@ def nearest_slices(series: Series, point: Millimetres) -> tuple[SliceRef, ...]:
         )
     if distance > reach + SAME_PLACE_MM:
         raise NoSliceError(
-            f"has no slice at {_written(point)} mm: the nearest, {quoted(at_place[0].path.name)}, is "
+            f"has no slice at {_written(point)} mm: the nearest, "
+            f"{quoted(at_place[0].path.name)}, is "
             f"{distance:.1f} mm away, more than the {reach:.2f} mm that it reaches; correct the "
             "place (LPS, as in DICOM)"
         )

@@ -12,7 +12,8 @@ from dfd.points.layout import Table
 from dfd.points.wording import listed, shown
 
 BELOW_THE_EDGE = -1.0
-"""Pixels are counted from 0, and the first reaches to -0.5: a click at the edge is no millimetre."""
+"""Pixels are counted from 0, and the first reaches to -0.5: a click at the edge is no
+millimetre."""
 MANY_NEGATIVE = 0.1
 """Share of the rows with a place from which on negative numbers are no slip of the pen."""
 

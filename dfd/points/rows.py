@@ -1,4 +1,7 @@
-"""Rows of text -> ``Point`` records. What is wrong with a row becomes its ``error``; the other rows are not touched by it."""
+"""Rows of text -> ``Point`` records.
+
+What is wrong with a row becomes its ``error``; the other rows are not touched by it.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,10 @@ SAID_OF_LABELS = 5
 def read_points(csv: Path, data: Path) -> list[Point]:
     """Read a points file and find the scan of each row below ``data``.
 
-    ``X`` is the column to the right and ``Y`` the row downwards, zero-based pixels of the stored matrix. A decimal comma is
-    understood where the separator is not a comma. Whether a point lies within its image is not known here. Where both are empty, or the file has
-    neither column, the row asks about the slice as a whole (``Point.is_screening``).
+    ``X`` is the column to the right and ``Y`` the row downwards, zero-based pixels of the stored
+    matrix. A decimal comma is understood where the separator is not a comma. Whether a point lies
+    within its image is not known here. Where both are empty, or the file has neither column, the
+    row asks about the slice as a whole (``Point.is_screening``).
 
     ``x_mm, y_mm, z_mm`` give a place in the patient (LPS, as in DICOM) in a row whose ``X`` and
     ``Y`` are empty or missing. ``Point.patient_mm`` holds it, and ``path`` is a file or folder of
@@ -48,8 +52,8 @@ def read_points(csv: Path, data: Path) -> list[Point]:
         csv: The points file.
         data: Folder with the scans.
 
-    Returns:
-        One ``Point`` per row, in order, duplicates included; ``error`` is filled where a row cannot be used.
+    Returns: One ``Point`` per row, in order, duplicates included; ``error`` is filled where a row
+        cannot be used.
 
     Raises:
         PointsError: the file as a whole cannot be used: unreadable, too large, not text, empty,
@@ -60,11 +64,14 @@ def read_points(csv: Path, data: Path) -> list[Point]:
         size = csv.stat().st_size
         if size > MAX_BYTES:
             raise PointsError(
-                f"{csv} has {size / 2**20:.0f} MB, more than the {MAX_BYTES // 2**20} MB of a points file; name a CSV with filename, X, Y"
+                f"{csv} has {size / 2**20:.0f} MB, more than the {MAX_BYTES // 2**20} MB of a "
+                "points file; name a CSV with filename, X, Y"
             )
         content = csv.read_bytes()
     except OSError as error:
-        raise PointsError(f"{csv} cannot be read ({error.strerror}); name a CSV with the columns filename, X, Y") from error
+        raise PointsError(
+            f"{csv} cannot be read ({error.strerror}); name a CSV with the columns filename, X, Y"
+        ) from error
     table = parse(decode(content, csv), csv)
     check_places(table, csv)
     reader = _RowReader(table, ScanFiles(data))
@@ -182,7 +189,9 @@ class _CellReader:
         return None if x is None or y is None or z is None else (x, y, z)
 
     def _pixel(self, role: str) -> float:
-        value = self._number(role, "write a position in pixels, such as 211 or 211.5", required=True)
+        value = self._number(
+            role, "write a position in pixels, such as 211 or 211.5", required=True
+        )
         if value is not None and value < 0:
             problem = f"is negative ({shown(self.cells[role])}); pixels are counted from 0"
             mend = "name the columns x_mm, y_mm, z_mm if these are millimetres in the patient"

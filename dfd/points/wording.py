@@ -10,7 +10,10 @@ SHOWN_OF_A_PATH = 160
 
 
 def shown(text: str) -> str:
-    """A cell as it may stand in a message: marked, quoted, shortened, control characters made visible."""
+    """A cell as it may stand in a message.
+
+    Marked, quoted, shortened, control characters made visible.
+    """
     return quoted(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "...")
 
 

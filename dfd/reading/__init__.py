@@ -1,4 +1,7 @@
-"""From files to slices: the only room (beside the phantoms and the DICOM outputs) that knows pydicom and nibabel."""
+"""From files to slices.
+
+The only room (beside the phantoms and the DICOM outputs) that knows pydicom and nibabel.
+"""
 
 from dfd.reading.files import find_files
 from dfd.reading.series import read_series, study_of

@@ -38,7 +38,9 @@ class Codestream:
 
 
 def stated(codestream: bytes) -> Codestream | None:
-    """What a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream states; None for RLE, which states nothing.
+    """What a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream states.
+
+    None for RLE, which states nothing.
 
     Source: ITU-T T.81 B.2.2 (frame header), T.87 C.2.2, T.800 A.5.1 (SIZ).
     """

@@ -32,8 +32,8 @@ from dfd.reading.header import ImageShape, text_of, value_of
 from dfd.reading.stored_bits import stored_values
 
 GPL_SYNTAXES = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-"""JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not in
-the core."""
+"""JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not
+in the core."""
 _GPL_MODULE = "libjpeg"
 _INSTALL = 'pip install "deepfakes-detector[gpl-decoders]"'
 _DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
@@ -48,9 +48,9 @@ _PLUGIN_OF = {
         map(str, (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)), "pylibjpeg"
     ),
 }
-"""One decoder per compression, so that all machines read the same values. pylibjpeg-rle is faster (1
-instead of 7 ms) but on damaged data it panics with a BaseException that would end the run; Pillow
-moves signed JPEG 2000 values by a rule of its own."""
+"""One decoder per compression, so that all machines read the same values. pylibjpeg-rle is faster
+(1 instead of 7 ms) but on damaged data it panics with a BaseException that would end the run;
+Pillow moves signed JPEG 2000 values by a rule of its own."""
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -62,8 +62,8 @@ _UNCORRECTED: dict[str, Any] = {
     "apply_j2k_sign_correction": False,
     "apply_jls_sign_correction": False,
 }
-"""pydicom drops bits above BitsStored in some syntaxes and not in others: here ``stored_values`` does
-it for all."""
+"""pydicom drops bits above BitsStored in some syntaxes and not in others: here ``stored_values``
+does it for all."""
 
 
 def decode_stored(path: Path, shape: ImageShape, index: int) -> NDArray[np.generic]:
@@ -165,7 +165,8 @@ def _check_length(length: int, keyword: str, shape: ImageShape, path: Path) -> N
     if length not in (expected, expected + expected % 2):
         raise SeriesError(
             f"{path} has pixels that cannot be decoded: its header says {shape.frames} frame(s) of "
-            f"{shape.rows} x {shape.columns} pixels of {size} byte(s), {expected} bytes, but it holds "
+            f"{shape.rows} x {shape.columns} pixels of {size} byte(s), {expected} bytes, but "
+            "it holds "
             f"{length}: correct Rows, Columns and NumberOfFrames, or export it again"
         )
 

@@ -15,7 +15,8 @@ from dfd.reading.content import is_dicom, is_nifti
 
 INDEX_NAME = "index.json"
 VISITS_LIMIT = 8
-"""How often one real folder may be met by different links: links in a net would otherwise be walked for ever."""
+"""How often one real folder may be met by different links: links in a net would otherwise be walked
+for ever."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +39,16 @@ def find_files(folder: Path) -> list[Path]:
     try:
         next(folder.iterdir(), None)
     except OSError as error:
-        raise SeriesError(f"{folder} cannot be listed ({error.strerror}): ask for read permission") from error
+        raise SeriesError(
+            f"{folder} cannot be listed ({error.strerror}): ask for read permission"
+        ) from error
     listed = _listed_folders(folder)
     visits: Counter[str] = Counter()
     found: set[Path] = set()
     for start in [folder] if listed is None else listed:
-        found.update(path for path in progress(_walk(start, visits), "looking for scans") if _is_scan(path))
+        found.update(
+            path for path in progress(_walk(start, visits), "looking for scans") if _is_scan(path)
+        )
     return sorted(found)
 
 
@@ -85,7 +90,13 @@ def _listed_folders(folder: Path) -> list[Path] | None:
         studies = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(studies, list) or not studies or not all(isinstance(study, dict) and isinstance(study.get("path"), str) for study in studies):
+    if (
+        not isinstance(studies, list)
+        or not studies
+        or not all(
+            isinstance(study, dict) and isinstance(study.get("path"), str) for study in studies
+        )
+    ):
         return None
     named = []
     for study in studies:
@@ -99,9 +110,14 @@ def _listed_folders(folder: Path) -> list[Path] | None:
 
 
 def _below(folder: Path, name: str) -> Path | None:
-    """The folder that an index calls ``name``, or None where it is missing or its name leads out of ``folder``."""
+    """The folder that an index calls ``name``.
+
+    Or None where it is missing or its name leads out of ``folder``.
+    """
     parts = PurePosixPath(name.lstrip("/") or ".").parts
     if ".." in parts or "\0" in name or not (start := folder.joinpath(*parts)).is_dir():
-        _log.warning("%s names a folder that is not below it, and it was left out", folder / INDEX_NAME)
+        _log.warning(
+            "%s names a folder that is not below it, and it was left out", folder / INDEX_NAME
+        )
         return None
     return start

@@ -1,4 +1,7 @@
-"""The door every DICOM file passes: nothing is inflated, allocated or nested beyond a limit, and every failure becomes one sentence."""
+"""The door every DICOM file passes.
+
+Nothing is inflated, allocated or nested beyond a limit, and every failure becomes one sentence.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,40 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-# Private, yet the very parser dcmread uses: a second opinion on where the header ends would be a way around the guard.
+# Private, yet the very parser dcmread uses: a second opinion on where the header ends would be a
+# way around the guard.
 from pydicom.filereader import _read_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from dfd.errors import SeriesError
-from dfd.reading.content import HEAD_LENGTH, MAGIC, PREAMBLE_LENGTH, has_explicit_vr, has_magic, is_gzip, starts_with_element
+from dfd.reading.content import (
+    HEAD_LENGTH,
+    MAGIC,
+    PREAMBLE_LENGTH,
+    has_explicit_vr,
+    has_magic,
+    is_gzip,
+    starts_with_element,
+)
 
 INFLATED_LIMIT = 256 * 2**20
-"""Bytes a deflated or gzipped file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no limit (1 MB became 2 GB)."""
+"""Bytes a deflated or gzipped file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no
+limit (1 MB became 2 GB)."""
 
 PIXELS_LIMIT = 2 * 2**30
-"""Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT slices."""
+"""Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT
+slices."""
 
 _CHUNK = 2**20
 _LAST_FIRST_GROUP = 0x0028
-"""Of a data set with an image: elements are written in ascending order, and the image's size has this group."""
+"""Of a data set with an image: elements are written in ascending order, and the image's size has
+this group."""
 _CHANGED = "{} changed while it was read: wait until it is written, then run again"
 _LOGS = ("pydicom", "nibabel.global")
 
@@ -54,7 +75,8 @@ READ_ERRORS: tuple[type[Exception], ...] = (
     struct.error,
     zlib.error,
 )
-"""What pydicom and its decoders were seen to raise on damaged files (RuntimeError covers RecursionError and NotImplementedError)."""
+"""What pydicom and its decoders were seen to raise on damaged files (RuntimeError covers
+RecursionError and NotImplementedError)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,10 @@ class Source:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom and nibabel from warning of odd values and from logging them: the texts quote the value, and that may be a patient's identity."""
+    """Keep pydicom and nibabel from warning of odd values and from logging them.
+
+    The texts quote the value, and that may be a patient's identity.
+    """
     logs = [logging.getLogger(name) for name in _LOGS]
     before = [log.disabled for log in logs]
     with warnings.catch_warnings(), disable_value_validation():
@@ -85,25 +110,38 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, doing: str = "cannot be read as DICOM") -> Iterator[None]:
-    """Turn whatever goes wrong inside into a SeriesError that names ``path`` and says what cannot be done."""
+    """Turn any failure inside into a SeriesError: it names ``path`` and what cannot be done."""
     try:
         with quiet():
             yield
     except FileNotFoundError as error:
-        raise SeriesError(f"{path} does not exist: correct the path or copy the file there") from error
+        raise SeriesError(
+            f"{path} does not exist: correct the path or copy the file there"
+        ) from error
     except PermissionError as error:
-        raise SeriesError(f"{path} may not be read by this user: ask for read permission") from error
+        raise SeriesError(
+            f"{path} may not be read by this user: ask for read permission"
+        ) from error
     except RecursionError as error:
-        raise SeriesError(f"{path} nests its sequences too deeply to be a scan: leave it out or export it again") from error
+        raise SeriesError(
+            f"{path} nests its sequences too deeply to be a scan: leave it out or export it again"
+        ) from error
     except MemoryError as error:
-        raise SeriesError(f"{path} asks for more memory than there is: leave it out, or close other programs") from error
+        raise SeriesError(
+            f"{path} asks for more memory than there is: leave it out, or close other programs"
+        ) from error
     except READ_ERRORS as error:
-        raise SeriesError(f"{path} {doing} ({type(error).__name__}): it is cut short or damaged, so copy or export it again") from error
+        raise SeriesError(
+            f"{path} {doing} ({type(error).__name__}): it is cut short or damaged, so copy or "
+            "export it again"
+        ) from error
 
 
 @contextmanager
 def unchanged(path: Path) -> Iterator[None]:
-    """Refuse what was read inside if ``path`` was written to or replaced meanwhile: header and pixels could be of two different scans.
+    """Refuse what was read inside if ``path`` was written to or replaced meanwhile.
+
+    Header and pixels could be of two different scans.
 
     Raises:
         SeriesError: The file is another one than before, or gone.
@@ -132,28 +170,36 @@ def read_header(path: Path, tags: tuple[int, ...] | None = None) -> Dataset:
     """The elements of ``path`` before its pixels, only ``tags`` where given.
 
     Raises:
-        SeriesError: Not DICOM, damaged, nested too deeply, or it inflates beyond ``INFLATED_LIMIT``.
+        SeriesError: Not DICOM, damaged, nested too deeply, or it inflates beyond
+            ``INFLATED_LIMIT``.
     """
     with reading(path), open_source(path) as source:
-        header = dcmread(source.stream, stop_before_pixels=True, specific_tags=list(tags) if tags else None)
+        header = dcmread(
+            source.stream, stop_before_pixels=True, specific_tags=list(tags) if tags else None
+        )
         header.file_meta = source.meta
         return header
 
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Open ``path`` for pydicom: a gzipped or deflated file is inflated up to a limit first, a missing preamble is put before the data.
+    """Open ``path`` for pydicom.
+
+    A gzipped or deflated file is inflated up to a limit first, a missing preamble is put before the
+    data.
 
     Raises:
-        SeriesError: Not DICOM, the file inflates beyond ``INFLATED_LIMIT``, or it is written in another way than its transfer syntax says and pydicom
-            cannot read it.
+        SeriesError: Not DICOM, the file inflates beyond ``INFLATED_LIMIT``, or it is written in
+            another way than its transfer syntax says and pydicom cannot read it.
     """
     with path.open("rb") as file:
         stream = _unzipped(file, path)
         head = stream.read(HEAD_LENGTH)
         standard = has_magic(head)
         if not standard and not starts_with_element(head):
-            raise SeriesError(f"{path} is not a DICOM file: leave it out, or give a .dcm, .nii or .nii.gz file")
+            raise SeriesError(
+                f"{path} is not a DICOM file: leave it out, or give a .dcm, .nii or .nii.gz file"
+            )
         stream.seek(PREAMBLE_LENGTH + len(MAGIC) if standard else 0)
         meta = _read_file_meta_info(stream)
         syntax = meta.get("TransferSyntaxUID")
@@ -172,9 +218,12 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def _check_written(stream: BinaryIO, syntax: UID, path: Path) -> None:
-    """Raise SeriesError where the data set cannot be one of ``syntax``; ``stream`` stays where it is.
+    """Raise SeriesError where the data set cannot be one of ``syntax``.
 
-    Implicit and explicit VR may be confused: pydicom tells them apart. Byte order and deflation may not: what it reads then is no data set.
+    ``stream`` stays where it is.
+
+    Implicit and explicit VR may be confused: pydicom tells them apart. Byte order and deflation may
+    not: what it reads then is no data set.
     """
     start = stream.tell()
     first = stream.read(8)
@@ -187,11 +236,16 @@ def _check_written(stream: BinaryIO, syntax: UID, path: Path) -> None:
         (group,) = struct.unpack(">H" if syntax == ExplicitVRBigEndian else "<H", first[:2])
         contradicts = group > _LAST_FIRST_GROUP
     if contradicts:
-        raise SeriesError(f"{path} says that it is written as {syntax_name(syntax)} but is not: export it again")
+        raise SeriesError(
+            f"{path} says that it is written as {syntax_name(syntax)} but is not: export it again"
+        )
 
 
 def syntax_name(syntax: UID) -> str:
-    """Name of a transfer syntax for people; what is no UID is not repeated, since a damaged file may say anything there."""
+    """Name of a transfer syntax for people.
+
+    What is no UID is not repeated, since a damaged file may say anything there.
+    """
     return syntax.name if syntax.is_valid else "an unnamed syntax"
 
 
@@ -206,14 +260,22 @@ def _guessed_syntax(stream: BinaryIO) -> UID:
 def _preamble(syntax: str) -> bytes:
     """Preamble, magic and the one file meta element that a reader needs."""
     value = syntax.encode("ascii") + b"\0" * (len(syntax) % 2)
-    return bytes(PREAMBLE_LENGTH) + MAGIC + struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", len(value)) + value
+    return (
+        bytes(PREAMBLE_LENGTH)
+        + MAGIC
+        + struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", len(value))
+        + value
+    )
 
 
 def _rebuilt(stream: BinaryIO, syntax: str, path: Path) -> BinaryIO:
     """The rest of ``stream`` behind a preamble, in memory."""
     content = stream.read(PIXELS_LIMIT + 1)
     if len(content) > PIXELS_LIMIT:
-        raise SeriesError(f"{path} has no DICOM preamble and is larger than {PIXELS_LIMIT // 2**20} MiB: export it again")
+        raise SeriesError(
+            f"{path} has no DICOM preamble and is larger than {PIXELS_LIMIT // 2**20} MiB: "
+            "export it again"
+        )
     return BytesIO(_preamble(syntax) + content)
 
 
@@ -235,11 +297,17 @@ def _unzipped(file: BinaryIO, path: Path) -> BinaryIO:
 def _check_inflated(content: BytesIO, path: Path) -> None:
     """Raise SeriesError where ``content`` has grown beyond the limit."""
     if content.tell() > INFLATED_LIMIT:
-        raise SeriesError(f"{path} inflates to more than {INFLATED_LIMIT // 2**20} MiB, as no slice does: export it uncompressed")
+        raise SeriesError(
+            f"{path} inflates to more than {INFLATED_LIMIT // 2**20} MiB, as no slice does: "
+            "export it uncompressed"
+        )
 
 
 def _inflated(stream: BinaryIO, path: Path) -> BinaryIO:
-    """The rest of ``stream`` inflated behind a preamble (PS3.5 section A.5), piece by piece so that a bomb is noticed early."""
+    """The rest of ``stream`` inflated behind a preamble (PS3.5 section A.5).
+
+    Piece by piece so that a bomb is noticed early.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     content = BytesIO()
     content.write(_preamble(ExplicitVRLittleEndian))

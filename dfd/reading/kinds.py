@@ -1,4 +1,7 @@
-"""What a DICOM file calls itself by its SOP class: a segmentation is no scan, though it has pixels."""
+"""What a DICOM file calls itself by its SOP class.
+
+A segmentation is no scan, though it has pixels.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,14 @@ SCREEN_BITS = 8
 _STORAGE = " Storage"
 _IMAGE = " Image" + _STORAGE
 _CAPTURE = "Secondary Capture"
-_SCANNED = ("CT", "MR", "Enhanced CT", "Enhanced MR", "Legacy Converted Enhanced CT", "Legacy Converted Enhanced MR")
+_SCANNED = (
+    "CT",
+    "MR",
+    "Enhanced CT",
+    "Enhanced MR",
+    "Legacy Converted Enhanced CT",
+    "Legacy Converted Enhanced MR",
+)
 """Images that models are made for."""
 
 _NEWER = {
@@ -29,7 +39,8 @@ _NEWER = {
 def kind_of(header: Dataset) -> str:
     """What the SOP class calls the object, such as "Segmentation" or "Secondary Capture Image".
 
-    Empty for CT and MR images, for classes that the standard does not know, and where none is named.
+    Empty for CT and MR images, for classes that the standard does not know, and where none is
+    named.
     """
     meta = getattr(header, "file_meta", None) or Dataset()
     name = _name_of(str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
@@ -55,10 +66,15 @@ def refuse_other_objects(header: Dataset, path: Path) -> None:
     if _CAPTURE not in kind:
         return
     if modality and modality not in {each.dicom_modality for each in MODALITIES.values()}:
-        raise SeriesError(f"{path} is a DICOM {told} of modality {modality}, not a CT or MR slice: leave it out")
+        raise SeriesError(
+            f"{path} is a DICOM {told} of modality {modality}, not a CT or MR slice: leave it out"
+        )
     if _bits(header) <= SCREEN_BITS and header.get("SamplesPerPixel", 1) == 1:
         bits = "1 bit" if _bits(header) == 1 else f"{_bits(header)} bits"
-        raise SeriesError(f"{path} is a DICOM {told} of {bits}, a picture made for a screen: give the original slice")
+        raise SeriesError(
+            f"{path} is a DICOM {told} of {bits}, a picture made for a screen: give the "
+            "original slice"
+        )
 
 
 def _name_of(uid: str) -> str:
@@ -71,7 +87,10 @@ def _name_of(uid: str) -> str:
 
 
 def _bits(header: Dataset) -> int:
-    """Bits stored, as many as allocated where it does not say; a scan's where it says nothing usable."""
+    """Bits stored, as many as allocated where it does not say.
+
+    A scan's where it says nothing usable.
+    """
     for word in ("BitsStored", "BitsAllocated"):
         value = header.get(word)
         if isinstance(value, int):

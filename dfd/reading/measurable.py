@@ -14,8 +14,12 @@ from dfd.records import BoolImage
 _Float = TypeVar("_Float", np.float32, np.float64)
 
 
-def check_measurable(pixels: NDArray[_Float], valid: BoolImage, path: Path) -> tuple[NDArray[_Float], BoolImage]:
-    """Return ``pixels`` and ``valid`` (both ``[H, W]``), with pixels that are not finite set to the lowest finite value (they stay not valid).
+def check_measurable(
+    pixels: NDArray[_Float], valid: BoolImage, path: Path
+) -> tuple[NDArray[_Float], BoolImage]:
+    """Return ``pixels`` and ``valid`` (both ``[H, W]``).
+
+    With pixels that are not finite set to the lowest finite value (they stay not valid).
 
     A NaN that reached the network would spread over its whole field of view.
 
@@ -29,5 +33,12 @@ def check_measurable(pixels: NDArray[_Float], valid: BoolImage, path: Path) -> t
         raise SeriesError(f"{path} holds only padding and no measured pixel: leave it out")
     measured = pixels[valid]
     if measured.min() == measured.max():
-        raise SeriesError(f"{path} is constant (every pixel is {measured[0]:g}): it holds no image to assess, so leave it out")
-    return (pixels if finite.all() else np.where(finite, pixels, pixels[finite].min()).astype(pixels.dtype)), valid
+        raise SeriesError(
+            f"{path} is constant (every pixel is {measured[0]:g}): it holds no image to "
+            "assess, so leave it out"
+        )
+    return (
+        pixels
+        if finite.all()
+        else np.where(finite, pixels, pixels[finite].min()).astype(pixels.dtype)
+    ), valid

@@ -16,20 +16,33 @@ from numpy.typing import NDArray
 
 from dfd.errors import SeriesError
 from dfd.reading.guard import PIXELS_LIMIT, quiet
-from dfd.reading.header import SMALLEST_SIDE, Placement, normal_of, patient_hash, plane_of, position_of
+from dfd.reading.header import (
+    SMALLEST_SIDE,
+    Placement,
+    normal_of,
+    patient_hash,
+    plane_of,
+    position_of,
+)
 from dfd.reading.measurable import check_measurable
 from dfd.reading.pixels import LOWEST_HU, frame_index, unitless_slice
 from dfd.records import Rescale, ScanFacts, Series, Slice, SliceRef
 
 AIR_HU = -500.0
-"""A volume with values below this is taken as HU: NIfTI has no unit, and no MR or PET value is that negative."""
+"""A volume with values below this is taken as HU: NIfTI has no unit, and no MR or PET value is that
+negative."""
 
 SAME_SIZE = 0.01
-"""Relative difference up to which the sides of a voxel are the same in a transform and in pixdim; both are float32."""
-OTHER_SIZES = "the sform of the file gives its voxels another size than pixdim, so positions are those of the qform"
+"""Relative difference up to which the sides of a voxel are the same in a transform and in pixdim;
+both are float32."""
+OTHER_SIZES = (
+    "the sform of the file gives its voxels another size than pixdim, so positions are those of "
+    "the qform"
+)
 
 _MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""Millimetres per NIFTI_UNITS code: unnamed (millimetres by custom), metre, millimetre, micrometre."""
+"""Millimetres per NIFTI_UNITS code: unnamed (millimetres by custom), metre, millimetre,
+micrometre."""
 _SPACE_BITS = 7
 _NIFTI_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
@@ -55,10 +68,13 @@ CT_SHARE = 0.05
 
 
 def read_nifti_slice(path: Path, frame: int | None, unit: str | None = None) -> Slice:
-    """Slice ``frame`` (zero-based) of a NIfTI volume as ``[H, W]``: ``data[:, :, frame].T``, nibabel's second axis downwards.
+    """Slice ``frame`` (zero-based) of a NIfTI volume as ``[H, W]``.
 
-    Only that slice is read where the file is not compressed. ``facts.unit`` is HU where the slice itself reaches below ``AIR_HU``; where ``unit``
-    says that the values have none, only a slice with the air and soft tissue of CT is taken as HU.
+    ``data[:, :, frame].T``, nibabel's second axis downwards.
+
+    Only that slice is read where the file is not compressed. ``facts.unit`` is HU where the slice
+    itself reaches below ``AIR_HU``; where ``unit`` says that the values have none, only a slice
+    with the air and soft tissue of CT is taken as HU.
 
     Raises:
         SeriesError: Not a volume of real numbers, too small, damaged, or ``frame`` is not in it.
@@ -77,7 +93,13 @@ def read_nifti_slice(path: Path, frame: int | None, unit: str | None = None) -> 
         stored = (values - rescale.intercept) / rescale.slope
         if image.get_data_dtype().kind in "iu":
             stored = np.rint(stored)
-        return unitless_slice(ref, facts, stored * math.copysign(1.0, rescale.slope), valid, Rescale(abs(rescale.slope), rescale.intercept))
+        return unitless_slice(
+            ref,
+            facts,
+            stored * math.copysign(1.0, rescale.slope),
+            valid,
+            Rescale(abs(rescale.slope), rescale.intercept),
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         pixels = values.astype(np.float32)
     valid &= np.isfinite(pixels) & (pixels >= LOWEST_HU)
@@ -95,10 +117,12 @@ def read_nifti_facts(path: Path) -> ScanFacts:
 
 
 def read_nifti_series(path: Path) -> Series:
-    """A NIfTI volume as one series of frames, ordered by position where the file says how the volume lies, else as stored.
+    """A NIfTI volume as one series of frames.
 
-    Where the file has two transforms, sform and qform, that give its voxels different sizes, the one that agrees with pixdim counts, and a
-    remark says so.
+    Ordered by position where the file says how the volume lies, else as stored.
+
+    Where the file has two transforms, sform and qform, that give its voxels different sizes, the
+    one that agrees with pixdim counts, and a remark says so.
 
     Raises:
         SeriesError: As ``read_nifti_slice``.
@@ -123,20 +147,35 @@ def _open(path: Path) -> Nifti1Image:
         with quiet():
             image = nibabel.load(path)
     except FileNotFoundError as error:
-        raise SeriesError(f"{path} does not exist: correct the path or copy the file there") from error
+        raise SeriesError(
+            f"{path} does not exist: correct the path or copy the file there"
+        ) from error
     except _NIFTI_ERRORS as error:
-        raise SeriesError(f"{path} cannot be read as NIfTI ({type(error).__name__}): it is damaged, so copy or export it again") from error
+        raise SeriesError(
+            f"{path} cannot be read as NIfTI ({type(error).__name__}): it is damaged, so copy "
+            "or export it again"
+        ) from error
     if not isinstance(image, Nifti1Image) or image.get_data_dtype().kind not in "iuf":
         raise SeriesError(f"{path} is not a NIfTI volume of real numbers: give a greyscale volume")
     sides = tuple(int(side) for side in image.shape)
     if len(sides) < 2 or any(side != 1 for side in sides[3:]):
-        raise SeriesError(f"{path} has {len(sides)} axes ({sides}): give one volume of 3 axes per file")
+        raise SeriesError(
+            f"{path} has {len(sides)} axes ({sides}): give one volume of 3 axes per file"
+        )
     if min(sides) < 1:
-        raise SeriesError(f"{path} holds no slice ({' x '.join(map(str, sides))} voxels): it is damaged, so copy or export it again")
+        raise SeriesError(
+            f"{path} holds no slice ({' x '.join(map(str, sides))} voxels): it is damaged, so "
+            "copy or export it again"
+        )
     if min(sides[:2]) < SMALLEST_SIDE:
-        raise SeriesError(f"{path} has {sides[1]} x {sides[0]} pixels, too small to be assessed: give at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")
+        raise SeriesError(
+            f"{path} has {sides[1]} x {sides[0]} pixels, too small to be assessed: give at "
+            f"least {SMALLEST_SIDE} x {SMALLEST_SIDE}"
+        )
     if math.prod(sides) * image.get_data_dtype().itemsize > PIXELS_LIMIT:
-        raise SeriesError(f"{path} claims {sides} voxels, over the limit of {PIXELS_LIMIT // 2**20} MiB: split it")
+        raise SeriesError(
+            f"{path} claims {sides} voxels, over the limit of {PIXELS_LIMIT // 2**20} MiB: split it"
+        )
     return image
 
 
@@ -147,7 +186,10 @@ def _frames(image: Nifti1Image) -> int:
 
 def _rescale(image: Nifti1Image) -> Rescale:
     """Slope and intercept of the header, as nibabel applies them."""
-    slope, intercept = (float(getattr(image.dataobj, name, missing)) for name, missing in (("slope", 1.0), ("inter", 0.0)))
+    slope, intercept = (
+        float(getattr(image.dataobj, name, missing))
+        for name, missing in (("slope", 1.0), ("inter", 0.0))
+    )
     usable = math.isfinite(slope) and slope != 0 and math.isfinite(intercept)
     return Rescale(slope, intercept) if usable else Rescale()
 
@@ -156,13 +198,20 @@ def _plane(image: Nifti1Image, index: int, path: Path) -> NDArray[np.float64]:
     """Slice ``index`` as ``[H, W]``, scaled by the header's slope and intercept."""
     try:
         with quiet(), np.errstate(all="ignore"):
-            plane: NDArray[np.generic] = np.asarray(image.dataobj[:, :, index] if len(image.shape) > 2 else image.dataobj)
+            plane: NDArray[np.generic] = np.asarray(
+                image.dataobj[:, :, index] if len(image.shape) > 2 else image.dataobj
+            )
             return np.ascontiguousarray(plane.reshape(plane.shape[:2]).T, dtype=np.float64)
     except _NIFTI_ERRORS as error:
-        raise SeriesError(f"{path} has voxels that cannot be read ({type(error).__name__}): it is cut short or damaged, so copy it again") from error
+        raise SeriesError(
+            f"{path} has voxels that cannot be read ({type(error).__name__}): it is cut short "
+            "or damaged, so copy it again"
+        ) from error
 
 
-def _facts(image: Nifti1Image, pixels: NDArray[np.float64], path: Path, unit: str | None = None) -> ScanFacts:
+def _facts(
+    image: Nifti1Image, pixels: NDArray[np.float64], path: Path, unit: str | None = None
+) -> ScanFacts:
     """What a NIfTI header knows: spacing and bits; modality and scanner stay empty."""
     zooms = [float(zoom) * _millimetres(image) for zoom in image.header.get_zooms()[:3]]
     usable = all(math.isfinite(zoom) and zoom > 0 for zoom in zooms)
@@ -177,25 +226,44 @@ def _facts(image: Nifti1Image, pixels: NDArray[np.float64], path: Path, unit: st
 
 
 def _is_hounsfield(finite: NDArray[np.float64], unit: str | None) -> bool:
-    """Whether values are taken as HU; where ``unit`` says that they have none, only those that can be nothing else."""
+    """Whether values are taken as HU.
+
+    Where ``unit`` says that they have none, only those that can be nothing else.
+    """
     if not finite.size or not float(finite.min()) < AIR_HU:
         return False
-    shares = [np.mean((finite >= low) & (finite <= high)) for low, high in (CT_AIR_HU, CT_TISSUE_HU)]
+    shares = [
+        np.mean((finite >= low) & (finite <= high)) for low, high in (CT_AIR_HU, CT_TISSUE_HU)
+    ]
     return unit != "stored" or bool(finite.min() >= CT_LEAST_HU and min(shares) >= CT_SHARE)
 
 
 def _placement(image: Nifti1Image, index: int) -> Placement:
-    """Orientation and position of slice ``index`` in LPS; empty where neither sform nor qform is set."""
+    """Orientation and position of slice ``index`` in LPS.
+
+    Empty where neither sform nor qform is set.
+    """
     header = image.header
     if image.affine is None or not (int(header["sform_code"]) or int(header["qform_code"])):
         return Placement()
-    # NIfTI is RAS: the first two axes change sign. A column index counts along nibabel's first axis.
-    affine = np.asarray(_affine_of(image), dtype=np.float64)[:3] * np.array([[-1.0], [-1.0], [1.0]]) * _millimetres(image)
+    # NIfTI is RAS: the first two axes change sign. A column index counts along nibabel's first
+    # axis.
+    affine = (
+        np.asarray(_affine_of(image), dtype=np.float64)[:3]
+        * np.array([[-1.0], [-1.0], [1.0]])
+        * _millimetres(image)
+    )
     with np.errstate(all="ignore"):
         corner = affine[:, 3] + index * affine[:, 2]
         cosines = (affine[:, :2] / np.linalg.norm(affine[:, :2], axis=0)).T.ravel()
     found = Placement(tuple(float(cosine) for cosine in cosines), tuple(float(mm) for mm in corner))
-    return found if np.isfinite(cosines).all() and np.isfinite(corner).all() and any(normal_of(found.orientation)) else Placement()
+    return (
+        found
+        if np.isfinite(cosines).all()
+        and np.isfinite(corner).all()
+        and any(normal_of(found.orientation))
+        else Placement()
+    )
 
 
 def _affine_of(image: Nifti1Image) -> NDArray[np.float64]:
@@ -222,5 +290,8 @@ def _affine_of(image: Nifti1Image) -> NDArray[np.float64]:
 
 
 def _millimetres(image: Nifti1Image) -> float:
-    """Millimetres in the unit of length of the header; NaN where the header names a unit that does not exist, so that no length is invented."""
+    """Millimetres in the unit of length of the header.
+
+    NaN where the header names a unit that does not exist, so that no length is invented.
+    """
     return _MM.get(int(image.header["xyzt_units"]) & _SPACE_BITS, math.nan)

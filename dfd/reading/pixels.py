@@ -36,8 +36,9 @@ SLOPE_LIMITS = (1e-9, 1e9)
 INTERCEPT_LIMIT = 1e9
 
 LOWEST_HU = hounsfield.LOWEST_HU
-"""HU below which nothing is measured: vacuum is -1000, undershoot and noise reach -1200. Padding at -2048 and -3024 HU is met without a tag that
-names it, and beside one that names another value (GE scans of LIDC-IDRI declare 63536 and write -1024)."""
+"""HU below which nothing is measured: vacuum is -1000, undershoot and noise reach -1200. Padding at
+-2048 and -3024 HU is met without a tag that names it, and beside one that names another value (GE
+scans of LIDC-IDRI declare 63536 and write -1024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Scaling:
     slope: float
     intercept: float
     mirrored: float | None
-    """Sum of the lowest and highest storable value where MONOCHROME1 is turned around, else None."""
+    """Sum of the lowest and highest storable value where MONOCHROME1 is turned around, else
+    None."""
     padding: tuple[float, float] | None
     """Lowest and highest stored value that means "no measurement"."""
 
@@ -69,20 +71,31 @@ def read_dicom_slice(path: Path, frame: int | None) -> Slice:
         index = frame_index(frame, shape.frames, path)
         facts = facts_of(header, path, index)
         scaling = _scaling_of(header, shape, facts, path, index)
-        ref = SliceRef(path, index, text_of(value_of(header, "SOPInstanceUID")), position_of(placement_of(header, index)))
+        ref = SliceRef(
+            path,
+            index,
+            text_of(value_of(header, "SOPInstanceUID")),
+            position_of(placement_of(header, index)),
+        )
     stored = decode_stored(path, shape, index)
     with reading(path, "has a modality lookup table that cannot be applied"):
-        looked_up = apply_modality_lut(stored, header) if value_of(header, "ModalityLUTSequence") else None
+        looked_up = (
+            apply_modality_lut(stored, header) if value_of(header, "ModalityLUTSequence") else None
+        )
     values, valid = values_of(stored, looked_up, scaling)
     if facts.unit != "HU":
-        return unitless_slice(ref, facts, values * math.copysign(1.0, scaling.slope), valid, scaling.rescale)
+        return unitless_slice(
+            ref, facts, values * math.copysign(1.0, scaling.slope), valid, scaling.rescale
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         pixels = (values * scaling.slope + scaling.intercept).astype(np.float32)
     valid &= np.isfinite(pixels) & (pixels >= LOWEST_HU)
     return Slice(ref, facts, *check_measurable(pixels, valid, path))
 
 
-def unitless_slice(ref: SliceRef, facts: ScanFacts, values: NDArray[np.float64], valid: BoolImage, rescale: Rescale) -> Slice:
+def unitless_slice(
+    ref: SliceRef, facts: ScanFacts, values: NDArray[np.float64], valid: BoolImage, rescale: Rescale
+) -> Slice:
     """A slice without a unit, counted in steps of its own scale.
 
     Args:
@@ -99,7 +112,13 @@ def unitless_slice(ref: SliceRef, facts: ScanFacts, values: NDArray[np.float64],
     finite, valid = check_measurable(values, valid, ref.path)
     pixels, steps = in_steps(finite, valid)
     valid &= np.isfinite(pixels)
-    return Slice(ref, facts, pixels, valid, Rescale(steps.slope * rescale.slope, steps.intercept * rescale.slope + rescale.intercept))
+    return Slice(
+        ref,
+        facts,
+        pixels,
+        valid,
+        Rescale(steps.slope * rescale.slope, steps.intercept * rescale.slope + rescale.intercept),
+    )
 
 
 def frame_index(frame: int | None, frames: int, path: Path) -> int:
@@ -110,19 +129,29 @@ def frame_index(frame: int | None, frames: int, path: Path) -> int:
     """
     if frame is None:
         if frames > 1:
-            raise SeriesError(f"{path} holds {frames} frames: say which in the column `frame` (1 to {frames})")
+            raise SeriesError(
+                f"{path} holds {frames} frames: say which in the column `frame` (1 to {frames})"
+            )
         return 0
     if not 0 <= frame < frames:
-        raise SeriesError(f"{path} holds {frames} frame(s) but frame {frame + 1} was asked for: correct the column `frame` (1 to {frames})")
+        raise SeriesError(
+            f"{path} holds {frames} frame(s) but frame {frame + 1} was asked for: correct the "
+            f"column `frame` (1 to {frames})"
+        )
     return frame
 
 
-def _scaling_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path, index: int) -> Scaling:
+def _scaling_of(
+    header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path, index: int
+) -> Scaling:
     """Rescale, MONOCHROME1 and padding of a frame."""
     slope = _rescale_number(header, index, "RescaleSlope", 1.0, path)
     intercept = _rescale_number(header, index, "RescaleIntercept", 0.0, path)
     if not SLOPE_LIMITS[0] <= abs(slope) <= SLOPE_LIMITS[1] or abs(intercept) > INTERCEPT_LIMIT:
-        raise SeriesError(f"{path} has a RescaleSlope of {slope:g} and a RescaleIntercept of {intercept:g}, which no scanner writes: export it again")
+        raise SeriesError(
+            f"{path} has a RescaleSlope of {slope:g} and a RescaleIntercept of {intercept:g}, "
+            "which no scanner writes: export it again"
+        )
     mirrored = None
     if shape.inverted and facts.unit != "HU":
         mirrored = -1.0 if shape.signed else 2.0**shape.bits_stored - 1.0
@@ -132,7 +161,10 @@ def _scaling_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path
 
 
 def _rescale_number(header: Dataset, index: int, keyword: str, missing: float, path: Path) -> float:
-    """Rescale slope or intercept; ``missing`` where the element is absent or empty, an error where it is no finite number."""
+    """Rescale slope or intercept.
+
+    ``missing`` where the element is absent or empty, an error where it is no finite number.
+    """
     value = frame_value(header, index, "PixelValueTransformationSequence", keyword)
     if value is None and _is_blank(header, keyword):
         return missing
@@ -143,7 +175,10 @@ def _rescale_number(header: Dataset, index: int, keyword: str, missing: float, p
 
 
 def _is_blank(header: Dataset, keyword: str) -> bool:
-    """True where an element is absent or holds nothing; False where what it holds cannot be parsed."""
+    """True where an element is absent or holds nothing.
+
+    False where what it holds cannot be parsed.
+    """
     if keyword not in header:
         return True
     raw = header.get_item(keyword)
@@ -151,19 +186,28 @@ def _is_blank(header: Dataset, keyword: str) -> bool:
 
 
 def _padding_of(header: Dataset, shape: ImageShape) -> tuple[float, float] | None:
-    """Interval of stored values that mean "no measurement" (PS3.3 section C.7.5.1.1.2), in the sign of the stored values."""
+    """Interval of stored values that mean "no measurement" (PS3.3 section C.7.5.1.1.2).
+
+    In the sign of the stored values.
+    """
     for prefix in ("", "Float", "DoubleFloat"):
         first = number_of(value_of(header, f"{prefix}PixelPaddingValue"))
         if first is None:
             continue
         last = number_of(value_of(header, f"{prefix}PixelPaddingRangeLimit"))
-        ends = [_signed_as_stored(end, shape) if not prefix else end for end in (first, first if last is None else last)]
+        ends = [
+            _signed_as_stored(end, shape) if not prefix else end
+            for end in (first, first if last is None else last)
+        ]
         return min(ends), max(ends)
     return None
 
 
 def _signed_as_stored(value: float, shape: ImageShape) -> float:
-    """Padding written with the other sign (63536 for -2000) brought to the sign of the stored values."""
+    """Padding written with the other sign.
+
+    (63536 for -2000) brought to the sign of the stored values.
+    """
     full = 2.0 ** max(16, shape.bits_allocated)
     if shape.signed and value >= full / 2:
         return value - full

@@ -28,7 +28,8 @@ MOST_STEPS = 2**17
 STEP_TOLERANCE = 0.05
 """How far a value may lie off a whole number of steps: float32 rounds 65,535 steps by 0.004."""
 FIRST_STEPS = 64
-"""Values up to so many steps give the first estimate of a step; each later one doubles the reach."""
+"""Values up to so many steps give the first estimate of a step; each later one doubles the
+reach."""
 LARGEST_VALUE = 1e150
 """Larger values are damage; sums and squares of these are still finite."""
 LARGEST = 1e30
@@ -106,12 +107,20 @@ def _lattice_step(above: Values) -> float:
     gaps = np.diff(np.unique(np.append(levels, 0.0)))
     # Values that should be equal differ by the rounding of whoever computed them.
     wide = gaps[gaps > largest / MOST_STEPS]
-    # In shares of the largest: squares of very large or small values would leave the range of floats.
-    return largest * _refined(np.abs(levels) / largest, float(wide.min()) / largest) if wide.size else 0.0
+    # In shares of the largest: squares of very large or small values would leave the range of
+    # floats.
+    return (
+        largest * _refined(np.abs(levels) / largest, float(wide.min()) / largest)
+        if wide.size
+        else 0.0
+    )
 
 
 def _refined(levels: Values, step: float) -> float:
-    """``step``, an estimate from two values, from all of ``levels`` (> 0); 0 where they do not fit."""
+    """``step``, an estimate from two values, from all of ``levels`` (> 0).
+
+    0 where they do not fit.
+    """
     largest = float(levels.max())
     reach = FIRST_STEPS
     while True:

@@ -1,1 +1,4 @@
-"""Studies in an archive that speaks DICOMweb: fetched, scored like a folder, results stored back. requests and dicomweb-client live here."""
+"""Studies in an archive that speaks DICOMweb: fetched, scored like a folder, results stored back.
+
+Requests and dicomweb-client live here.
+"""

@@ -1,4 +1,7 @@
-"""Who asks the archive, and how the connection is secured. Secrets come from the environment, are sent and never written."""
+"""Who asks the archive, and how the connection is secured.
+
+Secrets come from the environment, are sent and never written.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ from requests.auth import AuthBase
 
 from dfd.errors import UsageError
 
-USER, PASSWORD, TOKEN, CA = "DFD_DICOMWEB_USER", "DFD_DICOMWEB_PASSWORD", "DFD_DICOMWEB_TOKEN", "DFD_DICOMWEB_CA"
+USER, PASSWORD, TOKEN, CA = (
+    "DFD_DICOMWEB_USER",
+    "DFD_DICOMWEB_PASSWORD",
+    "DFD_DICOMWEB_TOKEN",
+    "DFD_DICOMWEB_CA",
+)
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 """What a token may consist of; a line break would begin another header."""
 
@@ -23,7 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 class Credentials(AuthBase):
-    """The Authorization header, or none. Standing in the session, it also keeps requests from looking into a .netrc file."""
+    """The Authorization header, or none.
+
+    Standing in the session, it also keeps requests from looking into a .netrc file.
+    """
 
     def __init__(self, header: str = "") -> None:
         self._header = header
@@ -53,16 +64,25 @@ def credentials_of(environment: Mapping[str, str]) -> Credentials:
         raise UsageError(f"{USER} holds a colon, which no user name for HTTP may; correct it")
     if token:
         if not _SENDABLE.fullmatch(token):
-            raise UsageError(f"{TOKEN} holds blanks or control characters; set it to the bare token")
+            raise UsageError(
+                f"{TOKEN} holds blanks or control characters; set it to the bare token"
+            )
         return Credentials(f"Bearer {token}")
-    return Credentials("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()) if user else Credentials()
+    return (
+        Credentials("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+        if user
+        else Credentials()
+    )
 
 
 def checked_address(url: str) -> str:
-    """The root address of the services, without a slash at its end; plain HTTP to other machines is warned of.
+    """The root address of the services, without a slash at its end.
+
+    Plain HTTP to other machines is warned of.
 
     Raises:
-        UsageError: not an http or https address, or one that carries credentials, a query or a fragment.
+        UsageError: not an http or https address, or one that carries credentials, a query or a
+            fragment.
     """
     try:
         parts = urlsplit(url.strip())
@@ -70,13 +90,28 @@ def checked_address(url: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in {"http", "https"} or not host:
-        raise UsageError("--dicomweb needs the root address of a DICOMweb service, such as https://archive.example/dicom-web")
+        raise UsageError(
+            "--dicomweb needs the root address of a DICOMweb service, such as "
+            "https://archive.example/dicom-web"
+        )
     if parts.username is not None or parts.password is not None:
-        raise UsageError(f"the address of --dicomweb carries credentials; leave them out and set {USER} and {PASSWORD}, or {TOKEN}")
+        raise UsageError(
+            f"the address of --dicomweb carries credentials; leave them out and set {USER} "
+            f"and {PASSWORD}, or {TOKEN}"
+        )
     if parts.query or parts.fragment:
-        raise UsageError("the address of --dicomweb has a query or a fragment; give the root of the service alone")
+        raise UsageError(
+            "the address of --dicomweb has a query or a fragment; give the root of the "
+            "service alone"
+        )
     if parts.scheme == "http" and not is_loopback(host):
-        logger.warning("the connection to %s is not encrypted: images and credentials can be read on the way; use https", host)
+        logger.warning(
+            (
+                "the connection to %s is not encrypted: images and credentials can be read on the "
+                "way; use https"
+            ),
+            host,
+        )
     return url.strip().rstrip("/")
 
 
@@ -89,10 +124,13 @@ def is_loopback(host: str) -> bool:
 
 
 def session_of(environment: Mapping[str, str] = os.environ) -> requests.Session:
-    """A session with credentials and verified certificates, which follows no redirect: it could lead patients' data elsewhere.
+    """A session with credentials and verified certificates, which follows no redirect.
+
+    It could lead patients' data elsewhere.
 
     Raises:
-        UsageError: the environment contradicts itself, or names a bundle of certificates that is not there.
+        UsageError: the environment contradicts itself, or names a bundle of certificates that is
+            not there.
     """
     session = requests.Session()
     session.auth = credentials_of(environment)
@@ -100,6 +138,8 @@ def session_of(environment: Mapping[str, str] = os.environ) -> requests.Session:
     bundle = environment.get(CA, "")
     if bundle:
         if not os.path.isfile(bundle):  # noqa: PTH113 - a text of the environment, handed on as it is
-            raise UsageError(f"{CA} names {bundle}, which is not a file; give a bundle of certificates (PEM)")
+            raise UsageError(
+                f"{CA} names {bundle}, which is not a file; give a bundle of certificates (PEM)"
+            )
         session.verify = bundle
     return session

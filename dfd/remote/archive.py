@@ -1,4 +1,7 @@
-"""An archive behind DICOMweb: QIDO-RS to list, WADO-RS to fetch, STOW-RS to store; what may pass is tried again, what may not is one sentence."""
+"""An archive behind DICOMweb: QIDO-RS to list, WADO-RS to fetch, STOW-RS to store.
+
+What may pass is tried again, what may not is one sentence.
+"""
 
 from __future__ import annotations
 
@@ -72,8 +75,16 @@ class Archive:
         address = checked_address(url)
         self.host = urlsplit(address).netloc
         self._session = session_of()
-        self._client = DICOMwebClient(address, session=self._session, chunk_size=WHOLE_BODY, permissive_uid=True, timeout=TIMEOUT_S)
-        self._client.set_http_retry_params(retry=False)  # its own tries know no dropped connection and send an empty body the second time
+        self._client = DICOMwebClient(
+            address,
+            session=self._session,
+            chunk_size=WHOLE_BODY,
+            permissive_uid=True,
+            timeout=TIMEOUT_S,
+        )
+        self._client.set_http_retry_params(
+            retry=False
+        )  # its own tries know no dropped connection and send an empty body the second time
         self._reached = False
 
     def close(self) -> None:
@@ -81,19 +92,33 @@ class Archive:
         self._session.close()
 
     def series_of(self, study: str) -> dict[str, str]:
-        """SeriesInstanceUID -> modality of every series of a study; empty where there is no such study.
+        """SeriesInstanceUID -> modality of every series of a study.
+
+        Empty where there is no such study.
 
         Raises:
             DfdError: the archive does not answer as it should.
         """
         asked = f"the series of study {study}"
-        found = self._listed(asked, lambda offset: self._client.search_for_series(study, offset=offset, fields=["Modality"]), _SERIES_UID)
+        found = self._listed(
+            asked,
+            lambda offset: self._client.search_for_series(
+                study, offset=offset, fields=["Modality"]
+            ),
+            _SERIES_UID,
+        )
         return {uid: _text(entry, _MODALITY) for uid, entry in found}
 
     def instances_of(self, study: str, series: str) -> list[Instance]:
         """The objects of a series."""
         asked = f"the images of series {series}"
-        found = self._listed(asked, lambda offset: self._client.search_for_instances(study, series, offset=offset, fields=["SOPClassUID"]), _SOP_UID)
+        found = self._listed(
+            asked,
+            lambda offset: self._client.search_for_instances(
+                study, series, offset=offset, fields=["SOPClassUID"]
+            ),
+            _SOP_UID,
+        )
         return [Instance(series, uid, _text(entry, _SOP_CLASS)) for uid, entry in found]
 
     def fetch(self, study: str, instance: Instance) -> Dataset:
@@ -111,7 +136,10 @@ class Archive:
 
         found = self._tried(f"image {instance.uid}", retrieve)
         if str(found.get("SOPInstanceUID")) != instance.uid:
-            raise RemoteError(f"the archive at {self.host} sent another image than {instance.uid}; ask who runs it")
+            raise RemoteError(
+                f"the archive at {self.host} sent another image than {instance.uid}; ask who "
+                "runs it"
+            )
         return found
 
     def store(self, study: str, results: Sequence[Dataset]) -> None:
@@ -121,15 +149,23 @@ class Archive:
             DfdError: the archive did not take all of them.
         """
         # Trying again is safe: the identifiers of results follow from their content.
-        answer = self._tried("the request to store results", lambda: self._client.store_instances(results, study))
+        answer = self._tried(
+            "the request to store results", lambda: self._client.store_instances(results, study)
+        )
         refused = len(answer.get("FailedSOPSequence") or [])
         if refused:
             raise RemoteError(
-                f"the archive at {self.host} refused {refused} of {len(results)} results; ask who runs it whether it takes SR, maps and SEG"
+                f"the archive at {self.host} refused {refused} of {len(results)} results; ask "
+                "who runs it whether it takes SR, maps and SEG"
             )
 
-    def _listed(self, asked: str, search: Callable[[int], object], key: str) -> list[tuple[str, Mapping[str, Any]]]:
-        """All entries of a listing, page by page, each UID once: archives cut long lists, and some ignore the offset."""
+    def _listed(
+        self, asked: str, search: Callable[[int], object], key: str
+    ) -> list[tuple[str, Mapping[str, Any]]]:
+        """All entries of a listing, page by page, each UID once.
+
+        Archives cut long lists, and some ignore the offset.
+        """
         found: dict[str, Mapping[str, Any]] = {}
         while True:
             try:
@@ -153,7 +189,8 @@ class Archive:
 
         Raises:
             RemoteError: it will not pass.
-            InterruptedRunError: the archive answered before, or says that it is busy, and ``ATTEMPTS`` tries failed.
+            InterruptedRunError: the archive answered before, or says that it is busy, and
+                ``ATTEMPTS`` tries failed.
         """
         wait = FIRST_WAIT_S
         for left in range(ATTEMPTS - 1, -1, -1):
@@ -163,7 +200,11 @@ class Archive:
             except requests.exceptions.HTTPError as error:
                 self._reached = True
                 delay = self._after(asked, error, wait)
-            except (requests.exceptions.SSLError, requests.exceptions.TooManyRedirects, requests.exceptions.InvalidJSONError) as error:
+            except (
+                requests.exceptions.SSLError,
+                requests.exceptions.TooManyRedirects,
+                requests.exceptions.InvalidJSONError,
+            ) as error:
                 raise self._hopeless(error) from None
             except (requests.exceptions.RequestException, ConnectionError) as error:
                 delay = wait
@@ -174,41 +215,74 @@ class Archive:
                 self._reached = True
                 return answer
             if left:
-                logger.info("%s did not come from %s; it is asked for again in %.0f s (%d tries left)", asked, self.host, delay, left)
+                logger.info(
+                    "%s did not come from %s; it is asked for again in %.0f s (%d tries left)",
+                    asked,
+                    self.host,
+                    delay,
+                    left,
+                )
                 time.sleep(delay)
                 wait = min(2.0 * wait, LONGEST_WAIT_S)
         raise self._gave_up(asked)
 
     def _after(self, asked: str, error: requests.exceptions.HTTPError, wait: float) -> float:
-        """Seconds until the next try after an answer that is an error; raised where another try would not help."""
-        status, headers = (0, {}) if error.response is None else (error.response.status_code, error.response.headers)
+        """Seconds until the next try after an answer that is an error.
+
+        Raised where another try would not help.
+        """
+        status, headers = (
+            (0, {})
+            if error.response is None
+            else (error.response.status_code, error.response.headers)
+        )
         if status in TRANSIENT:
             told = headers.get("Retry-After", "")
             return min(max(wait, float(told)), LONGEST_WAIT_S) if told.isdigit() else wait
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            message = f"the archive at {self.host} does not let this user in ({status}); set {USER} and {PASSWORD}, or {TOKEN}"
+            message = (
+                f"the archive at {self.host} does not let this user in ({status}); set {USER} and "
+                f"{PASSWORD}, or {TOKEN}"
+            )
             raise RemoteError(message) from None
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise _NotThereError(f"the archive at {self.host} does not have {asked} ({status}); check address and identifiers") from None
-        raise RemoteError(f"the archive at {self.host} answered {asked} with the error {status}; ask who runs it") from None
+            raise _NotThereError(
+                f"the archive at {self.host} does not have {asked} ({status}); check address "
+                "and identifiers"
+            ) from None
+        raise RemoteError(
+            f"the archive at {self.host} answered {asked} with the error {status}; ask who runs it"
+        ) from None
 
     def _hopeless(self, error: requests.exceptions.RequestException) -> DfdError:
         if isinstance(error, requests.exceptions.SSLError):
-            return RemoteError(f"the certificate of {self.host} cannot be verified; name the certificates of who signed it in {CA}")
+            return RemoteError(
+                f"the certificate of {self.host} cannot be verified; name the certificates of "
+                f"who signed it in {CA}"
+            )
         if isinstance(error, requests.exceptions.TooManyRedirects):
-            return RemoteError(f"{self.host} sends requests on to another address, which is not followed; give that address")
+            return RemoteError(
+                f"{self.host} sends requests on to another address, which is not followed; "
+                "give that address"
+            )
         return self._no_dicomweb()
 
     def _no_dicomweb(self) -> RemoteError:
-        return RemoteError(f"{self.host} does not answer as a DICOMweb service does; check the address (Orthanc: http://HOST:8042/dicom-web)")
+        return RemoteError(
+            f"{self.host} does not answer as a DICOMweb service does; check the address "
+            "(Orthanc: http://HOST:8042/dicom-web)"
+        )
 
     def _gave_up(self, asked: str) -> DfdError:
         if self._reached:
             told = (
-                f"the archive at {self.host} broke off or was busy while {asked} was asked for, {ATTEMPTS} times; nothing of it was kept: run again"
+                f"the archive at {self.host} broke off or was busy while {asked} was asked for, "
+                f"{ATTEMPTS} times; nothing of it was kept: run again"
             )
             return InterruptedRunError(told)
-        return RemoteError(f"the archive at {self.host} cannot be reached; check the address and whether it runs")
+        return RemoteError(
+            f"the archive at {self.host} cannot be reached; check the address and whether it runs"
+        )
 
 
 class _NotThereError(RemoteError):
@@ -223,9 +297,24 @@ def _text(entry: Mapping[str, Any], tag: str) -> str:
 
 
 def _is_whole(found: Dataset) -> bool:
-    """False where an uncompressed image has fewer pixels than it announces: a multipart answer may end early without an error."""
+    """False where an uncompressed image has fewer pixels than it announces.
+
+    A multipart answer may end early without an error.
+    """
     if found.file_meta.TransferSyntaxUID.is_compressed or "Rows" not in found:
         return True
-    pixels = next((found[word].value for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if word in found), b"")
-    announced = int(found.Rows) * int(found.Columns) * int(found.get("NumberOfFrames") or 1) * int(found.get("SamplesPerPixel") or 1)
+    pixels = next(
+        (
+            found[word].value
+            for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+            if word in found
+        ),
+        b"",
+    )
+    announced = (
+        int(found.Rows)
+        * int(found.Columns)
+        * int(found.get("NumberOfFrames") or 1)
+        * int(found.get("SamplesPerPixel") or 1)
+    )
     return len(pixels) * 8 >= announced * int(found.BitsAllocated)

@@ -29,18 +29,24 @@ logger = logging.getLogger(__name__)
 def score(settings: ScoreSettings, study: RemoteStudy) -> list[Finding]:
     """Fetch a study, score it, and store DICOM results back where ``study.store`` says so.
 
-    ``settings.data`` is not used: the slices lie in a folder that is private to the user and gone afterwards, each named by its SOPInstanceUID.
+    ``settings.data`` is not used: the slices lie in a folder that is private to the user and gone
+    afterwards, each named by its SOPInstanceUID.
 
     Raises:
-        DfdError: the archive or the study cannot be used; nothing was written then, but for results that could not be stored.
+        DfdError: the archive or the study cannot be used; nothing was written then, but for results
+            that could not be stored.
     """
     for uid in (study.study, *study.series):
         if not is_uid(uid):
-            raise UsageError(f"{uid!r} is no UID: digits and dots are needed, as in 1.2.840.113619.2")
+            raise UsageError(
+                f"{uid!r} is no UID: digits and dots are needed, as in 1.2.840.113619.2"
+            )
     if study.store:
         from dfd.outputs import dicom
 
-        settings = dataclasses.replace(settings, dicom=True)  # refused at once where the run is anonymous
+        settings = dataclasses.replace(
+            settings, dicom=True
+        )  # refused at once where the run is anonymous
         dicom.require()
     with closing(Archive(study.url)) as archive, fetched(archive, study) as folder:
         output = settings.output_dir or choose_output_dir(None, _places())
@@ -52,7 +58,9 @@ def score(settings: ScoreSettings, study: RemoteStudy) -> list[Finding]:
 
 @contextmanager
 def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
-    """A folder with the CT and MR slices of a study as ``SERIES/INSTANCE.dcm``, while the block runs.
+    """A folder with the CT and MR slices of a study as ``SERIES/INSTANCE.dcm``.
+
+    While the block runs.
 
     Raises:
         DfdError: the study cannot be fetched as a whole.
@@ -61,31 +69,56 @@ def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
     with _private_folder() as name:
         folder = Path(name)
         for instance in progress(instances, "fetching slices"):
-            _keep(archive.fetch(study.study, instance), folder / instance.series / f"{instance.uid}.dcm")
-        logger.info("%d slices of %d series fetched from %s", len(instances), len({each.series for each in instances}), archive.host)
+            _keep(
+                archive.fetch(study.study, instance),
+                folder / instance.series / f"{instance.uid}.dcm",
+            )
+        logger.info(
+            "%d slices of %d series fetched from %s",
+            len(instances),
+            len({each.series for each in instances}),
+            archive.host,
+        )
         yield folder
 
 
 def wanted(archive: Archive, study: RemoteStudy) -> list[Instance]:
-    """The images of the study that a model may exist for; reports, maps and results of earlier runs stay where they are.
+    """The images of the study that a model may exist for.
+
+    Reports, maps and results of earlier runs stay where they are.
 
     Raises:
         RemoteError: no such study or series, or no such image in it.
     """
     there = archive.series_of(study.study)
     if not there:
-        raise RemoteError(f"the archive at {archive.host} has no study {study.study}, or the study is empty; check the identifier")
+        raise RemoteError(
+            f"the archive at {archive.host} has no study {study.study}, or the study is "
+            "empty; check the identifier"
+        )
     missing = [uid for uid in study.series if uid not in there]
     if missing:
-        raise RemoteError(f"study {study.study} has no series {missing[0]}; it has {len(there)}: check the identifier")
+        raise RemoteError(
+            f"study {study.study} has no series {missing[0]}; it has {len(there)}: check the "
+            "identifier"
+        )
     classes = {uid for modality in MODALITIES.values() for uid in modality.sop_classes} | {""}
     modalities = {modality.dicom_modality for modality in MODALITIES.values()} | {""}
     chosen = study.series or [uid for uid, modality in there.items() if modality in modalities]
-    found = [each for uid in chosen for each in archive.instances_of(study.study, uid) if each.sop_class in classes]
+    found = [
+        each
+        for uid in chosen
+        for each in archive.instances_of(study.study, uid)
+        if each.sop_class in classes
+    ]
     if not found:
-        kinds = ", ".join(sorted(filter(None, {there[uid] for uid in (study.series or there)}))) or "nothing"
+        kinds = (
+            ", ".join(sorted(filter(None, {there[uid] for uid in (study.series or there)})))
+            or "nothing"
+        )
         raise RemoteError(
-            f"study {study.study} has no {' or '.join(sorted(filter(None, modalities)))} images where they were sought; it holds {kinds}"
+            f"study {study.study} has no {' or '.join(sorted(filter(None, modalities)))} "
+            f"images where they were sought; it holds {kinds}"
         )
     return found
 
@@ -95,7 +128,10 @@ def _private_folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="dfd-")
     except OSError as error:
-        raise OutputError(f"no folder for the study can be made ({error.strerror}); set TMPDIR to one that can be written") from error
+        raise OutputError(
+            f"no folder for the study can be made ({error.strerror}); set TMPDIR to one that "
+            "can be written"
+        ) from error
 
 
 def _keep(image: Dataset, path: Path) -> None:
@@ -107,7 +143,8 @@ def _keep(image: Dataset, path: Path) -> None:
         os.utime(path, (stamp, stamp))
     except OSError as error:
         raise OutputError(
-            f"the study cannot be kept in {path.parent.parent} for the time of the run: {error.strerror}; make room or set TMPDIR"
+            f"the study cannot be kept in {path.parent.parent} for the time of the run: "
+            f"{error.strerror}; make room or set TMPDIR"
         ) from error
 
 
@@ -126,6 +163,8 @@ def _store(archive: Archive, study: RemoteStudy, output: Path) -> None:
 
     results = dicom.read_back(output, study.study)
     if not results:
-        raise RemoteError(f"no DICOM results could be made, so nothing was stored; {output / 'run.log'} says why")
+        raise RemoteError(
+            f"no DICOM results could be made, so nothing was stored; {output / 'run.log'} says why"
+        )
     archive.store(study.study, results)
     logger.info("%d DICOM results stored in %s", len(results), archive.host)

@@ -12,15 +12,27 @@ from dfd.alterations.material import detail, grain, unit
 from dfd.alterations.shapes import draw_share
 
 SIZE = 64
-EVERY = pytest.mark.parametrize("alteration", [*ADDED, *dict.fromkeys(REPLACED)], ids=lambda each: each.__name__)
+EVERY = pytest.mark.parametrize(
+    "alteration", [*ADDED, *dict.fromkeys(REPLACED)], ids=lambda each: each.__name__
+)
 
 
 def material(seed: int = 0, step: float = 0.05) -> Material:
     rng = np.random.default_rng(seed)
     pixels, donor, above = (
-        np.rint((gaussian_filter(rng.normal(size=(SIZE, SIZE)), 0.6) * 2.0 + 5.0) / step).astype(np.float32) * np.float32(step) for _ in range(3)
+        np.rint((gaussian_filter(rng.normal(size=(SIZE, SIZE)), 0.6) * 2.0 + 5.0) / step).astype(
+            np.float32
+        )
+        * np.float32(step)
+        for _ in range(3)
     )
-    return Material(pixels, donor, above, step, paint=lambda given, share: np.where(share > 0.02, 5.0, given).astype(np.float32))
+    return Material(
+        pixels,
+        donor,
+        above,
+        step,
+        paint=lambda given, share: np.where(share > 0.02, 5.0, given).astype(np.float32),
+    )
 
 
 def share_in_the_middle() -> np.ndarray:
@@ -42,14 +54,20 @@ def test_an_alteration_changes_the_grain_and_leaves_its_material_alone(alteratio
 
 @EVERY
 def test_the_seed_decides(alteration):
-    first, second = (alteration(material(), share_in_the_middle(), np.random.default_rng(5)) for _ in range(2))
+    first, second = (
+        alteration(material(), share_in_the_middle(), np.random.default_rng(5)) for _ in range(2)
+    )
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("alteration", ADDED, ids=lambda each: each.__name__)
 def test_added_noise_has_a_strength_in_shares_of_the_grain(alteration):
     given, share = material(), share_in_the_middle()
-    strengths = [(alteration(given, share, np.random.default_rng(seed)) - given.pixels).std() / grain(given.pixels, share) for seed in range(20)]
+    strengths = [
+        (alteration(given, share, np.random.default_rng(seed)) - given.pixels).std()
+        / grain(given.pixels, share)
+        for seed in range(20)
+    ]
     assert 0.25 < min(strengths) < max(strengths) < 2.6
 
 
@@ -57,12 +75,18 @@ def test_a_round_trip_smooths_and_keeps_what_is_coarse():
     given = material().pixels
     back = grid.round_trip(given, np.random.default_rng(1))
     assert detail(back, 0.8).std() < detail(given, 0.8).std()
-    assert np.abs(gaussian_filter(back, 4.0) - gaussian_filter(given, 4.0))[12:-12, 12:-12].mean() < 0.1
+    assert (
+        np.abs(gaussian_filter(back, 4.0) - gaussian_filter(given, 4.0))[12:-12, 12:-12].mean()
+        < 0.1
+    )
 
 
 def test_between_slices_lies_between_them():
     given = material()
-    mixed = [grid.between_slices(given, share_in_the_middle(), np.random.default_rng(seed)) for seed in range(12)]
+    mixed = [
+        grid.between_slices(given, share_in_the_middle(), np.random.default_rng(seed))
+        for seed in range(12)
+    ]
     assert min(each.std() for each in mixed) < 0.85 * given.pixels.std()
 
 
@@ -75,7 +99,11 @@ def test_outside_the_edit_not_one_value_changes(monkeypatch):
         difference = np.abs(altered.pixels - given.pixels)[untouched]
         # Up to 2 % of the edit reaches beyond what counts as edited.
         assert difference.size == 0 or np.quantile(difference, 0.5) < 1e-5
-        assert (altered.kind == "") == (not altered.label.any() and altered.counted.all() and np.allclose(altered.pixels, given.pixels, atol=1e-5))
+        assert (altered.kind == "") == (
+            not altered.label.any()
+            and altered.counted.all()
+            and np.allclose(altered.pixels, given.pixels, atol=1e-5)
+        )
 
 
 def test_labels_name_one_form_and_leave_the_soft_edge_out():

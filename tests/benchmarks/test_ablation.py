@@ -1,4 +1,7 @@
-"""The ablation: every variant is judged by the other patients alone, and a variant without a part really lacks it."""
+"""The ablation: every variant is judged by the other patients alone.
+
+And a variant without a part really lacks it.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,26 @@ KINDS = {ADVERSARIAL: "white noise 0.6 x residual", COPY_MOVE: "copy-move, feath
 FORMS = {form: [kind] for form, kind in KINDS.items()}
 
 
-def row(patient: str, kind: str, rng: np.random.Generator, level: float = 1.0, **more: float) -> dict[str, Any]:
-    base = dict(zip((*OFFERED, "neighbours"), level * rng.gamma(9.0, 0.11, 1 + len(OFFERED)), strict=True))
+def row(
+    patient: str, kind: str, rng: np.random.Generator, level: float = 1.0, **more: float
+) -> dict[str, Any]:
+    base = dict(
+        zip((*OFFERED, "neighbours"), level * rng.gamma(9.0, 0.11, 1 + len(OFFERED)), strict=True)
+    )
     said = {family: value + more.get(family, 0.0) for family, value in base.items()}
     windows = (rng.normal(size=(3, len(MEASURES))) + level + more.get("noise", 0.0)).tolist()
-    kept = {variants.NO_HEAD: {"noise": said["noise"], "synthesis": said["noise"]}, variants.WINDOWS: windows}
+    kept = {
+        variants.NO_HEAD: {"noise": said["noise"], "synthesis": said["noise"]},
+        variants.WINDOWS: windows,
+    }
     free = {family: said[family] for family in OFFERED}
-    return {"patient": patient, "kind": kind, "curve": "", "statistics": said, variants.KEY: {**kept, variants.NO_NETWORK: free}}
+    return {
+        "patient": patient,
+        "kind": kind,
+        "curve": "",
+        "statistics": said,
+        variants.KEY: {**kept, variants.NO_NETWORK: free},
+    }
 
 
 def rows_of(levels: dict[str, float], times: int = 1) -> list[dict[str, Any]]:
@@ -36,20 +52,32 @@ def rows_of(levels: dict[str, float], times: int = 1) -> list[dict[str, Any]]:
     for patient, level in levels.items():
         told += [row(patient, GENUINE, rng, level) for _ in range(30 * times)]
         told += [row(patient, KINDS[ADVERSARIAL], rng, level, noise=2.0) for _ in range(10 * times)]
-        told += [row(patient, KINDS[COPY_MOVE], rng, level, copy_move=2.0) for _ in range(10 * times)]
+        told += [
+            row(patient, KINDS[COPY_MOVE], rng, level, copy_move=2.0) for _ in range(10 * times)
+        ]
     return told
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_a_patient_is_judged_without_rows_of_his_own(variant: ablation.Variant) -> None:
-    """What is said of ``a`` must not move when the genuine rows of ``a`` change beyond recognition, and must when those of ``b`` do."""
+    """What is said of ``a`` must not move when the genuine rows of ``a`` change beyond recognition.
+
+    And must when those of ``b`` do.
+    """
     plain, rng = rows_of({"a": 1.0, "b": 1.0, "c": 1.0}), np.random.default_rng(9)
 
     def strange(who: str) -> list[dict[str, Any]]:
-        return [row(who, GENUINE, rng, 7.0) if one["patient"] == who and one["kind"] == GENUINE else one for one in plain]
+        return [
+            row(who, GENUINE, rng, 7.0) if one["patient"] == who and one["kind"] == GENUINE else one
+            for one in plain
+        ]
 
     def of_a(rows: list[dict[str, Any]]) -> list[float]:
-        return [one[SCORE] for one in ablation.scored(rows, variant) if one["patient"] == "a" and one["kind"] != GENUINE]
+        return [
+            one[SCORE]
+            for one in ablation.scored(rows, variant)
+            if one["patient"] == "a" and one["kind"] != GENUINE
+        ]
 
     before = of_a(plain)
     assert len(before) == 20
@@ -65,7 +93,10 @@ def test_a_single_patient_has_nobody_to_be_judged_by() -> None:
 
 
 def test_a_form_is_lost_with_the_family_that_finds_it() -> None:
-    told = {one["variant"]: one["forms"] for one in ablation.lines(rows_of({"a": 1.0, "b": 1.0, "c": 1.0}, 6), FORMS, draws=20)}
+    told = {
+        one["variant"]: one["forms"]
+        for one in ablation.lines(rows_of({"a": 1.0, "b": 1.0, "c": 1.0}, 6), FORMS, draws=20)
+    }
     assert told["copy_move alone"][COPY_MOVE]["auc"] > 0.95
     assert told["without copy_move"][COPY_MOVE]["auc"] == pytest.approx(0.5, abs=0.1)
     assert told["without copy_move"][ADVERSARIAL]["auc"] > 0.8
@@ -73,21 +104,34 @@ def test_a_form_is_lost_with_the_family_that_finds_it() -> None:
     assert told["without self-reference"][ADVERSARIAL]["auc"] > 0.8
     low, high = told[ablation.WHOLE][ADVERSARIAL]["auc interval"]
     assert low <= told[ablation.WHOLE][ADVERSARIAL]["auc"] <= high
-    assert ablation.WHOLE in ablation.markdown([{"variant": name, "forms": forms} for name, forms in told.items()])
+    assert ablation.WHOLE in ablation.markdown(
+        [{"variant": name, "forms": forms} for name, forms in told.items()]
+    )
 
 
 def test_rows_without_variants_are_left_out_of_their_lines() -> None:
-    old = [{key: value for key, value in one.items() if key != variants.KEY} for one in rows_of({"a": 1.0, "b": 1.0})]
-    told = {one["variant"]: one["forms"][ADVERSARIAL] for one in ablation.lines(old, FORMS, draws=5)}
+    old = [
+        {key: value for key, value in one.items() if key != variants.KEY}
+        for one in rows_of({"a": 1.0, "b": 1.0})
+    ]
+    told = {
+        one["variant"]: one["forms"][ADVERSARIAL] for one in ablation.lines(old, FORMS, draws=5)
+    }
     assert math.isfinite(told[ablation.WHOLE]["auc"])
-    for name in ("without the head", "without self-reference", "without the network, on the same edits"):
+    for name in (
+        "without the head",
+        "without self-reference",
+        "without the network, on the same edits",
+    ):
         assert math.isnan(told[name]["auc"])
         assert told[name]["families"] == 0
 
 
 def test_a_family_that_nobody_has_plays_no_part() -> None:
     genuine = [[{"noise": 1.0, "copy_move": math.nan}, {"noise": 2.0}], [{"noise": 1.5}]]
-    assert crossfit.scores([{"noise": 3.0, "copy_move": 99.0}], genuine) == crossfit.scores([{"noise": 3.0}], genuine)
+    assert crossfit.scores([{"noise": 3.0, "copy_move": 99.0}], genuine) == crossfit.scores(
+        [{"noise": 3.0}], genuine
+    )
     assert math.isnan(crossfit.scores([{"copy_move": 99.0}], genuine)[0])
 
 
@@ -99,13 +143,17 @@ def examined() -> SliceEvidence:
     odds = rng.normal(size=(2, 160, 160)).astype(np.float32)
     odds[:, 60:90, 60:90] += 9.0
     mean, spread = np.full_like(z, 40.0), np.full_like(z, 20.0)
-    return SliceEvidence(Prediction(mean, spread, z, np.ones(z.shape, dtype=bool), 20.0, odds), MODALITIES["ct_lung"])
+    return SliceEvidence(
+        Prediction(mean, spread, z, np.ones(z.shape, dtype=bool), 20.0, odds), MODALITIES["ct_lung"]
+    )
 
 
 def test_without_the_head_is_what_a_network_without_one_gives(examined: SliceEvidence) -> None:
     region = Region(75.0, 75.0, 12.0)
     found = variants.headless(region, examined.windows(12.0))
-    bare = SliceEvidence(replace(examined.prediction, log_odds=None), examined.modality).measure(region)
+    bare = SliceEvidence(replace(examined.prediction, log_odds=None), examined.modality).measure(
+        region
+    )
     whole = examined.measure(region)
     for with_head, without in zip(whole, bare, strict=True):
         if without.family in found:

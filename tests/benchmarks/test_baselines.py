@@ -1,4 +1,7 @@
-"""Each rival finds what it should find, says NaN where it cannot tell, and learns so that it can be stopped and go on."""
+"""Each rival finds what it should find, says NaN where it cannot tell.
+
+And learns so that it can be stopped and go on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,17 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import baselines, sides
-from benchmarks.baselines import BASELINES, SliceView, back_in_time, co_occurrence, cost, feature_memory, lessons, state, train
+from benchmarks.baselines import (
+    BASELINES,
+    SliceView,
+    back_in_time,
+    co_occurrence,
+    cost,
+    feature_memory,
+    lessons,
+    state,
+    train,
+)
 from benchmarks.baselines.base import region_mask
 from benchmarks.baselines.lessons import Denoising
 from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
@@ -34,7 +47,9 @@ def pixels_of(modality, seed=7):
     """A round body of even tissue with noise, nothing measured around it."""
     noise = gaussian_filter(np.random.default_rng(seed).normal(size=(SIDE, SIDE)), 0.6) * 40
     level, outside = (400.0, 0.0) if modality.relative else (40.0, -1000.0)
-    return np.where(disk(SIDE, SIDE, (80, 80), 70), np.rint(level + noise), outside).astype(np.float32)
+    return np.where(disk(SIDE, SIDE, (80, 80), 70), np.rint(level + noise), outside).astype(
+        np.float32
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +60,9 @@ def network():
 
 def view_of(pixels, network, name="ct_lung"):
     modality = MODALITIES[name]
-    return SliceView(pixels, predict_slice(pixels, network, modality), network, modality, sides.SEED)
+    return SliceView(
+        pixels, predict_slice(pixels, network, modality), network, modality, sides.SEED
+    )
 
 
 def scans_of(name, number=3):
@@ -54,7 +71,14 @@ def scans_of(name, number=3):
         ref = SliceRef(Path(f"{seed}.dcm"))
         pixels = pixels_of(MODALITIES[name], seed)
         facts = ScanFacts(modality=MODALITIES[name].dicom_modality, spacing_mm=(1.7, 1.7))
-        made.append(Scan(Listed(f"p{seed}", "s", "scanner", "kernel", (ref,)), Slice(ref, facts, pixels, np.isfinite(pixels)), pixels, name))
+        made.append(
+            Scan(
+                Listed(f"p{seed}", "s", "scanner", "kernel", (ref,)),
+                Slice(ref, facts, pixels, np.isfinite(pixels)),
+                pixels,
+                name,
+            )
+        )
     return made
 
 
@@ -76,7 +100,12 @@ def learn(name, network, rng):
     modality = MODALITIES[name]
     memory = feature_memory.fit([scan.pixels for scan in scans_of(name)], network, modality, rng)
     for kind in train.names_of(name):
-        state.save(kind, name, ["p0"], memory if kind == feature_memory.STATE else NoisePredictor().state_dict())
+        state.save(
+            kind,
+            name,
+            ["p0"],
+            memory if kind == feature_memory.STATE else NoisePredictor().state_dict(),
+        )
 
 
 def numbers(name, view, places, radius=RADIUS):
@@ -94,7 +123,9 @@ def within(edited, genuine):
 
 EDITS = {
     "plain inpainting error": lambda pixels: pixels + 150,
-    "local noise variance": lambda pixels: pixels + np.random.default_rng(3).normal(size=pixels.shape) * 40,
+    "local noise variance": lambda pixels: (
+        pixels + np.random.default_rng(3).normal(size=pixels.shape) * 40
+    ),
     "Splicebuster-like": lambda pixels: gaussian_filter(pixels, 1.0),
     "PatchCore-like": lambda pixels: pixels + 300 * (np.indices(pixels.shape).sum(axis=0) // 3 % 2),
 }
@@ -112,7 +143,10 @@ def test_each_finds_what_it_should_find(name, network, folder, rng):
 def test_too_little_noise_counts_like_too_much(network):
     pixels = pixels_of(MODALITIES["ct_lung"])
     smooth = view_of(within(gaussian_filter(pixels, 1.0), pixels), network)
-    assert numbers("local noise variance", smooth, [CENTRE])[0] > numbers("local noise variance", view_of(pixels, network), GENUINE).max()
+    assert (
+        numbers("local noise variance", smooth, [CENTRE])[0]
+        > numbers("local noise variance", view_of(pixels, network), GENUINE).max()
+    )
 
 
 def test_a_reverse_step_takes_away_what_is_no_genuine_patch():
@@ -125,16 +159,22 @@ def test_a_reverse_step_takes_away_what_is_no_genuine_patch():
     image = 0.01 * np.random.default_rng(5).normal(size=(SIDE, SIDE)).astype(np.float32)
     image = within(3 * image, image)
     prepared = back_in_time.Prepared(image, np.ones(image.shape, dtype=bool), grain, 96)
-    assert back_in_time.measure(prepared, CENTRE, RADIUS) > 5 * max(back_in_time.measure(prepared, place, RADIUS) for place in GENUINE)
+    assert back_in_time.measure(prepared, CENTRE, RADIUS) > 5 * max(
+        back_in_time.measure(prepared, place, RADIUS) for place in GENUINE
+    )
     for corner in ((0, 159), (159, 159), (3, 80)):
         assert np.isnan(back_in_time.measure(prepared, corner, RADIUS)) == (corner != (3, 80))
 
 
 def test_a_reverse_step_that_knows_the_noise_gives_the_image_back():
-    clean = torch.from_numpy(np.linspace(-0.5, 0.5, 96 * 96, dtype=np.float32).reshape(1, 1, 96, 96))
+    clean = torch.from_numpy(
+        np.linspace(-0.5, 0.5, 96 * 96, dtype=np.float32).reshape(1, 1, 96, 96)
+    )
     noise = torch.randn(clean.shape)
     kept = kept_shares()[back_in_time.STEP]
-    again = back_in_time.reversed_once(kept.sqrt() * clean + (1 - kept).sqrt() * noise, lambda patch, steps: noise)
+    again = back_in_time.reversed_once(
+        kept.sqrt() * clean + (1 - kept).sqrt() * noise, lambda patch, steps: noise
+    )
     torch.testing.assert_close(again, clean, rtol=0, atol=1e-5)
 
 
@@ -142,7 +182,10 @@ def test_the_published_window_cuts_parenchyma_away_and_the_other_does_not():
     lung = np.full((96, 96), -850.0, dtype=np.float32)
     lung[::2] = -800.0
     windows = [back_in_time.VARIANTS["ct_lung", name] for name in ("btd", "btd_unclipped")]
-    assert [float(np.ptp(back_in_time.shown(lung, MODALITIES["ct_lung"], window)[0])) > 0 for window in windows] == [False, True]
+    assert [
+        float(np.ptp(back_in_time.shown(lung, MODALITIES["ct_lung"], window)[0])) > 0
+        for window in windows
+    ] == [False, True]
 
 
 @pytest.mark.parametrize("modality", MODALITY_NAMES)
@@ -172,7 +215,9 @@ def test_the_table_is_complete():
     assert len(BASELINES) == 7
     assert all(baseline.source for baseline in BASELINES.values())
     learned = {(modality, name) for modality in MODALITIES for name in train.names_of(modality)}
-    assert learned == set(back_in_time.VARIANTS) | {(modality, feature_memory.STATE) for modality in MODALITIES}
+    assert learned == set(back_in_time.VARIANTS) | {
+        (modality, feature_memory.STATE) for modality in MODALITIES
+    }
     assert "BTD-like without clip" not in baselines.offered(MODALITIES["mri_chest"])
 
 
@@ -182,7 +227,13 @@ def test_what_has_not_learned_is_not_ready_and_says_how_to_teach_it(network, fol
     view = view_of(pixels_of(modality), network)
     for name, baseline in BASELINES.items():
         if baseline.state:
-            with pytest.raises(UsageError, match=f"is not there; make it with `python -m .*train --modality ct_lung --name {baseline.state}`"):
+            with pytest.raises(
+                UsageError,
+                match=(
+                    "is not there; make it with `python -m .*train --modality ct_lung --name "
+                    f"{baseline.state}`"
+                ),
+            ):
                 numbers(name, view, [])
 
 
@@ -196,7 +247,9 @@ def test_a_state_of_another_program_is_refused(network, folder, rng):
         BASELINES["BTD-like"].prepare(view)
     learn("ct_lung", network, rng)
     torch.manual_seed(2)
-    other = dataclasses.replace(view, network=MaskedPredictor(channels=(4, 4, 4, 4), filters=2).eval())
+    other = dataclasses.replace(
+        view, network=MaskedPredictor(channels=(4, 4, 4, 4), filters=2).eval()
+    )
     with pytest.raises(UsageError, match="was made with another network"):
         BASELINES["PatchCore-like"].prepare(other)
 
@@ -206,12 +259,18 @@ def test_a_random_number_is_of_seed_slice_and_place(network):
     drawn = numbers("random", view, GENUINE)
     assert len(set(drawn)) == len(GENUINE)
     np.testing.assert_array_equal(drawn, numbers("random", view, GENUINE))
-    for other in (dataclasses.replace(view, seed=1), dataclasses.replace(view, pixels=view.pixels + 1)):
+    for other in (
+        dataclasses.replace(view, seed=1),
+        dataclasses.replace(view, pixels=view.pixels + 1),
+    ):
         assert not (drawn == numbers("random", other, GENUINE)).any()
 
 
 def test_values_that_are_only_clipped_do_not_hide_a_region(network):
-    """Noisy lung reaches the floor in a tenth of its pixels, which are not measurements; what is not finite spoils its neighbours as well."""
+    """Noisy lung reaches the floor in a tenth of its pixels, which are not measurements.
+
+    What is not finite spoils its neighbours as well.
+    """
     pixels = pixels_of(MODALITIES["ct_lung"])
     speckled = np.random.default_rng(3).random(pixels.shape) < 0.1
     view = view_of(np.where(speckled, -1000.0, pixels).astype(np.float32), network)
@@ -232,7 +291,9 @@ def test_codes_are_folded_and_turn_with_the_slice(rng):
 def test_a_coreset_is_spread_out(rng):
     crowd = rng.normal(size=(200, 4)) * 0.01
     apart = np.eye(4) * 5
-    chosen = feature_memory.coreset(torch.from_numpy(np.concatenate([crowd, apart]).astype(np.float32)), 6, rng)
+    chosen = feature_memory.coreset(
+        torch.from_numpy(np.concatenate([crowd, apart]).astype(np.float32)), 6, rng
+    )
     assert set(range(200, 204)) <= set(chosen.tolist())
 
 
@@ -240,13 +301,20 @@ def test_features_stand_where_their_pixels_are(network):
     image = np.zeros((64, 72), dtype=np.float32)
     marked = image.copy()
     marked[20:24, 40:44] = 50.0
-    changed = (feature_memory.features(marked, network) - feature_memory.features(image, network)).abs().sum(dim=0)
+    changed = (
+        (feature_memory.features(marked, network) - feature_memory.features(image, network))
+        .abs()
+        .sum(dim=0)
+    )
     assert changed.shape == (16, 18)
     row, column = np.unravel_index(int(changed.argmax()), changed.shape)
     assert (abs(row - 5), abs(column - 10)) <= (1, 1)
 
 
-@pytest.mark.parametrize(("centre", "is_there"), [((20, 20), True), ((0, 20), False), ((4, 20), True), ((-30, 20), False)])
+@pytest.mark.parametrize(
+    ("centre", "is_there"),
+    [((20, 20), True), ((0, 20), False), ((4, 20), True), ((-30, 20), False)],
+)
 def test_a_region_beyond_the_border_is_none(centre, is_there):
     assert (region_mask(np.ones((41, 41), dtype=bool), centre, 8.0) is not None) is is_there
 
@@ -265,7 +333,9 @@ def test_a_diffusion_is_trained_and_kept_with_its_patients(modality, name, folde
 def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
     monkeypatch.setattr(lessons, "BATCH", 1)
     monkeypatch.setattr("benchmarks.teaching.KEPT_EVERY_S", 0.0)
-    monkeypatch.setattr("benchmarks.teaching.math.cos", lambda angle: 1.0)  # the rate follows the time spent, which no two runs share
+    monkeypatch.setattr(
+        "benchmarks.teaching.math.cos", lambda angle: 1.0
+    )  # the rate follows the time spent, which no two runs share
     material, step = material_of("ct_lung"), Denoising.step
     taken = []
 
@@ -280,8 +350,13 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
         train.train("btd", material, Effort())
     monkeypatch.setattr(Denoising, "step", step)
     resumed = torch.load(train.train("btd", material, Effort(most_steps=3)), weights_only=True)
-    straight = torch.load(train.train("btd", material, Effort(most_steps=3, folder=folder / "straight")), weights_only=True)
-    assert all(torch.equal(resumed["content"][name], value) for name, value in straight["content"].items())
+    straight = torch.load(
+        train.train("btd", material, Effort(most_steps=3, folder=folder / "straight")),
+        weights_only=True,
+    )
+    assert all(
+        torch.equal(resumed["content"][name], value) for name, value in straight["content"].items()
+    )
 
 
 def test_a_diffusion_learns(monkeypatch):
@@ -293,7 +368,9 @@ def test_a_diffusion_learns(monkeypatch):
 
 
 def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeypatch):
-    monkeypatch.setattr(train.models, "load", lambda model, modality: train.models.Loaded(None, network))
+    monkeypatch.setattr(
+        train.models, "load", lambda model, modality: train.models.Loaded(None, network)
+    )
     train.train("patchcore", material_of("mri_chest"), Effort(slices=2))
     learned = state.load("patchcore", "mri_chest")
     assert learned["network"] == feature_memory.digest(network)
@@ -302,7 +379,10 @@ def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeyp
 
 def test_a_name_that_learns_nothing_is_refused():
     assert train.chosen([], "mri_chest") == ["btd", "patchcore"]
-    with pytest.raises(UsageError, match="'btd_unclipped' is learned by no baseline for mri_chest; choose from btd, patchcore"):
+    with pytest.raises(
+        UsageError,
+        match="'btd_unclipped' is learned by no baseline for mri_chest; choose from btd, patchcore",
+    ):
         train.chosen(["btd_unclipped"], "mri_chest")
 
 

@@ -23,7 +23,12 @@ def parts():
     """Numbers that keep every limit."""
     machine = {"cores": 2, "threads": 2, "device": "cpu", "bf16 on cpu": True}
     return {
-        "one_point": {"seconds": {"whole way": 0.5}, "ratio to bare passes, less decoding": 1.5, "window": [300, 400], "machine": machine},
+        "one_point": {
+            "seconds": {"whole way": 0.5},
+            "ratio to bare passes, less decoding": 1.5,
+            "window": [300, 400],
+            "machine": machine,
+        },
         "in_series": {"seconds": {"whole way": 3.0}, "families": ["noise", "series_copy"]},
         "hundred_points": {"seconds": {"score() with overlays": 5.0}},
         "thousand_points": {"seconds": {"score() with overlays": 90.0}, "peak GB": 1.0},
@@ -34,8 +39,21 @@ def parts():
             "regions per second": 545.0,
             "times the BTD-like network": 21.0,
         },
-        "training": {"crops per second": {"trainer": 95.0, "bare loop": 100.0}, "ratio": 0.95, "peak GB": 2.0},
-        "engines": {"engines": {"torch float32": {"seconds": 0.4, "nll": 1.0, "nats lost": 0.0, "times as fast": 1.0}}},
+        "training": {
+            "crops per second": {"trainer": 95.0, "bare loop": 100.0},
+            "ratio": 0.95,
+            "peak GB": 2.0,
+        },
+        "engines": {
+            "engines": {
+                "torch float32": {
+                    "seconds": 0.4,
+                    "nll": 1.0,
+                    "nats lost": 0.0,
+                    "times as fast": 1.0,
+                }
+            }
+        },
     }
 
 
@@ -76,8 +94,14 @@ def test_each_command_says_what_it_does(name, monkeypatch, capsys):
 def test_results_are_valid_json_and_quick_ones_lie_elsewhere(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "QUICK_RESULTS", tmp_path / "quick")
     monkeypatch.setattr(command, "RESULTS", tmp_path / "committed")
-    command.publish("x", {"a": float("nan"), "b": [1.23456789, 3], "c": {"d": float("inf")}}, "# x", quick=True)
-    assert json.loads((tmp_path / "quick" / "x.json").read_text()) == {"a": None, "b": [1.2346, 3], "c": {"d": None}}
+    command.publish(
+        "x", {"a": float("nan"), "b": [1.23456789, 3], "c": {"d": float("inf")}}, "# x", quick=True
+    )
+    assert json.loads((tmp_path / "quick" / "x.json").read_text()) == {
+        "a": None,
+        "b": [1.2346, 3],
+        "c": {"d": None},
+    }
     assert not (tmp_path / "committed").exists()
     assert capsys.readouterr().out.startswith("# x")
 

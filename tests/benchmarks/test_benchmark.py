@@ -1,4 +1,7 @@
-"""The benchmark as a whole: who is judged by whom, what is above what, and what is not done twice."""
+"""The benchmark as a whole.
+
+Who is judged by whom, what is above what, and what is not done twice.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import benchmark, cards, cohorts, crossfit, folds, gather, plots, rows, scans, sides, summary
+from benchmarks import (
+    benchmark,
+    cards,
+    cohorts,
+    crossfit,
+    folds,
+    gather,
+    plots,
+    rows,
+    scans,
+    sides,
+    summary,
+)
 from benchmarks.command import rounded
 from benchmarks.ledger import Ledger
 from benchmarks.scans import Listed
@@ -27,12 +42,20 @@ KIND = "white noise 0.6 x residual"
 
 def calibration_of(*levels: float) -> Calibration:
     rng = np.random.default_rng(3)
-    drawn = [[{"noise": level * each, "copy_move": 1.0, "synthesis": each} for each in rng.gamma(9.0, 0.11, 40)] for level in levels]
+    drawn = [
+        [
+            {"noise": level * each, "copy_move": 1.0, "synthesis": each}
+            for each in rng.gamma(9.0, 0.11, 40)
+        ]
+        for level in levels
+    ]
     tables, combined = fit(drawn)
     return Calibration("ct_lung_inpainting", "ab", 10.0, tables, {}, combined)
 
 
-def row(patient: str, kind: str, value: float, rival: float = math.nan, **more: Any) -> dict[str, Any]:
+def row(
+    patient: str, kind: str, value: float, rival: float = math.nan, **more: Any
+) -> dict[str, Any]:
     known: dict[str, Any] = {
         "statistics": {"noise": value, "copy_move": 1.0, "synthesis": 1.0},
         "tissue": "lung",
@@ -40,16 +63,38 @@ def row(patient: str, kind: str, value: float, rival: float = math.nan, **more: 
         "deviation": 1.0,
         "edges": 0.1,
     }
-    scan = {"slice": f"{patient}/a", "scanner": "GE X", "maker": "GE", "kernel": "STD", "radius": 10.0}
-    return {"patient": patient, "kind": kind, "curve": "", "at": 0.0, "baselines": {"rival": rival}, "statistic": value, **known, **scan, **more}
+    scan = {
+        "slice": f"{patient}/a",
+        "scanner": "GE X",
+        "maker": "GE",
+        "kernel": "STD",
+        "radius": 10.0,
+    }
+    return {
+        "patient": patient,
+        "kind": kind,
+        "curve": "",
+        "at": 0.0,
+        "baselines": {"rival": rival},
+        "statistic": value,
+        **known,
+        **scan,
+        **more,
+    }
 
 
 def judged_rows(better: float = 2.0) -> list[dict[str, Any]]:
     rng = np.random.default_rng(5)
     told = []
     for patient in ("a", "b", "c"):
-        told += [row(patient, GENUINE, value, other, p=0.5, **{"p maker": 0.6}) for value, other in rng.gamma(9.0, 0.11, (30, 2))]
-        told += [row(patient, KIND, value + better, other + 1, p=0.02, **{"p maker": 0.03}) for value, other in rng.gamma(9.0, 0.11, (12, 2))]
+        told += [
+            row(patient, GENUINE, value, other, p=0.5, **{"p maker": 0.6})
+            for value, other in rng.gamma(9.0, 0.11, (30, 2))
+        ]
+        told += [
+            row(patient, KIND, value + better, other + 1, p=0.02, **{"p maker": 0.03})
+            for value, other in rng.gamma(9.0, 0.11, (12, 2))
+        ]
     return told
 
 
@@ -71,31 +116,51 @@ def test_a_calibration_on_others_is_refused() -> None:
 
 def test_p_values_stand_on_the_shipped_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     names = folds.in_order("ct_lung")
-    monkeypatch.setattr(benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))))
+    monkeypatch.setattr(
+        benchmark.models,
+        "load",
+        lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))),
+    )
     assert benchmark.pool_of("ct_lung").names == tuple(names)
-    monkeypatch.setattr(benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=None))
+    monkeypatch.setattr(
+        benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=None)
+    )
     with pytest.raises(CalibrationError, match="has no calibration"):
         benchmark.pool_of("ct_lung")
 
 
 def test_who_shares_the_manufacturer_is_left_out_too() -> None:
     pool = crossfit.named(calibration_of(1.0, 1.0, 1.0, 1.0), ["a", "b", "c", "d"], "fold1")
-    makers = {"a": frozenset({"GE"}), "b": frozenset({"GE"}), "c": frozenset({"SIEMENS"}), "d": frozenset({"SIEMENS"})}
+    makers = {
+        "a": frozenset({"GE"}),
+        "b": frozenset({"GE"}),
+        "c": frozenset({"SIEMENS"}),
+        "d": frozenset({"SIEMENS"}),
+    }
     (told,) = benchmark.judged([row("a", KIND, 9.0)], pool, makers)
     by = {name: pool.judge(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
-    assert all(told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None)
+    assert all(
+        told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None
+    )
     assert told["p"] < told["p maker"]
 
 
 def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
     plain = calibration_of(1.0, 1.0, 5.0)
     rng = np.random.default_rng(3)
-    drawn = [[{"noise": level * each, "neighbours": level * each} for each in rng.gamma(9.0, 0.11, 40)] for level in (1.0, 1.0, 5.0)]
-    pool = crossfit.named(replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1")
+    drawn = [
+        [{"noise": level * each, "neighbours": level * each} for each in rng.gamma(9.0, 0.11, 40)]
+        for level in (1.0, 1.0, 5.0)
+    ]
+    pool = crossfit.named(
+        replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1"
+    )
     series = crossfit.beside(pool)
     assert series is not None
     strange = {"noise": 4.0, "neighbours": 4.0}
-    alone, told = benchmark.judged([row("c", KIND, 4.0), row("c", KIND, 4.0, statistics=strange)], pool, {})
+    alone, told = benchmark.judged(
+        [row("c", KIND, 4.0), row("c", KIND, 4.0, statistics=strange)], pool, {}
+    )
     assert math.isnan(alone["p beside"])
     others, everybody = series.judge({"c"}), series.judge()
     assert others is not None
@@ -117,7 +182,9 @@ def test_a_row_is_above_a_baseline_only_where_it_is() -> None:
 
 
 def test_false_alarms_are_a_mean_over_patients() -> None:
-    told = [row("a", GENUINE, 1.0, p=0.01, **{"p maker": math.nan})] * 4 + [row("b", GENUINE, 1.0, p=0.5, **{"p maker": math.nan})]
+    told = [row("a", GENUINE, 1.0, p=0.01, **{"p maker": math.nan})] * 4 + [
+        row("b", GENUINE, 1.0, p=0.5, **{"p maker": math.nan})
+    ]
     found = summary.false_alarms(told)
     assert found["all"]["patient left out, p <= 0.05"] == 0.5
     assert math.isnan(found["all"]["manufacturer left out, p <= 0.05"])
@@ -137,7 +204,9 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     tasks = [rows.Task(listed, tmp_path, "ct_lung", "m", (rows.Part(GENUINE), rows.Part(KIND)))]
     place = tmp_path / "kept.jsonl"
     assert len(gather.gather(tasks, Ledger(place), 1)) == 2
-    place.write_text(place.read_text(encoding="utf-8").splitlines()[0] + '\n{"slice": "cut o', encoding="utf-8")
+    place.write_text(
+        place.read_text(encoding="utf-8").splitlines()[0] + '\n{"slice": "cut o', encoding="utf-8"
+    )
     again = gather.gather(tasks, Ledger(place), 1)
     assert [kinds for _, kinds in asked] == [(GENUINE, KIND), (KIND,)]
     assert {each["maker"] for each in again} == {"GE"}
@@ -146,7 +215,10 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
-    """A series that is listed says more of its slices than one that is read: both must still be known for the same."""
+    """A series that is listed says more of its slices than one that is read.
+
+    Both must still be known for the same.
+    """
     write_ct_series(tmp_path, seed=3, slices=3, patient="p", size=64)
     (scan,) = scans.load(scans.of_patient("p", tmp_path, "ct_lung", 1), "ct_lung")
     found = rows._volume(scan, tmp_path)
@@ -160,7 +232,9 @@ def test_held_out_families_are_tried_only_when_asked_for() -> None:
     plain = benchmark.families_of("ct_lung", held_out=False, quick=False)
     assert not any(FAMILIES[name].held_out for name in plain if name in FAMILIES)
     assert set(UNTOUCHED) <= set(plain)
-    assert set(benchmark.families_of("ct_lung", held_out=True, quick=False)) - set(plain) == {n for n, f in FAMILIES.items() if f.held_out}
+    assert set(benchmark.families_of("ct_lung", held_out=True, quick=False)) - set(plain) == {
+        n for n, f in FAMILIES.items() if f.held_out
+    }
     assert len(benchmark.families_of("ct_lung", held_out=False, quick=True)) < 12
 
 
@@ -172,12 +246,20 @@ def test_test_patients_are_not_named_unless_asked_for(tmp_path: Path) -> None:
 
 def test_the_opening_is_written_down_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     split = tmp_path / "split.json"
-    split.write_text(json.dumps({"ct": {"x": {"side": "test"}, "y": {"side": "fold0"}}}), encoding="utf-8")
+    split.write_text(
+        json.dumps({"ct": {"x": {"side": "test"}, "y": {"side": "fold0"}}}), encoding="utf-8"
+    )
     monkeypatch.setattr(sides, "frozen_commit", lambda: "c0ffee")
     for _ in range(2):
-        assert sides.opened("ct_lung", "ab", asked=True, record=tmp_path / "opened.json", split=split) == ["x"]
+        assert sides.opened(
+            "ct_lung", "ab", asked=True, record=tmp_path / "opened.json", split=split
+        ) == ["x"]
     (entry,) = json.loads((tmp_path / "opened.json").read_text(encoding="utf-8"))
-    assert (entry["commit"], entry["weights_sha256"], entry["modality"]) == ("c0ffee", "ab", "ct_lung")
+    assert (entry["commit"], entry["weights_sha256"], entry["modality"]) == (
+        "c0ffee",
+        "ab",
+        "ct_lung",
+    )
 
 
 def test_folds_without_a_model_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -202,19 +284,37 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(rows, "baselines_of", lambda modality, patient="": ["rival"])
     rng = np.random.default_rng(1)
     told = judged_rows()
-    told += [row(p, KIND, 1.0 + rng.random(), curve=rows.OFFSET, at=at, p=0.1, **{"p maker": 0.1}) for p in ("a", "b") for at in (0.0, 8.0)]
+    told += [
+        row(p, KIND, 1.0 + rng.random(), curve=rows.OFFSET, at=at, p=0.1, **{"p maker": 0.1})
+        for p in ("a", "b")
+        for at in (0.0, 8.0)
+    ]
     pool = crossfit.named(calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1")
-    gathered = benchmark.Gathered(told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool)
+    gathered = benchmark.Gathered(
+        told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool
+    )
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
     content = benchmark.summed_up(arguments, gathered) | {"seconds": 1.0}
     text = benchmark.markdown(content)
     for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = cards.benchmark_section(cards.restored(json.loads(json.dumps(rounded(content)))))
-    for words in ("### Targets", "| adversarial noise |", f"| {KIND} | 3 |", "patient left out", "| manufacturer | GE |"):
+    for words in (
+        "### Targets",
+        "| adversarial noise |",
+        f"| {KIND} | 3 |",
+        "patient left out",
+        "| manufacturer | GE |",
+    ):
         assert words in card
-    page = cards.curves_section({"ct_lung": cards.restored(json.loads(json.dumps(rounded(content))))})
-    for words in ("#### Pixels between click and edit", f"| {KIND} |", "![offset](../../benchmarks/results/benchmark_ct_lung_offset.png)"):
+    page = cards.curves_section(
+        {"ct_lung": cards.restored(json.loads(json.dumps(rounded(content))))}
+    )
+    for words in (
+        "#### Pixels between click and edit",
+        f"| {KIND} |",
+        "![offset](../../benchmarks/results/benchmark_ct_lung_offset.png)",
+    ):
         assert words in page
     assert "nan" not in card + page
     for name, figure in benchmark.figures(content, gathered).items():

@@ -21,7 +21,10 @@ def test_committed_pages_hold_the_committed_numbers(page: Path) -> None:
 
 def test_what_stands_around_the_marks_stays() -> None:
     begin = cards.BEGIN.format("x")
-    assert cards.filled(f"before\n{begin}\nold\n{cards.END}\nafter", "x", "new", Path("p")) == f"before\n{begin}\nnew\n{cards.END}\nafter"
+    assert (
+        cards.filled(f"before\n{begin}\nold\n{cards.END}\nafter", "x", "new", Path("p"))
+        == f"before\n{begin}\nnew\n{cards.END}\nafter"
+    )
     with pytest.raises(UsageError, match="has no line"):
         cards.filled("before", "x", "new", Path("p"))
 
@@ -32,7 +35,11 @@ def test_what_is_hard_is_what_the_benchmark_tries() -> None:
 
 def test_hard_edits_are_told_alone_and_with_neighbours() -> None:
     one = {"kind": "GAN inpainting", "auc": 0.9, "auc interval": [0.8, 0.95]}
-    told = {"families": [one], "untouched": [], "beside": [{**one, "auc": 0.97, "auc interval": [0.9, 1.0]}]}
+    told = {
+        "families": [one],
+        "untouched": [],
+        "beside": [{**one, "auc": 0.97, "auc interval": [0.9, 1.0]}],
+    }
     lines = cards.limits_table({"ct_lung": told}).splitlines()
     assert "| fill by a GAN | 0.90 (0.80 to 0.95) | 0.97 (0.90 to 1.00) |" in lines
     assert "| harmonic fill | - | - |" in lines

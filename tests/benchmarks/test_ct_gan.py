@@ -1,4 +1,7 @@
-"""CT-GAN as its description has it: the cube, the maximum, the dome, the clamps and the copied noise."""
+"""CT-GAN as its description has it.
+
+The cube, the maximum, the dome, the clamps and the copied noise.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ SIZE = 160
 CENTRE = (50.0, 80.0)
 
 
-@pytest.fixture(params=[(5.0, 0.98, 0.98), (1.25, 0.7, 0.7), (40.0, 0.9, 0.9)], ids=["5 mm", "1.25 mm", "40 mm"])
+@pytest.fixture(
+    params=[(5.0, 0.98, 0.98), (1.25, 0.7, 0.7), (40.0, 0.9, 0.9)], ids=["5 mm", "1.25 mm", "40 mm"]
+)
 def canvas(request, rng):
     """Two lungs in a body, vessels in the left one; of thin slices fewer than the cube has."""
     lungs = disk(SIZE, SIZE, (50, 80), 38) | disk(SIZE, SIZE, (118, 80), 24)
@@ -27,7 +32,15 @@ def canvas(request, rng):
     mean = np.where(disk(SIZE, SIZE, (38, 60), 4), 20.0, mean)
     stack = np.rint(mean + 25 * rng.normal(size=(6, SIZE, SIZE))).astype(np.float32)
     stack[:, :12, :12] = np.nan
-    return Canvas(stack[3], stack[3], stack[3], stack=stack, index=3, spacing_mm=request.param, patient="other")
+    return Canvas(
+        stack[3],
+        stack[3],
+        stack[3],
+        stack=stack,
+        index=3,
+        spacing_mm=request.param,
+        patient="other",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +64,10 @@ def test_an_injection_makes_nothing_darker_but_by_the_clamp(canvas):
 
 def test_the_edit_lies_within_the_cube_and_with_copied_noise_within_its_reach(canvas):
     step = canvas.spacing_mm[1]
-    plain, noised = (np.nan_to_num(edited(canvas, "removal", noise) - canvas.pixels) != 0 for noise in (False, True))
+    plain, noised = (
+        np.nan_to_num(edited(canvas, "removal", noise) - canvas.pixels) != 0
+        for noise in (False, True)
+    )
     half = 0.5 * round(cubes.CUBE_MM / step) + 1
     assert not (plain & ~disk(SIZE, SIZE, CENTRE, half)).any()
     assert plain.sum() > 0.7 * disk(SIZE, SIZE, CENTRE, half).sum()
@@ -65,7 +81,11 @@ def test_the_whole_stack_holds_the_slice_and_is_edited_within_the_cube(canvas):
     np.testing.assert_array_equal(after[canvas.index], edited(canvas, "removal"))
     reach = max(1, round(cubes.CUBE_MM / canvas.spacing_mm[0]))
     expected = [index for index in range(6) if -(reach // 2) <= index - 3 < reach - reach // 2]
-    touched = [index for index in range(6) if (np.nan_to_num(after[index] - canvas.stack[index]) != 0).any()]
+    touched = [
+        index
+        for index in range(6)
+        if (np.nan_to_num(after[index] - canvas.stack[index]) != 0).any()
+    ]
     assert touched == expected
 
 
@@ -77,9 +97,14 @@ def test_the_edge_of_the_slice_is_no_obstacle(canvas):
 def test_the_same_noise_stands_in_two_places_of_the_scan(canvas):
     """What makes unmodified CT-GAN easy to find: the deviations come from one fixed place."""
     thin = dataclasses.replace(canvas, spacing_mm=(5.0, 1.0, 1.0))
-    added = (edited(thin, "injection", copied_noise=True) - edited(thin, "injection")).astype(np.float64)
+    added = (edited(thin, "injection", copied_noise=True) - edited(thin, "injection")).astype(
+        np.float64
+    )
     side = int(np.ceil(ct_gan.NOISE_REACH * 32))
-    start = [int(share * extent) - side // 2 for share, extent in zip(ct_gan.NOISE_PLACE, thin.stack.shape, strict=True)]
+    start = [
+        int(share * extent) - side // 2
+        for share, extent in zip(ct_gan.NOISE_PLACE, thin.stack.shape, strict=True)
+    ]
     top, left = int(CENTRE[1]) - side // 2, int(CENTRE[0]) - side // 2
     middle = slice(side // 2 - 5, side // 2 + 6)
     here = added[top:, left:][middle, middle]
@@ -131,13 +156,17 @@ def test_sites_of_injections_lie_in_parenchyma_and_of_removals_on_blobs(canvas):
     rng = np.random.default_rng(3)
     (place,) = nodules.injection_sites(scene, 1, rng)
     x, y = place
-    lungs = disk(SIZE, SIZE, (50, 80), 38 - nodules.WALL_MM + 2) | disk(SIZE, SIZE, (118, 80), 24 - nodules.WALL_MM + 2)
+    lungs = disk(SIZE, SIZE, (50, 80), 38 - nodules.WALL_MM + 2) | disk(
+        SIZE, SIZE, (118, 80), 24 - nodules.WALL_MM + 2
+    )
     assert lungs[y, x]
     assert np.hypot(x - 38, y - 60) > 4 + nodules.CLEAR_MM - 1
     (blob,) = nodules.removal_sites(scene, 5, rng)
     assert np.hypot(*(blob - (38, 60))) <= 2
     far = nodules.injection_sites(scene, 3, rng)
-    assert all(np.hypot(*(far[i] - far[j])) >= nodules.APART_MM for i in range(len(far)) for j in range(i))
+    assert all(
+        np.hypot(*(far[i] - far[j])) >= nodules.APART_MM for i in range(len(far)) for j in range(i)
+    )
 
 
 def test_without_stack_spacing_or_ct_nothing_is_forged(canvas):
@@ -145,4 +174,6 @@ def test_without_stack_spacing_or_ct_nothing_is_forged(canvas):
         with pytest.raises(UsageError, match=r"edits CT in three dimensions"):
             edited(dataclasses.replace(canvas, **lacking), "removal")
     with pytest.raises(UsageError, match="sought in millimetres"):
-        nodules.injection_sites(dataclasses.replace(canvas, spacing_mm=None), 1, np.random.default_rng(1))
+        nodules.injection_sites(
+            dataclasses.replace(canvas, spacing_mm=None), 1, np.random.default_rng(1)
+        )

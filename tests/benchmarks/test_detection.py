@@ -13,9 +13,14 @@ metrics = pytest.importorskip("sklearn.metrics")
 
 @pytest.mark.parametrize("decimals", [0, 6], ids=["with ties", "without ties"])
 def test_auc_is_that_of_scikit_learn(rng, decimals):
-    edited, genuine = rng.normal(0.7, 1.0, 60).round(decimals), rng.normal(0.0, 1.0, 90).round(decimals)
+    edited, genuine = (
+        rng.normal(0.7, 1.0, 60).round(decimals),
+        rng.normal(0.0, 1.0, 90).round(decimals),
+    )
     labels = np.r_[np.ones(60), np.zeros(90)]
-    assert auc(edited, genuine) == pytest.approx(metrics.roc_auc_score(labels, np.r_[edited, genuine]))
+    assert auc(edited, genuine) == pytest.approx(
+        metrics.roc_auc_score(labels, np.r_[edited, genuine])
+    )
 
 
 def test_auc_of_nothing_is_not_a_number():
@@ -48,7 +53,8 @@ def test_interval_over_patients_covers_the_truth_as_often_as_it_says(rng):
 
 
 def test_regions_of_one_patient_are_drawn_together(rng):
-    # Five patients whose regions all agree: the interval must be that of five numbers, not of five hundred.
+    # Five patients whose regions all agree: the interval must be that of five numbers, not of five
+    # hundred.
     offsets = rng.normal(0.0, 1.0, 5)
     edited = [np.full(100, 0.5 + offset) + 1e-3 * rng.normal(size=100) for offset in offsets]
     genuine = [np.zeros(100) + 1e-3 * rng.normal(size=100) for _ in offsets]

@@ -1,4 +1,7 @@
-"""Every forger of the second table obeys the law of pasting back, and those that learned refuse the patients they learned from."""
+"""Every forger of the second table obeys the law of pasting back.
+
+And those that learned refuse the patients they learned from.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,19 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import forgers
-from benchmarks.tampering import FORGERS, Canvas, adversarial, autoencoder, classical, ct_gan, diffusion, gan, kept, networks, renoise
+from benchmarks.tampering import (
+    FORGERS,
+    Canvas,
+    adversarial,
+    autoencoder,
+    classical,
+    ct_gan,
+    diffusion,
+    gan,
+    kept,
+    networks,
+    renoise,
+)
 from benchmarks.tampering.canvas import residual_scale
 from benchmarks.tampering.crops import Window
 from benchmarks.tampering.families import ADVERSARIAL, AI_EDIT, COPY_MOVE, FAMILIES
@@ -30,7 +45,10 @@ NETWORKS = {
 
 @pytest.fixture
 def canvas(rng):
-    """Two lungs in a round body, slices of 5 mm, noise of deviation 30; padding in a corner, and a pixel lost within the mask."""
+    """Two lungs in a round body, slices of 5 mm, noise of deviation 30.
+
+    Padding in a corner, and a pixel lost within the mask.
+    """
     body = disk(SIDE, SIDE, (64, 64), 58)
     lungs = disk(SIDE, SIDE, (42, 64), 24) | disk(SIDE, SIDE, (90, 64), 22)
     mean = np.where(lungs, -850.0, np.where(body, 40.0, -1000.0))
@@ -39,7 +57,15 @@ def canvas(rng):
     stack[:, :10, :10] = np.nan
     stack[INDEX, 66, 40] = np.nan
     smooth = gaussian_filter(mean, 1.0).astype(np.float32)
-    return Canvas(stack[INDEX], smooth, smooth, stack=stack, index=INDEX, spacing_mm=(5.0, 1.0, 1.0), patient="other")
+    return Canvas(
+        stack[INDEX],
+        smooth,
+        smooth,
+        stack=stack,
+        index=INDEX,
+        spacing_mm=(5.0, 1.0, 1.0),
+        patient="other",
+    )
 
 
 @pytest.fixture
@@ -112,9 +138,15 @@ def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, 
         gan.filled(canvas, mask, np.random.default_rng(1))
 
 
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if "mri_chest" in family.modalities])
+@pytest.mark.parametrize(
+    "name", [name for name, family in FAMILIES.items() if "mri_chest" in family.modalities]
+)
 def test_magnetic_resonance_is_forged_too(canvas, mask, name):
-    bright = Canvas(*(array + 1100 for array in (canvas.pixels, canvas.mean, canvas.hole)), patient="other", modality="mri_chest")
+    bright = Canvas(
+        *(array + 1100 for array in (canvas.pixels, canvas.mean, canvas.hole)),
+        patient="other",
+        modality="mri_chest",
+    )
     after = edited(FAMILIES[name], bright, mask)
     assert np.isfinite(after[mask]).sum() == np.isfinite(bright.pixels[mask]).sum()
     np.testing.assert_array_equal(after[~mask], bright.pixels[~mask])
@@ -125,7 +157,9 @@ def test_the_table_says_what_each_needs():
     for family in FAMILIES.values():
         assert (family.forge is None) == (family.forge_at is not None) == (family.sites is not None)
         assert family.needs_stack or family.forge is not None
-        assert not family.network or set(family.modalities) <= set(forgers.RECIPES[family.network].modalities)
+        assert not family.network or set(family.modalities) <= set(
+            forgers.RECIPES[family.network].modalities
+        )
         assert set(family.modalities) <= set(MODALITIES)
     held = {family.network for family in FAMILIES.values() if family.held_out}
     assert held == {*ct_gan.NETWORKS.values(), diffusion.NETWORK}
@@ -134,7 +168,9 @@ def test_the_table_says_what_each_needs():
 
 @pytest.mark.parametrize("forge", [adversarial.fgsm, adversarial.pgd, adversarial.smooth])
 def test_attacks_have_the_strength_they_are_named_after(canvas, mask, forge):
-    added = (forge(canvas, mask, np.random.default_rng(1), strength=0.6) - canvas.pixels)[mask & np.isfinite(canvas.pixels)]
+    added = (forge(canvas, mask, np.random.default_rng(1), strength=0.6) - canvas.pixels)[
+        mask & np.isfinite(canvas.pixels)
+    ]
     assert np.sqrt(np.mean(added**2)) == pytest.approx(0.6 * residual_scale(canvas, mask), rel=0.05)
 
 
@@ -156,7 +192,9 @@ def test_an_attack_moves_the_verdict_more_than_noise_does(canvas, mask):
 def test_a_membrane_is_flat_between_flat_edges_and_a_plane_between_slopes():
     image = np.add.outer(np.arange(20.0), 2 * np.arange(20.0)).astype(np.float32)
     hole = disk(20, 20, (10, 9), 5)
-    np.testing.assert_allclose(classical.membrane(np.where(hole, 0, image).astype(np.float32), hole), image, atol=1e-3)
+    np.testing.assert_allclose(
+        classical.membrane(np.where(hole, 0, image).astype(np.float32), hole), image, atol=1e-3
+    )
 
 
 def test_quilting_puts_patches_of_elsewhere_together(canvas, mask):
@@ -167,10 +205,14 @@ def test_quilting_puts_patches_of_elsewhere_together(canvas, mask):
 
 
 def test_matched_noise_has_the_level_and_correlation_of_the_surroundings(canvas, mask):
-    grain = renoise.matched(canvas, mask, np.full_like(canvas.pixels, -850.0), np.random.default_rng(1))
+    grain = renoise.matched(
+        canvas, mask, np.full_like(canvas.pixels, -850.0), np.random.default_rng(1)
+    )
     grain = grain[40:90, 20:70]
     assert grain.std() == pytest.approx(30.0, rel=0.25)
-    assert np.corrcoef(grain[:, 1:].ravel(), grain[:, :-1].ravel())[0, 1] == pytest.approx(np.exp(-1 / (4 * 0.7**2)), abs=0.12)
+    assert np.corrcoef(grain[:, 1:].ravel(), grain[:, :-1].ravel())[0, 1] == pytest.approx(
+        np.exp(-1 / (4 * 0.7**2)), abs=0.12
+    )
 
 
 def test_a_window_reaches_beyond_the_slice():

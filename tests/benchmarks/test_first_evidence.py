@@ -54,8 +54,12 @@ def test_a_calibration_on_other_patients_leaves_nobody_out(loaded):
 
 
 def test_summary_of_one_kind(rng):
-    rows = [row(patient, GENUINE, value) for patient in PATIENTS for value in rng.normal(1, 0.3, 40)]
-    rows += [row(patient, "edit", value) for patient in PATIENTS for value in rng.normal(3, 0.3, 20)]
+    rows = [
+        row(patient, GENUINE, value) for patient in PATIENTS for value in rng.normal(1, 0.3, 40)
+    ]
+    rows += [
+        row(patient, "edit", value) for patient in PATIENTS for value in rng.normal(3, 0.3, 20)
+    ]
     rows.append(row("a", "edit", float("nan")))
     told = first_evidence.summarise(rows, "edit", PATIENTS)
     assert told["auc"] > 0.99
@@ -67,20 +71,39 @@ def test_summary_of_one_kind(rng):
 
 
 def test_neighbours_have_an_interval_of_their_own(rng):
-    rows = [row(patient, GENUINE, value) | {"beside": value} for patient in PATIENTS for value in rng.normal(1, 0.3, 40)]
-    rows += [row(patient, "edit", value) | {"beside": value + 3.0} for patient in PATIENTS for value in rng.normal(1, 0.3, 20)]
+    rows = [
+        row(patient, GENUINE, value) | {"beside": value}
+        for patient in PATIENTS
+        for value in rng.normal(1, 0.3, 40)
+    ]
+    rows += [
+        row(patient, "edit", value) | {"beside": value + 3.0}
+        for patient in PATIENTS
+        for value in rng.normal(1, 0.3, 20)
+    ]
     told = first_evidence.summarise(rows, "edit", PATIENTS)
-    assert told["high"] < 0.8 < told["low with neighbours"] <= told["auc with neighbours"] <= told["high with neighbours"]
+    assert (
+        told["high"]
+        < 0.8
+        < told["low with neighbours"]
+        <= told["auc with neighbours"]
+        <= told["high with neighbours"]
+    )
 
 
 def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
     alone, beside = {"noise": 1.0}, {"noise": 1.0, "neighbours": 30.0}
     assert np.isnan(first_evidence.beside_of(beside, loaded.calibration))
-    setting = Setting({**loaded.calibration.tables, "neighbours": fit_table([np.linspace(1, 2, 50)] * 3)})
+    setting = Setting(
+        {**loaded.calibration.tables, "neighbours": fit_table([np.linspace(1, 2, 50)] * 3)}
+    )
     calibration = replace(loaded.calibration, settings={SERIES: setting})
     assert np.isnan(first_evidence.beside_of(alone, calibration))
     assert first_evidence.beside_of(beside, calibration) > 10.0
-    rows = [row("a", kind, 1.0) | {"beside": first_evidence.beside_of(of, calibration)} for kind, of in ((GENUINE, beside), ("edit", alone))]
+    rows = [
+        row("a", kind, 1.0) | {"beside": first_evidence.beside_of(of, calibration)}
+        for kind, of in ((GENUINE, beside), ("edit", alone))
+    ]
     assert np.isnan(first_evidence.summarise(rows, "edit", PATIENTS)["auc with neighbours"])
 
 

@@ -27,16 +27,26 @@ def test_every_development_patient_stands_in_the_tables_once() -> None:
     assert names != sorted(names)
 
 
-def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
 
     def measured(network: Any, cohort: Any) -> Genuine:
         asked.append((network, tuple(cohort.patients)))
         rows = [dict.fromkeys(OFFERED, 1.0) | {"noise": 1.0 + 0.1 * number} for number in range(5)]
-        return Genuine([rows for _ in cohort.patients], [[rows] for _ in cohort.patients], {"grain": [float(len(asked))]})
+        return Genuine(
+            [rows for _ in cohort.patients],
+            [[rows] for _ in cohort.patients],
+            {"grain": [float(len(asked))]},
+        )
 
     monkeypatch.setattr(folds, "model_of", lambda modality, fold: tmp_path / fold)
-    monkeypatch.setattr(folds.models, "load", lambda name, modality: SimpleNamespace(network=name, model=SimpleNamespace(sha256="ab")))
+    monkeypatch.setattr(
+        folds.models,
+        "load",
+        lambda name, modality: SimpleNamespace(network=name, model=SimpleNamespace(sha256="ab")),
+    )
     monkeypatch.setattr(folds, "link", lambda modality, output: [])
     monkeypatch.setattr(folds, "collect", lambda folder, modality: None)
     monkeypatch.setattr(folds, "measured_on", measured)
@@ -45,7 +55,9 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypa
     for fold in folds.FOLDS:
         (tmp_path / fold).touch()
     found = folds.cross_fitted("ct_lung")
-    assert asked == [(str(tmp_path / fold), tuple(sides.patients("ct_lung", (fold,)))) for fold in folds.FOLDS]
+    assert asked == [
+        (str(tmp_path / fold), tuple(sides.patients("ct_lung", (fold,)))) for fold in folds.FOLDS
+    ]
     assert found.patients == len(folds.in_order("ct_lung"))
     assert found.weights_sha256 == "ab"
     assert found.population["grain"] == (1.0, 3.0)
@@ -54,7 +66,9 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(monkeypa
 
 def test_who_stands_behind_a_calibration_is_told_by_their_number() -> None:
     def standing_on(number: int) -> list[str]:
-        return folds.standing("ct_lung", Calibration("x", "", 10.0, {"noise": fit_table([[1.0, 2.0]] * number)}))
+        return folds.standing(
+            "ct_lung", Calibration("x", "", 10.0, {"noise": fit_table([[1.0, 2.0]] * number)})
+        )
 
     assert standing_on(len(folds.in_order("ct_lung"))) == folds.in_order("ct_lung")
     own = sides.patients("ct_lung", sides.LEFT_OUT)

@@ -1,4 +1,7 @@
-"""Networks of forgers learn from phantom-like arrays, go on after an interruption, and are kept with the names of their patients."""
+"""Networks of forgers learn from phantom-like arrays, go on after an interruption.
+
+And are kept with the names of their patients.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,14 @@ def material():
 
 @pytest.mark.parametrize("name", forgers.RECIPES)
 def test_every_network_is_trained_and_kept_with_its_patients(material, name, tmp_path, monkeypatch):
-    for constant, number in (("CUBES", 6), ("SOFT", 4), ("BLOBS", 4), ("CUBE_BATCH", 1), ("CROPS", 8), ("CROP_BATCH", 2)):
+    for constant, number in (
+        ("CUBES", 6),
+        ("SOFT", 4),
+        ("BLOBS", 4),
+        ("CUBE_BATCH", 1),
+        ("CROPS", 8),
+        ("CROP_BATCH", 2),
+    ):
         monkeypatch.setattr(forgers, constant, number)
     monkeypatch.setattr(forger_material, "PER_SLICE", 2)
     path = forgers.train(name, material, tmp_path, most_steps=2)
@@ -71,7 +81,9 @@ def painting():
 
 def test_what_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.teaching.KEPT_EVERY_S", 0.0)
-    monkeypatch.setattr("benchmarks.teaching.math.cos", lambda angle: 1.0)  # the rate follows the time spent, which no two runs share
+    monkeypatch.setattr(
+        "benchmarks.teaching.math.cos", lambda angle: 1.0
+    )  # the rate follows the time spent, which no two runs share
 
     class Interrupted(Painting):
         steps = 0
@@ -111,7 +123,9 @@ def test_the_loss_falls(kind):
 
 
 def test_the_classifier_learns_what_a_blob_is(material):
-    images, labels = forger_material.blob_crops(material.scans, "ct_lung", 24, np.random.default_rng(1))
+    images, labels = forger_material.blob_crops(
+        material.scans, "ct_lung", 24, np.random.default_rng(1)
+    )
     assert 0 < labels.sum() < len(labels)
     middle = images[:, 30:34, 30:34].mean(axis=(1, 2))
     assert middle[labels].mean() > middle[~labels].mean()
@@ -125,7 +139,9 @@ def test_cubes_hold_what_they_are_named_after(material):
     rng = np.random.default_rng(1)
     inner = cubes.MIDDLE
     lung = cubes.in_hu(forger_material.parenchyma(material.volumes, 4, rng))[:, inner, inner, inner]
-    soft = cubes.in_hu(forger_material.soft_tissue(material.volumes, 4, rng))[:, inner, inner, inner]
+    soft = cubes.in_hu(forger_material.soft_tissue(material.volumes, 4, rng))[
+        :, inner, inner, inner
+    ]
     found = cubes.in_hu(forger_material.blobs(material.volumes, 4, rng))
     assert lung.mean() == pytest.approx(-850, abs=15)
     assert soft.mean() == pytest.approx(40, abs=30)
@@ -151,7 +167,9 @@ def test_slices_without_positions_make_no_stack():
 
 def test_volumes_are_read_series_by_series(monkeypatch):
     made = scans_of([0.0, 5.0])
-    monkeypatch.setattr(volumes.scans, "listed", lambda modality, folds, per_series: [made[0].listed])
+    monkeypatch.setattr(
+        volumes.scans, "listed", lambda modality, folds, per_series: [made[0].listed]
+    )
     monkeypatch.setattr(volumes.scans, "load", lambda series, modality: made)
     (volume,) = volumes.volumes("ct_lung", ("fold0",))
     assert isinstance(volume, Volume)
@@ -161,7 +179,9 @@ def test_volumes_are_read_series_by_series(monkeypatch):
 def test_a_network_that_is_none_is_refused():
     assert "gan" in forgers.chosen([], "mri_chest")
     assert "ct_gan_removal" not in forgers.chosen([], "mri_chest")
-    with pytest.raises(UsageError, match="'ct_gan_removal' is no network of a forger for mri_chest"):
+    with pytest.raises(
+        UsageError, match="'ct_gan_removal' is no network of a forger for mri_chest"
+    ):
         forgers.chosen(["ct_gan_removal"], "mri_chest")
 
 

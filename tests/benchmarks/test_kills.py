@@ -9,7 +9,12 @@ from dfd.outputs import scores
 from dfd.outputs.ledger import Ledger
 from dfd.points import read_points
 
-RECORD = {"counts": {"rows": 2}, "verdicts": {"unusual": 2}, "files_left_out": 0, "weights_sha256": "a"}
+RECORD = {
+    "counts": {"rows": 2},
+    "verdicts": {"unusual": 2},
+    "files_left_out": 0,
+    "weights_sha256": "a",
+}
 
 
 def fill(folder, time="2026-11-27T01:00:00+00:00", **changed):
@@ -30,7 +35,13 @@ def test_only_time_and_words_on_the_way_may_differ(tmp_path):
     (other / ".dfd-run" / "ledger.jsonl").write_text("left")
     (other / "report.html").write_text("other")
     (other / "run.json").write_text(json.dumps({**RECORD, "counts": {"rows": 3}}))
-    assert kills.differences(one, other) == [".dfd-run/ledger.jsonl", "overlay-0001.png", "report.html", "run.json", "scores.csv"]
+    assert kills.differences(one, other) == [
+        ".dfd-run/ledger.jsonl",
+        "overlay-0001.png",
+        "report.html",
+        "run.json",
+        "scores.csv",
+    ]
 
 
 def test_a_run_has_ended_when_its_scores_stand_without_a_ledger(tmp_path):
@@ -56,7 +67,17 @@ def test_the_points_are_as_many_as_asked_for_and_two_are_whole_slices(tmp_path):
 
 
 def test_the_summary_counts_runs_that_end_in_other_files():
-    runs = [{"finished_rows": [10, 40], "differences": []}, {"finished_rows": [20], "differences": ["scores.csv"]}]
-    told = kills.summary({"runs": runs, "points": 50, "compared": kills.COMPARED, "seconds_undisturbed": 12.3})
-    for words in ("| runs of a job of so many points | 2 of 50 |", "| kills | 3 |", "| 10, 20, 40 |", "| runs that end in the same files | 1 of 2 |"):
+    runs = [
+        {"finished_rows": [10, 40], "differences": []},
+        {"finished_rows": [20], "differences": ["scores.csv"]},
+    ]
+    told = kills.summary(
+        {"runs": runs, "points": 50, "compared": kills.COMPARED, "seconds_undisturbed": 12.3}
+    )
+    for words in (
+        "| runs of a job of so many points | 2 of 50 |",
+        "| kills | 3 |",
+        "| 10, 20, 40 |",
+        "| runs that end in the same files | 1 of 2 |",
+    ):
         assert words in told

@@ -34,7 +34,10 @@ def test_no_two_places_share_a_pixel_and_edits_lie_apart(places, rng):
     assert between.min() >= matching.CLEAR * RADIUS
     masks = [disk(260, 260, (float(x), float(y)), RADIUS) for x, y in used]
     assert np.sum(masks, axis=0).max() == 1
-    assert distances(centres[edited], centres[edited])[~np.eye(4, dtype=bool)].min() >= matching.APART * RADIUS
+    assert (
+        distances(centres[edited], centres[edited])[~np.eye(4, dtype=bool)].min()
+        >= matching.APART * RADIUS
+    )
 
 
 def test_controls_are_alike(places, rng):
@@ -42,13 +45,18 @@ def test_controls_are_alike(places, rng):
     differences, strangers = [], []
     for _ in range(20):
         edited, beside = matching.groups(centres, covariates, RADIUS, (4, 3), rng)
-        differences += list(np.abs(covariates[edited][:, None] - covariates[beside])[..., 0].ravel())
-        strangers += list(np.abs(covariates[edited][:, 0] - covariates[rng.integers(0, len(centres), 4), 0]))
+        differences += list(
+            np.abs(covariates[edited][:, None] - covariates[beside])[..., 0].ravel()
+        )
+        strangers += list(
+            np.abs(covariates[edited][:, 0] - covariates[rng.integers(0, len(centres), 4), 0])
+        )
     assert np.median(differences) < 0.3 * np.median(strangers)
 
 
 def test_without_an_edit_the_sides_are_exchangeable(places, rng):
-    # How far a place is from the ordinary: what a control sought around a given place would have less of.
+    # How far a place is from the ordinary: what a control sought around a given place would have
+    # less of.
     centres, covariates = places
     outlying = np.abs(covariates[:, 0])
     edited, genuine = [], []

@@ -11,7 +11,11 @@ from dfd.masking import LATTICE_PASSES, lattice
 
 @pytest.fixture(scope="module")
 def ar_slice():
-    """An autoregressive field: each pixel is the mean of its left and upper neighbour times 0.9, plus unit noise. No pixel is missing."""
+    """An autoregressive field.
+
+    Each pixel is the mean of its left and upper neighbour times 0.9, plus unit noise. No pixel is
+    missing.
+    """
     field = np.zeros((160, 160))
     noise = np.random.default_rng(7).normal(size=field.shape)
     for row in range(160):
@@ -29,13 +33,18 @@ def test_local_statistics_are_those_of_the_pixels_that_the_lattice_shows(rng, ha
     for row, column in ((15, 14), (0, 0), (29, 7), (12, 30)):
         phase = next(p for p in range(LATTICE_PASSES) if lattice(30, 31, p)[row, column])
         seen = measured & ~lattice(30, 31, phase)
-        window = (slice(max(0, row - half), row + half + 1), slice(max(0, column - half), column + half + 1))
+        window = (
+            slice(max(0, row - half), row + half + 1),
+            slice(max(0, column - half), column + half + 1),
+        )
         values = pixels[window][seen[window]]
         assert mean[row, column] == pytest.approx(values.mean(), rel=1e-5)
         assert deviation[row, column] == pytest.approx(values.std(), rel=1e-4)
 
 
-@pytest.mark.parametrize("fit", [references.fit_local, references.fit_linear, references.fit_linear_deviation])
+@pytest.mark.parametrize(
+    "fit", [references.fit_local, references.fit_linear, references.fit_linear_deviation]
+)
 def test_a_hidden_or_missing_pixel_is_never_used(rng, ar_slice, fit):
     pixels, measured = ar_slice
     fitted = fit(references.sample(pixels, measured, measured, 3000, rng))
@@ -57,11 +66,15 @@ def test_the_linear_predictor_recovers_a_known_process(rng, ar_slice):
     mean, spread = fitted.predict(pixels, measured)
     inside = (slice(5, -5), slice(5, -5))
     residual = (pixels - mean)[inside]
-    # Two-sided prediction of x = a (left + above) + e leaves a variance of 1 / (1 + 2 a^2): one over the mean of the inverse spectrum (Whittle 1954).
+    # Two-sided prediction of x = a (left + above) + e leaves a variance of 1 / (1 + 2 a^2): one
+    # over the mean of the inverse spectrum (Whittle 1954).
     assert residual.var() == pytest.approx(1.0 / (1.0 + 2 * 0.45**2), rel=0.03)
     assert spread[inside].mean() == pytest.approx(residual.std(), rel=0.03)
     local = references.fit_local(references.sample(pixels, measured, measured, 15000, rng))
-    assert references.nll(pixels, mean, spread)[inside].mean() < references.nll(pixels, *local.predict(pixels, measured))[inside].mean() - 0.1
+    assert (
+        references.nll(pixels, mean, spread)[inside].mean()
+        < references.nll(pixels, *local.predict(pixels, measured))[inside].mean() - 0.1
+    )
 
 
 def test_slice_and_sample_agree(rng, ar_slice):
@@ -70,13 +83,23 @@ def test_slice_and_sample_agree(rng, ar_slice):
     drawn = references.sample(pixels, measured, measured, 10**6, rng)
     fitted = references.fit_linear(drawn)
     by_sample = np.sort(drawn.means[3] + drawn.contrast @ fitted.weights)
-    assert np.sort(fitted.predict(pixels, measured)[0][measured]) == pytest.approx(by_sample, rel=1e-5, abs=1e-5)
+    assert np.sort(fitted.predict(pixels, measured)[0][measured]) == pytest.approx(
+        by_sample, rel=1e-5, abs=1e-5
+    )
 
 
 def test_spread_that_follows_the_deviation_wins_where_noise_differs(rng):
     scale = np.repeat([1.0, 6.0], 70)[None, :]
-    pixels, measured = (rng.normal(size=(140, 140)) * scale).astype(np.float32), np.ones((140, 140), dtype=bool)
+    pixels, measured = (
+        (rng.normal(size=(140, 140)) * scale).astype(np.float32),
+        np.ones((140, 140), dtype=bool),
+    )
     drawn = references.sample(pixels, measured, measured, 8000, rng)
-    constant, following = (fit(drawn).predict(pixels, measured) for fit in (references.fit_linear, references.fit_linear_deviation))
-    assert references.nll(pixels, *following).mean() < references.nll(pixels, *constant).mean() - 0.3
+    constant, following = (
+        fit(drawn).predict(pixels, measured)
+        for fit in (references.fit_linear, references.fit_linear_deviation)
+    )
+    assert (
+        references.nll(pixels, *following).mean() < references.nll(pixels, *constant).mean() - 0.3
+    )
     assert references.fit_linear_deviation(drawn).slope == pytest.approx(1.0, abs=0.15)

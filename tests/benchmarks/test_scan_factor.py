@@ -34,7 +34,9 @@ def test_a_class_with_few_pixels_leans_on_the_whole(rng):
     z[0, :5] = 5.0
     factors = scan_factor.tissue_factors(z, labels, 3)
     assert factors[1] < 3.0
-    assert factors[2] == pytest.approx(factors[0], rel=0.05)  # a class that is not there has the scan's own
+    assert factors[2] == pytest.approx(
+        factors[0], rel=0.05
+    )  # a class that is not there has the scan's own
 
 
 def test_after_correction_every_tissue_has_energy_one(rng):

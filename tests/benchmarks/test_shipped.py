@@ -21,7 +21,13 @@ HISTORY = [{"epoch": 1.0, "val_nll": 0.9}, {"epoch": 2.0, "val_nll": 0.8}]
 def write_checkpoint(path, bundle="ct_lung_inpainting", calibrated=True):
     table = fit_table([np.linspace(0.5, 3.0, 30), np.linspace(0.5, 4.0, 30)])
     fitted = Calibration(bundle, model_file.weights_digest(WEIGHTS), 10.0, {"noise": table})
-    path.write_bytes(model_file.packed(Model(path, WEIGHTS, bundle, to_json(fitted) if calibrated else None, {"history": HISTORY})))
+    path.write_bytes(
+        model_file.packed(
+            Model(
+                path, WEIGHTS, bundle, to_json(fitted) if calibrated else None, {"history": HISTORY}
+            )
+        )
+    )
     return path
 
 
@@ -40,7 +46,9 @@ def test_the_bundle_holds_the_same_weights_and_calibration(tmp_path):
 
 def test_a_checkpoint_of_the_other_bundle_is_refused_and_nothing_is_written(tmp_path):
     checkpoint = write_checkpoint(tmp_path / "mr.ckpt", "mri_chest_inpainting")
-    with pytest.raises(BundleError, match="was trained as 'mri_chest_inpainting' and not as 'ct_lung_inpainting'"):
+    with pytest.raises(
+        BundleError, match="was trained as 'mri_chest_inpainting' and not as 'ct_lung_inpainting'"
+    ):
         unpack(checkpoint, tmp_path / "ct_lung_inpainting")
     assert not (tmp_path / "ct_lung_inpainting").exists()
 

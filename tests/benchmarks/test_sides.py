@@ -12,7 +12,11 @@ from benchmarks.development import link
 from dfd.errors import UsageError
 
 TEST_PATIENTS = {
-    modality: {name for name, entry in json.loads(sides.SPLIT.read_text())[key].items() if entry["side"] == "test"}
+    modality: {
+        name
+        for name, entry in json.loads(sides.SPLIT.read_text())[key].items()
+        if entry["side"] == "test"
+    }
     for modality, key in sides.FOLDERS.items()
 }
 
@@ -35,7 +39,10 @@ def test_development_patients_are_no_test_patients(modality):
 
 @pytest.mark.parametrize("modality", sides.FOLDERS)
 def test_patients_left_out_are_not_learned_from(modality):
-    left_out, learned = set(sides.patients(modality, sides.LEFT_OUT)), set(sides.patients(modality, sides.LEARNED))
+    left_out, learned = (
+        set(sides.patients(modality, sides.LEFT_OUT)),
+        set(sides.patients(modality, sides.LEARNED)),
+    )
     assert left_out
     assert learned
     assert not left_out & learned
@@ -69,10 +76,15 @@ def test_a_missing_data_folder_is_named(monkeypatch):
         sides.data_root()
 
 
-def test_what_was_trained_here_goes_before_what_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_trained_here_goes_before_what_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sides, "ROOT", tmp_path)
     monkeypatch.setattr(sides, "TRAINED", tmp_path / "trained")
-    own, committed = tmp_path / "runs" / "forgers" / "a.pt", tmp_path / "trained" / "forgers" / "a.pt"
+    own, committed = (
+        tmp_path / "runs" / "forgers" / "a.pt",
+        tmp_path / "trained" / "forgers" / "a.pt",
+    )
     assert sides.trained("forgers", "a.pt") == own
     for path in (committed, own):
         path.parent.mkdir(parents=True)

@@ -31,7 +31,9 @@ def test_invalid_uids_are_compared_in_silence(scans: tuple[Path, dict[str, objec
     assert split.check(root, made) == ["a.dcm of p1 is not the slice that was split"]
 
 
-def test_other_warnings_are_heard(scans: tuple[Path, dict[str, object]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_warnings_are_heard(
+    scans: tuple[Path, dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, made = scans
     read = split.pydicom.dcmread
 

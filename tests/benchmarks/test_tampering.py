@@ -34,7 +34,9 @@ def mask():
 
 
 @pytest.mark.parametrize("kind", EVERY)
-def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_range(canvas, mask, rng, kind):
+def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_range(
+    canvas, mask, rng, kind
+):
     before = canvas.pixels.copy()
     edited = EVERY[kind](canvas, mask, rng)
     assert edited.dtype == np.float32
@@ -47,7 +49,9 @@ def test_outside_the_mask_nothing_changes_and_inside_stand_whole_numbers_of_the_
 
 
 @pytest.mark.parametrize("kind", EVERY)
-def test_all_but_the_null_edit_change_something_and_the_same_seed_gives_the_same(canvas, mask, kind):
+def test_all_but_the_null_edit_change_something_and_the_same_seed_gives_the_same(
+    canvas, mask, kind
+):
     once, again = (EVERY[kind](canvas, mask, np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(once, again)
     changed = np.nanmax(np.abs(once - canvas.pixels)) > 0
@@ -62,7 +66,9 @@ def test_white_noise_has_the_strength_it_is_named_after(canvas, mask, rng, stren
 
 
 def test_smooth_noise_is_smooth(canvas, mask, rng):
-    added = np.nan_to_num(FORGERS["smooth noise 1.0 x residual, sigma 2 px"](canvas, mask, rng) - canvas.pixels)
+    added = np.nan_to_num(
+        FORGERS["smooth noise 1.0 x residual, sigma 2 px"](canvas, mask, rng) - canvas.pixels
+    )
     neighbours = mask & np.roll(mask, 1, axis=1)
     assert np.corrcoef(added[neighbours], np.roll(added, 1, axis=1)[neighbours])[0, 1] > 0.8
 
@@ -71,22 +77,35 @@ def test_hard_copy_move_repeats_another_place_exactly(canvas, mask, rng):
     down, right = copy_move.source_shift(canvas.pixels, mask, np.random.default_rng(3))
     edited = FORGERS["copy-move, hard edge"](canvas, mask, np.random.default_rng(3))
     here = mask & np.isfinite(canvas.pixels)
-    np.testing.assert_array_equal(edited[here], np.roll(canvas.pixels, (-down, -right), axis=(0, 1))[here])
+    np.testing.assert_array_equal(
+        edited[here], np.roll(canvas.pixels, (-down, -right), axis=(0, 1))[here]
+    )
     source = np.roll(mask, (down, right), axis=(0, 1))
     assert not (source & mask).any()
 
 
 @pytest.mark.parametrize("kind", ["copy-move, mirrored", "copy-move, quarter turns"])
 def test_flips_and_quarter_turns_repeat_another_place_exactly(canvas, mask, kind):
-    """Whichever was drawn: in the middle of the mask, which is not faded, stand the very values of a place of the slice."""
-    whole = replace(canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32))
+    """Whichever was drawn.
+
+    In the middle of the mask, which is not faded, stand the very values of a place of the slice.
+    """
+    whole = replace(
+        canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32)
+    )
     core = copy_move.COPY_MOVES[kind](whole, mask, np.random.default_rng(4))[61:72, 65:76]
-    back = [core[::-1], core[:, ::-1]] if kind.endswith("mirrored") else [np.rot90(core, turns) for turns in (1, 2, 3)]
+    back = (
+        [core[::-1], core[:, ::-1]]
+        if kind.endswith("mirrored")
+        else [np.rot90(core, turns) for turns in (1, 2, 3)]
+    )
     windows = np.lib.stride_tricks.sliding_window_view(whole.pixels, core.shape)
     assert sum(int((windows == each).all(axis=(2, 3)).sum()) for each in back) == 1
 
 
-@pytest.mark.parametrize("kind", ["copy-move, rotated up to 15 degrees", "copy-move, scaled 0.9 to 1.1"])
+@pytest.mark.parametrize(
+    "kind", ["copy-move, rotated up to 15 degrees", "copy-move, scaled 0.9 to 1.1"]
+)
 def test_resampled_copies_keep_mean_and_strength_of_a_place(canvas, mask, kind):
     edited = copy_move.COPY_MOVES[kind](canvas, mask, np.random.default_rng(3))
     core = edited[60:73, 64:77]
@@ -95,12 +114,20 @@ def test_resampled_copies_keep_mean_and_strength_of_a_place(canvas, mask, kind):
 
 
 def test_poisson_blending_keeps_the_differences_of_the_source_and_meets_the_rim(canvas, mask):
-    whole = replace(canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32))
+    whole = replace(
+        canvas, pixels=np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32)
+    )
     ramp = (np.arange(128)[:, None] * 3.0).astype(np.float32)
-    membrane = copy_move._membrane(np.broadcast_to(ramp, whole.pixels.shape).astype(np.float32), mask)
-    np.testing.assert_allclose(membrane[mask], np.broadcast_to(ramp, mask.shape)[mask], atol=1e-2)  # a plane is harmonic
+    membrane = copy_move._membrane(
+        np.broadcast_to(ramp, whole.pixels.shape).astype(np.float32), mask
+    )
+    np.testing.assert_allclose(
+        membrane[mask], np.broadcast_to(ramp, mask.shape)[mask], atol=1e-2
+    )  # a plane is harmonic
     assert not membrane[~mask].any()
-    assert not copy_move._membrane(np.where(mask, 1.0, np.nan).astype(np.float32), mask).any()  # nothing around to meet
+    assert not copy_move._membrane(
+        np.where(mask, 1.0, np.nan).astype(np.float32), mask
+    ).any()  # nothing around to meet
 
 
 def test_renoised_copies_add_what_they_are_named_after(canvas, mask):
@@ -115,12 +142,19 @@ def test_renoised_copies_add_what_they_are_named_after(canvas, mask):
 def test_a_copy_from_another_slice_holds_a_place_of_it(canvas, mask):
     whole = np.where(np.isnan(canvas.pixels), 0.0, canvas.pixels).astype(np.float32)
     stack = np.stack([whole, np.rint(whole[::-1] + 7.0)])
-    edited = copy_move.across(replace(canvas, pixels=whole, stack=stack, index=0), mask, np.random.default_rng(5))
+    edited = copy_move.across(
+        replace(canvas, pixels=whole, stack=stack, index=0), mask, np.random.default_rng(5)
+    )
     np.testing.assert_array_equal(edited[~mask], whole[~mask])
     core = edited[61:72, 65:76]
-    found = [(np.lib.stride_tricks.sliding_window_view(each, core.shape) == core).all(axis=(2, 3)).sum() for each in stack]
+    found = [
+        (np.lib.stride_tricks.sliding_window_view(each, core.shape) == core).all(axis=(2, 3)).sum()
+        for each in stack
+    ]
     assert found == [0, 1]
-    np.testing.assert_array_equal(copy_move.across(replace(canvas, pixels=whole), mask, np.random.default_rng(5)), whole)
+    np.testing.assert_array_equal(
+        copy_move.across(replace(canvas, pixels=whole), mask, np.random.default_rng(5)), whole
+    )
 
 
 @pytest.mark.parametrize("kind", copy_move.COPY_MOVES)
@@ -129,7 +163,9 @@ def test_without_a_place_to_copy_from_the_slice_stays_as_it_is(kind):
     pixels[10:30, 10:30] = 5.0
     pixels[12, 12] = 9.0
     blank = Canvas(pixels, np.nan_to_num(pixels), np.nan_to_num(pixels))
-    edited = copy_move.COPY_MOVES[kind](blank, disk(40, 40, (20.0, 20.0), 9.0), np.random.default_rng(0))
+    edited = copy_move.COPY_MOVES[kind](
+        blank, disk(40, 40, (20.0, 20.0), 9.0), np.random.default_rng(0)
+    )
     np.testing.assert_array_equal(edited, pixels)
 
 

@@ -17,20 +17,54 @@ from benchmarks.trials import GENUINE
 KIND = "white noise 0.6 x residual"
 
 
-def rows_of(patients: tuple[str, ...], better: float, kernel: str = "B30f", kind: str = KIND, **more: Any) -> list[dict[str, Any]]:
+def rows_of(
+    patients: tuple[str, ...], better: float, kernel: str = "B30f", kind: str = KIND, **more: Any
+) -> list[dict[str, Any]]:
     rng, told = np.random.default_rng(3), []
     for patient in patients:
-        known = {"patient": patient, "curve": "", "kernel": kernel, "baselines": {"rival": 1.0}, "p": 0.5, **more}
-        told += [{**known, "kind": GENUINE, "statistic": value} for value in rng.gamma(9.0, 0.11, 20)]
-        told += [{**known, "kind": kind, "statistic": value + better, "p": 0.005} for value in rng.gamma(9.0, 0.11, 10)]
+        known = {
+            "patient": patient,
+            "curve": "",
+            "kernel": kernel,
+            "baselines": {"rival": 1.0},
+            "p": 0.5,
+            **more,
+        }
+        told += [
+            {**known, "kind": GENUINE, "statistic": value} for value in rng.gamma(9.0, 0.11, 20)
+        ]
+        told += [
+            {**known, "kind": kind, "statistic": value + better, "p": 0.005}
+            for value in rng.gamma(9.0, 0.11, 10)
+        ]
     return told
 
 
 @pytest.mark.parametrize(
     ("kernel", "sharp"),
     [
-        *[(name, True) for name in ("B70f", "B60f", "B50s", "LUNG", "BONE", "L", "D", "FC51", "FC86", "YA", "YB", "Bl57d", "Hr60f")],
-        *[(name, False) for name in ("B30f", "B31f", "B30s", "B", "STANDARD", "SOFT", "FC08", "Br40d", "I31f")],
+        *[
+            (name, True)
+            for name in (
+                "B70f",
+                "B60f",
+                "B50s",
+                "LUNG",
+                "BONE",
+                "L",
+                "D",
+                "FC51",
+                "FC86",
+                "YA",
+                "YB",
+                "Bl57d",
+                "Hr60f",
+            )
+        ],
+        *[
+            (name, False)
+            for name in ("B30f", "B31f", "B30s", "B", "STANDARD", "SOFT", "FC08", "Br40d", "I31f")
+        ],
         *[("", None), (" ", None)],
     ],
 )
@@ -43,7 +77,9 @@ def test_every_edit_that_a_row_names_is_there() -> None:
     assert named <= set(FAMILIES)
     assert all(target.kinds for target in CT)
     held_out = {name for name, family in FAMILIES.items() if family.held_out}
-    assert [target.name for target in CT if held_out & set(target.kinds)] == ["AI edit: held-out forgers"]
+    assert [target.name for target in CT if held_out & set(target.kinds)] == [
+        "AI edit: held-out forgers"
+    ]
     assert "copy-move, quarter turns" not in targets.COPIES
     assert len(targets.WHITE) == 6
 
@@ -57,12 +93,18 @@ def test_a_target_is_reached_only_where_it_is() -> None:
     assert low["met"][AUC] is low["met"][FOUND] is False
     assert low["auc interval"][0] < low["auc"] < low["auc interval"][1]
     assert "wanted 0.97: **no** |" in targets.markdown([low])
-    assert "0.97 (0.95 to 0.98); wanted 0.97: **no** (0.9660) |" in targets.markdown([low | {AUC: 0.966, f"{AUC} interval": [0.95, 0.98]}])
-    assert targets.told_of(target, rows_of(("a",), 1.0, kind="PGD 0.6 x residual"), (), draws=5) == {}
+    assert "0.97 (0.95 to 0.98); wanted 0.97: **no** (0.9660) |" in targets.markdown(
+        [low | {AUC: 0.966, f"{AUC} interval": [0.95, 0.98]}]
+    )
+    assert (
+        targets.told_of(target, rows_of(("a",), 1.0, kind="PGD 0.6 x residual"), (), draws=5) == {}
+    )
 
 
 def test_soft_and_sharp_kernels_stand_in_their_own_rows() -> None:
-    told = rows_of(("a", "b"), 4.0) + rows_of(("c", "d", "e"), 0.0, "B70f") + rows_of(("f",), 0.0, "")
+    told = (
+        rows_of(("a", "b"), 4.0) + rows_of(("c", "d", "e"), 0.0, "B70f") + rows_of(("f",), 0.0, "")
+    )
     found = {one["target"]: one for one in targets.lines("ct_lung", told, {}, (), draws=10)}
     soft = found["adversarial, white spectrum, soft kernels, RMS >= 0.6 residuals"]
     sharp = found["adversarial, white spectrum, sharp kernels, RMS >= 0.6 residuals"]
@@ -76,8 +118,18 @@ def test_soft_and_sharp_kernels_stand_in_their_own_rows() -> None:
 def test_neighbours_are_judged_on_the_regions_that_had_them() -> None:
     kind = targets.SMOOTH[0]
     told = rows_of(("a", "b"), 0.0, kind=kind)
-    told = [{**one, "statistic beside": one["statistic"] + 4.0 * (one["kind"] == kind), "p beside": 0.001} for one in told]
-    lone = [{**one, "statistic beside": math.nan, "p beside": math.nan} for one in rows_of(("c",), 0.0, kind=kind)]
+    told = [
+        {
+            **one,
+            "statistic beside": one["statistic"] + 4.0 * (one["kind"] == kind),
+            "p beside": 0.001,
+        }
+        for one in told
+    ]
+    lone = [
+        {**one, "statistic beside": math.nan, "p beside": math.nan}
+        for one in rows_of(("c",), 0.0, kind=kind)
+    ]
     (one,) = targets.lines("ct_lung", told + lone, {}, (), draws=10)
     assert one["patients"] == 2
     assert one["met"] == {AUC: True}
@@ -85,7 +137,10 @@ def test_neighbours_are_judged_on_the_regions_that_had_them() -> None:
 
 
 def test_each_source_of_mr_has_a_row_where_it_has_patients_enough() -> None:
-    many, few = tuple(f"scd-{number}" for number in range(6)), tuple(f"tcga-{number}" for number in range(5))
+    many, few = (
+        tuple(f"scd-{number}" for number in range(6)),
+        tuple(f"tcga-{number}" for number in range(5)),
+    )
     told = rows_of(many, 4.0) + rows_of(few, 4.0)
     (one,) = targets.lines("mri_chest", told, {ADVERSARIAL: [KIND]}, ["rival"], draws=10)
     assert one["target"] == f"{ADVERSARIAL}: scd"

@@ -30,7 +30,11 @@ def scan(rng):
     pixels = np.where(disk(160, 160, (80, 80), 70), np.rint(40 + noise), -1000.0).astype(np.float32)
     facts = ScanFacts(modality="CT", unit="HU", spacing_mm=(1.7, 1.7))
     ref = SliceRef(Path("p/1.dcm"))
-    return Scan(Listed("p", "s", "scanner", "kernel", (ref,)), Slice(ref, facts, pixels, np.ones(pixels.shape, dtype=bool)), pixels)
+    return Scan(
+        Listed("p", "s", "scanner", "kernel", (ref,)),
+        Slice(ref, facts, pixels, np.ones(pixels.shape, dtype=bool)),
+        pixels,
+    )
 
 
 @pytest.fixture
@@ -57,7 +61,10 @@ def test_untouched_neighbours_are_the_context_of_the_edited_slice(scan, network,
     families = {"white noise 1.0 x residual": FAMILIES["white noise 1.0 x residual"]}
     rows = trials.trials_of(scan, network, rng, families, (volume, 1))
     assert np.isfinite([row["statistics"]["neighbours"] for row in rows]).mean() > 0.9
-    assert all("neighbours" not in row["statistics"] for row in trials.trials_of(scan, network, rng, families, (volume, 0)))
+    assert all(
+        "neighbours" not in row["statistics"]
+        for row in trials.trials_of(scan, network, rng, families, (volume, 0))
+    )
     assert beside(volume, 1, 0.9) is None
     assert beside(volume, 1, 2.0).distances_mm == (2.0, 2.0)
 
@@ -72,11 +79,17 @@ def test_a_hole_is_filled_without_looking_into_it(scan, network):
     filled = predict_hole(scan.pixels, mask, network, "ct_lung")
     np.testing.assert_array_equal(filled[~mask], scan.pixels[~mask])
     assert not np.allclose(filled[mask], scan.pixels[mask])
-    # Within the range of the tissue, so that neither the noise scale nor what counts as measured changes with it.
+    # Within the range of the tissue, so that neither the noise scale nor what counts as measured
+    # changes with it.
     changed = np.where(mask, np.roll(scan.pixels, 1, axis=1), scan.pixels)
-    np.testing.assert_allclose(predict_hole(changed, mask, network, "ct_lung")[mask], filled[mask], rtol=0.02)
+    np.testing.assert_allclose(
+        predict_hole(changed, mask, network, "ct_lung")[mask], filled[mask], rtol=0.02
+    )
 
 
-@pytest.mark.parametrize(("count", "wanted", "places"), [(10, 3, [1, 5, 8]), (2, 6, [0, 1]), (1, 4, [0]), (12, 2, [3, 9])])
+@pytest.mark.parametrize(
+    ("count", "wanted", "places"),
+    [(10, 3, [1, 5, 8]), (2, 6, [0, 1]), (1, 4, [0]), (12, 2, [3, 9])],
+)
 def test_slices_are_spread_over_a_series(count, wanted, places):
     assert spread(count, wanted) == places

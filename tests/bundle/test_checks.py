@@ -16,13 +16,19 @@ from dfd.errors import BundleError, UsageError
 @pytest.fixture
 def root(tmp_path: Path) -> str:
     (tmp_path / "configs").mkdir()
-    content = {"max_epochs": 1, "data_path": "x", "train": {"trainer": {"_target_": "Trainer", "max_epochs": 2}, "handlers": [{"a": 1}]}}
+    content = {
+        "max_epochs": 1,
+        "data_path": "x",
+        "train": {"trainer": {"_target_": "Trainer", "max_epochs": 2}, "handlers": [{"a": 1}]},
+    }
     (tmp_path / "configs" / "train.json").write_text(json.dumps(content))
     return str(tmp_path)
 
 
 def run_as_monai(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["/somewhere/monai/bundle/__main__.py", "run", "training", *words])
+    monkeypatch.setattr(
+        sys, "argv", ["/somewhere/monai/bundle/__main__.py", "run", "training", *words]
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,19 +50,26 @@ def test_known_keys_pass(monkeypatch: pytest.MonkeyPatch, root: str, words: list
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("--max_epoch", r"--max_epoch is no key of configs/train\.json; did you mean --max_epochs\?"),
+        (
+            "--max_epoch",
+            r"--max_epoch is no key of configs/train\.json; did you mean --max_epochs\?",
+        ),
         ("--zzzzzz=3", r"--zzzzzz is no key of configs/train\.json$"),
         ("--train#nothing", "--train#nothing is no key"),
         ("--train#handlers#7", "--train#handlers#7 is no key"),
     ],
 )
-def test_unknown_keys_are_refused(monkeypatch: pytest.MonkeyPatch, root: str, word: str, message: str) -> None:
+def test_unknown_keys_are_refused(
+    monkeypatch: pytest.MonkeyPatch, root: str, word: str, message: str
+) -> None:
     run_as_monai(monkeypatch, word, "3")
     with pytest.raises(UsageError, match=message):
         refuse_unknown_flags(root, "train")
 
 
-def test_keys_of_an_arguments_file_are_looked_at(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+def test_keys_of_an_arguments_file_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
     arguments = Path(root) / "args.json"
     arguments.write_text(json.dumps({"max_epoch": 3}))
     run_as_monai(monkeypatch, "--args_file", str(arguments))
@@ -81,7 +94,9 @@ def test_devices_that_do_not_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:3"])
-def test_cuda_without_a_card_is_an_error_and_not_the_processor(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_cuda_without_a_card_is_an_error_and_not_the_processor(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BundleError, match="no CUDA device can be used here"):
         device_of(name)

@@ -11,8 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from dfd.bundle.calibration import REGIONS_PER_SLICE, calibrate_network, genuine_regions, with_neighbours
-from dfd.bundle.context import FOLDERS_KEPT, IDENTICAL, MOST_OTHERS, LoadContextd, LoadSeriesd, SeriesSlices, setting_of
+from dfd.bundle.calibration import (
+    REGIONS_PER_SLICE,
+    calibrate_network,
+    genuine_regions,
+    with_neighbours,
+)
+from dfd.bundle.context import (
+    FOLDERS_KEPT,
+    IDENTICAL,
+    MOST_OTHERS,
+    LoadContextd,
+    LoadSeriesd,
+    SeriesSlices,
+    setting_of,
+)
 from dfd.bundle.inferer import as_tensor
 from dfd.bundle.items import Cohort, collect
 from dfd.bundle.reader import LoadSliced
@@ -30,7 +43,9 @@ from tests.dicom_maker import make_pixels, make_series, make_slice
 CT = MODALITIES["ct_lung"]
 
 
-def loaded(path: Path, frame: int | None = None, loader: LoadContextd | None = None) -> dict[Any, Any]:
+def loaded(
+    path: Path, frame: int | None = None, loader: LoadContextd | None = None
+) -> dict[Any, Any]:
     return (loader or LoadContextd())(LoadSliced()({"image": str(path), "frame": frame}))
 
 
@@ -47,35 +62,58 @@ def test_at_the_end_of_a_series_a_slice_counts_as_alone(tmp_path: Path, place: i
     assert "context" not in loaded(make_series(tmp_path, [0.0, 2.0, 4.0])[place])
 
 
-@pytest.mark.parametrize(("positions", "place"), [([0.0, 2.0, 4.0, 8.0, 10.0], 2), ([0.0, 2.0, 4.0, 5.0, 7.0], 2), ([0.0, 2.0], 0), ([0.0], 0)])
-def test_beside_a_gap_there_is_no_neighbour(tmp_path: Path, positions: list[float], place: int) -> None:
+@pytest.mark.parametrize(
+    ("positions", "place"),
+    [([0.0, 2.0, 4.0, 8.0, 10.0], 2), ([0.0, 2.0, 4.0, 5.0, 7.0], 2), ([0.0, 2.0], 0), ([0.0], 0)],
+)
+def test_beside_a_gap_there_is_no_neighbour(
+    tmp_path: Path, positions: list[float], place: int
+) -> None:
     assert "context" not in loaded(make_series(tmp_path, positions)[place])
 
 
 def test_slices_far_beyond_their_thickness_are_no_neighbours(tmp_path: Path) -> None:
     assert "context" not in loaded(make_series(tmp_path / "thinned", [0.0, 9.0, 18.0])[1])
     assert "context" in loaded(make_series(tmp_path / "spaced", [0.0, 5.0, 10.0])[1])
-    assert "context" in loaded(make_series(tmp_path / "unknown", [0.0, 9.0, 18.0], SliceThickness=None)[1])
+    assert "context" in loaded(
+        make_series(tmp_path / "unknown", [0.0, 9.0, 18.0], SliceThickness=None)[1]
+    )
 
 
 def test_neighbours_are_of_the_same_series_and_folder(tmp_path: Path) -> None:
     (lone,) = make_series(tmp_path / "p1", [2.0])
     make_series(tmp_path / "p2", [0.0, 4.0])  # one UID, but another folder
     make_slice(tmp_path / "p1" / "other1.dcm", make_pixels(seed=5), SeriesInstanceUID="1.2.9")
-    make_slice(tmp_path / "p1" / "other2.dcm", make_pixels(seed=6), SeriesInstanceUID="1.2.9", ImagePositionPatient=[0, 0, 4])
+    make_slice(
+        tmp_path / "p1" / "other2.dcm",
+        make_pixels(seed=6),
+        SeriesInstanceUID="1.2.9",
+        ImagePositionPatient=[0, 0, 4],
+    )
     assert "context" not in loaded(lone)
 
 
 def test_neighbours_are_of_the_same_phase(tmp_path: Path) -> None:
     for phase in range(2):
         for number in range(3):
-            tags = {"ImagePositionPatient": [0, 0, 2 * number], "TemporalPositionIdentifier": phase + 1}
-            make_slice(tmp_path / f"{phase}{number}.dcm", make_pixels(seed=10 * phase + number), **tags)
-    np.testing.assert_array_equal(loaded(tmp_path / "11.dcm")["context"].above, read_slice(tmp_path / "12.dcm").pixels)
+            tags = {
+                "ImagePositionPatient": [0, 0, 2 * number],
+                "TemporalPositionIdentifier": phase + 1,
+            }
+            make_slice(
+                tmp_path / f"{phase}{number}.dcm", make_pixels(seed=10 * phase + number), **tags
+            )
+    np.testing.assert_array_equal(
+        loaded(tmp_path / "11.dcm")["context"].above, read_slice(tmp_path / "12.dcm").pixels
+    )
 
 
 def test_without_positions_there_is_no_order_to_trust(tmp_path: Path) -> None:
-    assert "context" not in loaded(make_series(tmp_path, [0.0, 2.0, 4.0], ImagePositionPatient=None, ImageOrientationPatient=None)[1])
+    assert "context" not in loaded(
+        make_series(
+            tmp_path, [0.0, 2.0, 4.0], ImagePositionPatient=None, ImageOrientationPatient=None
+        )[1]
+    )
 
 
 def test_frames_of_a_volume_are_neighbours(tmp_path: Path) -> None:
@@ -83,26 +121,41 @@ def test_frames_of_a_volume_are_neighbours(tmp_path: Path) -> None:
     path = tmp_path / "volume.nii"
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), path)
     found = loaded(path, 2)["context"]
-    assert sorted((found.below[0, 0], found.above[0, 0])) == sorted((volume[0, 0, 1], volume[0, 0, 3]))
+    assert sorted((found.below[0, 0], found.above[0, 0])) == sorted(
+        (volume[0, 0, 1], volume[0, 0, 3])
+    )
     assert found.distances_mm == (2.0, 2.0)
     assert "context" not in loaded(path, 3)
 
 
 @pytest.mark.parametrize("slopes", [(1.0, 1.0, 1.0), (0.002, 0.002, 0.002), (1.0, 2.0, 0.5)])
-def test_neighbours_of_another_scale_are_brought_to_that_of_the_slice(tmp_path: Path, slopes: tuple[float, ...]) -> None:
+def test_neighbours_of_another_scale_are_brought_to_that_of_the_slice(
+    tmp_path: Path, slopes: tuple[float, ...]
+) -> None:
     files = []
     for number, slope in enumerate(slopes):
-        tags = {"ImagePositionPatient": [0, 0, 2 * number], "RescaleSlope": slope, "RescaleIntercept": -5.0 * slope}
+        tags = {
+            "ImagePositionPatient": [0, 0, 2 * number],
+            "RescaleSlope": slope,
+            "RescaleIntercept": -5.0 * slope,
+        }
         pixels = np.random.default_rng(number).integers(0, 250, (40, 48)).astype(np.uint16)
         files.append(make_slice(tmp_path / f"{number}.dcm", pixels, Modality="MR", **tags))
     found, middle = loaded(files[1])["context"], read_slice(files[1])
-    stated = [pixels * middle.rescale.slope + middle.rescale.intercept for pixels in (found.below, found.above)]
+    stated = [
+        pixels * middle.rescale.slope + middle.rescale.intercept
+        for pixels in (found.below, found.above)
+    ]
     for number, values in zip((0, 2), stated, strict=True):
         stored = np.random.default_rng(number).integers(0, 250, (40, 48))
-        np.testing.assert_allclose(values, (stored - 5.0) * slopes[number], rtol=1e-5, atol=1e-5 * slopes[number])
+        np.testing.assert_allclose(
+            values, (stored - 5.0) * slopes[number], rtol=1e-5, atol=1e-5 * slopes[number]
+        )
 
 
-def test_the_other_slices_are_named_and_read_only_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_other_slices_are_named_and_read_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = make_series(tmp_path, [0.0, 2.0, 4.0, 6.0])
     item = loaded(files[1])
     assert not item["context"].others
@@ -125,7 +178,9 @@ def test_other_slices_of_another_shape_or_that_cannot_be_read_are_left_out(tmp_p
 
 
 def test_of_a_long_series_only_the_nearest_slices_are_searched(tmp_path: Path) -> None:
-    volume = np.random.default_rng(3).integers(900, 1150, (40, 48, 3 * MOST_OTHERS)).astype(np.int16)
+    volume = (
+        np.random.default_rng(3).integers(900, 1150, (40, 48, 3 * MOST_OTHERS)).astype(np.int16)
+    )
     path = tmp_path / "volume.nii"
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), path)
     for frame in (1, 60, 3 * MOST_OTHERS - 2):
@@ -134,13 +189,21 @@ def test_of_a_long_series_only_the_nearest_slices_are_searched(tmp_path: Path) -
         assert frame not in around
         assert min(around) <= frame - 1
         assert max(around) >= frame + 1
-    assert SeriesSlices().into(loaded(path, 1)["context"], loaded(path, 1)["scan"]).others[0].name == "volume.nii (frame 1)"
+    assert (
+        SeriesSlices().into(loaded(path, 1)["context"], loaded(path, 1)["scan"]).others[0].name
+        == "volume.nii (frame 1)"
+    )
 
 
 @pytest.mark.parametrize("twin", [0, 2])
 def test_an_identical_neighbour_is_no_context_and_that_is_said(tmp_path: Path, twin: int) -> None:
     files = make_series(tmp_path, [0.0, 2.0, 4.0])
-    make_slice(files[twin], make_pixels(seed=1), ImagePositionPatient=[0, 0, 2.0 * twin], InstanceNumber=twin + 1)
+    make_slice(
+        files[twin],
+        make_pixels(seed=1),
+        ImagePositionPatient=[0, 0, 2.0 * twin],
+        InstanceNumber=twin + 1,
+    )
     found = loaded(files[1])
     assert "context" not in found
     assert found["context_note"] == IDENTICAL
@@ -160,7 +223,9 @@ def test_a_bare_image_and_an_unreadable_file_pass() -> None:
     assert "context" not in loaded(Path("nowhere.dcm"))
 
 
-def test_headers_of_a_few_folders_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_of_a_few_folders_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dfd.bundle import context
 
     asked: list[Path] = []
@@ -171,9 +236,14 @@ def test_headers_of_a_few_folders_are_remembered(tmp_path: Path, monkeypatch: py
     assert [int(folder.name) for folder in asked] == [*range(FOLDERS_KEPT + 1), 0]
 
 
-@pytest.mark.parametrize(("statistics", "expected"), [([1.0], SLICE), ([1.0, 2.0], SERIES), ([1.0, np.nan], SLICE)])
+@pytest.mark.parametrize(
+    ("statistics", "expected"), [([1.0], SLICE), ([1.0, 2.0], SERIES), ([1.0, np.nan], SLICE)]
+)
 def test_a_region_is_judged_as_it_was_measured(statistics: list[float], expected: str) -> None:
-    found = [Evidence(family, value) for family, value in zip(("noise", "neighbours"), statistics, strict=False)]
+    found = [
+        Evidence(family, value)
+        for family, value in zip(("noise", "neighbours"), statistics, strict=False)
+    ]
     assert setting_of(found) == expected
 
 
@@ -186,13 +256,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_calibration_has_tables_of_slices_with_neighbours(study: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_calibration_has_tables_of_slices_with_neighbours(
+    study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     fitted = calibrate_network(small_network(), Cohort(collect(study), ["p1", "p2"], 7), "ab")
     assert "1 of 2 patients have neighbouring slices" in caplog.text
     assert set(fitted.tables) == {"noise", "copy_move", "synthesis", "texture"}
     beside = fitted.settings[SERIES]
-    assert set(beside.tables) == {"noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy"}
+    assert set(beside.tables) == {
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+        "neighbours",
+        "series_copy",
+    }
     assert [len(values) for values in beside.tables["neighbours"].patients] == [REGIONS_PER_SLICE]
     assert beside.combined is not None
     assert to_json(from_json(to_json(fitted))) == to_json(fitted)
@@ -204,7 +283,9 @@ def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
     item = next(item for item in collect(study).items if item["image"].endswith("p1/1.dcm"))
     alone, covariates = genuine_regions(item, small_network(), "ct_lung", 3)
     beside, same = genuine_regions(item, small_network(), "ct_lung", 3, LoadSeriesd())
-    assert [{name: value for name, value in row.items() if name not in NEIGHBOURED} for row in beside] == alone
+    assert [
+        {name: value for name, value in row.items() if name not in NEIGHBOURED} for row in beside
+    ] == alone
     assert all(np.isfinite(row[name]) for row in beside for name in NEIGHBOURED)
     assert covariates == same
     assert with_neighbours([alone]) == {}
@@ -217,17 +298,34 @@ def test_a_region_with_neighbours_is_judged_by_their_tables(tmp_path: Path) -> N
     item = loaded(files[1])
     assert isinstance(item["context"], Context)
     network = small_network()
-    rows = [{"noise": 1.0 + 0.01 * number, "copy_move": 1.0, "synthesis": 1.0, "neighbours": 1.0 + 0.02 * number} for number in range(40)]
-    tables, combined = fit([[{name: value for name, value in row.items() if name != "neighbours"} for row in rows]] * 3)
+    rows = [
+        {
+            "noise": 1.0 + 0.01 * number,
+            "copy_move": 1.0,
+            "synthesis": 1.0,
+            "neighbours": 1.0 + 0.02 * number,
+        }
+        for number in range(40)
+    ]
+    tables, combined = fit(
+        [[{name: value for name, value in row.items() if name != "neighbours"} for row in rows]] * 3
+    )
     fitted = Calibration(CT.bundle, "ab", 10.0, tables, {}, combined, with_neighbours([rows] * 3))
     planes = as_tensor(predict_slice(item["image"][0], network, CT))[None]
     point = [Point(2, "a", 64.0, 60.0)]
-    answers = [ScoreRegionsd(calibration=fitted)({**item, "pred": planes, "points": point, **beside}) for beside in ({}, {"context": None})]
+    answers = [
+        ScoreRegionsd(calibration=fitted)({**item, "pred": planes, "points": point, **beside})
+        for beside in ({}, {"context": None})
+    ]
     with_them, alone = (answer["findings"][0] for answer in answers)
     assert set(with_them.p_by_family) == {"noise", "copy_move", "synthesis", "neighbours"}
     assert set(alone.p_by_family) == {"noise", "copy_move", "synthesis"}
-    noted = ScoreRegionsd(calibration=fitted)({**item, "pred": planes, "points": point, "context": None, "context_note": IDENTICAL})["findings"][0]
+    noted = ScoreRegionsd(calibration=fitted)(
+        {**item, "pred": planes, "points": point, "context": None, "context_note": IDENTICAL}
+    )["findings"][0]
     assert noted.reason.endswith(IDENTICAL)
     assert (noted.p_value, noted.extrapolated) == (alone.p_value, alone.extrapolated)
     if with_them.verdict == "no anomaly found":
-        assert with_them.reason.startswith(ORDINARY + ", and it differs from the slices above and below no more")
+        assert with_them.reason.startswith(
+            ORDINARY + ", and it differs from the slices above and below no more"
+        )

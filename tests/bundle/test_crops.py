@@ -1,4 +1,7 @@
-"""Training examples: hidden pixels are zero, the loss counts what is hidden and measured, draws can be repeated."""
+"""Training examples.
+
+Hidden pixels are zero, the loss counts what is hidden and measured, draws can be repeated.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ def noisy(name: str = "ct_lung", shape: tuple[int, int] = (96, 112)) -> np.ndarr
 
 def prepared(image: np.ndarray | None = None, name: str = "ct_lung") -> dict[Any, Any]:
     image = noisy(name) if image is None else image
-    return NormaliseNoised(modality=name)({"image": image[None], "patient": "p1", "group": "g", "draw": 7, "spacing_mm": None})
+    return NormaliseNoised(modality=name)(
+        {"image": image[None], "patient": "p1", "group": "g", "draw": 7, "spacing_mm": None}
+    )
 
 
 @pytest.mark.parametrize("name", MODALITIES)
@@ -93,7 +98,9 @@ def test_crops_prefer_the_body(rng: np.random.Generator) -> None:
     measured = np.zeros((128, 128), bool)
     measured[40:90, 40:90] = True
     shares = [measured[place(measured, 32, rng)].mean() for _ in range(60)]
-    anywhere = np.mean([measured[r : r + 32, c : c + 32].mean() for r in range(0, 97, 8) for c in range(0, 97, 8)])
+    anywhere = np.mean(
+        [measured[r : r + 32, c : c + 32].mean() for r in range(0, 97, 8) for c in range(0, 97, 8)]
+    )
     assert np.mean(shares) > 2 * anywhere
 
 
@@ -123,14 +130,21 @@ def test_turns_are_the_eight_symmetries() -> None:
     assert all(np.array_equal(known, each > 4) for each, known in turned)
 
 
-def test_another_kernel_keeps_the_noise_scale_within_its_jitter(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+def test_another_kernel_keeps_the_noise_scale_within_its_jitter(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     monkeypatch.setattr(crops, "KERNEL_SHARE", 1.0)
     pixels, measured = noisy(shape=(64, 64)) / 12.0, np.ones((64, 64), bool)
     measured[20:24, 20:24] = False
     for _ in range(20):
         changed, known = other_kernel(pixels, measured, rng)
-        assert abs(np.log(crops._roughness(changed) / crops._roughness(pixels))) < crops.SCALE_JITTER + 0.01
-        assert not known[19, 19:25].any(), "what was blended with an unmeasured neighbour is no measurement"
+        assert (
+            abs(np.log(crops._roughness(changed) / crops._roughness(pixels)))
+            < crops.SCALE_JITTER + 0.01
+        )
+        assert not known[19, 19:25].any(), (
+            "what was blended with an unmeasured neighbour is no measurement"
+        )
         assert changed.dtype == np.float32
         assert np.corrcoef(changed.ravel(), pixels.ravel())[0, 1] > 0.5
 
@@ -139,16 +153,27 @@ def test_another_kernel_keeps_the_noise_scale_within_its_jitter(monkeypatch: pyt
 def test_erosion_is_that_of_scipy(rng: np.random.Generator, share: float) -> None:
     mask = rng.random((40, 33)) < share
     before = mask.copy()
-    np.testing.assert_array_equal(crops._eroded(mask), binary_erosion(mask, iterations=crops.BLEND_REACH, border_value=1))
+    np.testing.assert_array_equal(
+        crops._eroded(mask), binary_erosion(mask, iterations=crops.BLEND_REACH, border_value=1)
+    )
     np.testing.assert_array_equal(mask, before)
 
 
-def test_without_another_kernel_only_the_scale_changes(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
+def test_without_another_kernel_only_the_scale_changes(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     monkeypatch.setattr(crops, "KERNEL_SHARE", 0.0)
     pixels, measured = noisy(shape=(32, 32)), np.ones((32, 32), bool)
     factors = [other_kernel(pixels, measured, rng)[0] / pixels for _ in range(30)]
     assert all(np.ptp(factor) < 1e-5 for factor in factors)
-    assert 0.6 < min(factor.mean() for factor in factors) < 0.9 < 1.1 < max(factor.mean() for factor in factors) < 1.5
+    assert (
+        0.6
+        < min(factor.mean() for factor in factors)
+        < 0.9
+        < 1.1
+        < max(factor.mean() for factor in factors)
+        < 1.5
+    )
 
 
 def test_the_cached_slice_is_not_changed_by_an_example() -> None:

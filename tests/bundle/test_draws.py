@@ -18,18 +18,30 @@ from dfd.bundle.steps import stacked
 
 def slices(count: int = 4) -> list[dict[str, Any]]:
     rng = np.random.default_rng(0)
-    return [{"pixels": rng.normal(4, 1, (32, 32)).astype(np.float32), "measured": np.ones((32, 32), bool)} for _ in range(count)]
+    return [
+        {
+            "pixels": rng.normal(4, 1, (32, 32)).astype(np.float32),
+            "measured": np.ones((32, 32), bool),
+        }
+        for _ in range(count)
+    ]
 
 
 def epoch(seed: int, workers: int = 0) -> list[dict[str, np.ndarray]]:
     sampler = WeightedDraws([1.0, 2.0, 3.0, 1.0], num_samples=6)
     sampler.generator.manual_seed(seed)
     crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
-    return list(DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=stacked))
+    return list(
+        DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, collate_fn=stacked)
+    )
 
 
 def same(one: list[dict[str, np.ndarray]], two: list[dict[str, np.ndarray]]) -> bool:
-    return all(np.array_equal(left[key], right[key]) for left, right in zip(one, two, strict=True) for key in left)
+    return all(
+        np.array_equal(left[key], right[key])
+        for left, right in zip(one, two, strict=True)
+        for key in left
+    )
 
 
 def test_an_epoch_hangs_on_its_seed_alone() -> None:
@@ -59,7 +71,10 @@ def test_slices_are_drawn_by_weight() -> None:
 def test_fixed_crops_decode_each_slice_once() -> None:
     files = ["a", "b", "a", "a", "b"]
     frames = [0, 0, 0, 1, 0]
-    items = [{"image": file, "frame": frame, "draw": draw} for draw, (file, frame) in enumerate(zip(files, frames, strict=True))]
+    items = [
+        {"image": file, "frame": frame, "draw": draw}
+        for draw, (file, frame) in enumerate(zip(files, frames, strict=True))
+    ]
     read = slices(3)
     decoded: list[tuple[str, int]] = []
 

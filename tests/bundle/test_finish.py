@@ -1,4 +1,7 @@
-"""The end of training: best weights, calibrated on patients left out, in one file that scores at once."""
+"""The end of training.
+
+Best weights, calibrated on patients left out, in one file that scores at once.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,11 @@ def write_patient(folder: Path, name: str, slices: int = 1, **tags: object) -> N
     rng = np.random.default_rng(sum(map(ord, name)))
     for number in range(slices):
         pixels = np.clip(1064 + rng.normal(0, 12, (112, 112)), 0, None).astype(np.uint16)
-        given = {"SeriesInstanceUID": f"1.2.{sum(map(ord, name))}", "PatientID": name, "ImagePositionPatient": [0, 0, number]} | tags
+        given = {
+            "SeriesInstanceUID": f"1.2.{sum(map(ord, name))}",
+            "PatientID": name,
+            "ImagePositionPatient": [0, 0, number],
+        } | tags
         make_slice(folder / name / f"{number}.dcm", pixels, **given)
 
 
@@ -45,25 +52,41 @@ def state_folder(folder: Path, network: torch.nn.Module) -> Path:
     folder.mkdir()
     torch.save(network.state_dict(), folder / "best.pt")
     (folder / "head").mkdir()
-    torch.save({name: 2 * value for name, value in network.head.state_dict().items()}, folder / "head" / "best.pt")
+    torch.save(
+        {name: 2 * value for name, value in network.head.state_dict().items()},
+        folder / "head" / "best.pt",
+    )
     (folder / "history.csv").write_text("epoch,train_loss,val_nll\n1,3.5,2.5\n2,3.0,2.0\n")
     return folder
 
 
-def test_the_file_carries_weights_calibration_and_history(tmp_path: Path, collection: Collection) -> None:
+def test_the_file_carries_weights_calibration_and_history(
+    tmp_path: Path, collection: Collection
+) -> None:
     best = small_network(seed=5)
     state = state_folder(tmp_path / "state", best)
-    target = finish.finish(small_network(), str(state), str(tmp_path / "deep" / "m.ckpt"), Cohort(collection, ["p1", "p2"], 7))
+    target = finish.finish(
+        small_network(),
+        str(state),
+        str(tmp_path / "deep" / "m.ckpt"),
+        Cohort(collection, ["p1", "p2"], 7),
+    )
     assert target == tmp_path / "deep" / "m.ckpt"
     model = model_file.load(target)
     heads = {f"head.{name}": 2 * value for name, value in best.head.state_dict().items()}
     assert model.sha256 == model_file.weights_digest({**best.state_dict(), **heads})
     assert model.bundle == "ct_lung_inpainting"
-    assert model.training["history"] == [{"epoch": 1, "train_loss": 3.5, "val_nll": 2.5}, {"epoch": 2, "train_loss": 3.0, "val_nll": 2.0}]
+    assert model.training["history"] == [
+        {"epoch": 1, "train_loss": 3.5, "val_nll": 2.5},
+        {"epoch": 2, "train_loss": 3.0, "val_nll": 2.0},
+    ]
     assert (model.training["patients_trained"], model.training["patients_left_out"]) == (1, 2)
     calibration = from_json(model.calibration)
     assert calibration.patients == 2
-    assert [len(values) for values in calibration.tables["noise"].patients] == [REGIONS_PER_SLICE, 2 * REGIONS_PER_SLICE]
+    assert [len(values) for values in calibration.tables["noise"].patients] == [
+        REGIONS_PER_SLICE,
+        2 * REGIONS_PER_SLICE,
+    ]
     assert set(calibration.population) == set(COVARIATES)
     assert calibration.weights_sha256 == model.sha256
     assert np.median(calibration.tables["noise"].patients[0]) == pytest.approx(1.0, abs=0.4)
@@ -71,21 +94,35 @@ def test_the_file_carries_weights_calibration_and_history(tmp_path: Path, collec
 
 def test_the_same_run_gives_the_same_calibration(tmp_path: Path, collection: Collection) -> None:
     network = small_network()
-    files = [finish.calibrated(network, Cohort(collection, ["p1"], seed), tmp_path / f"{number}.ckpt", {}) for number, seed in enumerate((7, 7, 8))]
+    files = [
+        finish.calibrated(
+            network, Cohort(collection, ["p1"], seed), tmp_path / f"{number}.ckpt", {}
+        )
+        for number, seed in enumerate((7, 7, 8))
+    ]
     one, two, other = (model_file.load(file).calibration["families"] for file in files)
     assert one == two
     assert one != other
 
 
-def test_without_patients_left_out_it_says_what_that_costs(tmp_path: Path, collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_patients_left_out_it_says_what_that_costs(
+    tmp_path: Path, collection: Collection, caplog: pytest.LogCaptureFixture
+) -> None:
     state = state_folder(tmp_path / "state", small_network())
-    target = finish.finish(small_network(), str(state), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7))
+    target = finish.finish(
+        small_network(), str(state), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7)
+    )
     assert model_file.load(target).calibration is None
     assert "this model gives no p-values; add scans of a second patient" in caplog.text
 
 
-@pytest.mark.parametrize(("patients", "words"), [(2, "that supports is 0.333"), (18, "19 are needed"), (99, "lies below 9.0%")])
-def test_what_calibration_patients_are_worth_is_told(caplog: pytest.LogCaptureFixture, patients: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("patients", "words"),
+    [(2, "that supports is 0.333"), (18, "19 are needed"), (99, "lies below 9.0%")],
+)
+def test_what_calibration_patients_are_worth_is_told(
+    caplog: pytest.LogCaptureFixture, patients: int, words: str
+) -> None:
     caplog.set_level(logging.INFO)
     finish.report(patients)
     assert words in caplog.text
@@ -96,25 +133,41 @@ def test_a_model_that_is_there_is_kept(tmp_path: Path, collection: Collection) -
     for number in range(3):
         target.write_bytes(b"older %d" % number)
         finish.calibrated(small_network(), Cohort(collection, [], 7), target, {})
-    assert [(tmp_path / f"m.ckpt.backup{number}").read_bytes() for number in (1, 2, 3)] == [b"older 0", b"older 1", b"older 2"]
+    assert [(tmp_path / f"m.ckpt.backup{number}").read_bytes() for number in (1, 2, 3)] == [
+        b"older 0",
+        b"older 1",
+        b"older 2",
+    ]
     assert model_file.load(target).bundle == "ct_lung_inpainting"
 
 
 def test_a_run_without_an_epoch_has_no_weights(tmp_path: Path, collection: Collection) -> None:
-    with pytest.raises(BundleError, match=r"stopped before its first epoch was validated, so .* holds no weights; give more hours"):
-        finish.finish(small_network(), str(tmp_path), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7))
+    with pytest.raises(
+        BundleError,
+        match=(
+            r"stopped before its first epoch was validated, so .* holds no weights; give more "
+            r"hours"
+        ),
+    ):
+        finish.finish(
+            small_network(), str(tmp_path), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7)
+        )
     assert not (tmp_path / "m.ckpt").exists()
 
 
 def test_patients_who_cannot_be_measured_calibrate_nothing(tmp_path: Path) -> None:
     write_patient(tmp_path / "data", "p1", BodyPartExamined="HEAD")
     with pytest.raises(CalibrationError, match="no genuine region could be measured"):
-        finish.calibrated(small_network(), Cohort(collect(tmp_path / "data"), ["p1"], 7), tmp_path / "m.ckpt", {})
+        finish.calibrated(
+            small_network(), Cohort(collect(tmp_path / "data"), ["p1"], 7), tmp_path / "m.ckpt", {}
+        )
     assert not (tmp_path / "m.ckpt").exists()
 
 
 @pytest.mark.parametrize("break_it", ["head", "missing"])
-def test_a_slice_that_cannot_be_used_is_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, break_it: str) -> None:
+def test_a_slice_that_cannot_be_used_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, break_it: str
+) -> None:
     write_patient(tmp_path, "p1", BodyPartExamined="HEAD" if break_it == "head" else "CHEST")
     (item,) = collect(tmp_path).items
     if break_it == "missing":
@@ -125,42 +178,78 @@ def test_a_slice_that_cannot_be_used_is_left_out_and_named(tmp_path: Path, caplo
 
 
 def test_a_model_is_calibrated_anew(tmp_path: Path, collection: Collection) -> None:
-    first = model_file.load(finish.calibrated(small_network(), Cohort(collection, ["p1"], 7), tmp_path / "m.ckpt", {"patients_trained": 2}))
-    again = model_file.load(finish.recalibrate(small_network(seed=9), first, Cohort(collection, collection.patients, 7), str(tmp_path / "n.ckpt")))
+    first = model_file.load(
+        finish.calibrated(
+            small_network(),
+            Cohort(collection, ["p1"], 7),
+            tmp_path / "m.ckpt",
+            {"patients_trained": 2},
+        )
+    )
+    again = model_file.load(
+        finish.recalibrate(
+            small_network(seed=9),
+            first,
+            Cohort(collection, collection.patients, 7),
+            str(tmp_path / "n.ckpt"),
+        )
+    )
     assert again.sha256 == first.sha256
     assert from_json(again.calibration).patients == 3
     assert again.training == {"patients_trained": 2}
 
 
-def test_a_model_of_the_other_modality_is_not_calibrated(tmp_path: Path, collection: Collection) -> None:
-    model = model_file.Model(tmp_path / "m.ckpt", small_network().state_dict(), "mri_chest_inpainting")
+def test_a_model_of_the_other_modality_is_not_calibrated(
+    tmp_path: Path, collection: Collection
+) -> None:
+    model = model_file.Model(
+        tmp_path / "m.ckpt", small_network().state_dict(), "mri_chest_inpainting"
+    )
     with pytest.raises(BundleError, match="was trained as mri_chest_inpainting"):
-        finish.recalibrate(small_network(), model, Cohort(collection, ["p1"], 7), str(tmp_path / "n.ckpt"))
+        finish.recalibrate(
+            small_network(), model, Cohort(collection, ["p1"], 7), str(tmp_path / "n.ckpt")
+        )
 
 
 def test_a_claim_comes_before_the_hours(tmp_path: Path, collection: Collection) -> None:
-    with pytest.raises(BundleError, match=r"is a folder; name the file to write, such as .*my_model\.ckpt"):
+    with pytest.raises(
+        BundleError, match=r"is a folder; name the file to write, such as .*my_model\.ckpt"
+    ):
         finish.claim(str(tmp_path), str(tmp_path / "state"), collection.items, [])
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        finish.claim(str(tmp_path / "file" / "m.ckpt"), str(tmp_path / "state"), collection.items, [])
+        finish.claim(
+            str(tmp_path / "file" / "m.ckpt"), str(tmp_path / "state"), collection.items, []
+        )
 
 
-def test_a_model_that_is_being_trained_is_claimed_by_nobody_else(tmp_path: Path, collection: Collection) -> None:
+def test_a_model_that_is_being_trained_is_claimed_by_nobody_else(
+    tmp_path: Path, collection: Collection
+) -> None:
     model, state = str(tmp_path / "m.ckpt"), tmp_path / "state"
     finish.claim(model, str(state), collection.items, [])
     (state / ".dfd-0123456789ab.tmp").write_text("left by a killed process")
-    with pytest.raises(OutputError, match=r"state is in use by another run since .*\(process \d+ on"):
+    with pytest.raises(
+        OutputError, match=r"state is in use by another run since .*\(process \d+ on"
+    ):
         FolderLock(state, "").acquire()
     finish.claim(model, str(state), collection.items, [])  # this very process may come back
     let_go(state)
     assert [path.name for path in state.iterdir()] == ["scans.json"]
 
 
-def test_a_state_is_resumed_with_the_same_scans_only(tmp_path: Path, collection: Collection) -> None:
+def test_a_state_is_resumed_with_the_same_scans_only(
+    tmp_path: Path, collection: Collection
+) -> None:
     model, state = str(tmp_path / "m.ckpt"), tmp_path / "state"
     for _ in range(2):
         finish.claim(model, str(state), collection.of(["p1", "p2"]), ["p3"])
-    assert json.loads((state / "scans.json").read_text()) == {"slices": 3, "trained": ["p1", "p2"], "left_out": ["p3"]}
-    with pytest.raises(BundleError, match="state of a run on other scans or other patients left out"):
+    assert json.loads((state / "scans.json").read_text()) == {
+        "slices": 3,
+        "trained": ["p1", "p2"],
+        "left_out": ["p3"],
+    }
+    with pytest.raises(
+        BundleError, match="state of a run on other scans or other patients left out"
+    ):
         finish.claim(model, str(state), collection.of(["p1", "p3"]), ["p2"])

@@ -36,7 +36,10 @@ def test_it_sees_thirty_pixels_around_and_no_farther() -> None:
 def test_the_predictor_does_not_train_its_head() -> None:
     network = MaskedPredictor(channels=(4, 6, 8, 8), filters=3)
     network(torch.rand(1, 2, 32, 32)).sum().backward()
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in network.head.parameters())
+    assert all(
+        parameter.grad is None and not parameter.requires_grad
+        for parameter in network.head.parameters()
+    )
     assert all(parameter.requires_grad for parameter in network.backbone.parameters())
 
 
@@ -62,7 +65,10 @@ def test_missed_edits_weigh_more_than_false_alarms() -> None:
 
 
 def test_metrics_pool_over_batches() -> None:
-    metric, batches = Pooled(), [(torch.randn(3, 2, 4, 4), (torch.rand(3, 3, 8, 8) > 0.3).float()) for _ in range(2)]
+    metric, batches = (
+        Pooled(),
+        [(torch.randn(3, 2, 4, 4), (torch.rand(3, 3, 8, 8) > 0.3).float()) for _ in range(2)],
+    )
     for batch in batches:
         metric.update(batch)
     log_odds, labels = (torch.cat(each) for each in zip(*batches, strict=True))
@@ -84,14 +90,25 @@ def slices(count: int = 3, side: int = 80) -> list[dict[str, object]]:
     rng = np.random.default_rng(4)
     made = []
     for number in range(count):
-        pixels = (10.0 + 1.5 * gaussian_filter(rng.normal(size=(side, side)), 0.6)).astype(np.float32)
-        made.append({"pixels": pixels, "measured": np.ones((side, side), bool), "scale": 10.0, "series": number // 2})
+        pixels = (10.0 + 1.5 * gaussian_filter(rng.normal(size=(side, side)), 0.6)).astype(
+            np.float32
+        )
+        made.append(
+            {
+                "pixels": pixels,
+                "measured": np.ones((side, side), bool),
+                "scale": 10.0,
+                "series": number // 2,
+            }
+        )
     return made
 
 
 def pool(network: MaskedPredictor, crops: int = 20, side: int = 80) -> ResidualPool:
     given = slices(side=side)
-    return ResidualPool(given, [1.0] * len(given), network, "ct_lung", {"crops": crops, "size": 64, "seed": 7})
+    return ResidualPool(
+        given, [1.0] * len(given), network, "ct_lung", {"crops": crops, "size": 64, "seed": 7}
+    )
 
 
 @pytest.fixture

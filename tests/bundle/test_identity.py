@@ -22,7 +22,13 @@ from dfd.records import Point
 def data(tmp_path: Path) -> Path:
     """A patient with two series, and the table."""
     root = tmp_path / "data"
-    for name in ("p1/soft/a.dcm", "p1/soft/b.dcm", "p1/soft/deeper/c.dcm", "p1/sharp/a.dcm", "p2/soft/a.dcm"):
+    for name in (
+        "p1/soft/a.dcm",
+        "p1/soft/b.dcm",
+        "p1/soft/deeper/c.dcm",
+        "p1/sharp/a.dcm",
+        "p2/soft/a.dcm",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(name.encode())
     (tmp_path / "out").mkdir()
@@ -31,9 +37,22 @@ def data(tmp_path: Path) -> Path:
 
 
 def asked(data: Path, **changed: Any) -> Asked:
-    point = Point(2, "p1/soft/a.dcm", 3.0, math.nan, cells={"filename": "p1/soft/a.dcm", "what": "x"}, path=data / "p1" / "soft" / "a.dcm")
+    point = Point(
+        2,
+        "p1/soft/a.dcm",
+        3.0,
+        math.nan,
+        cells={"filename": "p1/soft/a.dcm", "what": "x"},
+        path=data / "p1" / "soft" / "a.dcm",
+    )
     model = Model(data / "m.ckpt", {"w": torch.zeros(2)}, "ct_lung_inpainting")
-    record = {"data_path": str(data), "output_dir": "somewhere", "points": "a.csv", "model_path": "m.ckpt", "seed": 5}
+    record = {
+        "data_path": str(data),
+        "output_dir": "somewhere",
+        "points": "a.csv",
+        "model_path": "m.ckpt",
+        "seed": 5,
+    }
     return replace(Asked([point], model, {"images": True}, record, data.parent / "out"), **changed)
 
 
@@ -85,7 +104,14 @@ def test_a_change_of_the_data_is_another_run(data: Path, change: Callable[[Path]
         write("p1/soft/.DS_Store"),
         lambda data: shutil.copytree(data / "p1", data.parent / "out" / "p1"),
     ],
-    ids=["same table", "other patient", "text", "output of a shell", "of the system", "beside the data"],
+    ids=[
+        "same table",
+        "other patient",
+        "text",
+        "output of a shell",
+        "of the system",
+        "beside the data",
+    ],
 )
 def test_other_changes_do_not_count(data: Path, change: Callable[[Path], object]) -> None:
     before = identity_of(asked(data))
@@ -106,7 +132,15 @@ def test_results_among_the_data_do_not_count(data: Path, place: str) -> None:
     output = data / place
     output.mkdir(exist_ok=True)
     before = identity_of(asked(data, output=output))
-    for name in ("scores.csv", "report.html", "overlay-0001.png", "run.json", "maps/0001.tif", ".dfd-run/ledger.jsonl", "earlier-1/x.dcm"):
+    for name in (
+        "scores.csv",
+        "report.html",
+        "overlay-0001.png",
+        "run.json",
+        "maps/0001.tif",
+        ".dfd-run/ledger.jsonl",
+        "earlier-1/x.dcm",
+    ):
         (output / name).parent.mkdir(exist_ok=True)
         (output / name).write_text("result")
     assert identity_of(asked(data, output=output)) == before
@@ -125,7 +159,10 @@ def test_each_part_counts_for_itself(data: Path) -> None:
     (point,) = one.points
     others = {
         "the points": [
-            *(replace(one, points=[replace(point, **{name: value})]) for name, value in (("x", 4.0), ("radius_mm", 5.0), ("label", 1), ("row", 3))),
+            *(
+                replace(one, points=[replace(point, **{name: value})])
+                for name, value in (("x", 4.0), ("radius_mm", 5.0), ("label", 1), ("row", 3))
+            ),
             replace(one, points=[replace(point, cells={"filename": "p1/soft/a.dcm", "what": "y"})]),
             replace(one, points=[replace(point, cells={"what": "x", "filename": "p1/soft/a.dcm"})]),
         ],
@@ -133,22 +170,40 @@ def test_each_part_counts_for_itself(data: Path) -> None:
             replace(one, model=replace(one.model, weights={"w": torch.ones(2)})),
             replace(one, model=replace(one.model, calibration={"format": 1})),
         ],
-        "the settings": [replace(one, settings={"images": False}), replace(one, record={**one.record, "seed": 6})],
+        "the settings": [
+            replace(one, settings={"images": False}),
+            replace(one, record={**one.record, "seed": 6}),
+        ],
     }
     for words, changed in others.items():
         for other in changed:
             assert differences(before, identity_of(other)) == words
-    elsewhere = replace(one, record={**one.record, "output_dir": "x", "points": "y", "model_path": "z", "device_name": "cpu"})
+    elsewhere = replace(
+        one,
+        record={
+            **one.record,
+            "output_dir": "x",
+            "points": "y",
+            "model_path": "z",
+            "device_name": "cpu",
+        },
+    )
     assert identity_of(replace(elsewhere, model=replace(one.model, path=Path("z")))) == before
 
 
 def test_differences_in_words() -> None:
     one = dict.fromkeys(PARTS, "a")
     assert differences(one, one | {"points": "b"}) == "the points"
-    assert differences(one, one | {"points": "b", "data": "b", "model": "b"}) == "the model, the points and the data files"
+    assert (
+        differences(one, one | {"points": "b", "data": "b", "model": "b"})
+        == "the model, the points and the data files"
+    )
     assert differences({}, one).startswith("the program or its libraries, the model")
 
 
 def test_an_identity_names_nothing(data: Path) -> None:
-    assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in identity_of(asked(data)).values())
+    assert all(
+        len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+        for digest in identity_of(asked(data)).values()
+    )
     assert len(code_digest()) == 64

@@ -23,7 +23,9 @@ def slices(count: int = 2) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_the_lattice_predicts_every_slice_of_a_batch(network: MaskedPredictor, modality: str) -> None:
+def test_the_lattice_predicts_every_slice_of_a_batch(
+    network: MaskedPredictor, modality: str
+) -> None:
     given = slices()
     given[0, 0, :, :8] = torch.nan
     answer = LatticeInferer(modality)(given, network)
@@ -56,7 +58,10 @@ def test_a_network_without_a_head_gives_no_log_odds(network: MaskedPredictor) ->
 def test_reduced_precision_is_close_and_comes_back_as_float() -> None:
     linear = torch.nn.Conv2d(1, 2, 3)
     given = torch.randn(2, 1, 16, 16)
-    exact, rough = AutocastInferer(enabled=False)(given, linear), AutocastInferer(enabled=True)(given, linear)
+    exact, rough = (
+        AutocastInferer(enabled=False)(given, linear),
+        AutocastInferer(enabled=True)(given, linear),
+    )
     assert torch.equal(exact, linear(given))
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, atol=0.05, rtol=0.05)

@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfd.bundle import items
-from dfd.bundle.items import Cohort, Collection, cohort_of, collect, modality_of, point_items, training_items, validation_items, validation_patients
+from dfd.bundle.items import (
+    Cohort,
+    Collection,
+    cohort_of,
+    collect,
+    modality_of,
+    point_items,
+    training_items,
+    validation_items,
+    validation_patients,
+)
 from dfd.bundle.reader import patients_of
 from dfd.errors import SeriesError
 from dfd.records import Point, ScanFacts, Series
@@ -24,7 +34,13 @@ QUICK = settings(max_examples=50, deadline=None, derandomize=True)
 def collection(groups: dict[str, str], slices: int = 3) -> Collection:
     """Patients with their scanner."""
     made = [
-        {"image": f"{patient}/{number}.dcm", "frame": None, "patient": patient, "group": group, "spacing_mm": None}
+        {
+            "image": f"{patient}/{number}.dcm",
+            "frame": None,
+            "patient": patient,
+            "group": group,
+            "spacing_mm": None,
+        }
         for patient, group in groups.items()
         for number in range(slices)
     ]
@@ -47,7 +63,9 @@ def collection(groups: dict[str, str], slices: int = 3) -> Collection:
         ([], [], []),
     ],
 )
-def test_patients_are_folders_joined_by_patient_id(files: list[str], hashes: list[str], expected: list[str]) -> None:
+def test_patients_are_folders_joined_by_patient_id(
+    files: list[str], hashes: list[str], expected: list[str]
+) -> None:
     assert patients_of([ROOT / file for file in files], hashes, ROOT) == expected
 
 
@@ -65,21 +83,34 @@ def test_patients_are_folders_joined_by_patient_id(files: list[str], hashes: lis
         (["h1", "h2", "h3"], ["s1", "s2", "s1"], ["p1", "p2", "p1"]),
     ],
 )
-def test_a_study_is_of_one_patient(hashes: list[str], studies: list[str], expected: list[str]) -> None:
+def test_a_study_is_of_one_patient(
+    hashes: list[str], studies: list[str], expected: list[str]
+) -> None:
     paths = [ROOT / f"p{number}" / "a.dcm" for number in (1, 2, 3)]
     assert patients_of(paths, hashes, ROOT, studies) == expected
 
 
-def test_patients_are_counted_whatever_an_anonymiser_made_of_the_identifiers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    # p1 and p2 share a study under two PatientIDs; p3 has no PatientID and no SeriesInstanceUID; p4 has another's SeriesInstanceUID.
+def test_patients_are_counted_whatever_an_anonymiser_made_of_the_identifiers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # p1 and p2 share a study under two PatientIDs; p3 has no PatientID and no SeriesInstanceUID; p4
+    # has another's SeriesInstanceUID.
     make_slice(tmp_path / "p1" / "a", make_pixels(seed=1), PatientID="A", StudyInstanceUID="1.1")
     make_slice(tmp_path / "p2" / "a", make_pixels(seed=2), PatientID="B", StudyInstanceUID="1.1")
     for name in ("x/a", "y/b"):
-        make_slice(tmp_path / "p3" / name, make_pixels(seed=3), PatientID=None, SeriesInstanceUID=None, StudyInstanceUID="1.2")
+        make_slice(
+            tmp_path / "p3" / name,
+            make_pixels(seed=3),
+            PatientID=None,
+            SeriesInstanceUID=None,
+            StudyInstanceUID="1.2",
+        )
     make_slice(tmp_path / "p4" / "a", make_pixels(seed=4), PatientID="D", StudyInstanceUID="1.3")
     make_slice(tmp_path / "p5" / "a", make_pixels(seed=5), PatientID=None, StudyInstanceUID="1.4")
     found = collect(tmp_path)
-    assert {Path(item["image"]).relative_to(tmp_path).parts[0]: item["patient"] for item in found.items} == {
+    assert {
+        Path(item["image"]).relative_to(tmp_path).parts[0]: item["patient"] for item in found.items
+    } == {
         "p1": "p1",
         "p2": "p1",
         "p3": "p3",
@@ -97,25 +128,48 @@ def test_one_uid_for_everything_leaves_folders_to_tell_patients_apart(
     for number, patient in enumerate(("p1", "p2", "p3")):
         for z in (0, 2):
             place = {"ImagePositionPatient": [0, 0, z], "PatientID": patient_id}
-            make_slice(tmp_path / patient / f"{z}", make_pixels((40, 40 + number), seed=9 * number + z), **constant, **place)
+            make_slice(
+                tmp_path / patient / f"{z}",
+                make_pixels((40, 40 + number), seed=9 * number + z),
+                **constant,
+                **place,
+            )
     found = collect(tmp_path)
     assert found.patients == ["p1", "p2", "p3"]
     assert len(found.items) == 6
     assert "6 slices differ and share their SOPInstanceUID with others" in caplog.text
-    assert "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and PatientID there are 3" in caplog.text
+    assert (
+        "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and "
+        "PatientID there are 3"
+    ) in caplog.text
 
 
-def test_copies_are_collected_once_and_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_copies_are_collected_once_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_slice(tmp_path / "p1" / "a.dcm", make_pixels())
     (tmp_path / "p1" / "b.dcm").write_bytes(path.read_bytes())
-    for found in ([item["image"] for item in collect(tmp_path).items], [str(point.path) for point in items.slice_points(tmp_path)]):
+    for found in (
+        [item["image"] for item in collect(tmp_path).items],
+        [str(point.path) for point in items.slice_points(tmp_path)],
+    ):
         assert found == [str(path)]
-    told = f"1 slice is left out, since another file holds the same, as {path} does for {path.with_name('b.dcm')}"
+    told = (
+        f"1 slice is left out, since another file holds the same, as {path} does for "
+        f"{path.with_name('b.dcm')}"
+    )
     assert caplog.messages == [told, told]
 
 
 @QUICK
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "h1", "h2", "h3", "h4"])), min_size=1, max_size=12), st.randoms())
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "h1", "h2", "h3", "h4"])),
+        min_size=1,
+        max_size=12,
+    ),
+    st.randoms(),
+)
 def test_no_patient_is_split_whatever_the_order(pairs: list[tuple[str, str]], random) -> None:
     paths = [ROOT / folder / f"{number}.dcm" for number, (folder, _) in enumerate(pairs)]
     names = patients_of(paths, [key for _, key in pairs], ROOT)
@@ -127,7 +181,9 @@ def test_no_patient_is_split_whatever_the_order(pairs: list[tuple[str, str]], ra
         assert all(len(names) == 1 for names in owners.values())
     order = list(range(len(pairs)))
     random.shuffle(order)
-    shuffled = patients_of([paths[index] for index in order], [pairs[index][1] for index in order], ROOT)
+    shuffled = patients_of(
+        [paths[index] for index in order], [pairs[index][1] for index in order], ROOT
+    )
     assert shuffled == [names[index] for index in order]
 
 
@@ -141,13 +197,20 @@ def test_the_modality_is_the_one_all_scans_share() -> None:
 
 
 def test_mixed_modalities_are_an_error_that_lists_them() -> None:
-    with pytest.raises(SeriesError, match=r"data mixes modalities \(2 CT, 1 MR series\); give one folder per modality"):
+    with pytest.raises(
+        SeriesError,
+        match=r"data mixes modalities \(2 CT, 1 MR series\); give one folder per modality",
+    ):
         modality_of([series("CT"), series("MR"), series("CT")], ROOT)
 
 
-@pytest.mark.parametrize(("given_series", "listed"), [([], "nothing readable"), (["PT", ""], "1 PT, 1 unknown")])
+@pytest.mark.parametrize(
+    ("given_series", "listed"), [([], "nothing readable"), (["PT", ""], "1 PT, 1 unknown")]
+)
 def test_a_folder_without_a_known_modality_is_refused(given_series: list[str], listed: str) -> None:
-    with pytest.raises(SeriesError, match=rf"holds no series a model exists for \({listed}\); expected CT or MR"):
+    with pytest.raises(
+        SeriesError, match=rf"holds no series a model exists for \({listed}\); expected CT or MR"
+    ):
         modality_of([series(name) for name in given_series], ROOT)
 
 
@@ -192,7 +255,11 @@ def test_several_frames_have_numbers(tmp_path: Path) -> None:
 
 
 def test_a_quarter_of_the_patients_is_left_out_over_all_scanners() -> None:
-    found = collection({f"a{n}": "A" for n in range(8)} | {f"b{n}": "B" for n in range(4)} | {f"c{n}": "C" for n in range(4)})
+    found = collection(
+        {f"a{n}": "A" for n in range(8)}
+        | {f"b{n}": "B" for n in range(4)}
+        | {f"c{n}": "C" for n in range(4)}
+    )
     left_out = validation_patients(found)
     assert len(left_out) == 4
     assert Counter(name[0] for name in left_out) == {"a": 2, "b": 1, "c": 1}
@@ -222,7 +289,10 @@ def test_someone_is_left_to_learn_from(count: int, scanners: int) -> None:
 def test_named_patients_are_left_out() -> None:
     found = collection({"p1": "A", "p2": "A", "p3": "A"})
     assert validation_patients(found, ["p3", "p1"]) == ["p1", "p3"]
-    with pytest.raises(SeriesError, match=r"validation patient p9 is not in the training folder; it holds p1, p2, p3"):
+    with pytest.raises(
+        SeriesError,
+        match=r"validation patient p9 is not in the training folder; it holds p1, p2, p3",
+    ):
         validation_patients(found, ["p1", "p9"])
 
 
@@ -235,7 +305,10 @@ def test_a_cohort_is_all_patients_or_those_named() -> None:
 
 
 def test_weights_follow_the_square_root_of_a_scanners_slices() -> None:
-    made = [*collection({"a": "common"}, slices=100).items, *collection({"b": "rare"}, slices=4).items]
+    made = [
+        *collection({"a": "common"}, slices=100).items,
+        *collection({"b": "rare"}, slices=4).items,
+    ]
     weights = np.array(items.balanced_weights(made))
     assert weights[:100].sum() / weights[100:].sum() == pytest.approx(5.0)
     assert len(set(weights[:100])) == 1
@@ -279,7 +352,9 @@ def test_points_of_one_slice_are_one_item() -> None:
         Point(8, "nowhere", 2, 2),
     ]
     found = point_items(points)
-    assert [(item["image"], item["frame"], [point.row for point in item["points"]]) for item in found] == [
+    assert [
+        (item["image"], item["frame"], [point.row for point in item["points"]]) for item in found
+    ] == [
         ("a.dcm", None, [2, 5]),
         ("b.dcm", None, [3]),
         ("a.dcm", 0, [6]),

@@ -13,7 +13,9 @@ from dfd.bundle.steps import prediction_and_label
 
 def example(batch: int = 3, size: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
     prediction = torch.randn(batch, 2, size, size)
-    label = torch.stack([torch.randn(batch, size, size) * 2, (torch.rand(batch, size, size) < 0.3).float()], dim=1)
+    label = torch.stack(
+        [torch.randn(batch, size, size) * 2, (torch.rand(batch, size, size) < 0.3).float()], dim=1
+    )
     return prediction, label
 
 
@@ -21,7 +23,9 @@ def test_the_loss_is_the_gaussian_likelihood_of_the_counted_pixels() -> None:
     prediction, label = example()
     counted = label[:, 1] == 1
     peer = torch.nn.GaussianNLLLoss(reduction="mean")
-    wanted = peer(prediction[:, 0][counted], label[:, 0][counted], torch.exp(2 * prediction[:, 1][counted]))
+    wanted = peer(
+        prediction[:, 0][counted], label[:, 0][counted], torch.exp(2 * prediction[:, 1][counted])
+    )
     torch.testing.assert_close(MaskedLikelihoodLoss()(prediction, label), wanted)
 
 
@@ -40,7 +44,9 @@ def test_the_best_spread_is_the_true_one() -> None:
     label = torch.cat([target, torch.ones_like(target)], dim=1)
     losses = {}
     for spread in (1.5, 3.0, 6.0):
-        prediction = torch.cat([torch.zeros_like(target), torch.full_like(target, math.log(spread))], dim=1)
+        prediction = torch.cat(
+            [torch.zeros_like(target), torch.full_like(target, math.log(spread))], dim=1
+        )
         losses[spread] = float(MaskedLikelihoodLoss()(prediction, label))
     assert min(losses, key=losses.get) == 3.0
 

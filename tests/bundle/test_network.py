@@ -25,7 +25,9 @@ def shown(height: int, width: int, phase: int = 0, batch: int = 1) -> torch.Tens
 
 
 @pytest.mark.parametrize("size", [(17, 17), (64, 48), (9, 33), (8, 8), (1, 1), (3, 130)])
-def test_the_output_has_the_size_of_the_input(network: MaskedPredictor, size: tuple[int, int]) -> None:
+def test_the_output_has_the_size_of_the_input(
+    network: MaskedPredictor, size: tuple[int, int]
+) -> None:
     with torch.no_grad():
         out = network(shown(*size, batch=2))
     assert out.shape == (2, 2, *size)
@@ -38,13 +40,21 @@ def test_the_shipped_network_is_the_one_of_the_weights() -> None:
     assert names[0] == "basis.weight"
     assert all(name.startswith(("basis.", "backbone.model.", "head.")) for name in names)
     assert network.stride == 8
-    assert sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad) == 433_916
+    assert (
+        sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+        == 433_916
+    )
     assert sum(parameter.numel() for parameter in network.head.parameters()) == 42_850
     assert list(network.state_dict()["basis.weight"].shape) == [12, 1, 7, 7]
 
 
-def test_what_lies_under_the_mask_changes_nothing_in_what_is_predicted_there(network: MaskedPredictor) -> None:
-    """The contract is a zero under the mask; the ground value and the filters ignore what stands there all the same."""
+def test_what_lies_under_the_mask_changes_nothing_in_what_is_predicted_there(
+    network: MaskedPredictor,
+) -> None:
+    """The contract is a zero under the mask.
+
+    The ground value and the filters ignore what stands there all the same.
+    """
     given = shown(32, 32)
     hidden = given[:, 1:] == 1
     other = given.clone()
@@ -84,10 +94,15 @@ def test_a_shift_by_the_stride_shifts_the_answer(network: MaskedPredictor) -> No
 
 
 def test_the_linear_branch_scales_with_its_input(network: MaskedPredictor) -> None:
-    """With a backbone that answers the same whatever it sees, twice the image gives twice the mean."""
+    """With a backbone that answers the same whatever it sees.
+
+    Twice the image gives twice the mean.
+    """
     with torch.no_grad():
         # A constant blend of the filters, and no offset of its own.
-        network.backbone.forward = lambda features: torch.cat([torch.full_like(features, 0.5), torch.zeros_like(features[:, :2])], dim=1)
+        network.backbone.forward = lambda features: torch.cat(
+            [torch.full_like(features, 0.5), torch.zeros_like(features[:, :2])], dim=1
+        )
         given = shown(40, 40)
         double = given.clone()
         double[:, :1] *= 2
@@ -114,7 +129,9 @@ def test_the_ground_of_a_small_hole_is_taken_from_near_by() -> None:
     rows, columns = torch.meshgrid(torch.arange(192), torch.arange(192), indexing="ij")
     seen = ((rows - 100) ** 2 + (columns - 60) ** 2 > 6**2).float()[None, None]
     image = torch.where(columns < 90, 2.0, 50.0)[None, None] * seen
-    torch.testing.assert_close(ground_value(image, seen)[0, 0, 94:107, 54:67], torch.full((13, 13), 2.0))
+    torch.testing.assert_close(
+        ground_value(image, seen)[0, 0, 94:107, 54:67], torch.full((13, 13), 2.0)
+    )
 
 
 def test_where_nothing_is_visible_the_ground_is_zero() -> None:
@@ -127,7 +144,9 @@ def test_log_spread_stays_within_its_bounds() -> None:
     network = MaskedPredictor(channels=(4, 6), filters=2, num_res_units=1).eval()
     given = shown(24, 24)
     for answer, bound in zip((-1e6, 1e6), LOG_SPREAD_RANGE, strict=True):
-        network.backbone.forward = lambda features, answer=answer: torch.full((1, 4, *features.shape[-2:]), answer)
+        network.backbone.forward = lambda features, answer=answer: torch.full(
+            (1, 4, *features.shape[-2:]), answer
+        )
         assert (network(given)[:, 1] == bound).all()
 
 
@@ -154,6 +173,14 @@ def test_a_traced_network_gives_the_same_on_other_sizes(network: MaskedPredictor
 def test_training_moves_every_parameter(network: MaskedPredictor) -> None:
     network.train()
     network(shown(32, 32)).square().mean().backward()
-    trained = [(name, parameter) for name, parameter in network.named_parameters() if not name.startswith("head.")]
-    still = [name for name, parameter in trained if parameter.grad is None or not parameter.grad.abs().sum() > 0]
+    trained = [
+        (name, parameter)
+        for name, parameter in network.named_parameters()
+        if not name.startswith("head.")
+    ]
+    still = [
+        name
+        for name, parameter in trained
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
     assert still == []

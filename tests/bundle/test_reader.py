@@ -24,7 +24,9 @@ def test_a_slice_is_loaded_rows_first_in_hounsfield_units(file: Path) -> None:
     assert isinstance(loaded["image"], MetaTensor)
     assert loaded["image"].shape == (1, 40, 48)
     assert loaded["image"].dtype == torch.float32
-    np.testing.assert_array_equal(loaded["image"][0].numpy(), make_pixels((40, 48)).astype(np.float32) - 1024)
+    np.testing.assert_array_equal(
+        loaded["image"][0].numpy(), make_pixels((40, 48)).astype(np.float32) - 1024
+    )
     assert loaded["scan"].facts.spacing_mm == (0.7, 0.8)
     assert loaded["patient"] == "p1"
     assert "error" not in loaded
@@ -52,11 +54,15 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 
 def test_monai_never_tries_another_reader(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A NIfTI, PNG or NumPy file would be read by MONAI's stock readers if ours were only one of many."""
+    """MONAI's stock readers would read NIfTI, PNG or NumPy files if ours were one of many."""
     from monai.data import image_reader
 
     for stock in ("PydicomReader", "NibabelReader", "PILReader", "NumpyReader", "ITKReader"):
-        monkeypatch.setattr(getattr(image_reader, stock), "read", lambda *_, **__: pytest.fail("another reader was asked"))
+        monkeypatch.setattr(
+            getattr(image_reader, stock),
+            "read",
+            lambda *_, **__: pytest.fail("another reader was asked"),
+        )
     array = file.with_name("array.npy")
     np.save(array, np.zeros((40, 48)))
     assert "array.npy" in LoadSliced("image")({"image": str(array)})["error"]

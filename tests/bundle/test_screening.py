@@ -37,21 +37,35 @@ def genuine(seed: int) -> Prediction:
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Of six made-up patients with two slices each."""
-    rows = [[screening.places_of(genuine(2 * patient + number), CT, LIKE).rows for number in range(2)] for patient in range(6)]
+    rows = [
+        [screening.places_of(genuine(2 * patient + number), CT, LIKE).rows for number in range(2)]
+        for patient in range(6)
+    ]
     whole = calibrating.fit_screening(rows)
     assert whole is not None
     tables, combined = calibrating.fit([slices[0] for slices in rows])
-    return Calibration(CT.bundle, "ab", 10.0, tables, combined=combined, settings={SCREENING: whole})
+    return Calibration(
+        CT.bundle, "ab", 10.0, tables, combined=combined, settings={SCREENING: whole}
+    )
 
 
-def answered(points: list[Point], calibration: Calibration | None, of: Prediction | None = None, **facts: Any) -> dict[str, Any]:
+def answered(
+    points: list[Point], calibration: Calibration | None, of: Prediction | None = None, **facts: Any
+) -> dict[str, Any]:
     given = scan(**facts)
     planes = as_tensor(of or genuine(99))[None]
-    batch = {"image": torch.from_numpy(given.pixels)[None, None], "pred": planes, "scan": given, "points": points}
+    batch = {
+        "image": torch.from_numpy(given.pixels)[None, None],
+        "pred": planes,
+        "scan": given,
+        "points": points,
+    }
     return ScoreRegionsd(calibration=calibration)(batch)
 
 
-def screened(calibration: Calibration | None, of: Prediction | None = None, **facts: Any) -> Screening:
+def screened(
+    calibration: Calibration | None, of: Prediction | None = None, **facts: Any
+) -> Screening:
     return answered([WHOLE], calibration, of, **facts)["screenings"][WHOLE.row]
 
 
@@ -64,7 +78,9 @@ def test_an_untouched_slice_has_a_large_p_value(calibration: Calibration) -> Non
     assert found.map[np.isfinite(found.map)].min() >= 0
 
 
-def test_the_strongest_region_of_a_tampered_slice_lies_where_it_was_tampered_with(calibration: Calibration) -> None:
+def test_the_strongest_region_of_a_tampered_slice_lies_where_it_was_tampered_with(
+    calibration: Calibration,
+) -> None:
     found = screened(calibration, prediction(edit=(100, 60)))
     place = found.suspicions[0].finding.point
     assert np.hypot(place.x - 100, place.y - 60) <= grid.step_of(12.5) * 0.75
@@ -76,7 +92,9 @@ def test_the_strongest_region_of_a_tampered_slice_lies_where_it_was_tampered_wit
     assert found.suspicions[0].expected_false_alarms < 0.5
 
 
-def test_points_and_whole_slices_share_a_prediction_and_keep_their_order(calibration: Calibration) -> None:
+def test_points_and_whole_slices_share_a_prediction_and_keep_their_order(
+    calibration: Calibration,
+) -> None:
     points = [Point(2, "a", 100, 60), Point(3, "a"), Point(4, "a", 40, 120)]
     answer = answered(points, calibration, prediction(edit=(100, 60)))
     assert [finding.point for finding in answer["findings"]] == points
@@ -88,10 +106,14 @@ def test_points_and_whole_slices_share_a_prediction_and_keep_their_order(calibra
     assert alone["screenings"] == {}
 
 
-def test_a_radius_of_its_own_is_heeded(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_radius_of_its_own_is_heeded(
+    calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     places_of = screening.places_of
-    monkeypatch.setattr(screening, "places_of", lambda *given: asked.append(given[2].radius_px) or places_of(*given))
+    monkeypatch.setattr(
+        screening, "places_of", lambda *given: asked.append(given[2].radius_px) or places_of(*given)
+    )
     answer = answered([Point(2, "a"), Point(3, "a", radius_mm=16.0), Point(4, "a")], calibration)
     assert sorted(asked) == [12.5, 20.0]
     assert [finding.radius_mm for finding in answer["findings"]] == [10.0, 16.0, 10.0]
@@ -100,15 +122,25 @@ def test_a_radius_of_its_own_is_heeded(calibration: Calibration, monkeypatch: py
 
 def test_without_a_calibration_for_screening_there_is_a_map_alone(calibration: Calibration) -> None:
     found = screened(replace(calibration, settings={}), prediction(edit=(100, 60)))
-    assert (found.finding.verdict, found.finding.reason, found.suspicions) == ("not assessable", NOT_CALIBRATED, ())
+    assert (found.finding.verdict, found.finding.reason, found.suspicions) == (
+        "not assessable",
+        NOT_CALIBRATED,
+        (),
+    )
     assert np.nanmax(found.map) > 1
     assert np.isnan(screened(None).map).all()
 
 
 @pytest.mark.parametrize(
-    ("facts", "verdict", "words"), [({"modality": "MR"}, "unreadable", "slice is MR"), ({"lossy": True}, "not assessable", "with loss")]
+    ("facts", "verdict", "words"),
+    [
+        ({"modality": "MR"}, "unreadable", "slice is MR"),
+        ({"lossy": True}, "not assessable", "with loss"),
+    ],
 )
-def test_a_slice_that_the_model_was_not_made_for(calibration: Calibration, facts: dict[str, Any], verdict: str, words: str) -> None:
+def test_a_slice_that_the_model_was_not_made_for(
+    calibration: Calibration, facts: dict[str, Any], verdict: str, words: str
+) -> None:
     found = screened(calibration, **facts)
     assert found.finding.verdict == verdict
     assert words in found.finding.error + found.finding.reason
@@ -130,7 +162,9 @@ def test_a_slice_without_a_measurement_says_so(calibration: Calibration) -> None
 def test_the_map_of_a_bare_image_is_that_of_screening(calibration: Calibration) -> None:
     of = replace(prediction(edit=(100, 60)), assessed=~disk(*SHAPE, (40, 120), 15.0))
     bare = ScoreRegionsd(calibration=calibration)({"pred": as_tensor(of)})["pred"][0].numpy()
-    found = screening.map_of(screening.places_of(of, CT, Region(0.0, 0.0, CT.radius_px)), of, calibration)
+    found = screening.map_of(
+        screening.places_of(of, CT, Region(0.0, 0.0, CT.radius_px)), of, calibration
+    )
     np.testing.assert_array_equal(bare, np.nan_to_num(found, nan=0.0))
     assert bare.max() > 1
 
@@ -149,7 +183,12 @@ def test_calibration_looks_all_over_some_slices_of_each_patient(tmp_path: Path) 
 
 def test_slices_that_cannot_be_used_calibrate_no_screening(tmp_path: Path) -> None:
     write_patient(tmp_path, "p1", BodyPartExamined="HEAD")
-    assert calibrating.fit_screening(screening.whole_slices(small_network(), Cohort(collect(tmp_path), ["p1"], 7))) is None
+    assert (
+        calibrating.fit_screening(
+            screening.whole_slices(small_network(), Cohort(collect(tmp_path), ["p1"], 7))
+        )
+        is None
+    )
 
 
 def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,7 +197,10 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
     (tmp_path / "p1" / "notes.txt").write_text("no scan")
     (tmp_path / "p1" / "cut.dcm").write_bytes((tmp_path / "p1" / "a.dcm").read_bytes()[:200])
     points = slice_points(tmp_path)
-    assert [(point.row, point.filename, point.frame) for point in points] == [(1, "p1/a.dcm", None), (2, "p2/b.dcm", None)]
+    assert [(point.row, point.filename, point.frame) for point in points] == [
+        (1, "p1/a.dcm", None),
+        (2, "p2/b.dcm", None),
+    ]
     assert all(point.is_screening for point in points)
     assert points[0].path == tmp_path / "p1" / "a.dcm"
     assert dict(points[0].cells) == {"filename": "p1/a.dcm", "X": "", "Y": ""}
@@ -168,16 +210,23 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
         slice_points(tmp_path / "empty")
 
 
-def test_what_is_screened_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_screened_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level("INFO")
     make_slice(tmp_path / "a.dcm", make_pixels())
     monkeypatch.setattr(asked_points, "MANY_SLICES", 0)
     assert len(results.points_of(str(tmp_path), None)) == 1
-    assert "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
+    assert (
+        "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
+    )
     assert "1 slices are to be screened, which takes about 5 s each" in caplog.text
     (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
     assert [point.is_screening for point in results.points_of(str(tmp_path), None)] == [False, True]
-    assert "1 of 2 rows name a slice and no place in it: there the whole slice is screened" in caplog.text
+    assert (
+        "1 of 2 rows name a slice and no place in it: there the whole slice is screened"
+        in caplog.text
+    )
 
 
 def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Calibration) -> None:
@@ -188,10 +237,17 @@ def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Cali
     for across, down in ((0, 0), (step, -step)):
         place = replace(here, x=60.0 + across, y=70.0 + down)
         alone = calibrating.Places([place], examined.measure_all([place], quick=True))
-        assert found[70 + down, 60 + across] == pytest.approx(-np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5)
+        assert found[70 + down, 60 + across] == pytest.approx(
+            -np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5
+        )
     assert np.isnan(found[0, -1])
     assert np.isfinite(found[70 - 2 * step : 70 + 2 * step, 60 - 2 * step : 60 + 2 * step]).all()
 
 
 def test_the_map_around_a_point_at_the_corner(calibration: Calibration) -> None:
-    assert screening.map_around(Region(1.0, 1.0, 12.5, 10.0), SliceEvidence(genuine(99), CT), calibration).shape == SHAPE
+    assert (
+        screening.map_around(
+            Region(1.0, 1.0, 12.5, 10.0), SliceEvidence(genuine(99), CT), calibration
+        ).shape
+        == SHAPE
+    )

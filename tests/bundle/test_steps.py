@@ -13,7 +13,9 @@ from dfd.records import Point
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("boom")], ids=repr)
-def test_ignite_tells_nothing_of_an_exception_that_somebody_catches(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+def test_ignite_tells_nothing_of_an_exception_that_somebody_catches(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     def step(*_: object) -> None:
         raise error
 

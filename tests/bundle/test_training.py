@@ -1,4 +1,7 @@
-"""The journal of a training run: what is kept survives a kill, and a resumed run is the uninterrupted one."""
+"""The journal of a training run.
+
+What is kept survives a kill, and a resumed run is the uninterrupted one.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,20 @@ def small_network(channels: tuple[int, ...] = (2, 3)) -> MaskedPredictor:
 
 def slices() -> list[dict[str, Any]]:
     rng = np.random.default_rng(0)
-    return [{"pixels": rng.normal(4, 1, (32, 32)).astype(np.float32), "measured": np.ones((32, 32), bool)} for _ in range(5)]
+    return [
+        {
+            "pixels": rng.normal(4, 1, (32, 32)).astype(np.float32),
+            "measured": np.ones((32, 32), bool),
+        }
+        for _ in range(5)
+    ]
 
 
 class Run:
-    """One process's part of a training run; ``values`` are the validation results of epochs 1, 2, ..."""
+    """One process's part of a training run.
+
+    ``values`` are the validation results of epochs 1, 2, ...
+    """
 
     def __init__(self, folder: Path, values: list[float] | None = None, **rules: Any) -> None:
         self.network = small_network()
@@ -50,7 +62,14 @@ class Run:
         sampler = WeightedDraws([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
         crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
         workers = rules.pop("num_workers", 0)
-        loader = DataLoader(crops, batch_size=2, sampler=sampler, num_workers=workers, drop_last=True, collate_fn=stacked)
+        loader = DataLoader(
+            crops,
+            batch_size=2,
+            sampler=sampler,
+            num_workers=workers,
+            drop_last=True,
+            collate_fn=stacked,
+        )
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
             max_epochs=rules.pop("max_epochs", 4),
@@ -64,12 +83,18 @@ class Run:
         self.values = values
         # Stands in for MONAI's ValidationHandler, which is attached before the journal.
         self.trainer.add_event_handler(Events.EPOCH_COMPLETED, self._validate)
-        self.journal = TrainingJournal(str(folder), self.network, self.optimizer, self.evaluator, **({"seed": 3} | rules))
+        self.journal = TrainingJournal(
+            str(folder), self.network, self.optimizer, self.evaluator, **({"seed": 3} | rules)
+        )
         self.journal.attach(self.trainer)
 
     def _validate(self, engine: Engine) -> None:
         first = next(self.network.parameters())
-        value = float(first.detach().abs().sum()) if self.values is None else self.values[engine.state.epoch - 1]
+        value = (
+            float(first.detach().abs().sum())
+            if self.values is None
+            else self.values[engine.state.epoch - 1]
+        )
         self.evaluator.state.metrics["val_nll"] = value
 
     def kill_before(self, epoch: int, iteration: int = 2) -> None:
@@ -102,19 +127,28 @@ def test_a_run_writes_state_weights_and_history(tmp_path: Path) -> None:
     run = Run(tmp_path / "state", [3.0, 1.0, 2.0, 1.5]).go()
     state = saved(tmp_path / "state" / "last.pt")
     assert (state["epoch"], state["best"], state["best_epoch"]) == (4, 1.0, 2)
-    assert all(torch.equal(state["network"][name], tensor) for name, tensor in run.network.state_dict().items())
+    assert all(
+        torch.equal(state["network"][name], tensor)
+        for name, tensor in run.network.state_dict().items()
+    )
     with (tmp_path / "state" / "history.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["val_nll"]) for row in rows] == [3.0, 1.0, 2.0, 1.5]
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert all(np.isfinite(float(row["train_loss"])) for row in rows)
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"last.pt", "best.pt", "history.csv"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {
+        "last.pt",
+        "best.pt",
+        "history.csv",
+    }
 
 
 def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     whole = Run(tmp_path / "whole", [3.0, 1.0, 2.0, 1.5])
     kept = {}
-    whole.trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: kept.update({engine.state.epoch: whole.weights}))
+    whole.trainer.add_event_handler(
+        Events.EPOCH_COMPLETED, lambda engine: kept.update({engine.state.epoch: whole.weights})
+    )
     whole.go()
     best = saved(tmp_path / "whole" / "best.pt")
     assert b"".join(tensor.numpy().tobytes() for tensor in best.values()) == kept[2]
@@ -131,25 +165,46 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path, epoch: int, iter
     torch.manual_seed(987)
     resumed = Run(tmp_path / "broken").go()
     assert resumed.weights == whole.weights
-    rows = [[{name: value for name, value in row.items() if name != "seconds"} for row in run.journal.history] for run in (whole, resumed)]
+    rows = [
+        [
+            {name: value for name, value in row.items() if name != "seconds"}
+            for row in run.journal.history
+        ]
+        for run in (whole, resumed)
+    ]
     assert rows[0] == rows[1]
-    states = [saved(tmp_path / name / "last.pt")["optimizer"]["state"] for name in ("whole", "broken")]
+    states = [
+        saved(tmp_path / name / "last.pt")["optimizer"]["state"] for name in ("whole", "broken")
+    ]
     for key, entry in states[0].items():
-        assert all(torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][key][name])) for name, value in entry.items())
+        assert all(
+            torch.equal(torch.as_tensor(value), torch.as_tensor(states[1][key][name]))
+            for name, value in entry.items()
+        )
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
-    assert Run(tmp_path / "a", max_epochs=1).go().weights != Run(tmp_path / "b", max_epochs=1, seed=4).go().weights
+    assert (
+        Run(tmp_path / "a", max_epochs=1).go().weights
+        != Run(tmp_path / "b", max_epochs=1, seed=4).go().weights
+    )
 
 
 def test_the_number_of_reader_processes_changes_nothing(tmp_path: Path) -> None:
-    alone, helped = (Run(tmp_path / str(workers), max_epochs=2, num_workers=workers).go() for workers in (0, 2))
+    alone, helped = (
+        Run(tmp_path / str(workers), max_epochs=2, num_workers=workers).go() for workers in (0, 2)
+    )
     assert helped.weights == alone.weights
-    assert [row["train_loss"] for row in helped.journal.history] == [row["train_loss"] for row in alone.journal.history]
+    assert [row["train_loss"] for row in helped.journal.history] == [
+        row["train_loss"] for row in alone.journal.history
+    ]
 
 
 def test_the_best_value_survives_a_resume(tmp_path: Path) -> None:
-    """MONAI's own saver forgets it: the first epoch after a resume would then overwrite better weights."""
+    """MONAI's own saver forgets it.
+
+    The first epoch after a resume would then overwrite better weights.
+    """
     first = Run(tmp_path, [5.0, 1.0, 9.0, 9.0])
     first.kill_before(3)
     with pytest.raises(KilledError):
@@ -173,7 +228,10 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
 def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
     run = Run(tmp_path, [3.0, 2.0, 2.0, 2.5, 2.1, 0.0, 0.0], max_epochs=7, patience=3).go()
     assert len(run.journal.history) == 5
-    assert Run(tmp_path, [0.0] * 7, max_epochs=7, patience=3).go().journal.history == run.journal.history
+    assert (
+        Run(tmp_path, [0.0] * 7, max_epochs=7, patience=3).go().journal.history
+        == run.journal.history
+    )
 
 
 def test_a_value_that_is_not_a_number_is_no_improvement(tmp_path: Path) -> None:
@@ -233,7 +291,9 @@ def test_the_time_budget_counts_all_parts_of_a_run(tmp_path: Path, clock: Clock)
 
 def rates(run: Run) -> list[float]:
     seen: list[float] = []
-    run.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda _: seen.append(run.optimizer.param_groups[0]["lr"]))
+    run.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda _: seen.append(run.optimizer.param_groups[0]["lr"])
+    )
     run.go()
     return seen
 
@@ -247,8 +307,12 @@ def test_the_learning_rate_warms_up_and_falls(tmp_path: Path) -> None:
     assert seen[-1] == pytest.approx(0.01 * FINAL_SHARE)
 
 
-def test_the_learning_rate_goes_by_the_clock_where_that_ends_first(tmp_path: Path, clock: Clock) -> None:
-    seen = rates(ticking(Run(tmp_path, [1.0] * 99, max_epochs=99, max_hours=8.0 / 3600), clock, 1.0))
+def test_the_learning_rate_goes_by_the_clock_where_that_ends_first(
+    tmp_path: Path, clock: Clock
+) -> None:
+    seen = rates(
+        ticking(Run(tmp_path, [1.0] * 99, max_epochs=99, max_hours=8.0 / 3600), clock, 1.0)
+    )
     assert len(seen) < 12
     assert seen[-1] < 0.2 * 0.01
 
@@ -265,7 +329,13 @@ def test_gradients_are_cut(tmp_path: Path) -> None:
     step = run.optimizer.step
 
     def spy(*args: Any, **words: Any) -> Any:
-        norms.append(float(torch.cat([p.grad.flatten() for p in run.network.parameters() if p.requires_grad]).norm()))
+        norms.append(
+            float(
+                torch.cat(
+                    [p.grad.flatten() for p in run.network.parameters() if p.requires_grad]
+                ).norm()
+            )
+        )
         return step(*args, **words)
 
     run.optimizer.step = spy
@@ -275,7 +345,9 @@ def test_gradients_are_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["best.pt", "last.pt", "history.csv"])
-def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_kill_while_writing_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     whole = Run(tmp_path / "whole", [4.0, 3.0, 2.0, 1.0]).go()
     state = tmp_path / "state"
     run = Run(state, [4.0, 3.0, 2.0, 1.0])
@@ -283,7 +355,9 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: p
 
     def killed(source: Any, target: Any) -> None:
         if run.trainer.state.epoch == 3 and Path(target).name == name:
-            before.update({path: path.read_bytes() for path in state.iterdir() if path.suffix != ".tmp"})
+            before.update(
+                {path: path.read_bytes() for path in state.iterdir() if path.suffix != ".tmp"}
+            )
             raise KilledError
         replace(source, target)
 
@@ -314,8 +388,13 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_state_of_another_network_is_refused(tmp_path: Path) -> None:
     run = Run(tmp_path, [1.0], max_epochs=1).go()
     other = small_network(channels=(2, 5))
-    journal = TrainingJournal(str(tmp_path), other, torch.optim.AdamW(other.parameters()), run.evaluator)
-    with pytest.raises(BundleError, match=r"last\.pt is the state of another network; remove .* or train into another file"):
+    journal = TrainingJournal(
+        str(tmp_path), other, torch.optim.AdamW(other.parameters()), run.evaluator
+    )
+    with pytest.raises(
+        BundleError,
+        match=r"last\.pt is the state of another network; remove .* or train into another file",
+    ):
         journal.resume(run.trainer)
 
 

@@ -1,4 +1,7 @@
-"""Another reconstruction of a slice is found beside it, within the data alone, and what it shows is told."""
+"""Another reconstruction of a slice is found beside it, within the data alone.
+
+And what it shows is told.
+"""
 
 from __future__ import annotations
 
@@ -64,9 +67,17 @@ def test_a_twin_is_found_in_the_folder_and_in_sister_folders(tmp_path: Path) -> 
     ],
     ids=lambda tags: "-".join(tags),
 )
-def test_what_is_no_other_reconstruction_is_no_twin(tmp_path: Path, tags: dict[str, object]) -> None:
+def test_what_is_no_other_reconstruction_is_no_twin(
+    tmp_path: Path, tags: dict[str, object]
+) -> None:
     own = sliced(tmp_path / "B" / "1.dcm", KVP="120", AcquisitionTime="110000")
-    sliced(tmp_path / "L" / "1.dcm", **({"seed": 2, "SeriesInstanceUID": "1.2.9", "KVP": "120", "AcquisitionTime": "110000"} | tags))
+    sliced(
+        tmp_path / "L" / "1.dcm",
+        **(
+            {"seed": 2, "SeriesInstanceUID": "1.2.9", "KVP": "120", "AcquisitionTime": "110000"}
+            | tags
+        ),
+    )
     assert names(own, tmp_path) == []
 
 
@@ -76,7 +87,9 @@ def test_another_matrix_is_no_twin(tmp_path: Path) -> None:
     assert names(own, tmp_path) == []
 
 
-def test_nothing_outside_the_data_folder_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_outside_the_data_folder_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = sliced(tmp_path / "data" / "B" / "1.dcm")
     sliced(tmp_path / "other" / "1.dcm", seed=2, SeriesInstanceUID="1.2.9")
     sliced(tmp_path / "data" / "L" / "1.dcm", seed=2, SeriesInstanceUID="1.2.9")
@@ -89,7 +102,9 @@ def test_nothing_outside_the_data_folder_is_looked_at(tmp_path: Path, monkeypatc
     assert asked == [tmp_path / "data" / "L"]
 
 
-def test_of_many_sisters_the_nearest_by_name_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_sisters_the_nearest_by_name_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = sliced(tmp_path / "p50" / "1.dcm")
     for number in range(30, 80):
         (tmp_path / f"p{number}").mkdir(exist_ok=True)
@@ -97,7 +112,9 @@ def test_of_many_sisters_the_nearest_by_name_are_looked_at_once(tmp_path: Path, 
     monkeypatch.setattr(twins, "study_of", lambda folder: (asked.append(folder), "")[1])
     loader, item = LoadTwind(within=tmp_path), LoadSliced()({"image": str(own)})
     assert "twins" not in loader(loader(item))
-    assert [folder.name for folder in asked] == [f"p{number}" for number in range(42, 59) if number != 50]
+    assert [folder.name for folder in asked] == [
+        f"p{number}" for number in range(42, 59) if number != 50
+    ]
     assert len(asked) == MOST_SISTERS
 
 
@@ -134,7 +151,9 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One slice in two kernels, in sister folders."""
     root = tmp_path_factory.mktemp("kernels")
     for kernel in ("soft", "sharp"):
-        write_ct_series(root / "p 1" / kernel, seed=6, slices=1, kernel=kernel, patient="c", size=256)
+        write_ct_series(
+            root / "p 1" / kernel, seed=6, slices=1, kernel=kernel, patient="c", size=256
+        )
     return root
 
 
@@ -142,7 +161,9 @@ REGION = Region(90.0, 130.0, 7.0)
 
 
 def told(root: Path, edit: float = 0.0) -> tuple[str, ...]:
-    item: dict[Any, Any] = LoadTwind(within=root)(LoadSliced()({"image": str(root / "p 1" / "soft" / "file001.dcm")}))
+    item: dict[Any, Any] = LoadTwind(within=root)(
+        LoadSliced()({"image": str(root / "p 1" / "soft" / "file001.dcm")})
+    )
     (twin,) = item["twins"]
     pixels = twin.pixels.copy()
     pixels[123:138, 83:98] += edit
@@ -151,9 +172,15 @@ def told(root: Path, edit: float = 0.0) -> tuple[str, ...]:
 
 def test_it_is_told_whether_both_show_the_same(phantoms: Path) -> None:
     (same,) = told(phantoms)
-    assert same.startswith("the other reconstruction of this study ('p 1/sharp/file001.dcm') shows the same content here, within ")
+    assert same.startswith(
+        "the other reconstruction of this study ('p 1/sharp/file001.dcm') shows the same "
+        "content here, within "
+    )
     (other,) = told(phantoms, 250.0)
-    assert other.startswith("another reconstruction of this study ('p 1/sharp/file001.dcm') shows other content here: the two differ by ")
+    assert other.startswith(
+        "another reconstruction of this study ('p 1/sharp/file001.dcm') shows other content "
+        "here: the two differ by "
+    )
     assert other.endswith("HU is usual at such places of this slice")
 
 
@@ -167,9 +194,18 @@ OTHER = "shows other content here: the two differ by"
         (Agreement(Content.SAME, 42.4, 40.0), "shows the same content here, within 42 HU"),
         (Agreement(Content.SAME, 100.0, 90.0), "shows the same content here, within 100 HU"),
         # Wider than tissues differ: an edit would lie within it too.
-        (Agreement(Content.SAME, 7958.0, 8000.0), "differs here no more than is usual at such places of this slice"),
-        (Agreement(Content.OTHER, 12.0, 0.2), f"{OTHER} 12 HU, less than 1 HU is usual at such places of this slice"),
-        (Agreement(Content.OTHER, 7958.0, 40.0), f"{OTHER} 7958 HU, 40 HU is usual at such places of this slice"),
+        (
+            Agreement(Content.SAME, 7958.0, 8000.0),
+            "differs here no more than is usual at such places of this slice",
+        ),
+        (
+            Agreement(Content.OTHER, 12.0, 0.2),
+            f"{OTHER} 12 HU, less than 1 HU is usual at such places of this slice",
+        ),
+        (
+            Agreement(Content.OTHER, 7958.0, 40.0),
+            f"{OTHER} 7958 HU, 40 HU is usual at such places of this slice",
+        ),
         (Agreement(Content.UNTOLD, 3.0, 3.0), ""),
     ],
 )
@@ -203,8 +239,12 @@ def test_names_are_hidden_where_results_are_anonymous(phantoms: Path) -> None:
         for twin in (Twin(name, changed), Twin(name, changed + np.float32(1.0))):
             (sentence,) = TwinNotes(scan, (twin,), CT).of(REGION)
             reason = joined("; ", ("nothing", sentence, "more"))
-            finding = Finding(Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=reason)
+            finding = Finding(
+                Point(2, "p 1/soft/file001.dcm", 1.0, 1.0), "no anomaly found", reason=reason
+            )
             (hidden,) = LocalNames([finding]).hide([finding])
             assert name in finding.reason
-            assert not any(word in hidden.reason for word in ("Doe", "Jane", "kernel", "IM", "Brien"))
+            assert not any(
+                word in hidden.reason for word in ("Doe", "Jane", "kernel", "IM", "Brien")
+            )
             assert hidden.reason.replace("(hidden)", repr(name)) == finding.reason

@@ -1,4 +1,7 @@
-"""The two bundles are one design with a few knobs: whatever else differs is a mistake in one of them."""
+"""The two bundles are one design with a few knobs.
+
+Whatever else differs is a mistake in one of them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,8 @@ LATER = {"version", "changelog"}
 def read(path: Path) -> dict[str, object]:
     def without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
         names = [name for name, _ in pairs]
-        assert len(set(names)) == len(names), f"{path} says twice: {sorted({name for name in names if names.count(name) > 1})}"
+        assert len(set(names)) == len(names), (f"{path} says twice: "
+            f"{sorted({name for name in names if names.count(name) > 1})}")
         return dict(pairs)
 
     return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=without_doubles)
@@ -106,7 +110,8 @@ def test_what_a_config_names_exists(config: str) -> None:
         assert hasattr(importlib.import_module(module), name), target
     imports = [*content.get("imports", []), *(read(CT / "configs" / "train.json")["imports"] if config == "multi_gpu_train" else [])]
     modules = {alias: importlib.import_module(module) for module, alias in re.findall(r"import (dfd\.\S+) as (\w+)", " ; ".join(imports))}
-    called = re.findall(rf"\b({'|'.join(modules)})\.(\w+)", re.sub(r'"(?:\+?imports|_target_)": ?(?:\[[^]]*\]|"[^"]*")', "", text))
+    called = re.findall(rf"\b({'|'.join(modules)})\.(\w+)", re.sub((r'"(?:\+?imports|_target_)": '
+        r'?(?:\[[^]]*\]|"[^"]*")'), "", text))
     assert called
     for alias, name in called:
         assert hasattr(modules[alias], name), f"{config} calls {alias}.{name}"

@@ -28,7 +28,8 @@ def metadata(bundle: Path) -> dict[str, object]:
 def test_it_follows_the_schema(bundle: Path, tmp_path: Path) -> None:
     from monai.bundle import verify_metadata
 
-    # A file that is there, and has this digest, is not downloaded; a copy, since MONAI may write to it.
+    # A file that is there, and has this digest, is not downloaded; a copy, since MONAI may write to
+    # it.
     schema = Path(shutil.copy(SCHEMA, tmp_path / "schema.json"))
     digest = hashlib.md5(SCHEMA.read_bytes(), usedforsecurity=False).hexdigest()
     verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(schema), hash_val=digest)

@@ -1,4 +1,7 @@
-"""MONAI's own tools take the bundles: verify, export, load, workflow properties, and the map without a points file."""
+"""MONAI's own tools take the bundles.
+
+Verify, export, load, workflow properties, and the map without a points file.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def modality(request: pytest.FixtureRequest) -> Modality:
 
 @pytest.fixture(scope="module")
 def bundle(modality: Modality, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the bundle with random weights and a calibration made up for them, so that nothing depends on the shipped ones."""
+    """A copy of the bundle with random weights and a calibration made up for them.
+
+    So that nothing depends on the shipped ones.
+    """
     copy = tmp_path_factory.mktemp("bundles") / modality.bundle
     shutil.copytree(ROOT / "bundles" / modality.bundle, copy, ignore=shutil.ignore_patterns("models"))
     torch.manual_seed(1)

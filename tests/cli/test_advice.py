@@ -29,7 +29,8 @@ PRINTED_BY = {
     "cli/verbs.py": ("score",),
     "cli/catalogue.py": (TRAIN, TEST),
 }
-"""Module -> what may print its messages that name flags. The text after ``see`` is the help of the command itself."""
+"""Module -> what may print its messages that name flags. The text after ``see`` is the help of the
+command itself."""
 OF_ALL = {"--help", "--version"}
 HELP = ("ABOUT", "EPILOG")
 """Texts that describe more than one command."""
@@ -40,25 +41,46 @@ def accepted(printer: str) -> set[str]:
     if printer in VERBS:
         return set(verb_parser(printer)._option_string_actions)
     mode = printer.split()[1].lower()
-    return {word for word in catalogue_parser()._option_string_actions if (name := word.lstrip("-")) not in FLAGS or mode in FLAGS[name].fields}
+    return {
+        word
+        for word in catalogue_parser()._option_string_actions
+        if (name := word.lstrip("-")) not in FLAGS or mode in FLAGS[name].fields
+    }
 
 
 def messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Texts of a module that a person may read: all but docstrings, help of flags, and names of types."""
+    """Texts of a module that a person may read.
+
+    All but docstrings, help of flags, and names of types.
+    """
     silent: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             silent.add(id(node.value))
-        registers = isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] in {"add_argument", "Flag", "compile"}
+        registers = isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] in {
+            "add_argument",
+            "Flag",
+            "compile",
+        }
         named_help = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in HELP
         if registers or named_help:
             silent |= {id(each) for each in ast.walk(node)}
         if isinstance(node, ast.JoinedStr) and id(node) not in silent:
             # What is put in stands as a digit, so that "{bits}-bit" is no flag.
-            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "0" for part in node.values)
+            yield (
+                node.lineno,
+                "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else "0"
+                    for part in node.values
+                ),
+            )
             silent |= {id(part) for part in node.values}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in silent
+        ):
             yield node.lineno, node.value
 
 
@@ -79,7 +101,10 @@ def test_each_flag_that_a_message_names_is_taken_where_it_is_printed() -> None:
             printers = PRINTED_BY.get(name, ())
             refusing = [printer for printer in printers if flag not in accepted(printer)]
             if not printers or refusing:
-                wrong.append(f"{name}:{line}: {flag} ({', '.join(refusing) or 'say in PRINTED_BY who prints it'})")
+                wrong.append(
+                    f"{name}:{line}: {flag} "
+                    f"({', '.join(refusing) or 'say in PRINTED_BY who prints it'})"
+                )
     assert not wrong
     assert seen >= {"bundle/items.py", "remote/access.py"}
 
@@ -108,7 +133,10 @@ def test_what_mixed_modalities_are_advised_is_taken() -> None:
     with pytest.raises(SeriesError, match="choose ct_lung or mri_chest with --modality") as caught:
         modality_of(series, Path("scans"))
     (flag,) = FLAG.findall(str(caught.value))
-    for words in (["train", "--data", "d", "--model", "m.ckpt"], ["-mode", "Train", "-data_path", "d", "-model_path", "m.ckpt"]):
+    for words in (
+        ["train", "--data", "d", "--model", "m.ckpt"],
+        ["-mode", "Train", "-data_path", "d", "-model_path", "m.ckpt"],
+    ):
         for name in ("ct_lung", "mri_chest"):
             request = entry.parse([*words, flag, name])
             assert isinstance(request, TrainSettings)

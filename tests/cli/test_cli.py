@@ -1,4 +1,7 @@
-"""What the command line prints, and how it ends. What its words mean is tested in ``test_words.py``."""
+"""What the command line prints, and how it ends.
+
+What its words mean is tested in ``test_words.py``.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,28 @@ from dfd.records import Finding, Point
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-HEAVY = {"numpy", "pandas", "torch", "monai", "ignite", "pydicom", "nibabel", "scipy", "PIL", "fire", "tqdm"}
+HEAVY = {
+    "numpy",
+    "pandas",
+    "torch",
+    "monai",
+    "ignite",
+    "pydicom",
+    "nibabel",
+    "scipy",
+    "PIL",
+    "fire",
+    "tqdm",
+}
 
 
 def finding(row: int = 2, **fields: object) -> Finding:
-    values = {"verdict": "no anomaly found", "score": 0.25, "p_value": 0.5, "reason": "like its surroundings"} | fields
+    values = {
+        "verdict": "no anomaly found",
+        "score": 0.25,
+        "p_value": 0.5,
+        "reason": "like its surroundings",
+    } | fields
     return Finding(point=Point(row=row, filename="p1/file011.dcm", x=10.0, y=20.5), **values)
 
 
@@ -70,13 +90,21 @@ def workflow(monkeypatch: pytest.MonkeyPatch) -> Workflow:
     return stub
 
 
-# --- what is done and printed --------------------------------------------------------------------------------------------------------
+# --- what is done and printed
+# --------------------------------------------------------------------------------------------------
 
 
 def test_score_prints_a_table(workflow: Workflow, capsys: pytest.CaptureFixture[str]) -> None:
     workflow.findings = [
         finding(),
-        finding(3, verdict="unreadable", score=float("nan"), p_value=float("nan"), error="no such file\x1b[2J", reason=""),
+        finding(
+            3,
+            verdict="unreadable",
+            score=float("nan"),
+            p_value=float("nan"),
+            error="no such file\x1b[2J",
+            reason="",
+        ),
         finding(4, verdict="strongly unusual", score=2.0, p_value=0.01, extrapolated=True),
     ]
     assert run(["score", "--data", "d"]) == 0
@@ -93,7 +121,9 @@ def test_score_prints_a_table(workflow: Workflow, capsys: pytest.CaptureFixture[
     assert workflow.asked == [ScoreSettings(Path("d"))]
 
 
-def test_anonymous_prints_no_file_name(workflow: Workflow, capsys: pytest.CaptureFixture[str]) -> None:
+def test_anonymous_prints_no_file_name(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["score", "--data", "d", "--anonymous"]) == 0
     assert "file011" not in capsys.readouterr().out
 
@@ -110,27 +140,41 @@ def test_strict_says_that_rows_are_missing(workflow: Workflow) -> None:
     assert run(["score", "--data", "d", "--strict"]) == 0
 
 
-def test_nothing_that_could_be_read_is_status_2(workflow: Workflow, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_could_be_read_is_status_2(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str]
+) -> None:
     workflow.findings = [finding(verdict="unreadable", error="a.dcm is not there")] * 2
     assert run(["score", "--data", "d"]) == 2
-    assert capsys.readouterr().err == "dfd: error: none of the 2 points could be read; the first: a.dcm is not there\n"
+    assert (
+        capsys.readouterr().err
+        == "dfd: error: none of the 2 points could be read; the first: a.dcm is not there\n"
+    )
 
 
-def test_train_and_calibrate_print_the_file(workflow: Workflow, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_and_calibrate_print_the_file(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["-mode", "Train", "-model_path", "my.ckpt", "-data_path", "d"]) == 0
     assert run(["calibrate", "--data", "d", "--model", "my.ckpt", "--output", "new.ckpt"]) == 0
     assert capsys.readouterr().out == "my.ckpt\nnew.ckpt\n"
 
 
-def test_info_prints_what_is_known(workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_info_prints_what_is_known(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(["info", "my.ckpt"]) == 0
     assert capsys.readouterr().out == "bundle: my.ckpt\ncalibration patients: 12\n"
     monkeypatch.setattr("dfd.places.bundle_names", lambda: ("one", "two"))
     assert run(["info"]) == 0
-    assert capsys.readouterr().out == "bundle: one\ncalibration patients: 12\n\nbundle: two\ncalibration patients: 12\n"
+    assert (
+        capsys.readouterr().out
+        == "bundle: one\ncalibration patients: 12\n\nbundle: two\ncalibration patients: 12\n"
+    )
 
 
-def test_demo_prints_its_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_prints_its_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     stub = SimpleNamespace(run=lambda output, seed: f"{output} {seed}")
     monkeypatch.setitem(sys.modules, "dfd.demo", stub)
     monkeypatch.setattr(dfd, "demo", stub, raising=False)
@@ -138,8 +182,14 @@ def test_demo_prints_its_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert capsys.readouterr().out == "o 5\n"
 
 
-def test_the_python_verbs_fill_the_same_records(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dfd.outputs.scores", SimpleNamespace(findings_frame=lambda findings, *, anonymous: len(findings)))
+def test_the_python_verbs_fill_the_same_records(
+    workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        sys.modules,
+        "dfd.outputs.scores",
+        SimpleNamespace(findings_frame=lambda findings, *, anonymous: len(findings)),
+    )
     assert dfd.score("d", "p.csv", output_dir="o", images=False) == 1
     assert dfd.train("d", "m", epochs=3) == Path("m")
     assert dfd.calibrate("d", "m", "o", seed=1) == Path("o")
@@ -152,7 +202,8 @@ def test_the_python_verbs_fill_the_same_records(workflow: Workflow, monkeypatch:
         dfd.score("d", imagse=False)
 
 
-# --- how it ends ---------------------------------------------------------------------------------------------------------------------
+# --- how it ends
+# --------------------------------------------------------------------------------------------------
 
 
 def caused(error: BaseException, cause: BaseException) -> BaseException:
@@ -160,7 +211,10 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
     return error
 
 
-FROM_A_WORKER = "Caught SeriesError in DataLoader worker.\nOriginal Traceback (most recent call last):\n x\ndfd.errors.SeriesError: a.dcm: bad"
+FROM_A_WORKER = (
+    "Caught SeriesError in DataLoader worker.\nOriginal Traceback (most recent call last):\n x\n"
+    "dfd.errors.SeriesError: a.dcm: bad"
+)
 """What torch makes of the message of an error in a reader process."""
 
 
@@ -170,27 +224,52 @@ FROM_A_WORKER = "Caught SeriesError in DataLoader worker.\nOriginal Traceback (m
         (SeriesError("a.dcm is\n no scan"), 2, "error: a.dcm is no scan"),
         (BundleError("no model"), 2, "error: no model"),
         (DfdError("x"), 2, "error: x"),
-        (caused(RuntimeError("applying transform"), SeriesError("a.dcm is no scan")), 2, "error: a.dcm is no scan"),
+        (
+            caused(RuntimeError("applying transform"), SeriesError("a.dcm is no scan")),
+            2,
+            "error: a.dcm is no scan",
+        ),
         (SeriesError(FROM_A_WORKER), 2, "error: a.dcm: bad"),
         (InterruptedRunError("time is up; run again"), 4, "error: time is up; run again"),
-        (MemoryError(), 4, "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"),
-        (OSError(errno.ENOSPC, "No space left"), 4, "error: the disk is full; make room and run again"),
+        (
+            MemoryError(),
+            4,
+            (
+                "error: the memory of this machine ran out; use fewer workers (in training also a "
+                "smaller batch) and run again"
+            ),
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            4,
+            "error: the disk is full; make room and run again",
+        ),
         (KeyboardInterrupt(), 130, "interrupted; what was written so far is valid"),
         (TerminationError(), 143, "terminated; what was written so far is valid"),
     ],
 )
-def test_each_end_has_its_code(workflow: Workflow, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, message: str) -> None:
+def test_each_end_has_its_code(
+    workflow: Workflow,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
     workflow.raises = error
     assert run(["score", "--data", "d"]) == code
     assert capsys.readouterr().err == f"dfd: {message}\n"
 
 
-def test_a_bug_names_its_place_and_no_data(workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_names_its_place_and_no_data(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DFD_DEBUG", raising=False)
     workflow.raises = ValueError("Doe^Jane")
     assert run(["score", "--data", "d"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("dfd: error: a fault of this program (ValueError in dfd/cli/jobs.py, line ")
+    assert err.startswith(
+        "dfd: error: a fault of this program (ValueError in dfd/cli/jobs.py, line "
+    )
     assert err.count("\n") == 1
     assert "Doe" not in err
     monkeypatch.setenv("DFD_DEBUG", "1")
@@ -198,32 +277,68 @@ def test_a_bug_names_its_place_and_no_data(workflow: Workflow, capsys: pytest.Ca
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_talk_goes_to_stderr_and_leaves_no_trace(workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_talk_goes_to_stderr_and_leaves_no_trace(
+    workflow: Workflow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = logging.getLogger("dfd")
     before = (log.level, log.propagate, list(log.handlers), signal.getsignal(signal.SIGTERM))
-    monkeypatch.setattr(workflow, "train", lambda settings: logging.getLogger("dfd.workflow").info("epoch 1") or settings.model)
+    monkeypatch.setattr(
+        workflow,
+        "train",
+        lambda settings: logging.getLogger("dfd.workflow").info("epoch 1") or settings.model,
+    )
     assert run(["train", "--data", "d", "--model", "m"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("m\n", "epoch 1\n")
-    assert before == (log.level, log.propagate, list(log.handlers), signal.getsignal(signal.SIGTERM))
+    assert before == (
+        log.level,
+        log.propagate,
+        list(log.handlers),
+        signal.getsignal(signal.SIGTERM),
+    )
 
 
-# --- the real process ----------------------------------------------------------------------------------------------------------------
+# --- the real process
+# --------------------------------------------------------------------------------------------------
 
 
 def process(*words: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "DFD_DEBUG"} | {"PYTHONPATH": str(ROOT)} | variables
-    return subprocess.run([sys.executable, "-m", "dfd", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    environment = (
+        {key: value for key, value in os.environ.items() if key != "DFD_DEBUG"}
+        | {"PYTHONPATH": str(ROOT)}
+        | variables
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "dfd", *words],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["score", "--help"], ["-mode", "--help"], ["--bogus"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["score", "--help"], ["-mode", "--help"], ["--bogus"]]
+)
 def test_help_and_mistakes_load_nothing_heavy(words: list[str]) -> None:
     """`dfd --help` has 0.3 s: the modules that would cost more are never loaded."""
-    done = python(f"import json, sys; from dfd.cli.entry import run; code = run({words!r}); print(); print(json.dumps([code, sorted(sys.modules)]))")
+    done = python(
+        f"import json, sys; from dfd.cli.entry import run; code = run({words!r}); print(); "
+        "print(json.dumps([code, sorted(sys.modules)]))"
+    )
     status, loaded = json.loads(done.stdout.splitlines()[-1])
     assert status == (2 if words == ["--bogus"] else 0)
     assert not HEAVY & set(loaded)
@@ -250,7 +365,8 @@ def test_a_wrong_line_is_one_line_on_stderr(tmp_path: Path) -> None:
 DRIVER = """
 import signal, sys, time, types
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, as CI may be, starts with it ignored
+# A shell's background job, as CI may be, starts with it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 stub = types.ModuleType("dfd.workflow")
 def train(settings):
     try:
@@ -274,13 +390,20 @@ def driver(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     def start(*words: str) -> subprocess.Popen[str]:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([sys.executable, "driver.py", *words], cwd=tmp_path, env=environment, text=True, **pipes)
+        return subprocess.Popen(
+            [sys.executable, "driver.py", *words], cwd=tmp_path, env=environment, text=True, **pipes
+        )
 
     return start
 
 
-@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")])
-def test_a_signal_lets_writers_finish(driver: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int, code: int, word: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_a_signal_lets_writers_finish(
+    driver: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int, code: int, word: str
+) -> None:
     with driver("train", "--data", "d", "--model", "m") as running:
         assert running.stdout.readline() == "started\n"
         began = time.monotonic()

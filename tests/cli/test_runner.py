@@ -1,4 +1,7 @@
-"""The door of ``python -m monai.bundle run``. The real process is opened in ``tests/integration``."""
+"""The door of ``python -m monai.bundle run``.
+
+The real process is opened in ``tests/integration``.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,11 @@ def _as_it_was() -> Iterator[None]:
 @pytest.fixture
 def root(tmp_path: Path) -> str:
     (tmp_path / "configs").mkdir()
-    content = {"epochs": 3, "train": {"trainer": {"_target_": "Trainer", "max_epochs": 1}, "list": [{"rate": 1}]}, "network": "$1"}
+    content = {
+        "epochs": 3,
+        "train": {"trainer": {"_target_": "Trainer", "max_epochs": 1}, "list": [{"rate": 1}]},
+        "network": "$1",
+    }
     (tmp_path / "configs" / "train.json").write_text(json.dumps(content))
     return str(tmp_path)
 
@@ -48,11 +55,23 @@ def call(monkeypatch: pytest.MonkeyPatch, root: str, *words: str) -> None:
         ("--train#trainer#an_argument_it_may_have", "2"),
     ],
 )
-def test_keys_of_the_configuration_may_be_set(monkeypatch: pytest.MonkeyPatch, root: str, words: tuple[str, ...]) -> None:
+def test_keys_of_the_configuration_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, root: str, words: tuple[str, ...]
+) -> None:
     call(monkeypatch, root, *words)
 
 
-@pytest.mark.parametrize("word", ["--epoch", "-epoch", "--train#trainr#max_epochs", "--train#list#1#rate", "--network#channels", "--train#lists"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--epoch",
+        "-epoch",
+        "--train#trainr#max_epochs",
+        "--train#list#1#rate",
+        "--network#channels",
+        "--train#lists",
+    ],
+)
 def test_other_keys_may_not(monkeypatch: pytest.MonkeyPatch, root: str, word: str) -> None:
     with pytest.raises(UsageError, match=f"^--{word.lstrip('-')} is no key of configs/train.json"):
         call(monkeypatch, root, word, "4")
@@ -60,7 +79,9 @@ def test_other_keys_may_not(monkeypatch: pytest.MonkeyPatch, root: str, word: st
 
 def test_nor_by_an_args_file(monkeypatch: pytest.MonkeyPatch, root: str, tmp_path: Path) -> None:
     (tmp_path / "args.json").write_text('{"config_file": "configs/train.json", "epoch": 4}')
-    with pytest.raises(UsageError, match=r"--epoch is no key of configs/train\.json; did you mean --epochs\?"):
+    with pytest.raises(
+        UsageError, match=r"--epoch is no key of configs/train\.json; did you mean --epochs\?"
+    ):
         call(monkeypatch, root, "--args_file", str(tmp_path / "args.json"))
 
 
@@ -71,9 +92,15 @@ def test_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch, root: st
     assert (sys.excepthook, signal.getsignal(signal.SIGTERM)) == before
 
 
-@pytest.mark.parametrize(("error", "code"), [(UsageError("no such flag"), 2), (InterruptedRunError("no time left"), 4)])
+@pytest.mark.parametrize(
+    ("error", "code"), [(UsageError("no such flag"), 2), (InterruptedRunError("no time left"), 4)]
+)
 def test_an_error_ends_in_one_line_and_its_code(
-    monkeypatch: pytest.MonkeyPatch, root: str, capfd: pytest.CaptureFixture[str], error: Exception, code: int
+    monkeypatch: pytest.MonkeyPatch,
+    root: str,
+    capfd: pytest.CaptureFixture[str],
+    error: Exception,
+    code: int,
 ) -> None:
     call(monkeypatch, root)
     monkeypatch.setattr(sys, "__stderr__", sys.stderr)
@@ -85,10 +112,14 @@ def test_an_error_ends_in_one_line_and_its_code(
     assert capfd.readouterr().err == f"dfd: error: {error}\n"
 
 
-def test_a_fault_shows_its_traceback(monkeypatch: pytest.MonkeyPatch, root: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_shows_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, root: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     call(monkeypatch, root)
     monkeypatch.setattr(sys, "__stderr__", sys.stderr)
     with pytest.raises(SystemExit) as ended:
         sys.excepthook(ZeroDivisionError, ZeroDivisionError("by zero"), None)
     assert ended.value.code == 1
-    assert "ZeroDivisionError: by zero\ndfd: error: a fault of this program" in capfd.readouterr().err
+    assert (
+        "ZeroDivisionError: by zero\ndfd: error: a fault of this program" in capfd.readouterr().err
+    )

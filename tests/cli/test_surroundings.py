@@ -23,7 +23,15 @@ from dfd.cli.surroundings import limit_threads, name_user, quota_of
         ({"cpu.max": "nonsense\n"}, None),
         ({}, None),
     ],
-    ids=["v2", "v2 below one", "v2 unbounded", "v1", "v1 unbounded", "unreadable", "no control group"],
+    ids=[
+        "v2",
+        "v2 below one",
+        "v2 unbounded",
+        "v1",
+        "v1 unbounded",
+        "unreadable",
+        "no control group",
+    ],
 )
 def test_the_quota_is_read(tmp_path: Path, files: dict[str, str], quota: int | None) -> None:
     for name, text in files.items():
@@ -32,9 +40,15 @@ def test_the_quota_is_read(tmp_path: Path, files: dict[str, str], quota: int | N
     assert quota_of(tmp_path) == quota
 
 
-@pytest.mark.parametrize(("given", "processors", "threads"), [(None, 64, "8"), (None, 4, None), ("2", 64, "2")])
+@pytest.mark.parametrize(
+    ("given", "processors", "threads"), [(None, 64, "8"), (None, 4, None), ("2", 64, "2")]
+)
 def test_threads_are_bounded_unless_the_user_says_how_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, processors: int, threads: str | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    processors: int,
+    threads: str | None,
 ) -> None:
     (tmp_path / "cpu.max").write_text("800000 100000\n")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
@@ -45,7 +59,9 @@ def test_threads_are_bounded_unless_the_user_says_how_many(
     assert os.environ.get("OMP_NUM_THREADS") == threads
 
 
-def test_who_is_unknown_gets_a_name_and_who_is_known_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_unknown_gets_a_name_and_who_is_known_keeps_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def unknown(uid: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {uid}")
 

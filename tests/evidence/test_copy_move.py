@@ -1,4 +1,7 @@
-"""Copy-move evidence: finds noise that stands twice, at its place and as it was turned, and nothing where it stands once."""
+"""Copy-move evidence.
+
+Finds noise that stands twice, at its place and as it was turned, and nothing where it stands once.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,17 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
-from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform, cut, ground_of, paired, sampled, search
+from dfd.evidence.correlation import (
+    QUICK_TRANSFORMS,
+    TRANSFORMS,
+    Effort,
+    Transform,
+    cut,
+    ground_of,
+    paired,
+    sampled,
+    search,
+)
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -33,16 +46,29 @@ def noise_of(seed: int, shape: tuple[int, int] = SHAPE, smooth: float = 0.0) -> 
 
 def prediction_of(z: FloatImage, mean: FloatImage | float = 40.0) -> Prediction:
     whole = np.broadcast_to(np.asarray(mean, dtype=np.float32), z.shape).copy()
-    return Prediction(whole, np.full(z.shape, 10.0, np.float32), z.astype(np.float32), np.ones(z.shape, bool), 10.0)
+    return Prediction(
+        whole,
+        np.full(z.shape, 10.0, np.float32),
+        z.astype(np.float32),
+        np.ones(z.shape, bool),
+        10.0,
+    )
 
 
-def planted(z: FloatImage, transform: Transform = AS_IS, feather: float = 0.0, added: float = 0.0) -> FloatImage:
-    """``z`` with what stands at SOURCE brought to the click, so that SOURCE is ``transform`` of the click."""
+def planted(
+    z: FloatImage, transform: Transform = AS_IS, feather: float = 0.0, added: float = 0.0
+) -> FloatImage:
+    """``z`` with what stands at SOURCE brought to the click.
+
+    So that SOURCE is ``transform`` of the click.
+    """
     mask = disk(*z.shape, (CLICK.x, CLICK.y), CLICK.radius_px)
     rows, columns = np.nonzero(mask)
     there = np.linalg.inv(transform.back) @ np.stack([rows - CLICK.y, columns - CLICK.x])
     changed = z.copy()
-    changed[mask] = map_coordinates(z, there + np.array([[SOURCE[1]], [SOURCE[0]]]), order=3, mode="mirror")
+    changed[mask] = map_coordinates(
+        z, there + np.array([[SOURCE[1]], [SOURCE[0]]]), order=3, mode="mirror"
+    )
     changed[mask] += added * np.random.default_rng(77).normal(0, 1, int(mask.sum()))
     share = np.clip(distance_transform_edt(mask) / (feather + 1.0), 0, 1) if feather else mask
     return (share * changed + (1 - share) * z).astype(np.float32)
@@ -61,14 +87,19 @@ def assert_found(evidence: Evidence, least: float = 1.8, within: float = 1.5) ->
 @pytest.mark.parametrize("smooth", [0.0, 0.7, 1.2])
 def test_an_exact_copy_is_found_at_its_exact_place(smooth: float) -> None:
     evidence = measured(planted(noise_of(1, smooth=smooth)))
-    assert_found(evidence, least=1.7, within=0.01)  # in units of chance, which is larger where both planes hold the same noise
+    assert_found(
+        evidence, least=1.7, within=0.01
+    )  # in units of chance, which is larger where both planes hold the same noise
     assert evidence.measures["dx"] == pytest.approx(53.0)
     assert evidence.measures["dy"] == pytest.approx(34.0)
     assert evidence.measures["mirrored"] == 0.0
     assert evidence.measures["degrees"] == 0.0
     assert evidence.measures["size"] == 1.0
     assert evidence.measures["correlation of z"] > 0.95
-    assert evidence.reason == "the noise here also stands 53 px to the right and 34 px down (correlation 1.00)"
+    assert (
+        evidence.reason
+        == "the noise here also stands 53 px to the right and 34 px down (correlation 1.00)"
+    )
 
 
 def test_a_click_between_pixels_loses_nothing() -> None:
@@ -99,14 +130,18 @@ def test_a_copy_is_found_however_it_was_turned(transform: Transform, words: str)
     evidence = measured(planted(noise_of(2, smooth=0.6), transform, feather=3.0))
     assert_found(evidence)
     assert evidence.measures["mirrored"] == float(transform.mirrored)
-    assert (evidence.measures["degrees"] - transform.degrees + 180) % 360 - 180 == pytest.approx(0.0, abs=1.5)
+    assert (evidence.measures["degrees"] - transform.degrees + 180) % 360 - 180 == pytest.approx(
+        0.0, abs=1.5
+    )
     assert evidence.measures["size"] == pytest.approx(transform.size, abs=0.025)
     assert re.search(words, evidence.reason)
 
 
 @pytest.mark.parametrize(("right", "down"), [(12.0, 0.0), (-12.0, 0.0), (0.0, 12.0), (8.0, -9.0)])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_a_click_near_the_rim_of_a_copy_still_finds_it(right: float, down: float, mirrored: bool) -> None:
+def test_a_click_near_the_rim_of_a_copy_still_finds_it(
+    right: float, down: float, mirrored: bool
+) -> None:
     """A piece in the middle of the region then holds less of the copy than of its surroundings."""
     off = replace(CLICK, x=CLICK.x + right, y=CLICK.y + down)
     evidence = measured(planted(noise_of(1), Transform(mirrored)), off)
@@ -123,13 +158,23 @@ def test_added_noise_does_not_hide_a_copy(added: float) -> None:
 
 def test_a_feathered_copy_with_another_mean_is_found() -> None:
     z = planted(noise_of(4), feather=3.0)
-    mean = 40.0 + 30.0 * gaussian_filter(noise_of(5), 6.0) + 25.0 * disk(*SHAPE, (CLICK.x, CLICK.y), 20.0)
-    assert_found(copy_move.measure(CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT)))
+    mean = (
+        40.0
+        + 30.0 * gaussian_filter(noise_of(5), 6.0)
+        + 25.0 * disk(*SHAPE, (CLICK.x, CLICK.y), 20.0)
+    )
+    assert_found(
+        copy_move.measure(
+            CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT)
+        )
+    )
 
 
 @pytest.mark.parametrize("step", [(5.0, 0.0), (-4.0, 4.0), (0.0, -7.0)])
 def test_a_click_beside_the_middle_finds_the_copy(step: tuple[float, float]) -> None:
-    evidence = measured(planted(noise_of(6)), replace(CLICK, x=CLICK.x + step[0], y=CLICK.y + step[1]))
+    evidence = measured(
+        planted(noise_of(6)), replace(CLICK, x=CLICK.x + step[0], y=CLICK.y + step[1])
+    )
     assert evidence.statistic > 1.8
     assert (evidence.measures["dx"], evidence.measures["dy"]) == pytest.approx((53.0, 34.0))
 
@@ -137,7 +182,8 @@ def test_a_click_beside_the_middle_finds_the_copy(step: tuple[float, float]) -> 
 @pytest.mark.parametrize("smooth", [0.0, 1.0])
 def test_noise_without_a_copy_is_ordinary(smooth: float) -> None:
     found = [measured(noise_of(100 + seed, (128, 128), smooth)).statistic for seed in range(30)]
-    # A little above 1 here, where both planes hold the same white noise and so agree more often than they do in scans.
+    # A little above 1 here, where both planes hold the same white noise and so agree more often
+    # than they do in scans.
     assert np.median(found) == pytest.approx(1.0, abs=0.25)
     assert max(found) < 1.5
 
@@ -149,7 +195,10 @@ def test_structure_that_repeats_without_its_noise_does_not_fire() -> None:
     mean = gaussian_filter(np.where(vessels, 300.0, -800.0), 0.7)
     genuine = copy_move.prepare(prediction_of(noise_of(7), mean), 12.0, CT)
     copied = copy_move.prepare(prediction_of(planted(noise_of(7)), mean), 12.0, CT)
-    assert copy_move.measure(CLICK, copied).statistic > 1.2 * copy_move.measure(CLICK, genuine).statistic
+    assert (
+        copy_move.measure(CLICK, copied).statistic
+        > 1.2 * copy_move.measure(CLICK, genuine).statistic
+    )
     assert copy_move.measure(CLICK, genuine).statistic < 1.7
 
 
@@ -164,12 +213,18 @@ def test_interpolated_noise_does_not_match_its_own_surroundings() -> None:
 
 def test_distances_are_told_in_millimetres_where_there_is_a_spacing() -> None:
     evidence = measured(planted(noise_of(1)), spacing_mm=(0.5, 0.7))
-    assert evidence.reason.startswith("the noise here also stands 37 mm to the right and 17 mm down ")
+    assert evidence.reason.startswith(
+        "the noise here also stands 37 mm to the right and 17 mm down "
+    )
 
 
 def test_a_copy_from_another_slice_names_it() -> None:
     other = noise_of(10)
-    own = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), np.roll(other, (-34, -53), axis=(0, 1)), noise_of(11)).astype(np.float32)
+    own = np.where(
+        disk(*SHAPE, (CLICK.x, CLICK.y), 12.0),
+        np.roll(other, (-34, -53), axis=(0, 1)),
+        noise_of(11),
+    ).astype(np.float32)
     source = copy_move.prepare(prediction_of(other), 12.0, CT, file="p1/007.dcm")
     reference = copy_move.prepare(prediction_of(own), 12.0, CT, file="p1/003.dcm")
     evidence = copy_move.measure(CLICK, reference, [reference, source])
@@ -183,7 +238,11 @@ def test_the_same_place_in_a_neighbour_or_a_duplicate_is_no_finding() -> None:
     z = noise_of(12)
     reference, neighbour, duplicate = (
         copy_move.prepare(prediction_of(values.astype(np.float32)), 12.0, CT, file=name)
-        for values, name in ((z, "own"), (0.6 * z + 0.8 * noise_of(13), "neighbour"), (z, "duplicate"))
+        for values, name in (
+            (z, "own"),
+            (0.6 * z + 0.8 * noise_of(13), "neighbour"),
+            (z, "duplicate"),
+        )
     )
     assert copy_move.measure(CLICK, reference, [neighbour, duplicate]).statistic < 1.4
     twice = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="duplicate")
@@ -236,7 +295,10 @@ def test_without_noise_nothing_can_be_said() -> None:
 def test_nothing_assessed_gives_an_obstacle() -> None:
     given_ = prediction_of(noise_of(19))
     given_.assessed[:] = False
-    assert copy_move.measure(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle == copy_move.NO_SUPPORT
+    assert (
+        copy_move.measure(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle
+        == copy_move.NO_SUPPORT
+    )
 
 
 def test_a_slice_that_repeats_everywhere_does_not_crash() -> None:
@@ -249,7 +311,9 @@ def test_the_unit_of_the_slice_does_not_matter() -> None:
     z = planted(noise_of(22))
     plain = prediction_of(z, 400.0)
     scaled = replace(plain, mean=plain.mean * 7, spread=plain.spread * 7)
-    one, other = (copy_move.measure(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled))
+    one, other = (
+        copy_move.measure(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled)
+    )
     assert other.statistic == pytest.approx(one.statistic, rel=1e-3)
 
 
@@ -264,9 +328,15 @@ def test_nothing_is_changed_in_place_and_the_answer_is_the_same_twice() -> None:
 def test_quarter_turns_and_mirrors_are_sampled_exactly() -> None:
     plane = noise_of(24, (81, 81))
     piece = cut(ground_of(np.stack([plane, plane]), np.ones(plane.shape, bool)), (40.0, 40.0), 10.0)
-    tried = [Transform(mirrored, degrees) for mirrored in (False, True) for degrees in (0.0, 90.0, 180.0, 270.0)]
+    tried = [
+        Transform(mirrored, degrees)
+        for mirrored in (False, True)
+        for degrees in (0.0, 90.0, 180.0, 270.0)
+    ]
     for transform, values in zip(tried, sampled(piece, tried), strict=True):
-        seen = np.rot90(plane[:, ::-1] if transform.mirrored else plane, round(transform.degrees / 90))
+        seen = np.rot90(
+            plane[:, ::-1] if transform.mirrored else plane, round(transform.degrees / 90)
+        )
         expected = seen[40 + piece.offsets[:, 0], 40 + piece.offsets[:, 1]]
         np.testing.assert_allclose(values[0], expected / np.linalg.norm(expected), atol=1e-4)
 
@@ -276,9 +346,20 @@ def test_all_transforms_are_tried_once() -> None:
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
-@given(mirrored=st.booleans(), degrees=st.floats(-15, 15), size=st.sampled_from([0.9, 0.97, 1.0, 1.04, 1.1]), quarter=st.booleans())
-def test_any_transform_within_the_limits_is_found(mirrored: bool, degrees: float, size: float, quarter: bool) -> None:
-    transform = Transform(mirrored, 90.0) if quarter else Transform(mirrored, degrees if size == 1.0 else 0.0, size)
+@given(
+    mirrored=st.booleans(),
+    degrees=st.floats(-15, 15),
+    size=st.sampled_from([0.9, 0.97, 1.0, 1.04, 1.1]),
+    quarter=st.booleans(),
+)
+def test_any_transform_within_the_limits_is_found(
+    mirrored: bool, degrees: float, size: float, quarter: bool
+) -> None:
+    transform = (
+        Transform(mirrored, 90.0)
+        if quarter
+        else Transform(mirrored, degrees if size == 1.0 else 0.0, size)
+    )
     evidence = measured(planted(noise_of(25, smooth=0.6), transform))
     assert_found(evidence)
     assert evidence.measures["mirrored"] == float(mirrored)
@@ -295,7 +376,9 @@ def test_both_planes_propose_a_place_together() -> None:
 
     planes = np.stack([mixed(first, (-60, 0)), mixed(second, (45, -30))])
     ground = ground_of(planes, np.ones(SHAPE, bool))
-    found, _ = search(cut(ground, (CLICK.y, CLICK.x), 10.0), ground, 21.0, effort=Effort((AS_IS,), 1))
+    found, _ = search(
+        cut(ground, (CLICK.y, CLICK.x), 10.0), ground, 21.0, effort=Effort((AS_IS,), 1)
+    )
     assert (found[0].column, found[0].row) == pytest.approx(SOURCE, abs=0.6)
 
 
@@ -304,7 +387,9 @@ def test_what_shares_a_spectrum_is_found_as_if_it_was_searched_alone(mirrored: b
     planes = np.stack([noise_of(33), noise_of(34)])
     source = np.roll(planes, (-34, -53), axis=(1, 2))
     if mirrored:  # about the column of the click
-        source = np.roll(planes[:, :, ::-1], (-34, 2 * round(CLICK.x) - SHAPE[1] + 1 + 53), axis=(1, 2))
+        source = np.roll(
+            planes[:, :, ::-1], (-34, 2 * round(CLICK.x) - SHAPE[1] + 1 + 53), axis=(1, 2)
+        )
     copied = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), source, planes).astype(np.float32)
     ground = ground_of(copied, np.ones(SHAPE, bool))
     piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
@@ -323,5 +408,7 @@ def test_transforms_that_differ_by_a_mirror_go_in_pairs() -> None:
     piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
     for one, other in pairs:
         templates = np.zeros((2, 2, 21, 21))
-        templates[:, :, piece.offsets[:, 0] + 10, piece.offsets[:, 1] + 10] = sampled(piece, [TRANSFORMS[one], TRANSFORMS[other]])
+        templates[:, :, piece.offsets[:, 0] + 10, piece.offsets[:, 1] + 10] = sampled(
+            piece, [TRANSFORMS[one], TRANSFORMS[other]]
+        )
         np.testing.assert_allclose(templates[0], templates[1][:, :, ::-1], atol=1e-9)

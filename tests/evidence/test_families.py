@@ -22,7 +22,13 @@ def prediction(modality: Modality) -> Prediction:
     shape = (160, 160)
     level = 400.0 if modality.relative else 40.0
     z = rng.normal(0, 1, shape)
-    return Prediction(np.full(shape, level, np.float32), np.full(shape, 9.0, np.float32), z.astype(np.float32), np.ones(shape, bool), noise_scale=9.0)
+    return Prediction(
+        np.full(shape, level, np.float32),
+        np.full(shape, 9.0, np.float32),
+        z.astype(np.float32),
+        np.ones(shape, bool),
+        noise_scale=9.0,
+    )
 
 
 def measured(family: str, modality: Modality, of: Prediction | None = None) -> Evidence:
@@ -34,8 +40,12 @@ def measured(family: str, modality: Modality, of: Prediction | None = None) -> E
 
 def context(of: Prediction) -> Context:
     rng = np.random.default_rng(9)
-    below, above = ((of.mean + rng.normal(0, 9.0, of.mean.shape)).astype(np.float32) for _ in range(2))
-    others = tuple(SeriesSlice(name, pixels) for name, pixels in (("1.dcm", below), ("3.dcm", above)))
+    below, above = (
+        (of.mean + rng.normal(0, 9.0, of.mean.shape)).astype(np.float32) for _ in range(2)
+    )
+    others = tuple(
+        SeriesSlice(name, pixels) for name, pixels in (("1.dcm", below), ("3.dcm", above))
+    )
     return Context(below, above, (2.0, 2.0), others=others)
 
 

@@ -31,10 +31,14 @@ def test_places_stand_wherever_there_is_support_and_carry_the_evidence_of_a_poin
     assert len(regions) > 0.6 * (SHAPE[0] // grid.step_of(RADIUS)) ** 2
     assert not [found[0].obstacle for found in evidence if found[0].obstacle]
     (again,) = examined.measure_all([regions[7]])
-    assert [each.statistic for each in again[::2]] == pytest.approx([each.statistic for each in evidence[7][::2]])
+    assert [each.statistic for each in again[::2]] == pytest.approx(
+        [each.statistic for each in evidence[7][::2]]
+    )
 
 
-def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[tuple[Transform, ...]] = []
 
     def measured(region: Region, reference: object, *, effort: Effort) -> Evidence:
@@ -51,7 +55,10 @@ def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(mo
 
 
 def test_a_slice_without_a_measurement_has_no_place() -> None:
-    assert SliceEvidence(replace(white(), assessed=np.zeros(SHAPE, bool)), CT).everywhere(LIKE) == ([], [])
+    assert SliceEvidence(replace(white(), assessed=np.zeros(SHAPE, bool)), CT).everywhere(LIKE) == (
+        [],
+        [],
+    )
 
 
 def test_the_map_holds_each_value_at_its_place_and_lines_between() -> None:
@@ -68,4 +75,6 @@ def test_the_map_holds_each_value_at_its_place_and_lines_between() -> None:
 
 
 def test_a_map_of_no_place_is_empty() -> None:
-    assert np.isnan(grid.painted(np.zeros((0, 2), np.int64), np.zeros(0), np.ones((20, 30), bool), 16)).all()
+    assert np.isnan(
+        grid.painted(np.zeros((0, 2), np.int64), np.zeros(0), np.ones((20, 30), bool), 16)
+    ).all()

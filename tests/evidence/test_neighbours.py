@@ -1,4 +1,7 @@
-"""What differs from the slices above and below more than tissue alike does stands out; what the neighbours foretell does not."""
+"""What differs from the slices above and below more than tissue alike does stands out.
+
+What the neighbours foretell does not.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,33 @@ INSIDE = disk(*SHAPE, PLACE, 12.0)
 
 
 def stack(level: float = 40.0, noise: float = 10.0) -> list[FloatImage]:
-    """Three slices of slowly changing anatomy, each with grain of its own; the left half changes fast from slice to slice."""
+    """Three slices of slowly changing anatomy, each with grain of its own.
+
+    The left half changes fast from slice to slice.
+    """
     rng = np.random.default_rng(4)
     still, moving = (gaussian_filter(rng.normal(size=SHAPE), sigma) for sigma in (6.0, 3.0))
     fast = np.arange(SHAPE[1]) < SHAPE[1] // 3
     made = []
     for number in range(3):
         anatomy = 300.0 * still + fast * 400.0 * np.roll(moving, 3 * number, axis=0)
-        made.append((level + anatomy + gaussian_filter(rng.normal(size=SHAPE), 0.7) * noise * 2.0).astype(np.float32))
+        made.append(
+            (level + anatomy + gaussian_filter(rng.normal(size=SHAPE), 0.7) * noise * 2.0).astype(
+                np.float32
+            )
+        )
     return made
 
 
 def predicted(pixels: FloatImage) -> Prediction:
     mean = gaussian_filter(pixels, 1.0)
-    return Prediction(mean, np.full(SHAPE, 8.0, np.float32), ((pixels - mean) / 8.0).astype(np.float32), np.ones(SHAPE, bool), 10.0)
+    return Prediction(
+        mean,
+        np.full(SHAPE, 8.0, np.float32),
+        ((pixels - mean) / 8.0).astype(np.float32),
+        np.ones(SHAPE, bool),
+        10.0,
+    )
 
 
 def smooth_noise(height: float) -> FloatImage:
@@ -42,7 +58,9 @@ def smooth_noise(height: float) -> FloatImage:
 
 
 def statistic(pixels: FloatImage, context: Context, region: Region = CLICK) -> float:
-    return neighbours.measure(region, neighbours.prepare(predicted(pixels), region.radius_px, CT, context)).statistic
+    return neighbours.measure(
+        region, neighbours.prepare(predicted(pixels), region.radius_px, CT, context)
+    ).statistic
 
 
 def test_smooth_noise_in_one_slice_stands_out() -> None:
@@ -68,19 +86,26 @@ def test_where_anatomy_moves_more_is_expected() -> None:
 def test_what_was_interpolated_from_the_neighbours_is_seen_and_said() -> None:
     below, pixels, above = stack()
     made = np.where(INSIDE, (below + above) / 2.0, pixels).astype(np.float32)
-    found = neighbours.measure(CLICK, neighbours.prepare(predicted(made), 12.0, CT, Context(below, above)))
+    found = neighbours.measure(
+        CLICK, neighbours.prepare(predicted(made), 12.0, CT, Context(below, above))
+    )
     assert found.statistic > 3.0
     assert "less than the same tissue" in found.reason
 
 
 def test_the_reason_names_the_slices_above_and_below() -> None:
-    wanted = "this region differs from the slices above and below more than the same tissue elsewhere in this slice, 6.1 times the usual variation"
+    wanted = (
+        "this region differs from the slices above and below more than the same tissue elsewhere "
+        "in this slice, 6.1 times the usual variation"
+    )
     assert neighbours.reason_for({"difference": 6.14}) == wanted
 
 
 def test_nearer_neighbours_count_more() -> None:
     below, pixels, above = (np.full(SHAPE, value, np.float32) for value in (0.0, 10.0, 40.0))
-    difference, between, known = neighbours.difference_of(predicted(pixels), Context(below, above, (1.0, 3.0)))
+    difference, between, known = neighbours.difference_of(
+        predicted(pixels), Context(below, above, (1.0, 3.0))
+    )
     assert known.all()
     np.testing.assert_allclose(between, 10.0)
     np.testing.assert_allclose(difference, 0.0, atol=1e-4)
@@ -89,7 +114,9 @@ def test_nearer_neighbours_count_more() -> None:
 def test_what_a_neighbour_does_not_measure_is_not_compared() -> None:
     below, pixels, above = stack()
     above = np.where(INSIDE, np.nan, above).astype(np.float32)
-    found = neighbours.measure(CLICK, neighbours.prepare(predicted(pixels), 12.0, CT, Context(below, above)))
+    found = neighbours.measure(
+        CLICK, neighbours.prepare(predicted(pixels), 12.0, CT, Context(below, above))
+    )
     assert np.isnan(found.statistic)
     assert "less than 60 %" in found.obstacle
 
@@ -108,12 +135,19 @@ def test_the_family_comes_last_and_only_with_neighbours() -> None:
 def test_the_unit_of_mr_does_not_matter(factor: float) -> None:
     below, pixels, above = (factor * one for one in stack(400.0))
     of = predicted(pixels)
-    of = replace(of, spread=of.spread * np.float32(factor), z=of.z / np.float32(factor), noise_scale=10.0 * factor)
+    of = replace(
+        of,
+        spread=of.spread * np.float32(factor),
+        z=of.z / np.float32(factor),
+        noise_scale=10.0 * factor,
+    )
     found = neighbours.measure(CLICK, neighbours.prepare(of, 12.0, MR, Context(below, above)))
     assert found.statistic == pytest.approx(1.4, abs=1.2)
 
 
 def test_a_slice_without_measured_pixels_has_an_obstacle() -> None:
     below, pixels, above = stack()
-    prepared = neighbours.prepare(predicted(pixels), 12.0, CT, Context(np.full_like(below, np.nan), above))
+    prepared = neighbours.prepare(
+        predicted(pixels), 12.0, CT, Context(np.full_like(below, np.nan), above)
+    )
     assert neighbours.measure(CLICK, prepared).obstacle

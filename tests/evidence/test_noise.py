@@ -26,7 +26,13 @@ def white(seed: int = 0, shape: tuple[int, int] = SHAPE, level: float = 40.0) ->
     rng = np.random.default_rng(seed)
     mean = level + 15.0 * gaussian_filter(rng.normal(0, 1, shape), 8.0) * 20
     z = rng.normal(0, 1, shape)
-    return Prediction(mean.astype(np.float32), np.full(shape, 10.0, np.float32), z.astype(np.float32), np.ones(shape, bool), 10.0)
+    return Prediction(
+        mean.astype(np.float32),
+        np.full(shape, 10.0, np.float32),
+        z.astype(np.float32),
+        np.ones(shape, bool),
+        10.0,
+    )
 
 
 def with_z(prediction: Prediction, z: FloatImage) -> Prediction:
@@ -49,7 +55,9 @@ def test_white_noise_is_ordinary() -> None:
     reference = noise.prepare(white(), RADIUS, CT)
     places = np.random.default_rng(9).uniform(15, 145, (40, 2))
     found = [noise.measure(Region(float(x), float(y), RADIUS), reference) for x, y in places]
-    assert np.median([each.statistic for each in found]) == pytest.approx(1.25, abs=0.25)  # the largest of three scales
+    assert np.median([each.statistic for each in found]) == pytest.approx(
+        1.25, abs=0.25
+    )  # the largest of three scales
     assert max(each.statistic for each in found) < 3.5
     assert abs(np.median([list(each.measures.values()) for each in found])) < 0.5
     assert all(tuple(each.measures) == MEASURES and not each.obstacle for each in found)
@@ -93,7 +101,10 @@ def test_sharpening_is_seen_as_well() -> None:
 
 
 def test_white_noise_is_told_by_its_direction() -> None:
-    """Noise that is added to a whole neighbourhood, as a network that sees its neighbours leaves it."""
+    """Noise that is added to a whole neighbourhood.
+
+    As a network that sees its neighbours leaves it.
+    """
     added, away = np.zeros((1, len(MEASURES))), np.zeros((1, len(MEASURES)))
     added[0, GRAIN] = 2.0 * np.asarray(noise.WHITE) / np.linalg.norm(noise.WHITE)
     away[0, GRAIN] = -added[0, GRAIN]
@@ -105,7 +116,9 @@ def test_white_noise_is_told_by_its_direction() -> None:
 def test_the_direction_is_the_one_that_was_measured() -> None:
     told = json.loads((RESULTS / "noise_direction.json").read_text(encoding="utf-8"))
     assert told["measures"] == list(MEASURES[GRAIN])
-    assert told["weights"] == list(noise.WHITE), "run python -m benchmarks.noise_direction and copy its weights"
+    assert told["weights"] == list(noise.WHITE), (
+        "run python -m benchmarks.noise_direction and copy its weights"
+    )
 
 
 def test_an_edit_far_from_the_region_hardly_moves_its_statistic() -> None:
@@ -122,7 +135,9 @@ def test_a_click_a_little_off_does_not_excuse_the_edit() -> None:
     assert measured(edited, Region(84.0, 67.0, RADIUS)).statistic > 3.0
 
 
-@pytest.mark.parametrize("click", [Region(3.0, 3.0, RADIUS), Region(159.4, 159.5, RADIUS), Region(-0.5, 80.0, RADIUS)])
+@pytest.mark.parametrize(
+    "click", [Region(3.0, 3.0, RADIUS), Region(159.4, 159.5, RADIUS), Region(-0.5, 80.0, RADIUS)]
+)
 def test_a_region_cut_by_the_border_says_why_it_cannot_be_judged(click: Region) -> None:
     evidence = measured(white(), click)
     assert evidence.obstacle == tables.NO_SUPPORT
@@ -131,7 +146,9 @@ def test_a_region_cut_by_the_border_says_why_it_cannot_be_judged(click: Region) 
 
 def test_the_outer_half_of_the_last_pixel_belongs_to_it() -> None:
     """Rounding 159.5 gives 160, which is no pixel of a slice of 160."""
-    assert np.isfinite(measured(white(), Region(159.5, 80.0, 6.0)).statistic) == np.isfinite(measured(white(), Region(159.0, 80.0, 6.0)).statistic)
+    assert np.isfinite(measured(white(), Region(159.5, 80.0, 6.0)).statistic) == np.isfinite(
+        measured(white(), Region(159.0, 80.0, 6.0)).statistic
+    )
 
 
 def test_air_is_not_assessable() -> None:
@@ -157,7 +174,12 @@ def test_a_slice_with_little_tissue_cannot_say_what_is_ordinary() -> None:
 
 
 def test_a_prediction_without_any_assessed_pixel() -> None:
-    nothing = replace(white(), assessed=np.zeros(SHAPE, bool), z=np.zeros(SHAPE, np.float32), noise_scale=float("nan"))
+    nothing = replace(
+        white(),
+        assessed=np.zeros(SHAPE, bool),
+        z=np.zeros(SHAPE, np.float32),
+        noise_scale=float("nan"),
+    )
     evidence = measured(nothing)
     assert evidence.obstacle
     assert noise.prepare(nothing, RADIUS, CT).table.centres.shape == (0, 2)
@@ -167,11 +189,15 @@ def test_residuals_of_exactly_zero_are_no_finding() -> None:
     assert measured(with_z(white(), np.zeros(SHAPE))).obstacle
 
 
-@pytest.mark.parametrize(("level", "tissue"), [(-800.0, "lung"), (-100.0, "fat"), (60.0, "soft tissue"), (-1500.0, "")])
+@pytest.mark.parametrize(
+    ("level", "tissue"), [(-800.0, "lung"), (-100.0, "fat"), (60.0, "soft tissue"), (-1500.0, "")]
+)
 def test_tissue_is_what_most_of_the_region_is(level: float, tissue: str) -> None:
     genuine = white()
     mean = np.where(inside(Region(80.0, 70.0, RADIUS - 2)), level, 300.0).astype(np.float32)
-    assert tissue_of(noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (tissue or "bone or contrast")
+    assert tissue_of(noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (
+        tissue or "bone or contrast"
+    )
 
 
 def test_tissue_of_mr_is_relative_to_the_slice() -> None:
@@ -203,5 +229,7 @@ def test_preparing_leaves_the_prediction_alone() -> None:
     genuine = white()
     before = [plane.copy() for plane in (genuine.mean, genuine.spread, genuine.z, genuine.assessed)]
     measured(genuine)
-    for plane, kept in zip((genuine.mean, genuine.spread, genuine.z, genuine.assessed), before, strict=True):
+    for plane, kept in zip(
+        (genuine.mean, genuine.spread, genuine.z, genuine.assessed), before, strict=True
+    ):
         np.testing.assert_array_equal(plane, kept)

@@ -1,4 +1,7 @@
-"""Copies from another slice of the series are found there, and anatomy that goes on from slice to slice is none."""
+"""Copies from another slice of the series are found there.
+
+And anatomy that goes on from slice to slice is none.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,24 @@ def slice_of(seed: int) -> FloatImage:
     """Grainy tissue in HU."""
     rng = np.random.default_rng(seed)
     grain = gaussian_filter(rng.normal(size=SHAPE), 0.6)
-    vessels = gaussian_filter(np.random.default_rng(99).normal(size=SHAPE), 5.0)  # the same in every slice
-    return np.rint(40.0 + 60.0 * vessels / vessels.std() + NOISE_HU * grain / grain.std()).astype(np.float32)
+    vessels = gaussian_filter(
+        np.random.default_rng(99).normal(size=SHAPE), 5.0
+    )  # the same in every slice
+    return np.rint(40.0 + 60.0 * vessels / vessels.std() + NOISE_HU * grain / grain.std()).astype(
+        np.float32
+    )
 
 
 def prediction_of(pixels: FloatImage) -> Prediction:
     mean = gaussian_filter(pixels, 2.0)
     spread = np.full(SHAPE, NOISE_HU, np.float32)
-    return Prediction(mean, spread, ((pixels - mean) / spread).astype(np.float32), np.ones(SHAPE, bool), noise_scale=NOISE_HU)
+    return Prediction(
+        mean,
+        spread,
+        ((pixels - mean) / spread).astype(np.float32),
+        np.ones(SHAPE, bool),
+        noise_scale=NOISE_HU,
+    )
 
 
 def others() -> tuple[SeriesSlice, ...]:
@@ -41,7 +54,9 @@ def others() -> tuple[SeriesSlice, ...]:
 
 def measured(pixels: FloatImage, among: tuple[SeriesSlice, ...]) -> Evidence:
     context = Context(among[0].pixels, among[1].pixels, others=among)
-    return series_copy.measure(CLICK, series_copy.prepare(prediction_of(pixels), CLICK.radius_px, CT, context))
+    return series_copy.measure(
+        CLICK, series_copy.prepare(prediction_of(pixels), CLICK.radius_px, CT, context)
+    )
 
 
 def edited(content: FloatImage) -> FloatImage:
@@ -52,10 +67,14 @@ def edited(content: FloatImage) -> FloatImage:
 def test_a_copy_from_another_slice_is_found_and_named(noise: float) -> None:
     among = others()
     grain = noise * NOISE_HU * np.random.default_rng(7).normal(size=SHAPE)
-    found = measured(edited(np.roll(among[3].pixels, (-SHIFT[0], -SHIFT[1]), axis=(0, 1)) + grain), among)
+    found = measured(
+        edited(np.roll(among[3].pixels, (-SHIFT[0], -SHIFT[1]), axis=(0, 1)) + grain), among
+    )
     assert found.statistic > 1.6
     assert found.source_file == "4.dcm"
-    assert (found.source_x, found.source_y) == pytest.approx((CLICK.x + SHIFT[1], CLICK.y + SHIFT[0]))
+    assert (found.source_x, found.source_y) == pytest.approx(
+        (CLICK.x + SHIFT[1], CLICK.y + SHIFT[0])
+    )
     assert " in 4.dcm" in found.reason
 
 
@@ -92,21 +111,40 @@ def test_another_slice_is_prepared_once() -> None:
 def test_without_other_slices_nothing_can_be_said() -> None:
     found = measured(slice_of(0), others()[:2])
     assert np.isfinite(found.statistic)
-    alone = series_copy.prepare(prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2)))
+    alone = series_copy.prepare(
+        prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2))
+    )
     assert series_copy.measure(CLICK, alone).obstacle == series_copy.NO_PLACE
 
 
 def test_slices_of_nothing_are_no_place_to_be_copied_from() -> None:
     blank = SeriesSlice("1.dcm", np.full(SHAPE, np.nan, np.float32))
     assert series_copy.measure(
-        CLICK, series_copy.prepare(prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2), others=(blank,)))
+        CLICK,
+        series_copy.prepare(
+            prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2), others=(blank,))
+        ),
     ).obstacle
 
 
 def test_a_lone_slice_has_no_such_evidence() -> None:
     of = prediction_of(slice_of(0))
-    assert [each.family for each in SliceEvidence(of, CT).measure(CLICK)] == ["noise", "copy_move", "synthesis", "texture"]
+    assert [each.family for each in SliceEvidence(of, CT).measure(CLICK)] == [
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+    ]
     among = others()
-    beside = SliceEvidence(of, CT, Context(among[0].pixels, among[1].pixels, others=among)).measure(CLICK)
-    assert [each.family for each in beside] == ["noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy"]
+    beside = SliceEvidence(of, CT, Context(among[0].pixels, among[1].pixels, others=among)).measure(
+        CLICK
+    )
+    assert [each.family for each in beside] == [
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+        "neighbours",
+        "series_copy",
+    ]
     assert beside[-1] == replace(beside[-1], family="series_copy")

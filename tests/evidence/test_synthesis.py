@@ -1,4 +1,7 @@
-"""What the head says reaches the family it speaks for, and no other; and windows of several sizes are looked at."""
+"""What the head says reaches the family it speaks for, and no other.
+
+And windows of several sizes are looked at.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
 
 def with_head(channel: int, radius: float, height: float = 3.0) -> Prediction:
-    """Ordinary noise, and log-odds that are ordinary but for a disk around the click in one channel."""
+    """Ordinary noise; log-odds that are ordinary but for a disk around the click in one channel."""
     rng = np.random.default_rng(2)
     log_odds = rng.normal(-3.0, 1.0, (2, *SHAPE)).astype(np.float32)
     log_odds[channel] += height * disk(*SHAPE, (CLICK.x, CLICK.y), radius)
@@ -27,9 +30,14 @@ def statistics(prediction: Prediction) -> dict[str, float]:
     return {each.family: each.statistic for each in SliceEvidence(prediction, CT).measure(CLICK)}
 
 
-@pytest.mark.parametrize(("channel", "family", "other"), [(0, "noise", "synthesis"), (1, "synthesis", "noise")])
+@pytest.mark.parametrize(
+    ("channel", "family", "other"), [(0, "noise", "synthesis"), (1, "synthesis", "noise")]
+)
 def test_each_answer_of_the_head_reaches_its_family(channel: int, family: str, other: str) -> None:
-    before, after = statistics(with_head(channel, RADIUS, 0.0)), statistics(with_head(channel, RADIUS))
+    before, after = (
+        statistics(with_head(channel, RADIUS, 0.0)),
+        statistics(with_head(channel, RADIUS)),
+    )
     assert after[family] > 3 * before[family]
     assert after[other] == pytest.approx(before[other], rel=0.05)
     assert after["copy_move"] == before["copy_move"]
@@ -39,7 +47,10 @@ def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
     small = with_head(1, 0.4 * RADIUS, 2.0)
     prepared = synthesis.prepare(small, RADIUS, CT)
     whole = replace(prepared, scales=prepared.scales[-1:], seen={})
-    assert synthesis.measure(CLICK, prepared).statistic > 1.5 * synthesis.measure(CLICK, whole).statistic
+    assert (
+        synthesis.measure(CLICK, prepared).statistic
+        > 1.5 * synthesis.measure(CLICK, whole).statistic
+    )
 
 
 def test_any_deviation_of_the_grain_counts_half_of_what_the_head_says() -> None:
@@ -55,7 +66,9 @@ def test_what_looks_less_like_an_edit_is_no_evidence() -> None:
     assert after["synthesis"] <= before["synthesis"] + 0.05
 
 
-@pytest.mark.parametrize(("energy", "words"), [(-3.0, "weaker than"), (3.0, "stronger than"), (0.2, "as strong as")])
+@pytest.mark.parametrize(
+    ("energy", "words"), [(-3.0, "weaker than"), (3.0, "stronger than"), (0.2, "as strong as")]
+)
 def test_the_reason_tells_both_likeness_and_strength(energy: float, words: str) -> None:
     measures = dict.fromkeys(MEASURES, 0.0) | {"energy": energy, "replaced content": 4.25}
     sentence = synthesis.reason_for(measures)
@@ -67,7 +80,9 @@ def test_the_reason_tells_both_likeness_and_strength(energy: float, words: str) 
 def test_many_regions_are_measured_as_one_by_one() -> None:
     regions = [CLICK, Region(40.0, 100.0, RADIUS), Region(100.0, 40.0, 8.0)]
     examined = SliceEvidence(with_head(1, RADIUS), CT)
-    assert [list(found) for found in examined.measure_all(regions)] == [list(SliceEvidence(examined.prediction, CT).measure(one)) for one in regions]
+    assert [list(found) for found in examined.measure_all(regions)] == [
+        list(SliceEvidence(examined.prediction, CT).measure(one)) for one in regions
+    ]
     assert examined.measure_all([]) == []
 
 

@@ -21,11 +21,16 @@ from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
 
 def smoothed(sigma: float, where: Region = CLICK) -> Prediction:
-    """White noise of one level, low-passed inside a disk and scaled back to the same energy: only its texture differs."""
+    """White noise of one level, low-passed inside a disk and scaled back to the same energy.
+
+    Only its texture differs.
+    """
     given = white()
     soft = gaussian_filter(given.z, sigma)
     inside = disk(*SHAPE, (where.x, where.y), where.radius_px)
-    z = np.where(inside, soft * (given.z[inside].std() / soft[inside].std()), given.z).astype(np.float32)
+    z = np.where(inside, soft * (given.z[inside].std() / soft[inside].std()), given.z).astype(
+        np.float32
+    )
     return replace(given, z=z)
 
 
@@ -44,9 +49,18 @@ def test_a_place_beside_the_edit_stays_ordinary() -> None:
 
 
 def test_a_mirrored_slice_gives_the_same_statistic() -> None:
-    """A code and its mirror image are one; the windows of the slice stand at other places, so alike and not equal."""
+    """A code and its mirror image are one.
+
+    The windows of the slice stand at other places, so alike and not equal.
+    """
     given = smoothed(0.7)
-    turned = replace(given, **{name: np.ascontiguousarray(getattr(given, name)[:, ::-1]) for name in ("mean", "spread", "z", "assessed")})
+    turned = replace(
+        given,
+        **{
+            name: np.ascontiguousarray(getattr(given, name)[:, ::-1])
+            for name in ("mean", "spread", "z", "assessed")
+        },
+    )
     there = Region(SHAPE[1] - 1 - CLICK.x, CLICK.y, RADIUS)
     assert statistic(turned, there) == pytest.approx(statistic(given), rel=0.35)
 
@@ -95,19 +109,41 @@ def test_synthesis_tells_the_form_for_texture() -> None:
     noisy = Evidence("synthesis", 3.0, {"energy": 5.0, "replaced content": 0.5})
     leading = Evidence("texture", 9.0, {"texture 1": 4.0})
     assert form_of(_speaker(leading, [noisy, leading])) == "adversarial noise"
-    assert form_of(_speaker(leading, [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading])) == "AI edit"
+    assert (
+        form_of(
+            _speaker(
+                leading,
+                [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading],
+            )
+        )
+        == "AI edit"
+    )
     assert form_of(_speaker(leading, [leading])) == "AI edit"
 
 
 def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None:
-    leading, noisy = Evidence("texture", 9.0, reason="texture"), Evidence("noise", 5.0, reason="noise is stronger")
-    assert _teller(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason == "noise is stronger"
+    leading, noisy = (
+        Evidence("texture", 9.0, reason="texture"),
+        Evidence("noise", 5.0, reason="noise is stronger"),
+    )
+    assert (
+        _teller(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason
+        == "noise is stronger"
+    )
     assert _teller(leading, [noisy, leading], {"noise": 0.2, "texture": 1e-4}).reason == "texture"
-    assert _teller(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason == "noise is stronger"
+    assert (
+        _teller(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason
+        == "noise is stronger"
+    )
 
 
 def test_texture_is_offered_beside_the_others() -> None:
-    assert [each.family for each in SliceEvidence(white(), CT).measure(CLICK)] == ["noise", "copy_move", "synthesis", "texture"]
+    assert [each.family for each in SliceEvidence(white(), CT).measure(CLICK)] == [
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+    ]
 
 
 def test_windows_are_measured_once_for_all_families(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +162,17 @@ def test_windows_are_measured_once_for_all_families(monkeypatch: pytest.MonkeyPa
     assert next(each for each in together if each.family == "texture") == alone
 
 
-@pytest.mark.parametrize("part", [(slice(20, 120), slice(30, 130)), (slice(0, 90), slice(0, 160)), (slice(70, 160), slice(1, 159))])
-def test_what_is_not_assessed_costs_no_time_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, part: tuple[slice, slice]) -> None:
+@pytest.mark.parametrize(
+    "part",
+    [
+        (slice(20, 120), slice(30, 130)),
+        (slice(0, 90), slice(0, 160)),
+        (slice(70, 160), slice(1, 159)),
+    ],
+)
+def test_what_is_not_assessed_costs_no_time_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, part: tuple[slice, slice]
+) -> None:
     given, assessed = white(), np.zeros(SHAPE, dtype=np.bool_)
     assessed[part] = True
     found = texture.counts_of(replace(given, assessed=assessed))

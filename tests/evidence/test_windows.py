@@ -44,7 +44,9 @@ def prediction(shape: tuple[int, int] = (96, 112), seed: int = 0, mean: float = 
     )
 
 
-def windows_of(given: Prediction, centres: NDArray[np.int64], modality: Modality = CT) -> WindowTable:
+def windows_of(
+    given: Prediction, centres: NDArray[np.int64], modality: Modality = CT
+) -> WindowTable:
     return measure_windows(running_sums(planes_of(given, modality)), centres, 8.0, 8.0)
 
 
@@ -62,7 +64,9 @@ def test_shifted_product_is_that_of_real_neighbours(lag: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("radius", [0.0, 2.0, 3.7, 6.0])
-def test_sums_hold_the_disk_and_nothing_beyond_the_slice(rng: np.random.Generator, radius: float) -> None:
+def test_sums_hold_the_disk_and_nothing_beyond_the_slice(
+    rng: np.random.Generator, radius: float
+) -> None:
     planes = np.zeros((3, 14, 18))
     planes[:, 1:13, 2:17] = rng.normal(size=(3, 12, 15))  # the rest is cut off
     centres = np.array([(x, y) for y in range(14) for x in range(18)], dtype=np.int64)
@@ -94,16 +98,24 @@ def test_measures_of_one_window_by_hand() -> None:
     energy = (z[inside] ** 2).mean()
     wanted = [np.log(energy)]
     for row, column in LAGS:
-        pairs = [z[r, c] * z[r + row, c + column] for r, c in zip(*np.nonzero(inside), strict=True) if given.assessed[r + row, c + column]]
+        pairs = [
+            z[r, c] * z[r + row, c + column]
+            for r, c in zip(*np.nonzero(inside), strict=True)
+            if given.assessed[r + row, c + column]
+        ]
         wanted.append(np.arctanh(np.mean(pairs) / energy))
-    np.testing.assert_allclose(table.measures[0], [*wanted, 0.0, 0.0], atol=1e-9)  # the prediction has no log-odds
+    np.testing.assert_allclose(
+        table.measures[0], [*wanted, 0.0, 0.0], atol=1e-9
+    )  # the prediction has no log-odds
     with_head = replace(given, log_odds=np.stack([given.z, 2 * given.z]))
     added, replaced = windows_of(with_head, np.array([[40, 30]])).measures[0, -2:]
     assert added == pytest.approx(given.z[inside].mean(), abs=1e-6)
     assert replaced == pytest.approx(2 * added)
     assert table.measures.shape[1] == len(MEASURES)
     assert table.covariates[0, 0] == pytest.approx(given.mean[inside].mean() / 100.0)
-    assert table.covariates[0, 2] == pytest.approx(np.log(given.spread[inside] / 10.0).mean(), abs=1e-6)
+    assert table.covariates[0, 2] == pytest.approx(
+        np.log(given.spread[inside] / 10.0).mean(), abs=1e-6
+    )
 
 
 def test_an_edit_outside_a_window_changes_nothing_in_its_measures() -> None:
@@ -115,7 +127,9 @@ def test_an_edit_outside_a_window_changes_nothing_in_its_measures() -> None:
     edited.mean[beyond] += 50.0
     centre = np.array([[40, 30]])
     before, after = (windows_of(each, centre) for each in (given, edited))
-    np.testing.assert_allclose(before.measures, after.measures, rtol=1e-9)  # running sums pass the edit
+    np.testing.assert_allclose(
+        before.measures, after.measures, rtol=1e-9
+    )  # running sums pass the edit
     edited.z[30, 40] += 2.0
     assert (windows_of(edited, centre).measures != before.measures).any()
 
@@ -134,7 +148,10 @@ def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
     z = np.clip(given.z, -LARGEST_Z, LARGEST_Z).astype(np.float64)
     energies = []
     for turn in np.arange(8) * np.pi / 4:
-        row, column = (round(middle + BESIDE * 8 * part) for middle, part in ((30, np.sin(turn)), (40, np.cos(turn))))
+        row, column = (
+            round(middle + BESIDE * 8 * part)
+            for middle, part in ((30, np.sin(turn)), (40, np.cos(turn)))
+        )
         disk = (np.hypot(rows - row, columns - column) <= BESIDE_RADIUS * 8) & given.assessed
         energies.append(np.log((z[disk] ** 2).mean()))
     covariates = windows_of(given, np.array([[40, 30]])).covariates[0]
@@ -149,7 +166,10 @@ def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
 def test_what_lies_on_one_side_does_not_move_the_surroundings() -> None:
     given, edited = prediction(), prediction()
     edited.z[:, 46:] *= 3.0
-    before, after = (surroundings(running_sums(planes_of(each, CT)), np.array([[40, 30]]), 8.0)[0] for each in (given, edited))
+    before, after = (
+        surroundings(running_sums(planes_of(each, CT)), np.array([[40, 30]]), 8.0)[0]
+        for each in (given, edited)
+    )
     assert abs(after - before) < 0.5 < np.log(9.0)
 
 
@@ -166,13 +186,17 @@ def test_wild_residuals_are_cut() -> None:
     given = prediction()
     wild = prediction()
     wild.z[30, 40] = 1e5
-    before, after = (windows_of(each, np.array([[40, 30]])).measures[0, 0] for each in (given, wild))
+    before, after = (
+        windows_of(each, np.array([[40, 30]])).measures[0, 0] for each in (given, wild)
+    )
     assert 0 < after - before < 0.3
 
 
 def test_covariates_of_mr_do_not_depend_on_the_unit() -> None:
     given = prediction(mean=400.0)
-    louder = Prediction(given.mean * 9, given.spread * 9, given.z, given.assessed, given.noise_scale * 9)
+    louder = Prediction(
+        given.mean * 9, given.spread * 9, given.z, given.assessed, given.noise_scale * 9
+    )
     centre = np.array([[40, 30]])
     one, two = (windows_of(each, centre, MR).covariates for each in (given, louder))
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
@@ -192,7 +216,9 @@ def test_grid_lies_half_a_radius_apart_on_measured_pixels() -> None:
 def line_of_windows(count: int, value: float = 0.0, radius: float = 5.0) -> WindowTable:
     rng = np.random.default_rng(2)
     centres = np.stack([np.arange(count) * 6, np.zeros(count, dtype=int)], axis=1).astype(np.int64)
-    return WindowTable(radius, centres, rng.normal(value, 1.0, (count, 7)), rng.normal(size=(count, 3)))
+    return WindowTable(
+        radius, centres, rng.normal(value, 1.0, (count, 7)), rng.normal(size=(count, 3))
+    )
 
 
 def test_reference_leaves_out_windows_near_the_asked_one() -> None:
@@ -201,14 +227,20 @@ def test_reference_leaves_out_windows_near_the_asked_one() -> None:
     assert 1 < near.sum() < 10
     measures = table.measures.copy()
     measures[near] = 1e6
-    asked = WindowTable(table.radius, table.centres[20:21], np.zeros((1, 7)), table.covariates[20:21])
+    asked = WindowTable(
+        table.radius, table.centres[20:21], np.zeros((1, 7)), table.covariates[20:21]
+    )
     before = deviations(asked, table)
     after = deviations(asked, WindowTable(table.radius, table.centres, measures, table.covariates))
-    # The floor of the spread is taken over the whole slice and may move a little; a neighbour of a million would move it out of sight.
+    # The floor of the spread is taken over the whole slice and may move a little; a neighbour of a
+    # million would move it out of sight.
     np.testing.assert_allclose(after, before, atol=1.0)
     far = np.array(table.measures)
     far[~near] = 1e6
-    assert (np.abs(deviations(asked, WindowTable(table.radius, table.centres, far, table.covariates))) > 10).any()
+    assert (
+        np.abs(deviations(asked, WindowTable(table.radius, table.centres, far, table.covariates)))
+        > 10
+    ).any()
 
 
 def test_deviation_is_in_robust_spreads_of_the_neighbours() -> None:
@@ -230,7 +262,12 @@ def test_neighbours_are_the_similar_windows() -> None:
     measures = rng.normal(tissue[:, None], 0.5, (120, 7))
     covariates = np.stack([tissue, rng.normal(size=120), rng.normal(size=120)], axis=1)
     reference = WindowTable(5.0, centres, measures, covariates)
-    asked = WindowTable(5.0, np.array([[-500, 0], [-500, 0]]), np.full((2, 7), 10.0), np.array([[10.0, 0, 0], [0.0, 0, 0]]))
+    asked = WindowTable(
+        5.0,
+        np.array([[-500, 0], [-500, 0]]),
+        np.full((2, 7), 10.0),
+        np.array([[10.0, 0, 0], [0.0, 0, 0]]),
+    )
     same, other = np.abs(deviations(asked, reference)).mean(axis=1)
     assert same < 1.0
     assert other > 1.5
@@ -255,5 +292,7 @@ def test_more_windows_than_one_batch_are_all_answered() -> None:
     reference = line_of_windows(300)
     answer = deviations(reference, reference)
     assert np.isfinite(answer).all()
-    part = WindowTable(5.0, reference.centres[150:160], reference.measures[150:160], reference.covariates[150:160])
+    part = WindowTable(
+        5.0, reference.centres[150:160], reference.measures[150:160], reference.covariates[150:160]
+    )
     np.testing.assert_allclose(answer[150:160], deviations(part, reference))

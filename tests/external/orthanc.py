@@ -1,4 +1,7 @@
-"""A real archive on the loopback interface: Orthanc with its DICOMweb plugin, on free ports, in a folder of its own."""
+"""A real archive on the loopback interface.
+
+Orthanc with its DICOMweb plugin, on free ports, in a folder of its own.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ class Orthanc:
         """C-STORE; the status of each."""
         datasets = list(datasets)
         entity = AE(ae_title="DFDTEST")
-        for syntax, sop_class in sorted({(str(each.file_meta.TransferSyntaxUID), str(each.SOPClassUID)) for each in datasets}):
+        for syntax, sop_class in sorted(
+            {(str(each.file_meta.TransferSyntaxUID), str(each.SOPClassUID)) for each in datasets}
+        ):
             entity.add_requested_context(sop_class, syntax)
         association = entity.associate("127.0.0.1", self.dicom, ae_title="ORTHANC")
         assert association.is_established
@@ -52,7 +57,9 @@ def running(folder: Path) -> Iterator[Orthanc]:
     """An archive while the block runs."""
     command = program("Orthanc")
     if not PLUGIN.is_file():
-        pytest.skip("orthanc-dicomweb is not installed; tests/external/programs.sh installs it on Debian")
+        pytest.skip(
+            "orthanc-dicomweb is not installed; tests/external/programs.sh installs it on Debian"
+        )
     server = Orthanc(free_port(), free_port())
     settings = {
         "Name": "dfd-test",
@@ -71,7 +78,10 @@ def running(folder: Path) -> Iterator[Orthanc]:
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings), encoding="utf-8")
-    with (folder / "orthanc.log").open("wb") as log, subprocess.Popen([command, config], stdout=log, stderr=subprocess.STDOUT) as process:
+    with (
+        (folder / "orthanc.log").open("wb") as log,
+        subprocess.Popen([command, config], stdout=log, stderr=subprocess.STDOUT) as process,
+    ):
         try:
             _wait(process, (server.http, server.dicom), folder / "orthanc.log")
             yield server
@@ -89,5 +99,7 @@ def _wait(process: subprocess.Popen[bytes], ports: tuple[int, ...], log: Path) -
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             if process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"Orthanc did not start: {log.read_text(errors='replace')[-2000:]}")
+                raise AssertionError(
+                    f"Orthanc did not start: {log.read_text(errors='replace')[-2000:]}"
+                )
             time.sleep(0.1)

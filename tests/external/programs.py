@@ -10,11 +10,16 @@ import pytest
 
 
 def program(*names: str) -> Path:
-    """The first of ``names`` that is installed; the test is skipped, with what to install, where none is."""
+    """The first of ``names`` that is installed.
+
+    The test is skipped, with what to install, where none is.
+    """
     for name in names:
         if found := shutil.which(name):
             return Path(found)
-    pytest.skip(f"{' or '.join(names)} is not installed; tests/external/programs.sh installs it on Debian")
+    pytest.skip(
+        f"{' or '.join(names)} is not installed; tests/external/programs.sh installs it on Debian"
+    )
 
 
 def free_port() -> int:

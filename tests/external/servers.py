@@ -37,8 +37,13 @@ class Reply:
     @property
     def parts(self) -> dict[str, bytes]:
         """Parts of a multipart answer by name."""
-        message = message_from_bytes(b"Content-Type: " + self.kind.encode() + b"\r\n\r\n" + self.body)
-        return {str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) for part in message.get_payload()}
+        message = message_from_bytes(
+            b"Content-Type: " + self.kind.encode() + b"\r\n\r\n" + self.body
+        )
+        return {
+            str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+            for part in message.get_payload()
+        }
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,38 @@ class Server:
 
     def post(self, path: str, body: object = None) -> Reply:
         data = b"" if body is None else json.dumps(body).encode()
-        return self._send(urllib.request.Request(f"{self.address}{path}", data, {"Content-Type": "application/json"}, method="POST"))
+        return self._send(
+            urllib.request.Request(
+                f"{self.address}{path}", data, {"Content-Type": "application/json"}, method="POST"
+            )
+        )
 
-    def infer(self, model: str, image: str, params: object, output: str = "json", file: Path | None = None) -> Reply:
+    def infer(
+        self, model: str, image: str, params: object, output: str = "json", file: Path | None = None
+    ) -> Reply:
         """``params``: text is sent as it is, anything else as JSON."""
         text = params if isinstance(params, str) else json.dumps(params)
-        body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="params"\r\n\r\n{text}\r\n'.encode()
+        body = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="params"\r\n\r\n{text}\r\n'
+        ).encode()
         if file is not None:
             disposition = f'Content-Disposition: form-data; name="file"; filename="{file.name}"'
-            body += f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n".encode() + file.read_bytes() + b"\r\n"
+            body += (
+                (
+                    f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n"
+                    "\r\n"
+                ).encode()
+                + file.read_bytes()
+                + b"\r\n"
+            )
         body += f"--{BOUNDARY}--\r\n".encode()
         query = urllib.parse.urlencode({"image": image, "output": output})
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        return self._send(urllib.request.Request(f"{self.address}/infer/{model}?{query}", body, headers, method="POST"))
+        return self._send(
+            urllib.request.Request(
+                f"{self.address}/infer/{model}?{query}", body, headers, method="POST"
+            )
+        )
 
     def _send(self, request: urllib.request.Request) -> Reply:
         try:
@@ -82,7 +106,9 @@ def running(words: Sequence[object], variables: Mapping[str, str], log: Path) ->
     port, began = free_port(), time.monotonic()
     with log.open("wb") as stream:
         command = [*map(str, words), "--port", str(port)]
-        process = subprocess.Popen(command, cwd=log.parent, env=dict(variables), stdout=stream, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=log.parent, env=dict(variables), stdout=stream, stderr=subprocess.STDOUT
+        )
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(address, process, log)

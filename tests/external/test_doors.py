@@ -1,4 +1,7 @@
-"""One study through every door: the same numbers. The table of them is written to ``runs/doors.md``."""
+"""One study through every door: the same numbers.
+
+The table of them is written to ``runs/doors.md``.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     pixels = dataset.pixel_array.copy()
     rows, columns = np.ogrid[:SIZE, :SIZE]
     disk = np.hypot(columns - POINTS[0][1], rows - POINTS[0][2]) < 8
-    pixels[disk] = np.clip(pixels[disk] + np.random.default_rng(1).normal(0.0, NOISE_HU, disk.sum()), 0, 4000).astype(pixels.dtype)
+    pixels[disk] = np.clip(
+        pixels[disk] + np.random.default_rng(1).normal(0.0, NOISE_HU, disk.sum()), 0, 4000
+    ).astype(pixels.dtype)
     dataset.PixelData = pixels.tobytes()
     dataset.save_as(files[1])
     write_points(folder / "test.csv", [f"series/{name}.dcm" for name, *_ in POINTS])
@@ -66,27 +71,71 @@ def write_points(path: Path, names: Sequence[str]) -> Path:
 
 def finish(words: Sequence[object], cwd: Path, **more: str) -> None:
     cwd.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(list(map(str, words)), cwd=cwd, env=variables(**more), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    done = subprocess.run(
+        list(map(str, words)),
+        cwd=cwd,
+        env=variables(**more),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
 
 
 def written(folder: Path) -> list[Answer]:
     with (folder / "scores.csv").open(newline="", encoding="utf-8") as stream:
-        return [Answer(float(row["score"]), float(row["p_value"])) for row in csv.DictReader(stream)]
+        return [
+            Answer(float(row["score"]), float(row["p_value"])) for row in csv.DictReader(stream)
+        ]
 
 
 def verb(study: Study, folder: Path) -> list[Answer]:
-    finish([*DFD, "score", "--data", study.folder, "--model", CT_BUNDLE.name, "--output", folder / "out"], folder)
+    finish(
+        [
+            *DFD,
+            "score",
+            "--data",
+            study.folder,
+            "--model",
+            CT_BUNDLE.name,
+            "--output",
+            folder / "out",
+        ],
+        folder,
+    )
     return written(folder / "out")
 
 
 def catalogue(study: Study, folder: Path) -> list[Answer]:
-    finish([*DFD, "-mode", "Test", "-model_path", "./CT_InPainting.ckpt", "-data_path", study.folder, "-output_dir", folder / "out"], folder)
+    finish(
+        [
+            *DFD,
+            "-mode",
+            "Test",
+            "-model_path",
+            "./CT_InPainting.ckpt",
+            "-data_path",
+            study.folder,
+            "-output_dir",
+            folder / "out",
+        ],
+        folder,
+    )
     return written(folder / "out")
 
 
 def bundle_command(study: Study, folder: Path) -> list[Answer]:
-    words = [*MONAI, "inference", "--config_file", "configs/inference.json", "--data_path", study.folder, "--output_dir", folder]
+    words = [
+        *MONAI,
+        "inference",
+        "--config_file",
+        "configs/inference.json",
+        "--data_path",
+        study.folder,
+        "--output_dir",
+        folder,
+    ]
     finish(words, CT_BUNDLE)
     return written(folder)
 
@@ -97,7 +146,21 @@ def python(study: Study, folder: Path) -> list[Answer]:
 
 
 def report(study: Study, folder: Path) -> list[Answer]:
-    finish([*DFD, "score", "--data", study.folder, "--model", CT_BUNDLE.name, "--output", folder / "out", "--dicom", "--no-images"], folder)
+    finish(
+        [
+            *DFD,
+            "score",
+            "--data",
+            study.folder,
+            "--model",
+            CT_BUNDLE.name,
+            "--output",
+            folder / "out",
+            "--dicom",
+            "--no-images",
+        ],
+        folder,
+    )
     return of_report(dcmread(folder / "out" / "dicom" / "series-01-scores.dcm"))
 
 
@@ -107,15 +170,36 @@ def of_report(dataset: object) -> list[Answer]:
 
 
 def archive(study: Study, folder: Path) -> list[Answer]:
-    """In by C-STORE, fetched and answered by DICOMweb; the answer is what the archive holds afterwards."""
+    """In by C-STORE, fetched and answered by DICOMweb.
+
+    The answer is what the archive holds afterwards.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     datasets = [dcmread(path) for path in study.files]
-    uids = {path.stem: str(each.SOPInstanceUID) for path, each in zip(study.files, datasets, strict=True)}
+    uids = {
+        path.stem: str(each.SOPInstanceUID)
+        for path, each in zip(study.files, datasets, strict=True)
+    }
     points = write_points(folder / "points.csv", [uids[name] for name, *_ in POINTS])
     with orthanc.running(folder) as server:
         server.store(datasets)
-        words = [*DFD, "score", "--dicomweb", server.url, "--study", datasets[0].StudyInstanceUID, "--points", points, "--output", folder / "out"]
-        finish([*words, "--store"], folder, **{access.USER: orthanc.USER, access.PASSWORD: orthanc.PASSWORD})
+        words = [
+            *DFD,
+            "score",
+            "--dicomweb",
+            server.url,
+            "--study",
+            datasets[0].StudyInstanceUID,
+            "--points",
+            points,
+            "--output",
+            folder / "out",
+        ]
+        finish(
+            [*words, "--store"],
+            folder,
+            **{access.USER: orthanc.USER, access.PASSWORD: orthanc.PASSWORD},
+        )
     answers = written(folder / "out")
     assert of_report(dcmread(folder / "out" / "dicom" / "series-01-scores.dcm")) == answers
     return answers
@@ -125,19 +209,28 @@ def label(study: Study, folder: Path) -> list[Answer]:
     app = ROOT / "apps" / "monailabel"
     interpreter = environment(app / "requirements.txt")
     folder.mkdir(parents=True, exist_ok=True)
-    with servers.running([interpreter, app / "start.py", "--studies", study.folder], variables(), folder / "log") as server:
+    with servers.running(
+        [interpreter, app / "start.py", "--studies", study.folder], variables(), folder / "log"
+    ) as server:
         answers = []
         for name, x, y in POINTS:
-            told = server.infer(CT_BUNDLE.name, f"series@{name}", {"foreground": [[x, y, 0]], "map": False}).json
+            told = server.infer(
+                CT_BUNDLE.name, f"series@{name}", {"foreground": [[x, y, 0]], "map": False}
+            ).json
             answers.append(Answer(told["score"], told["p_value"]))
     return answers
 
 
 def deploy(study: Study, folder: Path) -> list[Answer]:
     app = ROOT / "apps" / "deploy"
-    finish([environment(app / "requirements.txt"), app, "-i", study.folder, "-o", folder / "out"], folder)
+    finish(
+        [environment(app / "requirements.txt"), app, "-i", study.folder, "-o", folder / "out"],
+        folder,
+    )
     told = json.loads((folder / "out" / "findings.json").read_text(encoding="utf-8"))["findings"]
-    assert of_report(dcmread(folder / "out" / "dicom" / "series-01-scores.dcm")) == written(folder / "out")
+    assert of_report(dcmread(folder / "out" / "dicom" / "series-01-scores.dcm")) == written(
+        folder / "out"
+    )
     return [Answer(row["score"], row["p_value"]) for row in told]
 
 
@@ -149,7 +242,10 @@ SAME_ENVIRONMENT: Mapping[str, Callable[[Study, Path], list[Answer]]] = {
     "DICOM report": report,
     "DICOMweb archive": archive,
 }
-OWN_ENVIRONMENT: Mapping[str, Callable[[Study, Path], list[Answer]]] = {"MONAI Label": label, "MONAI Deploy": deploy}
+OWN_ENVIRONMENT: Mapping[str, Callable[[Study, Path], list[Answer]]] = {
+    "MONAI Label": label,
+    "MONAI Deploy": deploy,
+}
 """With other releases of numpy and builds of torch, so sums may differ in their last digits."""
 
 
@@ -158,14 +254,25 @@ def table() -> Iterator[dict[str, list[Answer]]]:
     """Door -> its answers, as the tests find them; kept as a file at the end."""
     answers: dict[str, list[Answer]] = {}
     yield answers
-    head = ["door", *(f"{name} ({x}, {y}): {word}" for name, x, y in POINTS for word in Answer._fields)]
-    lines = [[door, *(f"{value:.6g}" for answer in found for value in answer)] for door, found in answers.items()]
+    head = [
+        "door",
+        *(f"{name} ({x}, {y}): {word}" for name, x, y in POINTS for word in Answer._fields),
+    ]
+    lines = [
+        [door, *(f"{value:.6g}" for answer in found for value in answer)]
+        for door, found in answers.items()
+    ]
     TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text("\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines]) + "\n", encoding="utf-8")
+    TABLE.write_text(
+        "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines]) + "\n",
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize("door", SAME_ENVIRONMENT)
-def test_doors_of_one_environment_give_the_very_same_numbers(table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str) -> None:
+def test_doors_of_one_environment_give_the_very_same_numbers(
+    table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str
+) -> None:
     table[door] = SAME_ENVIRONMENT[door](study, tmp_path / "door")
     assert len(table[door]) == len(POINTS)
     assert table[door] == table["dfd score"]
@@ -178,6 +285,8 @@ def test_the_rows_differ(table: dict[str, list[Answer]]) -> None:
 
 
 @pytest.mark.parametrize("door", OWN_ENVIRONMENT)
-def test_doors_of_other_environments_give_the_same_numbers(table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str) -> None:
+def test_doors_of_other_environments_give_the_same_numbers(
+    table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str
+) -> None:
     table[door] = OWN_ENVIRONMENT[door](study, tmp_path / "door")
     np.testing.assert_allclose(table[door], table["dfd score"], rtol=1e-3)

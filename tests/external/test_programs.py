@@ -10,7 +10,10 @@ from tests.external.programs import free_port, program
 def test_the_browser_prints_a_page() -> None:
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     done = subprocess.run(
-        [program("chromium", "google-chrome"), *flags, "--dump-dom", "data:text/html,<p>here</p>"], capture_output=True, text=True, timeout=120
+        [program("chromium", "google-chrome"), *flags, "--dump-dom", "data:text/html,<p>here</p>"],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "<p>here</p>" in done.stdout
 

@@ -1,4 +1,7 @@
-"""Runs the unpacked image in namespaces of its own: the stand-in for docker and Kubernetes that needs neither. `enter.sh` says what it leaves out."""
+"""Runs the unpacked image in namespaces of its own.
+
+The stand-in for docker and Kubernetes that needs neither. `enter.sh` says what it leaves out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-NAMESPACES = ("--mount", "--net", "--pid", "--ipc", "--uts", "--propagation=private", "--fork", "--kill-child")
+NAMESPACES = (
+    "--mount",
+    "--net",
+    "--pid",
+    "--ipc",
+    "--uts",
+    "--propagation=private",
+    "--fork",
+    "--kill-child",
+)
 LIMIT_S = 900
 """A job that hangs must not hang the suite; a minute or two is usual, more on a busy machine."""
 
@@ -54,23 +66,45 @@ class Container:
     @property
     def config(self) -> dict[str, Any]:
         """User, Env, Entrypoint, Cmd, WorkingDir, Labels."""
-        config: dict[str, Any] = json.loads((self.image / "config.json").read_text(encoding="utf-8"))["OCIv1"]["config"]
+        config: dict[str, Any] = json.loads(
+            (self.image / "config.json").read_text(encoding="utf-8")
+        )["OCIv1"]["config"]
         return config
 
     def command(self, words: Sequence[str], entrypoint: Sequence[str] | None) -> list[str]:
         config = self.config
         environment = dict(pair.split("=", 1) for pair in config["Env"]) | self.environment
         pairs = [f"{name}={value}" for name, value in environment.items() if value is not None]
-        places = [text for mount in self.mounts for text in (str(mount.source), mount.target, mount.mode)]
+        places = [
+            text for mount in self.mounts for text in (str(mount.source), mount.target, mount.mode)
+        ]
         who = (self.root, self.shm, str(self.uid), str(self.gid), config["WorkingDir"])
-        program = [*(config["Entrypoint"] if entrypoint is None else entrypoint), *(words or config["Cmd"])]
-        return ["unshare", *NAMESPACES, "bash", str(HERE / "enter.sh"), str(self.image / "rootfs"), *who, *places, "--", *pairs, *program]
+        program = [
+            *(config["Entrypoint"] if entrypoint is None else entrypoint),
+            *(words or config["Cmd"]),
+        ]
+        return [
+            "unshare",
+            *NAMESPACES,
+            "bash",
+            str(HERE / "enter.sh"),
+            str(self.image / "rootfs"),
+            *who,
+            *places,
+            "--",
+            *pairs,
+            *program,
+        ]
 
     @contextmanager
-    def started(self, words: Sequence[str], entrypoint: Sequence[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    def started(
+        self, words: Sequence[str], entrypoint: Sequence[str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
         """The container while it runs; killed where the block ends before it does."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(self.command(words, entrypoint), text=True, umask=0o022, **pipes) as process:
+        with subprocess.Popen(
+            self.command(words, entrypoint), text=True, umask=0o022, **pipes
+        ) as process:
             try:
                 yield process
             finally:
@@ -89,7 +123,10 @@ class Container:
             while not ready():
                 if process.poll() is not None or time.monotonic() > end:
                     process.kill()
-                    raise AssertionError(f"it ended ({process.returncode}) before it could be stopped: {process.communicate()[1]}")
+                    raise AssertionError(
+                        f"it ended ({process.returncode}) before it could be stopped: "
+                        f"{process.communicate()[1]}"
+                    )
                 time.sleep(0.05)
             os.kill(first_process_of(process.pid), signal.SIGTERM)
             out, log = process.communicate(timeout=LIMIT_S)

@@ -14,13 +14,19 @@ USER = "/home/chaimeleon"
 DATASET = "87f3be56-4725-45c3-9baa-d338de530f73"
 SIZE = 128
 OWNER = 1000
-POINTS = "filename,X,Y\np1/file001.dcm,45,70\nfile002,80.5,62.25\nmissing.dcm,1,1\np1/file002.dcm,500,3\n"
+POINTS = (
+    "filename,X,Y\np1/file001.dcm,45,70\nfile002,80.5,62.25\nmissing.dcm,1,1\np1/file002.dcm,500,"
+    "3\n"
+)
 """Two that can be scored, one without a file, one outside its slice."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """Files lie in the data lake, read-only; a data set holds links to them; the home is the user's own."""
+    """Files lie in the data lake, read-only; a data set holds links to them.
+
+    The home is the user's own.
+    """
 
     lake: Path
     datasets: Path
@@ -58,7 +64,10 @@ def make(folder: Path) -> Platform:
 
 
 def hand_over(source: Path, home: Path, inside: str) -> Path:
-    """A copy below ``home`` that belongs to the user of the container, as do the folders on the way."""
+    """A copy below ``home`` that belongs to the user of the container.
+
+    As do the folders on the way.
+    """
     target = home / inside
     shutil.copytree(source, target)
     for path in home.rglob("*"):

@@ -1,4 +1,7 @@
-"""Bad scans and bad rows beside good ones: each costs its own row one clear sentence and nothing else."""
+"""Bad scans and bad rows beside good ones.
+
+Each costs its own row one clear sentence and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ GOOD = ("good.dcm,45,70", "good.dcm,64,40")
 RNG = np.random.default_rng(1)
 TISSUE = RNG.normal(1064, 15, (64, 64)).round().astype(np.uint16)
 """Stored values of 40 HU with noise."""
-INFINITE = np.where(np.arange(64 * 64).reshape(64, 64) % 7, TISSUE - 1024.0, np.inf).astype(np.float32)
+INFINITE = np.where(np.arange(64 * 64).reshape(64, 64) % 7, TISSUE - 1024.0, np.inf).astype(
+    np.float32
+)
 
 SCANS: dict[str, tuple[np.ndarray, dict[str, object], str]] = {
     "mr": (TISSUE, {"Modality": "MR"}, "is MR but the model ct_lung was made for CT"),
@@ -38,7 +43,11 @@ SCANS: dict[str, tuple[np.ndarray, dict[str, object], str]] = {
     "tiny": (make_pixels((8, 8)), {}, "has 8 x 8 pixels, too small"),
     "constant": (np.full((64, 64), 1064, np.uint16), {}, "is constant"),
     "nan_slope": (TISSUE, {"RescaleSlope": "NaN"}, "RescaleSlope that is not a number"),
-    "nan_pixels": (np.full((64, 64), np.nan, np.float32), {"RescaleIntercept": "0"}, "only NaN or infinite pixels"),
+    "nan_pixels": (
+        np.full((64, 64), np.nan, np.float32),
+        {"RescaleIntercept": "0"},
+        "only NaN or infinite pixels",
+    ),
     "infinite_pixels": (INFINITE, {"RescaleIntercept": "0"}, "too little comparable tissue"),
     "head": (TISSUE, {"BodyPartExamined": "HEAD"}, "shows HEAD"),
     "eight_bits": ((TISSUE % 256).astype(np.uint8), {}, "8-bit export"),
@@ -90,14 +99,32 @@ def mixed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(mixed: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, str]]]:
+def table(
+    mixed: Path, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, str]]]:
     """The line of the points file -> its rows of scores.csv."""
     before = sorted(path for path in mixed.rglob("*"))
     output = tmp_path_factory.mktemp("output")
-    assert run(["score", "--data", str(mixed), "--model", str(model), "--output", str(output), "--no-images"]) == 0
+    assert (
+        run(
+            [
+                "score",
+                "--data",
+                str(mixed),
+                "--model",
+                str(model),
+                "--output",
+                str(output),
+                "--no-images",
+            ]
+        )
+        == 0
+    )
     assert sorted(path for path in mixed.rglob("*")) == before
     found: dict[str, list[dict[str, str]]] = {}
-    for line, row in zip((mixed / "test.csv").read_text().splitlines()[1:], rows(output / "scores.csv"), strict=True):
+    for line, row in zip(
+        (mixed / "test.csv").read_text().splitlines()[1:], rows(output / "scores.csv"), strict=True
+    ):
         found.setdefault(line, []).append(row)
     return found
 
@@ -124,7 +151,9 @@ def test_good_rows_score_as_if_the_bad_ones_were_not_there(
 
 
 @pytest.mark.parametrize("spacing", [None, [0, 0], [-1, 0.7]])
-def test_without_a_spacing_a_row_is_scored_in_pixels_and_says_so(data: Path, model: Path, tmp_path: Path, spacing: list[float] | None) -> None:
+def test_without_a_spacing_a_row_is_scored_in_pixels_and_says_so(
+    data: Path, model: Path, tmp_path: Path, spacing: list[float] | None
+) -> None:
     dataset = pydicom.dcmread(data / "test" / "p1" / "file001.dcm")
     if spacing is None:
         del dataset.PixelSpacing
@@ -132,40 +161,91 @@ def test_without_a_spacing_a_row_is_scored_in_pixels_and_says_so(data: Path, mod
         dataset.PixelSpacing = spacing
     dataset.save_as(tmp_path / "slice.dcm")
     (tmp_path / "test.csv").write_text("filename,X,Y\nslice.dcm,45,70\n")
-    (row,) = dfd.score(tmp_path, model=model, output_dir=tmp_path / "out", images=False).itertuples()
+    (row,) = dfd.score(
+        tmp_path, model=model, output_dir=tmp_path / "out", images=False
+    ).itertuples()
     assert row.score >= 0
-    assert "the slice has no pixel spacing, so regions are measured in pixels and not in mm" in row.reason
+    assert (
+        "the slice has no pixel spacing, so regions are measured in pixels and not in mm"
+        in row.reason
+    )
     assert row.extrapolated
     assert np.isnan(row.radius_mm)
 
 
-def test_a_cell_that_looks_like_a_formula_is_made_harmless(table: dict[str, list[dict[str, str]]]) -> None:
+def test_a_cell_that_looks_like_a_formula_is_made_harmless(
+    table: dict[str, list[dict[str, str]]],
+) -> None:
     assert table["=cmd|x!A1,1,1"][0]["filename"] == "'=cmd|x!A1"
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("", "is empty"), ("filename,X\na,1\n", "Y"), ("filename,X,Y\n", "no points|no rows|holds no"), ("\0\1\2", "test.csv")],
+    [
+        ("", "is empty"),
+        ("filename,X\na,1\n", "Y"),
+        ("filename,X,Y\n", "no points|no rows|holds no"),
+        ("\0\1\2", "test.csv"),
+    ],
     ids=["empty", "no column Y", "only a header", "binary"],
 )
 def test_a_bad_points_file_is_one_sentence(
-    content: str, sentence: str, scans: Callable[..., Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str,
+    sentence: str,
+    scans: Callable[..., Path],
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = scans()
     (folder / "test.csv").write_text(content)
-    assert run(["score", "--data", str(folder), "--model", str(model), "--output", str(tmp_path / "out")]) == 2
+    assert (
+        run(
+            [
+                "score",
+                "--data",
+                str(folder),
+                "--model",
+                str(model),
+                "--output",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 2
+    )
     errors = capsys.readouterr().err
     assert re.search(sentence, last_line(errors))
     assert errors.count("\n") == 1
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_ten_thousand_rows_of_which_few_have_a_file(scans: Callable[..., Path], model: Path, tmp_path: Path) -> None:
-    lines = [f"slice001.dcm,{40 + number % 30},60" if number % 1000 == 0 else f"gone{number}.dcm,1,1" for number in range(10_000)]
-    assert run(["score", "--data", str(scans(*lines)), "--model", str(model), "--output", str(tmp_path / "out"), "--no-images"]) == 0
+def test_ten_thousand_rows_of_which_few_have_a_file(
+    scans: Callable[..., Path], model: Path, tmp_path: Path
+) -> None:
+    lines = [
+        f"slice001.dcm,{40 + number % 30},60" if number % 1000 == 0 else f"gone{number}.dcm,1,1"
+        for number in range(10_000)
+    ]
+    assert (
+        run(
+            [
+                "score",
+                "--data",
+                str(scans(*lines)),
+                "--model",
+                str(model),
+                "--output",
+                str(tmp_path / "out"),
+                "--no-images",
+            ]
+        )
+        == 0
+    )
     table = rows(tmp_path / "out" / "scores.csv")
     assert len(table) == 10_000
-    assert [number for number, row in enumerate(table) if row["score"]] == list(range(0, 10_000, 1000))
+    assert [number for number, row in enumerate(table) if row["score"]] == list(
+        range(0, 10_000, 1000)
+    )
     assert all("names no file" in row["error"] for row in table if not row["score"])
 
 
@@ -179,14 +259,43 @@ def test_a_ct_point_is_refused_by_an_mr_model_and_the_other_way_round(
     shutil.copy(data / "test" / "p1" / "file001.dcm", ct)
     (ct / "test.csv").write_text("filename,X,Y\nfile001.dcm,60,60\n")
     for folder, its, sentence in (
-        (mr.parent, model, "The slice is MR but the model ct_lung was made for CT: choose the model mri_chest_inpainting, or one"),
-        (ct, mr_model, "The slice is CT but the model mri_chest was made for MR: choose the model ct_lung_inpainting, or one"),
+        (
+            mr.parent,
+            model,
+            (
+                "The slice is MR but the model ct_lung was made for CT: choose the model "
+                "mri_chest_inpainting, or one"
+            ),
+        ),
+        (
+            ct,
+            mr_model,
+            (
+                "The slice is CT but the model mri_chest was made for MR: choose the model "
+                "ct_lung_inpainting, or one"
+            ),
+        ),
     ):
-        assert run(["score", "--data", str(folder), "--model", str(its), "--output", str(tmp_path / "out")]) == 2
+        assert (
+            run(
+                [
+                    "score",
+                    "--data",
+                    str(folder),
+                    "--model",
+                    str(its),
+                    "--output",
+                    str(tmp_path / "out"),
+                ]
+            )
+            == 2
+        )
         assert sentence in last_line(capsys.readouterr().err)
 
 
-def test_a_nifti_volume_scores_as_the_slices_it_was_made_of(data: Path, model: Path, tmp_path: Path) -> None:
+def test_a_nifti_volume_scores_as_the_slices_it_was_made_of(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
     sources = sorted((data / "test" / "p1").glob("*.dcm"))
     slices = [read_slice(path) for path in sources]
     spacing = slices[0].facts.spacing_mm
@@ -196,36 +305,58 @@ def test_a_nifti_volume_scores_as_the_slices_it_was_made_of(data: Path, model: P
     nibabel.save(image, tmp_path / "volume.nii.gz")
     for path in sources:
         shutil.copy(path, tmp_path)
-    good = ["file001.dcm,45,70,", "volume.nii.gz,45,70,1", "file002.dcm,64,40,", "volume.nii.gz,64,40,2"]
+    good = [
+        "file001.dcm,45,70,",
+        "volume.nii.gz,45,70,1",
+        "file002.dcm,64,40,",
+        "volume.nii.gz,64,40,2",
+    ]
     lines = [*good, "volume.nii.gz,64,40,3", "volume.nii.gz,64,40,"]
     (tmp_path / "test.csv").write_text("\n".join(["filename,X,Y,frame", *lines]) + "\n")
     frame = dfd.score(tmp_path, model=model, output_dir=tmp_path / "out", images=False)
     np.testing.assert_allclose(frame["score"][[1, 3]], frame["score"][[0, 2]], rtol=1e-3)
     by_family = frame[["p_noise", "p_copy_move", "p_synthesis"]].to_numpy()
     np.testing.assert_allclose(by_family[[1, 3]], by_family[[0, 2]], rtol=1e-3)
-    assert (by_family[0] != by_family[2]).any()  # the score, of a model calibrated on a few phantoms, may be the same by chance
+    assert (
+        by_family[0] != by_family[2]
+    ).any()  # the score, of a model calibrated on a few phantoms, may be the same by chance
     assert "frame" in frame["error"][4]
     assert "frame" in frame["error"][5]
 
 
 def test_reader_processes_change_no_number(mixed: Path, model: Path, tmp_path: Path) -> None:
     for workers in (0, 2):
-        dfd.score(mixed, model=model, output_dir=tmp_path / str(workers), images=False, workers=workers)
-    assert (tmp_path / "0" / "scores.csv").read_bytes() == (tmp_path / "2" / "scores.csv").read_bytes()
+        dfd.score(
+            mixed, model=model, output_dir=tmp_path / str(workers), images=False, workers=workers
+        )
+    assert (tmp_path / "0" / "scores.csv").read_bytes() == (
+        tmp_path / "2" / "scores.csv"
+    ).read_bytes()
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("DFD_DATA" not in os.environ, reason="DFD_DATA is not set: the odd real files are left out")
-def test_odd_real_files_are_scored_or_say_why_not(data_root: Path, model: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    "DFD_DATA" not in os.environ, reason="DFD_DATA is not set: the odd real files are left out"
+)
+def test_odd_real_files_are_scored_or_say_why_not(
+    data_root: Path, model: Path, tmp_path: Path
+) -> None:
     odd = data_root / "odd"
-    files = [min(folder.glob("*.dcm")).relative_to(odd).as_posix() for folder in sorted(odd.iterdir())]
+    files = [
+        min(folder.glob("*.dcm")).relative_to(odd).as_posix() for folder in sorted(odd.iterdir())
+    ]
     points = tmp_path / "points.csv"
     points.write_text("filename,X,Y\n" + "".join(f"{file},256,300\n" for file in files))
     frame = dfd.score(odd, points, model=model, output_dir=tmp_path / "out", images=False)
     said = dict(zip(frame["filename"], frame["verdict"], strict=True))
     assert said.pop("truncated/1-084.dcm") == "unreadable"
     assert said.pop("lossy_derived/1-019.dcm") == "not assessable"
-    assert set(said.values()) <= {"no anomaly found", "unusual", "strongly unusual", "not assessable"}
+    assert set(said.values()) <= {
+        "no anomaly found",
+        "unusual",
+        "strongly unusual",
+        "not assessable",
+    }
     for error, reason, score in zip(frame["error"], frame["reason"], frame["score"], strict=True):
         assert bool(error) != bool(reason)
         assert np.isfinite(score) or "\n" not in (error or reason)

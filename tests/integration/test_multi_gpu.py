@@ -10,20 +10,51 @@ from pathlib import Path
 from dfd.bundle import model_file
 from tests.integration.processes import CT_BUNDLE, finish
 
-SETTINGS = {"crops_per_epoch": 32, "batch_size": 8, "crop_size": 32, "validation_crops": 9, "max_epochs": 2, "max_hours": 1, "device_name": "cpu"}
+SETTINGS = {
+    "crops_per_epoch": 32,
+    "batch_size": 8,
+    "crop_size": 32,
+    "validation_crops": 9,
+    "max_epochs": 2,
+    "max_hours": 1,
+    "device_name": "cpu",
+}
 """Nine validation crops do not divide by two: the processes get five and four."""
 
 
 def test_two_processes_train_one_model(data: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.ckpt"
     configs = "['configs/train.json','configs/multi_gpu_train.json']"
-    words = ["training", "--config_file", configs, "--data_path", data / "train", "--model_path", model]
+    words = [
+        "training",
+        "--config_file",
+        configs,
+        "--data_path",
+        data / "train",
+        "--model_path",
+        model,
+    ]
     flags = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai.bundle", "run"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "-m",
+        "monai.bundle",
+        "run",
+    ]
     done = finish([*launcher, *words, *flags], CT_BUNDLE)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.ckpt", "m.ckpt.training"]
-    assert sorted(path.name for path in (tmp_path / "m.ckpt.training").iterdir()) == ["best.pt", "head", "history.csv", "last.pt", "scans.json"]
+    assert sorted(path.name for path in (tmp_path / "m.ckpt.training").iterdir()) == [
+        "best.pt",
+        "head",
+        "history.csv",
+        "last.pt",
+        "scans.json",
+    ]
     with (tmp_path / "m.ckpt.training" / "history.csv").open(newline="") as stream:
         history = list(csv.DictReader(stream))
     assert [row["epoch"] for row in history] == ["1", "2"]

@@ -1,4 +1,7 @@
-"""A study from end to end: the slice in the middle is compared with its neighbours, those at the ends and a lone one are not."""
+"""A study from end to end.
+
+The slice in the middle is compared with its neighbours, those at the ends and a lone one are not.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,22 @@ from dfd.phantom import write_ct_series
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with random weights, calibrated on a patient of three slices and one of a lone slice."""
+    """A model with random weights.
+
+    Calibrated on a patient of three slices and one of a lone slice.
+    """
     folder = tmp_path_factory.mktemp("neighbours")
     torch.manual_seed(3)
     raw = folder / "raw.ckpt"
-    raw.write_bytes(model_file.packed(model_file.Model(raw, MaskedPredictor().state_dict(), "ct_lung_inpainting")))
+    raw.write_bytes(
+        model_file.packed(
+            model_file.Model(raw, MaskedPredictor().state_dict(), "ct_lung_inpainting")
+        )
+    )
     for patient, slices in (("a", 3), ("b", 1)):
-        write_ct_series(folder / "genuine" / patient, seed=5, slices=slices, patient=patient, size=128)
+        write_ct_series(
+            folder / "genuine" / patient, seed=5, slices=slices, patient=patient, size=128
+        )
     return dfd.calibrate(folder / "genuine", raw, folder / "m.ckpt", device="cpu")
 
 
@@ -41,7 +53,9 @@ def scored(scans: Path, model: Path, output: Path, **options: bool) -> pd.DataFr
     return dfd.score(scans, model=model, output_dir=output, images=False, **options)
 
 
-def test_neighbours_are_used_where_they_are_and_only_there(calibrated: Path, scans: Path, tmp_path: Path) -> None:
+def test_neighbours_are_used_where_they_are_and_only_there(
+    calibrated: Path, scans: Path, tmp_path: Path
+) -> None:
     beside = scored(scans, calibrated, tmp_path / "beside")
     alone = scored(scans, calibrated, tmp_path / "alone", context=False)
     assert beside["p_neighbours"].notna().tolist() == [False, True, False]
@@ -51,7 +65,10 @@ def test_neighbours_are_used_where_they_are_and_only_there(calibrated: Path, sca
     assert alone["p_series_copy"].isna().all()
     ends = [0, 2]
     pd.testing.assert_frame_equal(beside.iloc[ends], alone.iloc[ends])
-    kept = [json.loads((tmp_path / name / "run.json").read_text())["configuration"]["context"] for name in ("beside", "alone")]
+    kept = [
+        json.loads((tmp_path / name / "run.json").read_text())["configuration"]["context"]
+        for name in ("beside", "alone")
+    ]
     assert kept == [True, False]
 
 

@@ -1,4 +1,7 @@
-"""Slices without a point, through the doors of the program: a row that names no place, a file of names, and no file at all."""
+"""Slices without a point, through the doors of the program.
+
+A row that names no place, a file of names, and no file at all.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,18 @@ PATIENTS = 5
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped CT model, calibrated anew on phantoms."""
     if not (CT_BUNDLE / "models" / "model.pt").exists():
-        pytest.skip("no shipped weights here: a network of a few steps does not see what was tampered with")
+        pytest.skip(
+            "no shipped weights here: a network of a few steps does not see what was tampered with"
+        )
     folder = tmp_path_factory.mktemp("calibrated")
     for number in range(PATIENTS):
-        write_ct_series(folder / "genuine" / f"p{number}", seed=5, slices=1, patient=f"genuine{number}", size=SIZE)
+        write_ct_series(
+            folder / "genuine" / f"p{number}",
+            seed=5,
+            slices=1,
+            patient=f"genuine{number}",
+            size=SIZE,
+        )
     return dfd.calibrate(folder / "genuine", CT_BUNDLE, folder / "model.ckpt")
 
 
@@ -46,7 +57,11 @@ def scans(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = dcmread(path)
     pixels = header.pixel_array
     noise = np.random.default_rng(0).normal(0.0, NOISE_HU, pixels.shape)
-    header.PixelData = np.where(disk(pixels.shape, TAMPERED), np.clip(pixels + noise, 0, 4000), pixels).astype(pixels.dtype).tobytes()
+    header.PixelData = (
+        np.where(disk(pixels.shape, TAMPERED), np.clip(pixels + noise, 0, 4000), pixels)
+        .astype(pixels.dtype)
+        .tobytes()
+    )
     header.save_as(path)
     return folder
 
@@ -66,7 +81,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_every_slice_of_a_folder_without_a_points_file_is_screened(results: Path) -> None:
     genuine, tampered = rows(results / "scores.csv")
-    assert [(row["filename"], row["X"], row["Y"]) for row in (genuine, tampered)] == [("file001.dcm", "", ""), ("file002.dcm", "", "")]
+    assert [(row["filename"], row["X"], row["Y"]) for row in (genuine, tampered)] == [
+        ("file001.dcm", "", ""),
+        ("file002.dcm", "", ""),
+    ]
     assert float(tampered["p_value"]) < float(genuine["p_value"])
     assert float(genuine["p_value"]) > 0.2
     assert genuine["verdict"] == "no anomaly found"
@@ -79,9 +97,15 @@ def test_every_slice_of_a_folder_without_a_points_file_is_screened(results: Path
 def test_the_strongest_region_lies_where_the_slice_was_tampered_with(results: Path) -> None:
     first = rows(results / "suspicious_regions.csv")[0]
     assert first["filename"] == "file002.dcm"
-    assert np.hypot(float(first["x"]) - TAMPERED.x, float(first["y"]) - TAMPERED.y) < TAMPERED.radius_px
+    assert (
+        np.hypot(float(first["x"]) - TAMPERED.x, float(first["y"]) - TAMPERED.y)
+        < TAMPERED.radius_px
+    )
     assert float(first["expected_false_alarms"]) < 1.0
-    assert f"lies at x {float(first['x']):g}, y {float(first['y']):g}: " in rows(results / "scores.csv")[1]["reason"]
+    assert (
+        f"lies at x {float(first['x']):g}, y {float(first['y']):g}: "
+        in rows(results / "scores.csv")[1]["reason"]
+    )
     with Image.open(results / "maps" / "0002.tif") as image:
         found = np.asarray(image)
     row, column = np.unravel_index(np.nanargmax(found), found.shape)
@@ -89,11 +113,18 @@ def test_the_strongest_region_lies_where_the_slice_was_tampered_with(results: Pa
 
 
 def test_pictures_are_numbered_like_the_rows(results: Path) -> None:
-    assert sorted(path.name for path in (results / "maps").iterdir()) == ["0001.png", "0001.tif", "0002.png", "0002.tif"]
+    assert sorted(path.name for path in (results / "maps").iterdir()) == [
+        "0001.png",
+        "0001.tif",
+        "0002.png",
+        "0002.tif",
+    ]
     assert not list(results.glob("overlay-*"))
 
 
-def test_names_alone_and_mixed_rows_give_the_same_answer(scans: Path, results: Path, model: Path, tmp_path: Path) -> None:
+def test_names_alone_and_mixed_rows_give_the_same_answer(
+    scans: Path, results: Path, model: Path, tmp_path: Path
+) -> None:
     names, mixed = tmp_path / "names.csv", tmp_path / "mixed.csv"
     names.write_text("filename,note\nfile002,a\n")
     mixed.write_text("filename,X,Y\nfile002,64,40\nfile002,,\nfile002,1,\n")
@@ -110,10 +141,14 @@ def test_names_alone_and_mixed_rows_give_the_same_answer(scans: Path, results: P
     }
 
 
-def test_an_anonymous_screening_names_nothing(scans: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_anonymous_screening_names_nothing(
+    scans: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.ERROR)
     dfd.score(scans, model=model, output_dir=tmp_path / "out", anonymous=True)
-    written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()
+    )
     assert b"Canary" not in written
     assert b"file002" not in written
     assert rows(tmp_path / "out" / "suspicious_regions.csv")[0]["filename"] == "slice-0002"

@@ -86,7 +86,8 @@ def test_slices_that_share_their_identifier_have_no_results_and_the_others_have(
     good = make_slice(tmp_path / "b.dcm", make_pixels(), SeriesInstanceUID="1.2.9", **SPACE)
     assert written(tmp_path, [*files, good]) == ["series-01-regions.dcm", "series-01-scores.dcm"]
     assert caplog.messages == [
-        f"{files[0]} has a SOPInstanceUID that another slice of the run has too, so no DICOM result can "
+        f"{files[0]} has a SOPInstanceUID that another slice of the run has too, so no DICOM "
+        "result can "
         "tell them apart: give each file its own; the same holds for 2 more of the files"
     ]
 

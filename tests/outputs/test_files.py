@@ -41,7 +41,11 @@ def test_the_umask_decides_who_may_read(tmp_path):
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize(
     ("number", "match"),
-    [(errno.ENOSPC, "the disk is full; free space"), (errno.EROFS, "the folder is read-only"), (errno.EIO, "choose another output folder")],
+    [
+        (errno.ENOSPC, "the disk is full; free space"),
+        (errno.EROFS, "the folder is read-only"),
+        (errno.EIO, "choose another output folder"),
+    ],
 )
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, call, number, match):
     path = tmp_path / "scores.csv"
@@ -84,15 +88,26 @@ def test_the_first_writable_folder_is_made(tmp_path):
 def test_the_folder_that_was_asked_for_is_the_only_one_tried(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     assert choose_output_dir(tmp_path / "asked", [tmp_path / "other"]) == tmp_path / "asked"
-    with pytest.raises(OutputError, match=r"results cannot be written to .*file/out: a part of its path is a file"):
+    with pytest.raises(
+        OutputError, match=r"results cannot be written to .*file/out: a part of its path is a file"
+    ):
         choose_output_dir(tmp_path / "file/out", [tmp_path / "other"])
     assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_is_tried_by_writing(tmp_path, monkeypatch):
-    """Mode bits say yes (tests run as root), the disk says no; folders made for the trial go again."""
+    """Mode bits say yes (tests run as root), the disk says no.
+
+    Folders made for the trial go again.
+    """
     monkeypatch.setattr(os, "fsync", fail_with(errno.ENOSPC))
-    with pytest.raises(OutputError, match=r"results can be written nowhere \(.*a/b: the disk is full.* \| .*c: the disk is full"):
+    with pytest.raises(
+        OutputError,
+        match=(
+            r"results can be written nowhere \(.*a/b: "
+            r"the disk is full.* \| .*c: the disk is full"
+        ),
+    ):
         choose_output_dir(None, [tmp_path / "a/b", tmp_path / "c"])
     assert list(tmp_path.iterdir()) == []
 

@@ -45,11 +45,16 @@ def test_a_last_line_that_was_cut_off_at_any_byte_counts_for_nothing(tmp_path, k
         assert [entry["n"] for entry in again.entries()] == list(range(lines - 1))
         if lines:
             again.add({"n": "more"})
-            assert [entry["n"] for entry in Ledger(tmp_path).entries()] == [*range(lines - 1), "more"]
+            assert [entry["n"] for entry in Ledger(tmp_path).entries()] == [
+                *range(lines - 1),
+                "more",
+            ]
             again.close()
 
 
-@pytest.mark.parametrize("damage", [b"\0\0\0\n", b"[1]\n", b"{\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n"])
+@pytest.mark.parametrize(
+    "damage", [b"\0\0\0\n", b"[1]\n", b"{\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n"]
+)
 def test_nothing_after_a_damaged_line_counts(tmp_path, kept, damage):
     kept.close()
     with kept.path.open("ab") as stream:
@@ -57,7 +62,16 @@ def test_nothing_after_a_damaged_line_counts(tmp_path, kept, damage):
     assert [entry["n"] for entry in Ledger(tmp_path).entries()] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("head", ["", "{}", "null", json.dumps({"format": FORMAT + 1, "run": RUN}), json.dumps({"format": FORMAT, "run": 1})])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "{}",
+        "null",
+        json.dumps({"format": FORMAT + 1, "run": RUN}),
+        json.dumps({"format": FORMAT, "run": 1}),
+    ],
+)
 def test_without_its_head_there_is_no_ledger_and_it_is_tidied_away(tmp_path, head):
     (tmp_path / SCRATCH).mkdir()
     (tmp_path / SCRATCH / FILE_NAME).write_text(f"{head}\n")

@@ -48,7 +48,10 @@ def test_a_second_run_gets_one_sentence_and_changes_nothing(tmp_path, other):
     first = other()
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     since = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-    told = rf"^{re.escape(str(tmp_path))} is in use by another run since {since} \(process {first.pid} on .+\); {REMEDY}$"
+    told = (
+        rf"^{re.escape(str(tmp_path))} is in use by another run since {since} \(process "
+        rf"{first.pid} on .+\); {REMEDY}$"
+    )
     with pytest.raises(OutputError, match=told), lock.held(tmp_path, REMEDY):
         pytest.fail("it was let in")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -17,6 +17,9 @@ def test_every_writer_takes_a_folder_first_and_returns_a_file(name):
 
 
 def test_the_table_and_the_scores_load_nothing_heavy():
-    code = "import sys, dfd.outputs, dfd.outputs.scores; print(*sorted({'pandas', 'PIL', 'torch', 'numpy.testing'} & set(sys.modules)))"
+    code = (
+        "import sys, dfd.outputs, dfd.outputs.scores; print(*sorted({'pandas', 'PIL', 'torch', "
+        "'numpy.testing'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -6,19 +6,47 @@ import os
 import pytest
 
 from dfd.errors import OutputError
-from dfd.outputs import dicom, own_files, report, run_log, run_record, scores, screening_map, suspicious
+from dfd.outputs import (
+    dicom,
+    own_files,
+    report,
+    run_log,
+    run_record,
+    scores,
+    screening_map,
+    suspicious,
+)
 from dfd.outputs.files import SCRATCH
 from dfd.outputs.overlay import name_of
 
 OURS = (
-    *(scores.FILE_NAME, suspicious.FILE_NAME, run_record.FILE_NAME, run_log.FILE_NAME, report.FILE_NAME),
+    *(
+        scores.FILE_NAME,
+        suspicious.FILE_NAME,
+        run_record.FILE_NAME,
+        run_log.FILE_NAME,
+        report.FILE_NAME,
+    ),
     *(name_of(1), name_of(12345), *screening_map.names_of(7)),
     *(f"{dicom.FOLDER}/series-01-{kind}.dcm" for kind in ("scores", "map", "regions", "map-2")),
     *(f"{SCRATCH}/ledger.jsonl", f"{SCRATCH}/pictures-3.json"),
 )
 OTHERS = (
-    *("notes.txt", "test.csv", "overlay-1.png", "overlay-0001.jpg", "my scores.csv", "scores.csv.bak"),
-    *("maps/lung.png", "dicom/slice1.dcm", "dicom/series-01-scores.txt", "deeper/scores.csv", "earlier-20260101-000000/scores.csv"),
+    *(
+        "notes.txt",
+        "test.csv",
+        "overlay-1.png",
+        "overlay-0001.jpg",
+        "my scores.csv",
+        "scores.csv.bak",
+    ),
+    *(
+        "maps/lung.png",
+        "dicom/slice1.dcm",
+        "dicom/series-01-scores.txt",
+        "deeper/scores.csv",
+        "earlier-20260101-000000/scores.csv",
+    ),
 )
 WHEN = 1_795_741_200
 """2026-11-27 01:00:00 UTC."""
@@ -33,12 +61,18 @@ def fill(folder, names, text="earlier"):
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_what_is_ours_moves_and_nothing_else(tmp_path):
     fill(tmp_path, [*OURS, *OTHERS])
-    assert {path.relative_to(tmp_path).as_posix() for path in own_files.results_in(tmp_path)} == set(OURS)
+    assert {
+        path.relative_to(tmp_path).as_posix() for path in own_files.results_in(tmp_path)
+    } == set(OURS)
     aside = own_files.put_aside(tmp_path)
     assert aside == tmp_path / "earlier-20261127-010000"
     assert set(files(aside)) == set(OURS)
@@ -88,9 +122,17 @@ def test_a_file_that_cannot_move_is_a_sentence(tmp_path, monkeypatch):
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(OutputError, match=r"an earlier run in .* cannot be moved aside: Permission denied; move them yourself or choose"):
+    with pytest.raises(
+        OutputError,
+        match=(
+            r"an earlier run in .* cannot be moved aside: Permission denied; move them yourself "
+            r"or choose"
+        ),
+    ):
         own_files.put_aside(tmp_path)
-    assert {path.name for path in own_files.results_in(tmp_path)} == {name.rpartition("/")[2] for name in OURS}
+    assert {path.name for path in own_files.results_in(tmp_path)} == {
+        name.rpartition("/")[2] for name in OURS
+    }
 
 
 def test_links_to_folders_are_not_followed(tmp_path):
@@ -105,4 +147,7 @@ def test_results_of_two_stopped_moves_are_not_mixed(tmp_path):
     fill(tmp_path / ".dfd-earlier-20260101-000000", ["scores.csv"], "first")
     fill(tmp_path, ["scores.csv"], "second")
     own_files.put_aside(tmp_path)
-    assert files(tmp_path) == {"earlier-20260101-000000/scores.csv": "first", "earlier-20261127-010000/scores.csv": "second"}
+    assert files(tmp_path) == {
+        "earlier-20260101-000000/scores.csv": "first",
+        "earlier-20261127-010000/scores.csv": "second",
+    }

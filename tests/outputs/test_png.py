@@ -1,4 +1,7 @@
-"""PNG: what is read back is what was packed, whatever was taken from a like picture; other decoders' checks hold."""
+"""PNG: what is read back is what was packed, whatever was taken from a like picture.
+
+Other decoders' checks hold.
+"""
 
 import io
 import zlib
@@ -25,19 +28,24 @@ def stream_of(data):
     parts, at = [], 8
     while at < len(data):
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        assert zlib.crc32(data[at + 4 : at + 8 + length]) == int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
+        assert zlib.crc32(data[at + 4 : at + 8 + length]) == int.from_bytes(
+            data[at + 8 + length : at + 12 + length], "big"
+        )
         parts.append(data[at + 8 : at + 8 + length] if kind == b"IDAT" else b"")
         at += 12 + length
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("height", [1, 2, png.STRIP - 1, png.STRIP, png.STRIP + 1, 5 * png.STRIP + 3])
+@pytest.mark.parametrize(
+    "height", [1, 2, png.STRIP - 1, png.STRIP, png.STRIP + 1, 5 * png.STRIP + 3]
+)
 @pytest.mark.parametrize("width", [1, 2, 301])
 def test_what_is_read_back_is_what_was_packed(height, width):
     pixels = picture(height, width)
     data = png.file_of(png.pack(pixels))
     np.testing.assert_array_equal(opened(data), pixels)
-    # decompress checks the Adler-32 of the whole stream, which was added up from those of the strips.
+    # decompress checks the Adler-32 of the whole stream, which was added up from those of the
+    # strips.
     assert len(zlib.decompress(stream_of(data))) == height * (1 + 3 * width)
 
 
@@ -55,7 +63,14 @@ def test_strips_that_are_the_same_are_taken_over_and_the_file_is_the_same():
     second[2 * png.STRIP, 7] ^= 1
     packed = png.pack(first)
     taken = png.pack(second, packed)
-    assert [one is other for one, other in zip(taken.strips, packed.strips, strict=True)] == [True, True, False, True, True, True]
+    assert [one is other for one, other in zip(taken.strips, packed.strips, strict=True)] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert png.file_of(taken) == png.file_of(png.pack(second))
     np.testing.assert_array_equal(opened(png.file_of(taken)), second)
 

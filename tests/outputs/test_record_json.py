@@ -26,7 +26,14 @@ EVIDENCE = st.builds(
 )
 FINDINGS = st.builds(
     Finding,
-    point=st.builds(Point, row=st.integers(), filename=TEXTS, x=FLOATS, label=st.none() | st.integers(0, 1), path=st.none() | st.just(Path("a/b"))),
+    point=st.builds(
+        Point,
+        row=st.integers(),
+        filename=TEXTS,
+        x=FLOATS,
+        label=st.none() | st.integers(0, 1),
+        path=st.none() | st.just(Path("a/b")),
+    ),
     verdict=st.sampled_from(VERDICTS),
     p_value=FLOATS,
     reason=TEXTS,
@@ -49,7 +56,9 @@ def test_findings_come_back_as_they_were(finding):
 
 
 def test_numbers_of_numpy_become_plain():
-    finding = Finding(Point(1, "a"), "unusual", p_value=np.float64(0.1), extrapolated=np.bool_(True))
+    finding = Finding(
+        Point(1, "a"), "unusual", p_value=np.float64(0.1), extrapolated=np.bool_(True)
+    )
     again = through_json(finding)
     assert (again.p_value, again.extrapolated) == (0.1, True)
     assert type(again.p_value) is float
@@ -59,13 +68,23 @@ def test_values_that_only_look_like_a_default_are_kept():
     facts = ScanFacts(bits_stored=16.0, lossy=0)
     assert as_json(facts) == {"bits_stored": 16.0, "lossy": 0}
     assert as_json(ScanFacts(spacing_mm=(0.5, 0.75))) == {"spacing_mm": [0.5, 0.75]}
-    assert through_json(ScanFacts(spacing_mm=(0.5, 0.75), image_type=("A", "B"))) == ScanFacts(spacing_mm=(0.5, 0.75), image_type=("A", "B"))
+    assert through_json(ScanFacts(spacing_mm=(0.5, 0.75), image_type=("A", "B"))) == ScanFacts(
+        spacing_mm=(0.5, 0.75), image_type=("A", "B")
+    )
 
 
 def test_pictures_come_back():
     picture = Picture("data:image/png;base64,AA", 1, 2, 3, 4)
     window = Windowed("lung", -1000.0, 200.0, picture, None, picture, chosen=True)
-    whole = PointPictures(Region(1.5, 2.5, 3.0), picture, (window, window), picture, None, (1.0, 2.5), SourcePictures(1.0, 2.0, picture))
+    whole = PointPictures(
+        Region(1.5, 2.5, 3.0),
+        picture,
+        (window, window),
+        picture,
+        None,
+        (1.0, 2.5),
+        SourcePictures(1.0, 2.0, picture),
+    )
     assert through_json(whole) == whole
     assert through_json(ScreeningPictures(picture, picture)) == ScreeningPictures(picture, picture)
     assert math.isnan(through_json(Region(math.nan, math.nan, 4.0, 3.0)).x)
@@ -73,7 +92,15 @@ def test_pictures_come_back():
 
 @pytest.mark.parametrize(
     "content",
-    [None, [], "text", {"x": 1.0}, {"x": "1", "y": 2.0, "radius_px": 3.0}, {"x": 1.0, "y": 2.0, "radius_px": 3.0, "unknown": 1}, {"x": [], "y": {}}],
+    [
+        None,
+        [],
+        "text",
+        {"x": 1.0},
+        {"x": "1", "y": 2.0, "radius_px": 3.0},
+        {"x": 1.0, "y": 2.0, "radius_px": 3.0, "unknown": 1},
+        {"x": [], "y": {}},
+    ],
 )
 def test_what_is_no_such_record_is_an_error(content):
     with pytest.raises(ValueError, match="no Region"):

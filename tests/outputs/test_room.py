@@ -37,7 +37,9 @@ def test_pictures_after_the_first_that_does_not_fit_are_left_out(tmp_path, caplo
     with caplog.at_level(logging.WARNING):
         assert [room.may(name, disk.put(name)) for name in "abcd"] == [True, True, False, False]
     assert (disk.written, room.left_out, room.full) == (["a", "b"], ["c", "d"], True)
-    assert [record.getMessage() for record in caplog.records] == ["the disk is full: c and what comes later are left out, to write all numbers"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the disk is full: c and what comes later are left out, to write all numbers"
+    ]
     disk.room = 5
     assert not room.may("e", disk.put("e"))
     assert "e" not in disk.written

@@ -1,4 +1,7 @@
-"""run.log: all that was said in a run and nothing of another, without moving what the caller set."""
+"""run.log: all that was said in a run and nothing of another.
+
+Without moving what the caller set.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,11 @@ def test_runs_do_not_mix() -> None:
         helper = threading.Thread(target=CHILD.info, args=("from a thread of the run",))
         helper.start()
         helper.join()
-    assert [texts(log) for log in (first, second, third)] == [["one", "four", "from a thread of the run"], ["two"], ["three"]]
+    assert [texts(log) for log in (first, second, third)] == [
+        ["one", "four", "from a thread of the run"],
+        ["two"],
+        ["three"],
+    ]
     assert DFD.level == logging.NOTSET
 
 
@@ -144,7 +151,9 @@ def test_tracebacks_are_left_out() -> None:
 
 def test_anonymous_lines_hold_the_program_s_words_and_numbers_only() -> None:
     with (log := RunLog()).listening():
-        CHILD.info("%s: %d of %.1f (%s)", Path("/data/My Canary/a.dcm"), 3, 4.0, ValueError("Canary"))
+        CHILD.info(
+            "%s: %d of %.1f (%s)", Path("/data/My Canary/a.dcm"), 3, 4.0, ValueError("Canary")
+        )
         CHILD.info("%(who)s at %(when)d", {"who": "Canary", "when": 5})
         CHILD.info(ValueError("Canary"))
         CHILD.info("100% done")
@@ -166,12 +175,23 @@ def test_anonymous_lines_hold_the_program_s_words_and_numbers_only() -> None:
     [
         (KeyboardInterrupt(), "interrupted; what was written so far is valid"),
         (TerminationError(), "terminated; what was written so far is valid"),
-        (MemoryError(), "error: the memory of this machine ran out; use fewer workers (in training also a smaller batch) and run again"),
+        (
+            MemoryError(),
+            (
+                "error: the memory of this machine ran out; use fewer workers (in training also a "
+                "smaller batch) and run again"
+            ),
+        ),
         (OutputError("the disk\nis full"), "error: the disk is full"),
-        (RuntimeError("Canary^Identity"), "error: a fault of this program (RuntimeError in dfd/outputs/run_log.py, line "),
+        (
+            RuntimeError("Canary^Identity"),
+            "error: a fault of this program (RuntimeError in dfd/outputs/run_log.py, line ",
+        ),
     ],
 )
-def test_the_last_line_says_what_stopped_the_run(tmp_path: Path, stop: BaseException, words: str) -> None:
+def test_the_last_line_says_what_stopped_the_run(
+    tmp_path: Path, stop: BaseException, words: str
+) -> None:
     def work() -> None:
         CHILD.info("begun")
         raise stop
@@ -185,12 +205,21 @@ def test_the_last_line_says_what_stopped_the_run(tmp_path: Path, stop: BaseExcep
 
 
 def test_templates_of_the_package_are_plain_text() -> None:
-    """Anonymous logs keep the template of a message and hide what is put into it, so nothing may be put in before."""
+    """Anonymous logs keep the template of a message and hide what is put into it.
+
+    So nothing may be put in before.
+    """
     calls = [
         (path, node)
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in {"logger", "_log", "LOG"}
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value) in {"logger", "_log", "LOG"}
     ]
     assert len(calls) > 10
-    assert not [f"{path.name}:{node.lineno}" for path, node in calls if not isinstance(node.args[0], ast.Constant | ast.Name)]
+    assert not [
+        f"{path.name}:{node.lineno}"
+        for path, node in calls
+        if not isinstance(node.args[0], ast.Constant | ast.Name)
+    ]

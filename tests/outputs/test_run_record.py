@@ -39,13 +39,19 @@ def test_everything_becomes_plain_json_in_order(tmp_path):
     assert read["z"] == float(np.float32(0.1))
     assert read["a"] == 0.1 + 0.2
     assert (read["count"], read["flag"], read["nan"], read["none"]) == (3, True, None, None)
-    assert (read["where"], read["array"], read["when"]) == ("a/b", [0, 1], "2026-11-22 00:00:00+00:00")
+    assert (read["where"], read["array"], read["when"]) == (
+        "a/b",
+        [0, 1],
+        "2026-11-22 00:00:00+00:00",
+    )
     assert read["nested"] == {"facts": {"where": "c", "count": 1}, "5": [1, "é\udc80"]}
     assert run_record.write(tmp_path, record).read_bytes() == path.read_bytes()
 
 
 def test_the_notice_is_in_every_record(tmp_path):
-    assert "not a medical device" in json.loads(run_record.write(tmp_path, {}).read_text())["notice"]
+    assert (
+        "not a medical device" in json.loads(run_record.write(tmp_path, {}).read_text())["notice"]
+    )
     assert "does not show that an image is genuine" in run_record.NOTICE
 
 

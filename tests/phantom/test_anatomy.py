@@ -23,7 +23,11 @@ def test_each_part_lies_in_the_tissue_it_replaces(seed, height):
     allowed = np.array(list(anatomy.hu.values()))
     off = np.abs(image[..., None] - allowed).min(axis=2) > 1e-6
     # Vessels and nodules lie on mottled lung and differ from their number by a few shades of it.
-    off &= ~lung & (np.abs(image - anatomy.hu["vessel"]) > 120.0) & (np.abs(image - anatomy.hu["nodule"]) > 120.0)
+    off &= (
+        ~lung
+        & (np.abs(image - anatomy.hu["vessel"]) > 120.0)
+        & (np.abs(image - anatomy.hu["nodule"]) > 120.0)
+    )
     assert off.mean() < 0.0003
 
 
@@ -54,7 +58,9 @@ def test_vessels_stay_in_their_lung():
     vessels = np.zeros_like(lungs)
     for part in section.parts:
         if part.tissue in {"lung", "vessel"}:
-            (lungs if part.tissue == "lung" else vessels)[in_part(section, part, AXIS[None, :], AXIS[:, None])] = True
+            (lungs if part.tissue == "lung" else vessels)[
+                in_part(section, part, AXIS[None, :], AXIS[:, None])
+            ] = True
     assert vessels.sum() > 200
     assert not (vessels & ~lungs).any()
 

@@ -47,12 +47,18 @@ def test_rays_through_a_disk_see_its_chords():
     hole = assembly.solid((40.0, -20.0, 0.0), (15.0, 15.0, 15.0))
     assembly.fill([outer], ("water", "air"), [hole])
     scan = CtScan(size=256)
-    found = project(Section(cut(assembly.solids(), 0.0), tuple(assembly.parts)), {"water": 0.0, "air": -1000.0}, scan)
+    found = project(
+        Section(cut(assembly.solids(), 0.0), tuple(assembly.parts)),
+        {"water": 0.0, "air": -1000.0},
+        scan,
+    )
     angle = view_angles(scan)[:, None]
     offset = (np.arange(scan.detectors) - (scan.detectors - 1) / 2.0) * scan.pitch_mm
 
     def chord(x, y, radius):
-        return 2.0 * np.sqrt(np.maximum(radius**2 - (offset - x * np.cos(angle) - y * np.sin(angle)) ** 2, 0.0))
+        return 2.0 * np.sqrt(
+            np.maximum(radius**2 - (offset - x * np.cos(angle) - y * np.sin(angle)) ** 2, 0.0)
+        )
 
     expected = WATER_PER_MM * (chord(30.0, -20.0, 50.0) - chord(40.0, -20.0, 15.0))
     assert found.mean() == pytest.approx(expected.mean(), rel=1e-4)
@@ -62,7 +68,9 @@ def test_rays_through_a_disk_see_its_chords():
 
 def test_reconstruction_gives_back_the_ct_numbers(anatomy):
     scan = CtScan(size=256)
-    image = 1000.0 * (reconstruct(project(anatomy.section(HEIGHT), anatomy.hu, scan), scan) / WATER_PER_MM - 1.0)
+    image = 1000.0 * (
+        reconstruct(project(anatomy.section(HEIGHT), anatomy.hu, scan), scan) / WATER_PER_MM - 1.0
+    )
     axis = (np.arange(256) - 127.5) * scan.spacing_mm
     truth = paint(anatomy.section(HEIGHT), dict(anatomy.hu), axis, axis) - 1000.0
     assert np.median(image - truth) == pytest.approx(0.0, abs=2.0)
@@ -87,15 +95,27 @@ def test_noise_is_coloured_by_the_kernel(noise):
     soft, sharp = heart(noise["soft"]), heart(noise["sharp"])
     for patch in (soft, sharp):
         # Neighbours in white noise would correlate by less than 4 / sqrt(pixels) = 0.08.
-        assert max(abs(correlation(patch, 0, 1)), abs(correlation(patch, 1, 0)), abs(correlation(patch, 1, 1))) > 0.08
+        assert (
+            max(
+                abs(correlation(patch, 0, 1)),
+                abs(correlation(patch, 1, 0)),
+                abs(correlation(patch, 1, 1)),
+            )
+            > 0.08
+        )
     assert correlation(soft, 0, 1) > correlation(sharp, 0, 1) + 0.2
     assert correlation(soft, 1, 0) > correlation(sharp, 1, 0) + 0.2
 
 
 def test_noise_lacks_low_frequencies_as_the_ramp_demands(noise):
-    power = np.abs(np.fft.fft2(heart(noise["soft"]) * np.outer(np.hanning(52), np.hanning(51)))) ** 2
+    power = (
+        np.abs(np.fft.fft2(heart(noise["soft"]) * np.outer(np.hanning(52), np.hanning(51)))) ** 2
+    )
     radius = np.hypot(np.fft.fftfreq(52)[:, None], np.fft.fftfreq(51)[None, :])
-    lowest, middle, highest = (power[(radius >= low) & (radius < high)].mean() for low, high in ((0.03, 0.07), (0.12, 0.22), (0.42, 0.5)))
+    lowest, middle, highest = (
+        power[(radius >= low) & (radius < high)].mean()
+        for low, high in ((0.03, 0.07), (0.12, 0.22), (0.42, 0.5))
+    )
     assert middle > 1.5 * lowest
     assert middle > 10.0 * highest
 
@@ -103,7 +123,12 @@ def test_noise_lacks_low_frequencies_as_the_ramp_demands(noise):
 def test_noise_falls_with_the_root_of_the_photons(anatomy):
     scans = [CtScan(size=128, photons=photons) for photons in (50_000.0, 200_000.0)]
     exact = project(anatomy.section(HEIGHT), anatomy.hu, scans[0])
-    noise = [reconstruct(count_photons(np.random.default_rng(4), exact, scan) - exact, scan)[40:88, 40:88] for scan in scans]
+    noise = [
+        reconstruct(count_photons(np.random.default_rng(4), exact, scan) - exact, scan)[
+            40:88, 40:88
+        ]
+        for scan in scans
+    ]
     assert noise[0].std() / noise[1].std() == pytest.approx(2.0, rel=0.1)
 
 

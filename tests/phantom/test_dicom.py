@@ -44,7 +44,12 @@ def test_ct_header_says_what_a_scanner_would(ct_files):
     assert first.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert first.SOPClassUID == first.file_meta.MediaStorageSOPClassUID == CTImageStorage
     assert str(first.PatientName).startswith("PHANTOM^")
-    assert (first.Modality, first.BurnedInAnnotation, first.RescaleIntercept, first.ConvolutionKernel) == ("CT", "NO", -1024, "PHANTOM_SOFT")
+    assert (
+        first.Modality,
+        first.BurnedInAnnotation,
+        first.RescaleIntercept,
+        first.ConvolutionKernel,
+    ) == ("CT", "NO", -1024, "PHANTOM_SOFT")
     assert list(first.PixelSpacing) == [358.4 / SIZE] * 2
     assert first.ImagePositionPatient[0] == pytest.approx(-(SIZE - 1) / 2 * 358.4 / SIZE)
     heights = [float(dataset.ImagePositionPatient[2]) for dataset in datasets]
@@ -57,7 +62,11 @@ def test_ct_header_says_what_a_scanner_would(ct_files):
 def test_mr_header_says_what_a_scanner_would(mr_files):
     dataset = pydicom.dcmread(mr_files[0])
     assert dataset.SOPClassUID == MRImageStorage
-    assert (dataset.Modality, dataset.ScanningSequence, dataset.MRAcquisitionType) == ("MR", "GR", "2D")
+    assert (dataset.Modality, dataset.ScanningSequence, dataset.MRAcquisitionType) == (
+        "MR",
+        "GR",
+        "2D",
+    )
     assert list(dataset.AcquisitionMatrix) == [0, 48, 40, 0]
     assert "RescaleIntercept" not in dataset
     assert dataset.pixel_array.shape == (SIZE, SIZE)
@@ -68,14 +77,21 @@ def test_uids_are_valid_distinct_and_under_2_25(ct_files, mr_files):
     names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
     datasets = [pydicom.dcmread(path) for path in (*ct_files, *mr_files)]
     uids = {str(dataset[name].value) for dataset in datasets for name in names}
-    assert all(pydicom.uid.UID(uid).is_valid and re.fullmatch(r"2\.25\.[1-9]\d*", uid) and len(uid) <= 64 for uid in uids)
+    assert all(
+        pydicom.uid.UID(uid).is_valid and re.fullmatch(r"2\.25\.[1-9]\d*", uid) and len(uid) <= 64
+        for uid in uids
+    )
     # 5 slices, 2 series, and one study and frame of reference, because it is one person.
     assert len(uids) == 5 + 2 + 1 + 1
 
 
 def test_same_seed_same_bytes(tmp_path, ct_files, mr_files):
-    again = write_ct_series(tmp_path / "ct", seed=5, slices=3, size=SIZE) + write_mr_series(tmp_path / "mr", seed=5, slices=2, size=SIZE)
-    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in (*ct_files, *mr_files)]
+    again = write_ct_series(tmp_path / "ct", seed=5, slices=3, size=SIZE) + write_mr_series(
+        tmp_path / "mr", seed=5, slices=2, size=SIZE
+    )
+    assert [path.read_bytes() for path in again] == [
+        path.read_bytes() for path in (*ct_files, *mr_files)
+    ]
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"patient": "other"}, {"kernel": "sharp"}])

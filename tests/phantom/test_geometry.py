@@ -40,7 +40,10 @@ def test_turn_goes_from_x_towards_y():
 
 def test_overlapping_solids_of_one_tissue_count_once():
     assembly = Assembly()
-    assembly.fill([assembly.solid((x, 0.0, 0.0), (10.0, 10.0, 10.0)) for x in (-4.0, 0.0, 4.0)], ("fat", "air"))
+    assembly.fill(
+        [assembly.solid((x, 0.0, 0.0), (10.0, 10.0, 10.0)) for x in (-4.0, 0.0, 4.0)],
+        ("fat", "air"),
+    )
     section = Section(cut(assembly.solids(), 0.0), tuple(assembly.parts))
     axis = np.linspace(-20.0, 20.0, 81)
     assert set(np.unique(paint(section, {"air": 0.0, "fat": 7.0}, axis, axis))) == {0.0, 7.0}

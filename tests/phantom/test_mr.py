@@ -35,7 +35,12 @@ def test_band_that_was_not_measured_is_empty(kspace):
 
 
 def test_noise_in_a_coil_image_is_as_asked(anatomy):
-    quiet, loud = (coil_images(acquire(np.random.default_rng(1), anatomy, -40.0, MrScan(size=128, noise=level))) for level in (0.0, 0.05))
+    quiet, loud = (
+        coil_images(
+            acquire(np.random.default_rng(1), anatomy, -40.0, MrScan(size=128, noise=level))
+        )
+        for level in (0.0, 0.05)
+    )
     assert quiet.dtype == np.complex64
     # Coil phases are drawn between the noise of coils; only the first coil is the same in both.
     difference = (loud - quiet)[0]
@@ -60,11 +65,17 @@ def test_slice_is_whole_numbers_with_dark_lung_and_bright_fat(anatomy):
 
 
 def test_anatomy_lies_where_the_header_says(anatomy):
-    """The skin is as far from the middle of the matrix on both sides, and where the model has it, to a fraction of a pixel."""
+    """The skin is as far from the middle of the matrix on both sides.
+
+    And where the model has it, to a fraction of a pixel.
+    """
     image = mr_slice(np.random.default_rng(1), anatomy, -40.0, MrScan(noise=0.0))
     section = anatomy.section(-40.0)
     skin = [part.include[0] for part in section.parts if part.tissue == "skin"]
-    half_width = max(section.discs.centres[index, 0] + np.sqrt(section.discs.shapes[index, 0, 0]) for index in skin)
+    half_width = max(
+        section.discs.centres[index, 0] + np.sqrt(section.discs.shapes[index, 0, 0])
+        for index in skin
+    )
     row = image[127:129].mean(axis=0)
 
     def edge(profile):
@@ -78,6 +89,8 @@ def test_anatomy_lies_where_the_header_says(anatomy):
 
 
 def test_same_seed_same_slice(anatomy):
-    first, again, other = (mr_slice(np.random.default_rng(seed), anatomy, -40.0, SCAN) for seed in (1, 1, 2))
+    first, again, other = (
+        mr_slice(np.random.default_rng(seed), anatomy, -40.0, SCAN) for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

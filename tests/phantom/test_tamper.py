@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dfd.phantom.tamper import NOISE_OVER_LOCAL, add_noise, copy_move, disk, feather, local_noise, smooth_fill
+from dfd.phantom.tamper import (
+    NOISE_OVER_LOCAL,
+    add_noise,
+    copy_move,
+    disk,
+    feather,
+    local_noise,
+    smooth_fill,
+)
 from dfd.records import Region
 
 REGION, SOURCE = Region(40.0, 50.0, 12.0), Region(90.0, 80.0, 12.0)

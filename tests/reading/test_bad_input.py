@@ -47,9 +47,20 @@ def _cut(path: Path, share: float) -> Path:
     return path
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        "1.2.840.10008.1.2.1",
+        "1.2.840.10008.1.2.1.99",
+        RLELossless,
+        JPEG2000Lossless,
+        JPEGLSLossless,
+    ],
+)
 def test_a_truncated_file(tmp_path: Path, syntax: str):
-    with pytest.raises(SeriesError, match=r"a\.dcm .*cut short or damaged, so copy or export it again"):
+    with pytest.raises(
+        SeriesError, match=r"a\.dcm .*cut short or damaged, so copy or export it again"
+    ):
         read_slice(_cut(_make(tmp_path / "a.dcm", syntax=syntax), 0.7))
 
 
@@ -72,8 +83,20 @@ def test_a_folder_is_no_file(tmp_path: Path):
 
 
 def test_a_colour_picture(tmp_path: Path):
-    path = make_slice(tmp_path / "a", np.zeros((40, 40, 3), np.uint8), SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
-    with pytest.raises(SeriesError, match=r"is a colour picture \(RGB, 3 samples per pixel\): give the original greyscale slice"):
+    path = make_slice(
+        tmp_path / "a",
+        np.zeros((40, 40, 3), np.uint8),
+        SamplesPerPixel=3,
+        PhotometricInterpretation="RGB",
+        PlanarConfiguration=0,
+    )
+    with pytest.raises(
+        SeriesError,
+        match=(
+            r"is a colour picture \(RGB, 3 samples per "
+            r"pixel\): give the original greyscale slice"
+        ),
+    ):
         read_slice(path)
 
 
@@ -84,7 +107,12 @@ def test_palette_colour_is_colour(tmp_path: Path):
 
 @pytest.mark.parametrize("shape", [(8, 8), (31, 512), (512, 31)])
 def test_a_tiny_image(tmp_path: Path, shape: tuple[int, int]):
-    with pytest.raises(SeriesError, match=f"has {shape[0]} x {shape[1]} pixels, too small to be assessed: give at least 32 x 32"):
+    with pytest.raises(
+        SeriesError,
+        match=(
+            f"has {shape[0]} x {shape[1]} pixels, too small to be assessed: give at least 32 x 32"
+        ),
+    ):
         read_slice(make_slice(tmp_path / "a", make_pixels(shape)))
 
 
@@ -110,11 +138,15 @@ def test_nothing_but_padding(tmp_path: Path):
 def test_a_slope_that_is_no_number(tmp_path: Path, slope: str):
     path = _make(tmp_path / "a", RescaleSlope="12345678")
     path.write_bytes(path.read_bytes().replace(b"12345678", slope.encode().ljust(8)))
-    with pytest.raises(SeriesError, match="has a RescaleSlope that is not a number: export it again"):
+    with pytest.raises(
+        SeriesError, match="has a RescaleSlope that is not a number: export it again"
+    ):
         read_slice(path)
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [("0", "0"), ("1e30", "0"), ("-1e-30", "0"), ("1", "1e20")])
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [("0", "0"), ("1e30", "0"), ("-1e-30", "0"), ("1", "1e20")]
+)
 def test_an_absurd_rescale(tmp_path: Path, slope: str, intercept: str):
     with pytest.raises(SeriesError, match="which no scanner writes: export it again"):
         read_slice(_make(tmp_path / "a", RescaleSlope=slope, RescaleIntercept=intercept))
@@ -137,24 +169,36 @@ def _encapsulated(path: Path, syntax: str, codestream: bytes) -> Path:
 
 
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, "1.2.840.10008.1.2.4.57", JPEGExtended12Bit])
-def test_a_compression_whose_decoder_is_an_extra(tmp_path: Path, syntax: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_compression_whose_decoder_is_an_extra(
+    tmp_path: Path, syntax: str, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     path = _encapsulated(tmp_path / "a", syntax, b"\xff\xd8\xff\xd9")
-    with pytest.raises(SeriesError, match=r'is compressed as JPEG .*no decoder is installed: pip install "deepfakes-detector\[gpl-decoders\]"'):
+    with pytest.raises(
+        SeriesError,
+        match=(
+            r"is compressed as JPEG .*no decoder is installed: pip install "
+            r'"deepfakes-detector\[gpl-decoders\]"'
+        ),
+    ):
         read_slice(path)
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.100", "1.2.3.4", "1.2.840.10008.1.2.8.1"])
 def test_a_compression_nobody_reads(tmp_path: Path, syntax: str):
     path = _encapsulated(tmp_path / "a", "1.2.840.10008.1.2.4.100", bytes(10))
-    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.4.100", syntax.encode().ljust(23, b"\0")))
+    path.write_bytes(
+        path.read_bytes().replace(b"1.2.840.10008.1.2.4.100", syntax.encode().ljust(23, b"\0"))
+    )
     with pytest.raises(SeriesError, match=r"no decoder is installed: export it uncompressed"):
         read_slice(path)
 
 
 def test_damaged_run_lengths_do_not_end_the_run(tmp_path: Path):
     # The faster decoder panics on these, past every "except Exception".
-    codestream = get_frame(dcmread(_make(tmp_path / "a", syntax=RLELossless)).PixelData, 0, number_of_frames=1)
+    codestream = get_frame(
+        dcmread(_make(tmp_path / "a", syntax=RLELossless)).PixelData, 0, number_of_frames=1
+    )
     for place in range(64, 80):
         damaged = codestream[:place] + b"\x81" + codestream[place + 1 :]
         with contextlib.suppress(SeriesError):
@@ -180,7 +224,14 @@ series, skipped = read_series(Path({str(tmp_path)!r}))
 print(len(series), len(skipped))
 print(skipped[0].reason)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     counts, reason = done.stdout.splitlines() or ("", done.stderr)
     assert counts == "1 1", reason
     assert "inflates to more than 256 MiB" in reason
@@ -208,9 +259,14 @@ def test_dimensions_over_the_limit(tmp_path: Path, lie: dict[str, int]):
         read_facts(_make(tmp_path / "a", **lie))
 
 
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize(
+    "syntax",
+    [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless],
+)
 @pytest.mark.parametrize("packed", [False, True])
-def test_more_frames_than_a_file_can_hold_are_not_looked_at(tmp_path: Path, syntax: str, packed: bool):
+def test_more_frames_than_a_file_can_hold_are_not_looked_at(
+    tmp_path: Path, syntax: str, packed: bool
+):
     path = _make(tmp_path / "a.dcm", syntax=syntax)
     dataset = dcmread(path)
     dataset.NumberOfFrames = 60_000
@@ -220,7 +276,9 @@ def test_more_frames_than_a_file_can_hold_are_not_looked_at(tmp_path: Path, synt
     start = time.monotonic()
     found, skipped = read_series(tmp_path)
     assert time.monotonic() - start < 5.0
-    if not (packed and syntax in (RLELossless, JPEG2000Lossless)):  # such small frames might be there
+    if not (
+        packed and syntax in (RLELossless, JPEG2000Lossless)
+    ):  # such small frames might be there
         assert not found
         assert "claims 60000 frames of 40 x 48 pixels, which its" in skipped[0].reason
 
@@ -249,7 +307,9 @@ def test_a_signalling_nan_is_read_without_a_warning(tmp_path: Path):
     pixels = np.random.default_rng(1).normal(0, 50, (40, 48)).astype(np.float32)
     pixels[3, 4] = 1.25
     path = make_slice(tmp_path / "a.dcm", pixels)
-    path.write_bytes(path.read_bytes().replace(struct.pack("<f", 1.25), struct.pack("<I", 0x7F800001)))
+    path.write_bytes(
+        path.read_bytes().replace(struct.pack("<f", 1.25), struct.pack("<I", 0x7F800001))
+    )
     assert not read_slice(path).valid[3, 4]
 
 
@@ -259,13 +319,19 @@ def test_dimensions_larger_than_the_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
-def test_a_codestream_of_another_size_is_never_decoded(tmp_path: Path, syntax: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_codestream_of_another_size_is_never_decoded(
+    tmp_path: Path, syntax: str, monkeypatch: pytest.MonkeyPatch
+):
     path = _make(tmp_path / "a", syntax=syntax)
     dataset = dcmread(path)
     dataset.Rows = 48
     dataset.save_as(path)
-    monkeypatch.setattr("dfd.reading.decoding.pixel_array", lambda *_, **__: pytest.fail("was decoded"))
-    with pytest.raises(SeriesError, match="says 48 x 48 pixels in its header but 40 x 48 in its compressed image"):
+    monkeypatch.setattr(
+        "dfd.reading.decoding.pixel_array", lambda *_, **__: pytest.fail("was decoded")
+    )
+    with pytest.raises(
+        SeriesError, match="says 48 x 48 pixels in its header but 40 x 48 in its compressed image"
+    ):
         read_slice(path)
 
 
@@ -278,10 +344,19 @@ def test_codestreams_state_their_size():
 
 @pytest.mark.parametrize(
     "tags",
-    [{"Rows": 0}, {"BitsStored": 17}, {"BitsAllocated": 12, "BitsStored": 12}, {"BitsAllocated": 0}, {"NumberOfFrames": 0}, {"NumberOfFrames": -1}],
+    [
+        {"Rows": 0},
+        {"BitsStored": 17},
+        {"BitsAllocated": 12, "BitsStored": 12},
+        {"BitsAllocated": 0},
+        {"NumberOfFrames": 0},
+        {"NumberOfFrames": -1},
+    ],
 )
 def test_headers_that_contradict_themselves(tmp_path: Path, tags: dict[str, int]):
-    with pytest.raises(SeriesError, match=r"too small|which no greyscale scan has: export it again"):
+    with pytest.raises(
+        SeriesError, match=r"too small|which no greyscale scan has: export it again"
+    ):
         read_facts(_make(tmp_path / "a", **tags))
 
 
@@ -299,10 +374,14 @@ def test_a_report_holds_no_image(tmp_path: Path):
 
 def test_frames_are_asked_for_and_checked(tmp_path: Path):
     path = make_slice(tmp_path / "a", make_pixels((3, 40, 48)))
-    with pytest.raises(SeriesError, match=r"holds 3 frames: say which in the column `frame` \(1 to 3\)"):
+    with pytest.raises(
+        SeriesError, match=r"holds 3 frames: say which in the column `frame` \(1 to 3\)"
+    ):
         read_slice(path)
     for frame, asked in ((3, 4), (-1, 0)):
-        with pytest.raises(SeriesError, match=rf"holds 3 frame\(s\) but frame {asked} was asked for"):
+        with pytest.raises(
+            SeriesError, match=rf"holds 3 frame\(s\) but frame {asked} was asked for"
+        ):
             read_slice(path, frame)
 
 
@@ -326,13 +405,25 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path):
     assert all(str(entry.path) in entry.reason for entry in skipped)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    syntax=st.sampled_from(["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", RLELossless, JPEGLSLossless]),
+    syntax=st.sampled_from(
+        [
+            "1.2.840.10008.1.2",
+            "1.2.840.10008.1.2.1",
+            "1.2.840.10008.1.2.1.99",
+            RLELossless,
+            JPEGLSLossless,
+        ]
+    ),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
     cut=st.floats(0.1, 1),
 )
-def test_damage_anywhere_gives_a_slice_or_one_sentence(tmp_path: Path, syntax: str, flips: list[tuple[float, int]], cut: float):
+def test_damage_anywhere_gives_a_slice_or_one_sentence(
+    tmp_path: Path, syntax: str, flips: list[tuple[float, int]], cut: float
+):
     content = bytearray(_make(tmp_path / "a", syntax=syntax).read_bytes())
     for place, byte in flips:
         # Squared: the header, where damage is interesting, is the beginning.
@@ -368,7 +459,9 @@ def _during(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> No
 
 
 @pytest.mark.parametrize("how", ["replaced", "rewritten", "cut", "deleted"])
-def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str):
+def test_a_file_that_changes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+):
     path = _make(tmp_path / "a.dcm")
     other = make_slice(tmp_path / "b.dcm", make_pixels(seed=5))
     content = other.read_bytes()
@@ -379,7 +472,9 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
         "deleted": path.unlink,
     }
     _during(monkeypatch, changes[how])
-    with pytest.raises(SeriesError, match=r"a\.dcm changed while it was read: wait until it is written"):
+    with pytest.raises(
+        SeriesError, match=r"a\.dcm changed while it was read: wait until it is written"
+    ):
         read_slice(path)
 
 

@@ -80,11 +80,17 @@ def _indexed(tmp_path: Path, index: object) -> list[str]:
 
 
 def test_only_series_listed_by_the_index_are_walked(tmp_path: Path):
-    index = [{"path": "s1", "series": [{"folderName": "b", "tags": []}]}, {"path": "s2/"}, {"studyId": "x", "path": "missing", "series": []}]
+    index = [
+        {"path": "s1", "series": [{"folderName": "b", "tags": []}]},
+        {"path": "s2/"},
+        {"studyId": "x", "path": "missing", "series": []},
+    ]
     assert _indexed(tmp_path, index) == ["s1/b/2.dcm", "s2/c/3.dcm"]
 
 
-@pytest.mark.parametrize("index", [{"path": "s1"}, [{"studyId": 1}], [1, 2], [], [{"path": None}]], ids=str)
+@pytest.mark.parametrize(
+    "index", [{"path": "s1"}, [{"studyId": 1}], [1, 2], [], [{"path": None}]], ids=str
+)
 def test_another_index_json_is_junk(tmp_path: Path, index: object):
     assert len(_indexed(tmp_path, index)) == 4
 
@@ -94,7 +100,12 @@ def test_an_index_cannot_lead_out_of_the_folder(tmp_path: Path, path: str):
     _make(tmp_path / "outside/9.dcm")
     data = tmp_path / "data"
     data.mkdir()
-    assert _indexed(data, [{"path": path}, {"path": "s2", "series": [{"folderName": "../../outside"}]}]) == []
+    assert (
+        _indexed(
+            data, [{"path": path}, {"path": "s2", "series": [{"folderName": "../../outside"}]}]
+        )
+        == []
+    )
 
 
 def test_an_absolute_path_in_an_index_is_taken_below_the_folder(tmp_path: Path):
@@ -128,7 +139,9 @@ def test_a_gzipped_dicom_file_is_read_like_any_other(tmp_path: Path, name: str, 
 
 
 @pytest.mark.parametrize(
-    "content", [b"a text that is no scan at all" * 30, b"", bytes(2000)], ids=["text", "nothing", "zeros"]
+    "content",
+    [b"a text that is no scan at all" * 30, b"", bytes(2000)],
+    ids=["text", "nothing", "zeros"],
 )
 def test_other_gzipped_files_are_passed_over(tmp_path: Path, content: bytes):
     path = tmp_path / "a.gz"
@@ -144,7 +157,9 @@ def test_a_gzipped_file_that_is_cut_short(tmp_path: Path, share: float):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     assert path in find_files(tmp_path)
-    with pytest.raises(SeriesError, match=r"a\.dcm\.gz cannot be read as DICOM .*cut short or damaged"):
+    with pytest.raises(
+        SeriesError, match=r"a\.dcm\.gz cannot be read as DICOM .*cut short or damaged"
+    ):
         read_slice(path)
 
 

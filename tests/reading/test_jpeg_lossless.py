@@ -1,4 +1,7 @@
-"""JPEG lossless, whose decoder is an extra: read bit by bit where it is installed, one clear sentence where it is not."""
+"""JPEG lossless, whose decoder is an extra.
+
+Read bit by bit where it is installed, one clear sentence where it is not.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,13 @@ from tests.dicom_maker import make_pixels, make_slice
 from tests.jpeg_lossless import encode
 
 DECODER = importlib.util.find_spec("libjpeg") is not None
-needs_decoder = pytest.mark.skipif(not DECODER, reason="the extra gpl-decoders is not installed: reading JPEG lossless is left out")
-needs_none = pytest.mark.skipif(DECODER, reason="the extra gpl-decoders is installed: the sentence for those without it is left out")
+needs_decoder = pytest.mark.skipif(
+    not DECODER, reason="the extra gpl-decoders is not installed: reading JPEG lossless is left out"
+)
+needs_none = pytest.mark.skipif(
+    DECODER,
+    reason="the extra gpl-decoders is installed: the sentence for those without it is left out",
+)
 SYNTAXES = [JPEGLossless, JPEGLosslessSV1]
 SHAPE = (40, 56)
 
@@ -35,7 +43,13 @@ KINDS = {
 
 def make_jpeg(path: Path, syntax: str, images: list[np.ndarray], bits: int, **tags: object) -> Path:
     """A DICOM file with one JPEG lossless codestream per frame."""
-    make_slice(path, images[0] if len(images) == 1 else np.stack(images), BitsStored=bits, HighBit=bits - 1, **tags)
+    make_slice(
+        path,
+        images[0] if len(images) == 1 else np.stack(images),
+        BitsStored=bits,
+        HighBit=bits - 1,
+        **tags,
+    )
     dataset = dcmread(path)
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.PixelData = encapsulate([encode(image, bits) for image in images])
@@ -66,7 +80,11 @@ def test_the_codestream_states_its_size(kind: str) -> None:
 def test_without_the_extra_the_sentence_names_it(tmp_path: Path, syntax: str) -> None:
     path = make_jpeg(tmp_path / "a.dcm", syntax, [make_pixels(SHAPE)], 16)
     with pytest.raises(
-        SeriesError, match=r'a\.dcm is compressed as JPEG Lossless.*no decoder is installed: pip install "deepfakes-detector\[gpl-decoders\]"'
+        SeriesError,
+        match=(
+            r"a\.dcm is compressed as JPEG Lossless.*no decoder is installed: pip install "
+            r'"deepfakes-detector\[gpl-decoders\]"'
+        ),
     ):
         read_slice(path)
 
@@ -83,10 +101,20 @@ def test_values_are_read_bit_by_bit(tmp_path: Path, syntax: str, kind: str) -> N
 
 
 @needs_decoder
-@pytest.mark.parametrize(("kind", "intercept"), [("unsigned 12", -1024), ("signed CT", 0), ("signed CT", -24)])
+@pytest.mark.parametrize(
+    ("kind", "intercept"), [("unsigned 12", -1024), ("signed CT", 0), ("signed CT", -24)]
+)
 def test_ct_comes_in_hu(tmp_path: Path, kind: str, intercept: int) -> None:
     image = stored(kind)
-    scan = read_slice(make_jpeg(tmp_path / "a.dcm", JPEGLosslessSV1, [image], KINDS[kind][1], RescaleIntercept=str(intercept)))
+    scan = read_slice(
+        make_jpeg(
+            tmp_path / "a.dcm",
+            JPEGLosslessSV1,
+            [image],
+            KINDS[kind][1],
+            RescaleIntercept=str(intercept),
+        )
+    )
     hu = image.astype(np.float32) + intercept
     np.testing.assert_array_equal(scan.pixels[scan.valid], hu[scan.valid])
     np.testing.assert_array_equal(scan.valid, hu >= -1500)
@@ -111,7 +139,9 @@ def test_a_codestream_cut_short(tmp_path: Path) -> None:
     path = make_jpeg(tmp_path / "a.dcm", JPEGLosslessSV1, [make_pixels(SHAPE)], 16)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 7 // 10])
-    with pytest.raises(SeriesError, match=r"a\.dcm .*cut short or damaged, so copy or export it again"):
+    with pytest.raises(
+        SeriesError, match=r"a\.dcm .*cut short or damaged, so copy or export it again"
+    ):
         read_slice(path)
 
 

@@ -21,7 +21,9 @@ def _volume(shape: tuple[int, ...] = (48, 40, 5), low: int = -1000) -> NDArray[n
     return np.random.default_rng(3).integers(low, 1000, shape).astype(np.int16)
 
 
-def _write(path: Path, data: NDArray[np.generic], affine: NDArray[np.float64] | None = AFFINE) -> Path:
+def _write(
+    path: Path, data: NDArray[np.generic], affine: NDArray[np.float64] | None = AFFINE
+) -> Path:
     nibabel.Nifti1Image(data, affine).to_filename(path)
     return path
 
@@ -40,14 +42,22 @@ def test_a_slice_is_row_first(tmp_path: Path, ending: str):
 def test_facts_and_series(tmp_path: Path):
     path = _write(tmp_path / "a.nii.gz", _volume())
     facts = read_facts(path)
-    assert (facts.modality, facts.unit, facts.bits_stored, facts.compression, facts.lossy) == ("", "HU", 16, "NIfTI", False)
+    assert (facts.modality, facts.unit, facts.bits_stored, facts.compression, facts.lossy) == (
+        "",
+        "HU",
+        16,
+        "NIfTI",
+        False,
+    )
     assert facts.spacing_mm == pytest.approx((0.7, 0.8))
     assert facts.thickness_mm == pytest.approx(2.5)
     (series,), skipped = read_series(tmp_path)
     assert skipped == []
     assert series.orientation == pytest.approx((1, 0, 0, 0, 1, 0))
     assert [ref.frame for ref in series.slices] == [0, 1, 2, 3, 4]
-    assert [ref.position_mm for ref in series.slices] == pytest.approx([-30, -27.5, -25, -22.5, -20])
+    assert [ref.position_mm for ref in series.slices] == pytest.approx(
+        [-30, -27.5, -25, -22.5, -20]
+    )
 
 
 def test_a_volume_stored_downwards_is_ordered_by_position(tmp_path: Path):
@@ -62,7 +72,9 @@ def test_no_form_no_orientation(tmp_path: Path):
     _write(tmp_path / "a.nii", _volume(), None)
     (series,), _ = read_series(tmp_path)
     assert series.orientation == ()
-    assert [(ref.frame, ref.position_mm) for ref in series.slices] == [(frame, None) for frame in range(5)]
+    assert [(ref.frame, ref.position_mm) for ref in series.slices] == [
+        (frame, None) for frame in range(5)
+    ]
 
 
 def test_scaling_units_and_padding(tmp_path: Path):
@@ -82,7 +94,9 @@ def test_scaling_units_and_padding(tmp_path: Path):
 def test_a_single_plane_needs_no_frame(tmp_path: Path):
     for name, shape in (("a.nii", (48, 40)), ("b.nii", (48, 40, 1)), ("c.nii", (48, 40, 1, 1))):
         data = _volume(shape)
-        np.testing.assert_array_equal(read_slice(_write(tmp_path / name, data)).pixels, data.reshape(48, 40).T)
+        np.testing.assert_array_equal(
+            read_slice(_write(tmp_path / name, data)).pixels, data.reshape(48, 40).T
+        )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +107,10 @@ def test_a_single_plane_needs_no_frame(tmp_path: Path):
         (np.full((48, 40, 3), 7, np.int16), r"is constant \(every pixel is 7\)"),
         (np.full((48, 40, 3), np.nan, np.float32), "holds only NaN or infinite pixels"),
         (np.ones((48, 40, 3), np.complex64), "is not a NIfTI volume of real numbers"),
-        (np.zeros((48, 40, 3), [("R", "u1"), ("G", "u1"), ("B", "u1")]), "is not a NIfTI volume of real numbers"),
+        (
+            np.zeros((48, 40, 3), [("R", "u1"), ("G", "u1"), ("B", "u1")]),
+            "is not a NIfTI volume of real numbers",
+        ),
     ],
     ids=["tiny", "four axes", "constant", "nan", "complex", "colour"],
 )
@@ -118,7 +135,14 @@ def test_a_volume_without_slices(tmp_path: Path, slices: int):
     assert [each.path for each in skipped] == [path]
 
 
-@pytest.mark.parametrize(("frame", "sentence"), [(None, "holds 5 frames: say which"), (5, "frame 6 was asked for"), (-1, "frame 0 was asked for")])
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (None, "holds 5 frames: say which"),
+        (5, "frame 6 was asked for"),
+        (-1, "frame 0 was asked for"),
+    ],
+)
 def test_frames_are_checked(tmp_path: Path, frame: int | None, sentence: str):
     with pytest.raises(SeriesError, match=sentence):
         read_slice(_write(tmp_path / "a.nii", _volume()), frame)
@@ -129,7 +153,9 @@ def test_a_truncated_volume(tmp_path: Path, ending: str):
     path = _write(tmp_path / f"a.{ending}", _volume())
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(SeriesError, match=r"has voxels that cannot be read .* cut short or damaged"):
+    with pytest.raises(
+        SeriesError, match=r"has voxels that cannot be read .* cut short or damaged"
+    ):
         read_slice(path, 4)
 
 
@@ -156,11 +182,17 @@ def test_a_unit_that_does_not_exist_gives_no_millimetres(tmp_path: Path):
     content[123] = 7  # xyzt_units
     path.write_bytes(content)
     scan = read_slice(path, 2)
-    assert (scan.facts.spacing_mm, scan.facts.thickness_mm, scan.ref.position_mm) == (None, None, None)
+    assert (scan.facts.spacing_mm, scan.facts.thickness_mm, scan.ref.position_mm) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_an_infinite_voxel_size_is_met_without_a_warning(tmp_path: Path) -> None:
-    image = nibabel.Nifti1Image(np.random.default_rng(1).integers(0, 900, (40, 48, 3)).astype(np.int16), np.eye(4))
+    image = nibabel.Nifti1Image(
+        np.random.default_rng(1).integers(0, 900, (40, 48, 3)).astype(np.int16), np.eye(4)
+    )
     image.set_qform(np.eye(4), code=1)
     image.header["pixdim"][1] = np.inf
     nibabel.save(image, tmp_path / "a.nii")

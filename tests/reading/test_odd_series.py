@@ -165,7 +165,10 @@ def test_without_series_uid_the_series_number_tells_series_apart(tmp_path: Path)
         ),
         (
             ["DERIVED", "SECONDARY", "AXIAL"],
-            "the header says AXIAL but the plane is not: this is a reformat, resampled from other slices",
+            (
+                "the header says AXIAL but the plane is not: this is a reformat, resampled from "
+                "other slices"
+            ),
         ),
         (["ORIGINAL", "PRIMARY", "LOCALIZER"], ""),
     ],

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from dfd.reading import read_facts, read_slice
 from dfd.reading.guard import read_header
@@ -20,7 +26,9 @@ from tests.dicom_maker import make_pixels, make_slice
 
 def test_ct_is_hounsfield_in_float32_row_first(tmp_path: Path):
     pixels = make_pixels((40, 48))
-    scan = read_slice(make_slice(tmp_path / "a", pixels, RescaleSlope="2", ImagePositionPatient=[1, 2, -7.5]))
+    scan = read_slice(
+        make_slice(tmp_path / "a", pixels, RescaleSlope="2", ImagePositionPatient=[1, 2, -7.5])
+    )
     assert (scan.pixels.dtype, scan.pixels.shape) == (np.float32, (40, 48))
     np.testing.assert_array_equal(scan.pixels, pixels.astype(np.float64) * 2 - 1024)
     assert scan.valid.all()
@@ -28,34 +36,76 @@ def test_ct_is_hounsfield_in_float32_row_first(tmp_path: Path):
 
 
 def test_facts_say_what_the_header_says(tmp_path: Path):
-    path = make_slice(tmp_path / "a", make_pixels(), BodyPartExamined="chest ", LossyImageCompression="00", syntax=RLELossless)
+    path = make_slice(
+        tmp_path / "a",
+        make_pixels(),
+        BodyPartExamined="chest ",
+        LossyImageCompression="00",
+        syntax=RLELossless,
+    )
     facts = read_facts(path)
     assert facts == read_slice(path).facts
-    assert (facts.modality, facts.manufacturer, facts.model, facts.kernel) == ("CT", "ACME", "Scanner 1", "B30f")
-    assert (facts.body_part, facts.image_type, facts.unit, facts.spacing_mm) == ("CHEST", ("ORIGINAL", "PRIMARY", "AXIAL"), "HU", (0.7, 0.8))
-    assert (facts.thickness_mm, facts.bits_stored, facts.lossy, facts.compression) == (2.5, 16, False, "RLE Lossless")
+    assert (facts.modality, facts.manufacturer, facts.model, facts.kernel) == (
+        "CT",
+        "ACME",
+        "Scanner 1",
+        "B30f",
+    )
+    assert (facts.body_part, facts.image_type, facts.unit, facts.spacing_mm) == (
+        "CHEST",
+        ("ORIGINAL", "PRIMARY", "AXIAL"),
+        "HU",
+        (0.7, 0.8),
+    )
+    assert (facts.thickness_mm, facts.bits_stored, facts.lossy, facts.compression) == (
+        2.5,
+        16,
+        False,
+        "RLE Lossless",
+    )
 
 
 def test_nothing_missing_is_invented(tmp_path: Path):
     names = (
-        "Manufacturer ManufacturerModelName ImageType BodyPartExamined SliceThickness ConvolutionKernel PixelSpacing ImagePositionPatient "
+        "Manufacturer ManufacturerModelName ImageType BodyPartExamined SliceThickness "
+        "ConvolutionKernel PixelSpacing ImagePositionPatient "
         "RescaleSlope RescaleIntercept PatientID SeriesInstanceUID"
     )
     gone = dict.fromkeys(names.split())
     scan = read_slice(make_slice(tmp_path / "a", make_pixels(), **gone))
     facts = scan.facts
-    assert (facts.manufacturer, facts.model, facts.kernel, facts.image_type, facts.body_part) == ("", "", "", (), "")
-    assert (facts.spacing_mm, facts.thickness_mm, facts.unit, scan.ref.position_mm) == (None, None, "stored", None)
+    assert (facts.manufacturer, facts.model, facts.kernel, facts.image_type, facts.body_part) == (
+        "",
+        "",
+        "",
+        (),
+        "",
+    )
+    assert (facts.spacing_mm, facts.thickness_mm, facts.unit, scan.ref.position_mm) == (
+        None,
+        None,
+        "stored",
+        None,
+    )
 
 
-@pytest.mark.parametrize("spacing", [None, [0, 0], [0.7, 0], [-1, 1], [0.7], "", ["NaN", "1"]], ids=str)
+@pytest.mark.parametrize(
+    "spacing", [None, [0, 0], [0.7, 0], [-1, 1], [0.7], "", ["NaN", "1"]], ids=str
+)
 def test_unusable_spacing_is_none(tmp_path: Path, spacing: object):
-    assert read_slice(make_slice(tmp_path / "a", make_pixels(), PixelSpacing=spacing)).facts.spacing_mm is None
+    assert (
+        read_slice(make_slice(tmp_path / "a", make_pixels(), PixelSpacing=spacing)).facts.spacing_mm
+        is None
+    )
 
 
 def test_number_strings_of_old_scanners_are_read(tmp_path: Path):
     path = make_slice(
-        tmp_path / "a", make_pixels(), SliceThickness="008.000000E+00", RescaleIntercept="-01.024000E+03", RescaleSlope="001.000000E+00"
+        tmp_path / "a",
+        make_pixels(),
+        SliceThickness="008.000000E+00",
+        RescaleIntercept="-01.024000E+03",
+        RescaleSlope="001.000000E+00",
     )
     scan = read_slice(path)
     assert scan.facts.thickness_mm == 8.0
@@ -63,9 +113,20 @@ def test_number_strings_of_old_scanners_are_read(tmp_path: Path):
 
 
 def test_patients_are_told_apart_without_identity(tmp_path: Path):
-    first, again, other = (read_facts(make_slice(tmp_path / name, make_pixels(), PatientID=who)) for name, who in zip("abc", "xxy", strict=True))
-    assert first.patient_hash == again.patient_hash == hashlib.sha256(b"x").hexdigest()[:12] != other.patient_hash
-    nameless = [read_facts(make_slice(tmp_path / name, make_pixels(), PatientID="")).patient_hash for name in ("p1/a", "p1/b", "p2/a")]
+    first, again, other = (
+        read_facts(make_slice(tmp_path / name, make_pixels(), PatientID=who))
+        for name, who in zip("abc", "xxy", strict=True)
+    )
+    assert (
+        first.patient_hash
+        == again.patient_hash
+        == hashlib.sha256(b"x").hexdigest()[:12]
+        != other.patient_hash
+    )
+    nameless = [
+        read_facts(make_slice(tmp_path / name, make_pixels(), PatientID="")).patient_hash
+        for name in ("p1/a", "p1/b", "p2/a")
+    ]
     assert nameless[0] == nameless[1] != nameless[2]
     assert len(nameless[0]) == 12
 
@@ -82,12 +143,19 @@ def test_patients_are_told_apart_without_identity(tmp_path: Path):
     ],
     ids=str,
 )
-def test_unit_is_hounsfield_only_for_rescaled_ct(tmp_path: Path, tags: dict[str, object], unit: str):
+def test_unit_is_hounsfield_only_for_rescaled_ct(
+    tmp_path: Path, tags: dict[str, object], unit: str
+):
     assert read_facts(make_slice(tmp_path / "a", make_pixels(), **tags)).unit == unit
 
 
-@pytest.mark.parametrize(("dtype", "padding"), [(np.int16, 63536), (np.int16, -2000), (np.uint16, 63536), (np.uint16, -2000)])
-def test_padding_is_not_valid_even_where_written_with_the_wrong_sign(tmp_path: Path, dtype: type, padding: int):
+@pytest.mark.parametrize(
+    ("dtype", "padding"),
+    [(np.int16, 63536), (np.int16, -2000), (np.uint16, 63536), (np.uint16, -2000)],
+)
+def test_padding_is_not_valid_even_where_written_with_the_wrong_sign(
+    tmp_path: Path, dtype: type, padding: int
+):
     pixels = make_pixels().astype(dtype)
     pixels[:5] = np.uint16(63536).astype(dtype) if dtype is np.int16 else 63536
     path = make_slice(tmp_path / "a", pixels, Modality="MR")
@@ -103,7 +171,15 @@ def test_padding_is_not_valid_even_where_written_with_the_wrong_sign(tmp_path: P
 def test_padding_may_be_a_range(tmp_path: Path, ends: tuple[int, int]):
     pixels = make_pixels()
     pixels[0, :4] = 9, 10, 30, 31
-    scan = read_slice(make_slice(tmp_path / "a", pixels, Modality="MR", PixelPaddingValue=ends[0], PixelPaddingRangeLimit=ends[1]))
+    scan = read_slice(
+        make_slice(
+            tmp_path / "a",
+            pixels,
+            Modality="MR",
+            PixelPaddingValue=ends[0],
+            PixelPaddingRangeLimit=ends[1],
+        )
+    )
     assert scan.valid[0, :4].tolist() == [True, False, False, True]
     assert scan.valid[1:].all()
 
@@ -117,12 +193,26 @@ def test_padding_whose_tag_was_lost_is_no_measurement_in_ct(tmp_path: Path):
     assert scan.valid[:, 3:].all()
 
 
-@pytest.mark.parametrize(("dtype", "bits", "total"), [(np.uint16, 12, 4095), (np.uint16, 16, 65535), (np.int16, 12, -1)])
-def test_monochrome1_is_turned_around_before_the_rescale(tmp_path: Path, dtype: type, bits: int, total: int):
+@pytest.mark.parametrize(
+    ("dtype", "bits", "total"), [(np.uint16, 12, 4095), (np.uint16, 16, 65535), (np.int16, 12, -1)]
+)
+def test_monochrome1_is_turned_around_before_the_rescale(
+    tmp_path: Path, dtype: type, bits: int, total: int
+):
     pixels = make_pixels().astype(dtype)
-    tags = {"Modality": "MR", "BitsStored": bits, "HighBit": bits - 1, "RescaleSlope": "2", "RescaleIntercept": "5"}
-    plain = read_slice(make_slice(tmp_path / "a", (total - pixels.astype(int)).astype(dtype), **tags))
-    turned = read_slice(make_slice(tmp_path / "b", pixels, PhotometricInterpretation="MONOCHROME1", **tags))
+    tags = {
+        "Modality": "MR",
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "RescaleSlope": "2",
+        "RescaleIntercept": "5",
+    }
+    plain = read_slice(
+        make_slice(tmp_path / "a", (total - pixels.astype(int)).astype(dtype), **tags)
+    )
+    turned = read_slice(
+        make_slice(tmp_path / "b", pixels, PhotometricInterpretation="MONOCHROME1", **tags)
+    )
     np.testing.assert_array_equal(turned.pixels, plain.pixels)
     for scan in (plain, turned):
         stated = scan.pixels * scan.rescale.slope + scan.rescale.intercept
@@ -131,14 +221,24 @@ def test_monochrome1_is_turned_around_before_the_rescale(tmp_path: Path, dtype: 
 
 def test_monochrome1_leaves_hounsfield_as_stored(tmp_path: Path):
     plain = read_slice(make_slice(tmp_path / "a", make_pixels()))
-    shown = read_slice(make_slice(tmp_path / "b", make_pixels(), PhotometricInterpretation="MONOCHROME1"))
+    shown = read_slice(
+        make_slice(tmp_path / "b", make_pixels(), PhotometricInterpretation="MONOCHROME1")
+    )
     np.testing.assert_array_equal(shown.pixels, plain.pixels)
 
 
 def test_padding_is_told_before_monochrome1_is_turned(tmp_path: Path):
     pixels = make_pixels()
     pixels[0] = 0
-    scan = read_slice(make_slice(tmp_path / "a", pixels, Modality="MR", PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0))
+    scan = read_slice(
+        make_slice(
+            tmp_path / "a",
+            pixels,
+            Modality="MR",
+            PhotometricInterpretation="MONOCHROME1",
+            PixelPaddingValue=0,
+        )
+    )
     assert not scan.valid[0].any()
     assert scan.valid[1:].all()
 
@@ -151,10 +251,21 @@ def test_a_modality_lookup_table_is_applied(tmp_path: Path):
     lut["LUTDescriptor"].VR, lut["LUTData"].VR = "US", "OW"
     path = make_slice(tmp_path / "a", make_pixels(), Modality="MR", ModalityLUTSequence=[lut])
     scan = read_slice(path)
-    np.testing.assert_array_equal(scan.pixels * scan.rescale.slope + scan.rescale.intercept, make_pixels() * 3.0)
+    np.testing.assert_array_equal(
+        scan.pixels * scan.rescale.slope + scan.rescale.intercept, make_pixels() * 3.0
+    )
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        ImplicitVRLittleEndian,
+        DeflatedExplicitVRLittleEndian,
+        RLELossless,
+        JPEG2000Lossless,
+        JPEGLSLossless,
+    ],
+)
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16])
 def test_every_core_syntax_gives_the_same_pixels(tmp_path: Path, syntax: str, dtype: type):
     pixels = make_pixels().astype(dtype)
@@ -191,9 +302,25 @@ def _enhanced(path: Path) -> Path:
     frames = []
     for number in range(3):
         frame = item("PlanePositionSequence", ImagePositionPatient=[0, 0, 5.0 - 2 * number])
-        frame.update(item("PixelValueTransformationSequence", RescaleSlope=str(number + 1), RescaleIntercept="-1000", RescaleType="HU"))
+        frame.update(
+            item(
+                "PixelValueTransformationSequence",
+                RescaleSlope=str(number + 1),
+                RescaleIntercept="-1000",
+                RescaleType="HU",
+            )
+        )
         frames.append(frame)
-    gone = dict.fromkeys(("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept"))
+    gone = dict.fromkeys(
+        (
+            "PixelSpacing",
+            "SliceThickness",
+            "ImageOrientationPatient",
+            "ImagePositionPatient",
+            "RescaleSlope",
+            "RescaleIntercept",
+        )
+    )
     return make_slice(
         path,
         make_pixels((3, 40, 48)),
@@ -208,7 +335,12 @@ def test_an_enhanced_frame_has_its_own_rescale_and_position(tmp_path: Path):
     path = _enhanced(tmp_path / "a")
     scan = read_slice(path, 2)
     np.testing.assert_array_equal(scan.pixels, make_pixels((3, 40, 48))[2] * 3.0 - 1000)
-    assert (scan.facts.spacing_mm, scan.facts.thickness_mm, scan.facts.unit, scan.ref.position_mm) == ((0.5, 0.6), 1.25, "HU", 1.0)
+    assert (
+        scan.facts.spacing_mm,
+        scan.facts.thickness_mm,
+        scan.facts.unit,
+        scan.ref.position_mm,
+    ) == ((0.5, 0.6), 1.25, "HU", 1.0)
 
 
 def test_single_pixels_that_are_not_finite_are_not_valid(tmp_path: Path):
@@ -241,7 +373,9 @@ def test_every_real_file_decodes(data_root: Path, kind: str):
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("patient", "padding_hu"), [("lidc0001", -2048), ("rider_0117", -3024)])
-def test_real_padding_outside_the_field_of_view_is_not_valid(data_root: Path, patient: str, padding_hu: float):
+def test_real_padding_outside_the_field_of_view_is_not_valid(
+    data_root: Path, patient: str, padding_hu: float
+):
     # The first declares 63536 but writes -1024: only the HU limit finds it.
     scan = read_slice(min((data_root / "ct" / patient).rglob("*.dcm")))
     assert 0.7 < scan.valid.mean() < 0.8

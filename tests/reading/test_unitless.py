@@ -1,4 +1,7 @@
-"""Intensities without a unit: the same slice in whatever scale and with whatever offset it was written."""
+"""Intensities without a unit.
+
+The same slice in whatever scale and with whatever offset it was written.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def stored(seed: int = 3) -> NDArray[np.uint16]:
 def off_lattice(seed: int = 4) -> NDArray[np.float64]:
     """The same as an interpolation leaves it: no step of which all values are multiples."""
     image = stored(seed).astype(np.float64)
-    moved = 0.618034 * image + 0.381966 * np.roll(image, 1, axis=1) * np.linspace(0.9, 1.1, SHAPE[0])[:, None]
+    moved = (
+        0.618034 * image
+        + 0.381966 * np.roll(image, 1, axis=1) * np.linspace(0.9, 1.1, SHAPE[0])[:, None]
+    )
     moved[:, :6] = 0.0
     return moved
 
@@ -53,8 +59,13 @@ def test_a_slice_of_whole_numbers_from_zero_stays_as_it_is() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(factor=FACTORS, shift=SHIFTS, single=st.booleans())
-def test_scale_and_offset_of_whole_numbers_change_no_bit(factor: float, shift: float, single: bool) -> None:
-    """In double precision always; in single precision where the offset leaves the steps in the file."""
+def test_scale_and_offset_of_whole_numbers_change_no_bit(
+    factor: float, shift: float, single: bool
+) -> None:
+    """In double precision always.
+
+    In single precision where the offset leaves the steps in the file.
+    """
     values = stored().astype(np.float64)
     scaled = values * factor + shift
     if single:
@@ -64,12 +75,16 @@ def test_scale_and_offset_of_whole_numbers_change_no_bit(factor: float, shift: f
     pixels, rescale = in_steps(scaled, np.ones(SHAPE, dtype=bool))
     np.testing.assert_array_equal(pixels, values)
     assert rescale.slope == pytest.approx(factor, rel=1e-3)
-    np.testing.assert_allclose(pixels * rescale.slope + rescale.intercept, scaled, atol=0.05 * factor)
+    np.testing.assert_allclose(
+        pixels * rescale.slope + rescale.intercept, scaled, atol=0.05 * factor
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(factor=FACTORS, shift=st.floats(-1e4, 1e4))
-def test_scale_and_offset_of_other_numbers_change_nothing_but_rounding(factor: float, shift: float) -> None:
+def test_scale_and_offset_of_other_numbers_change_nothing_but_rounding(
+    factor: float, shift: float
+) -> None:
     whole = np.ones(SHAPE, dtype=bool)
     plain, _ = in_steps(off_lattice(), whole)
     # Doubles keep 1e-16 of the offset.
@@ -94,7 +109,10 @@ def test_a_few_negative_values_of_interpolation_are_not_the_zero_level() -> None
 
 
 def test_a_smooth_histogram_has_no_spike_to_begin_from() -> None:
-    """Single levels of a noisy background hold much of a slice by themselves, and zero is still below them."""
+    """Single levels of a noisy background hold much of a slice by themselves.
+
+    And zero is still below them.
+    """
     values = np.rint(np.random.default_rng(1).rayleigh(5.5, 20_000))
     values[:5] = 0.0
     assert np.bincount(values.astype(int)).max() > 0.05 * values.size
@@ -123,7 +141,9 @@ def test_a_value_hardly_above_zero_does_not_decide_the_step(tiny: float) -> None
     values[0, 0], values[0, 1] = 0.0, tiny
     pixels, rescale = in_steps(values, np.ones(SHAPE, dtype=bool))
     assert np.isfinite(pixels).all()
-    np.testing.assert_allclose(pixels * rescale.slope + rescale.intercept, values, rtol=1e-5, atol=1e-2)
+    np.testing.assert_allclose(
+        pixels * rescale.slope + rescale.intercept, values, rtol=1e-5, atol=1e-2
+    )
 
 
 def private_scale(path: Path) -> Path:
@@ -157,14 +177,21 @@ def test_no_scale_of_the_header_changes_a_pixel(tmp_path: Path, tags: dict[str, 
     plain = read_slice(make_slice(tmp_path / "a", stored(), Modality="MR"))
     scaled = read_slice(private_scale(make_slice(tmp_path / "b", stored(), Modality="MR", **tags)))
     np.testing.assert_array_equal(scaled.pixels, plain.pixels)
-    slope, intercept = float(str(tags.get("RescaleSlope", 1))), float(str(tags.get("RescaleIntercept", 0)))
+    slope, intercept = (
+        float(str(tags.get("RescaleSlope", 1))),
+        float(str(tags.get("RescaleIntercept", 0))),
+    )
     np.testing.assert_allclose(stated(scaled), stored() * slope + intercept, rtol=1e-12)
 
 
 def test_a_negative_slope_turns_dark_and_bright_around(tmp_path: Path) -> None:
     plain = read_slice(make_slice(tmp_path / "a", stored(), Modality="MR"))
     turned = (1000 - stored().astype(int)).astype(np.uint16)
-    scan = read_slice(make_slice(tmp_path / "b", turned, Modality="MR", RescaleSlope="-0.5", RescaleIntercept="500"))
+    scan = read_slice(
+        make_slice(
+            tmp_path / "b", turned, Modality="MR", RescaleSlope="-0.5", RescaleIntercept="500"
+        )
+    )
     np.testing.assert_array_equal(scan.pixels, plain.pixels)
     np.testing.assert_allclose(stated(scan), stored() * 0.5)
 
@@ -190,7 +217,11 @@ def test_a_nifti_of_any_scale_gives_the_pixels_of_the_dicom_file(tmp_path: Path,
 
 @pytest.mark.parametrize("factor", [1e-300, 1e300, 1e-150, 1e140])
 def test_absurd_scales_neither_warn_nor_hang(factor: float) -> None:
-    for values in (stored() * factor, off_lattice() * factor, np.where(stored() > 200, 1.7e308, stored() * 1.0)):
+    for values in (
+        stored() * factor,
+        off_lattice() * factor,
+        np.where(stored() > 200, 1.7e308, stored() * 1.0),
+    ):
         pixels, rescale = in_steps(values.astype(np.float64), np.ones(SHAPE, dtype=bool))
         assert np.isfinite(pixels).all()
         assert rescale.slope > 0

@@ -1,4 +1,8 @@
-"""Stands in for pydicom-seg 0.4.1, which MONAI Label imports when it starts and which pydicom 3 broke. Only ``output=dicom_seg`` is lost."""
+"""Stands in for pydicom-seg 0.4.1.
+
+Which MONAI Label imports when it starts and which pydicom 3 broke. Only ``output=dicom_seg`` is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -6,4 +10,7 @@ from typing import NoReturn
 
 
 def __getattr__(name: str) -> NoReturn:
-    raise AttributeError(f"pydicom_seg.{name} is not there: pydicom-seg does not work with pydicom 3, so ask for output=image instead of dicom_seg")
+    raise AttributeError(
+        f"pydicom_seg.{name} is not there: pydicom-seg does not work with pydicom 3, so ask "
+        "for output=image instead of dicom_seg"
+    )

@@ -30,12 +30,15 @@ class Answer:
     rows: Sequence[Mapping[str, Any]]
     """Of ``scores.csv``, in order."""
     maps: Mapping[int, NDArray[np.float32]]
-    """Number of a row (from 0) that asks about a slice as a whole -> ``[H, W]`` of -log10 p, 0 where nothing can be said."""
+    """Number of a row (from 0) that asks about a slice as a whole -> ``[H, W]`` of -log10 p, 0
+    where nothing can be said."""
     record: Mapping[str, Any]
     """``run.json``."""
 
 
-def ask(data: Path, points: Sequence[Mapping[str, object]], model: str, images: bool = False) -> Answer:
+def ask(
+    data: Path, points: Sequence[Mapping[str, object]], model: str, images: bool = False
+) -> Answer:
     """Score ``points`` (rows with ``COLUMNS``) in the scans below ``data``, as ``dfd score`` does.
 
     Raises:

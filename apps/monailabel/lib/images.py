@@ -37,7 +37,10 @@ class Image:
         """
         count = self.shape[2]
         if z is None and count > 1:
-            raise refusal(f"the image has {count} slices; name one as third number of the point, or as `slice`, counted from 0")
+            raise refusal(
+                f"the image has {count} slices; name one as third number of the point, or as "
+                "`slice`, counted from 0"
+            )
         if not 0 <= (z or 0) < count:
             raise refusal(f"slice {z} is not in the image, whose slices run from 0 to {count - 1}")
         if self.files:
@@ -52,7 +55,9 @@ class Image:
         """
         spacing = read_facts(self.slice_at(0)[0]).spacing_mm
         if spacing is None:
-            raise refusal("the image has no pixel spacing, so a box has no size in it; click a point instead")
+            raise refusal(
+                "the image has no pixel spacing, so a box has no size in it; click a point instead"
+            )
         return radius_px * math.sqrt(spacing[0] * spacing[1])
 
 
@@ -69,10 +74,18 @@ def image_at(path: Path) -> Image:
     if is_nifti(path):
         volume = nibabel.load(path)
         sides = (*(int(side) for side in volume.shape), 1, 1)
-        return Image(path, (sides[0], sides[1], sides[2]), np.asarray(volume.affine, dtype=np.float64))
+        return Image(
+            path, (sides[0], sides[1], sides[2]), np.asarray(volume.affine, dtype=np.float64)
+        )
     header = pydicom.dcmread(path, stop_before_pixels=True)
     shape = (int(header.Columns), int(header.Rows), int(header.get("NumberOfFrames") or 1))
-    return Image(path, shape, _affine(header, float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1.0)))
+    return Image(
+        path,
+        shape,
+        _affine(
+            header, float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1.0)
+        ),
+    )
 
 
 def _folder(path: Path) -> Image:
@@ -82,17 +95,33 @@ def _folder(path: Path) -> Image:
     first = pydicom.dcmread(series.slices[0].path, stop_before_pixels=True)
     positions = [ref.position_mm for ref in series.slices]
     known = len(positions) > 1 and None not in positions
-    step = (positions[-1] - positions[0]) / (len(positions) - 1) if known else float(first.get("SliceThickness") or 1.0)
-    return Image(path, (int(first.Columns), int(first.Rows), len(series.slices)), _affine(first, step), series.slices)
+    step = (
+        (positions[-1] - positions[0]) / (len(positions) - 1)
+        if known
+        else float(first.get("SliceThickness") or 1.0)
+    )
+    return Image(
+        path,
+        (int(first.Columns), int(first.Rows), len(series.slices)),
+        _affine(first, step),
+        series.slices,
+    )
 
 
 def _affine(header: pydicom.Dataset, step_mm: float) -> NDArray[np.float64]:
     """DICOM PS3.3 equation C.7.6.2.1-1, turned from LPS to RAS."""
-    if not all(header.get(name) for name in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing")):
+    if not all(
+        header.get(name)
+        for name in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing")
+    ):
         return np.eye(4)
     row, column = np.array(header.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
     down, right = (float(value) for value in header.PixelSpacing)
     affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1], affine[:3, 2] = row * right, column * down, np.cross(row, column) * step_mm
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = (
+        row * right,
+        column * down,
+        np.cross(row, column) * step_mm,
+    )
     affine[:3, 3] = np.array(header.ImagePositionPatient, dtype=np.float64)
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

@@ -22,16 +22,34 @@ from lib.refusals import refusal, without_row
 LABEL = "unusual"
 """The one label, 1 where p <= 0.05, of maps that a client asks for in whole numbers."""
 UNUSUAL = -math.log10(0.05)
-NOTICE = "For research on image collections; not a medical device. A low score does not show that the image is genuine."
+NOTICE = (
+    "For research on image collections; not a medical device. A low score does not show that the "
+    "image is genuine."
+)
 EXTENSIONS = (".nii.gz", ".nii", ".nrrd")
-TOLD = ("score", "p_value", "verdict", "form", "reason", "radius_mm", "tissue", "extrapolated", "source_x", "source_y", "source_file")
+TOLD = (
+    "score",
+    "p_value",
+    "verdict",
+    "form",
+    "reason",
+    "radius_mm",
+    "tissue",
+    "extrapolated",
+    "source_x",
+    "source_y",
+    "source_file",
+)
 
 
 class TamperTask(InferTask):
-    """One model. A request asks about clicked points (``foreground``), a box (``roi``), or, with neither, a slice as a whole.
+    """One model. A request asks about clicked points (``foreground``), a box (``roi``), or.
 
-    The JSON holds the answer for the last point on top and all of them under ``findings``. The image is the map of -log10 p of the slice, in a volume
-    of zeros as large as the image; clients that ask for whole numbers (``result_dtype``) get 1 where p <= 0.05.
+    With neither, a slice as a whole.
+
+    The JSON holds the answer for the last point on top and all of them under ``findings``. The
+    image is the map of -log10 p of the slice, in a volume of zeros as large as the image; clients
+    that ask for whole numbers (``result_dtype``) get 1 where p <= 0.05.
     """
 
     def __init__(self, modality: Modality, studies: str, bundles: str | None = None) -> None:
@@ -39,14 +57,26 @@ class TamperTask(InferTask):
 
         Args:
             modality: What its model was made for.
-            studies: The folder of the datastore, whose scans may be compared with each other; an address where it is a server.
+            studies: The folder of the datastore, whose scans may be compared with each other; an
+                address where it is a server.
             bundles: Folder with a bundle of that name; None: the shipped one.
         """
-        folder = bundle_dir(modality.bundle) if bundles is None else Path(bundles).expanduser().resolve() / modality.bundle
+        folder = (
+            bundle_dir(modality.bundle)
+            if bundles is None
+            else Path(bundles).expanduser().resolve() / modality.bundle
+        )
         told = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
-        which = f"bundle {told['version']}" if bundles is None else f"bundle {told['version']} of {folder}"
-        # Viewers offer points and boxes for this type, and send those of one slice where the dimension is 2.
-        super().__init__(InferType.DEEPGROW, {LABEL: 1}, 2, f"{told['task']} ({which}). {NOTICE}", {"map": True})
+        which = (
+            f"bundle {told['version']}"
+            if bundles is None
+            else f"bundle {told['version']} of {folder}"
+        )
+        # Viewers offer points and boxes for this type, and send those of one slice where the
+        # dimension is 2.
+        super().__init__(
+            InferType.DEEPGROW, {LABEL: 1}, 2, f"{told['task']} ({which}). {NOTICE}", {"map": True}
+        )
         self.model = modality.bundle if bundles is None else str(folder)
         self.studies = Path(studies).resolve() if Path(studies).is_dir() else None
 
@@ -72,7 +102,9 @@ class TamperTask(InferTask):
         told = told_of(answer, places)
         if extension is None or not wants_map:
             return None, told
-        return self._written(request, image, answer.maps.get(len(rows) - 1), places[-1].z or 0), told
+        return self._written(
+            request, image, answer.maps.get(len(rows) - 1), places[-1].z or 0
+        ), told
 
     def rows(self, image: Image, places: Sequence[Place]) -> tuple[Path, list[dict[str, object]]]:
         """The data folder, and rows of a points file."""
@@ -88,17 +120,34 @@ class TamperTask(InferTask):
             # With a slash a name is a path, and not looked up in other folders.
             name = name if "/" in name else f"./{name}"
             x, y = ("", "") if whole else (repr(place.x), repr(place.y))
-            named.append({"filename": name, "X": x, "Y": y, "frame": "" if frame is None else frame, "radius": radius})
+            named.append(
+                {
+                    "filename": name,
+                    "X": x,
+                    "Y": y,
+                    "frame": "" if frame is None else frame,
+                    "radius": radius,
+                }
+            )
         return data, named
 
-    def _written(self, request: Mapping[str, Any], image: Image, values: np.ndarray | None, z: int) -> str:
+    def _written(
+        self, request: Mapping[str, Any], image: Image, values: np.ndarray | None, z: int
+    ) -> str:
         """The file that holds the map as a volume of the size of ``image``."""
         dtype = np.dtype(request.get("result_dtype") or "float32")
         volume = np.zeros(image.shape, dtype=np.float32)
         if values is not None:
             volume[:, :, z] = (values >= UNUSUAL).T if dtype.kind in "iu" else values.T
-        written = {"pred": volume, "pred_meta_dict": {"affine": image.affine}, "image_path": "map.nii.gz", "result_dtype": dtype.name}
-        kept = {key: request[key] for key in ("result_extension", "result_compress") if request.get(key)}
+        written = {
+            "pred": volume,
+            "pred_meta_dict": {"affine": image.affine},
+            "image_path": "map.nii.gz",
+            "result_dtype": dtype.name,
+        }
+        kept = {
+            key: request[key] for key in ("result_extension", "result_compress") if request.get(key)
+        }
         file, _ = Writer(label="pred")({**written, **kept})
         return str(file)
 
@@ -114,10 +163,28 @@ def told_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
         if row["error"]:
             raise refusal(without_row(str(row["error"])))
         whole = math.isnan(place.x)
-        where = {"x": None if whole else place.x, "y": None if whole else place.y, "z": place.z or 0}
-        evidence = {name.removeprefix("p_"): _plain(value) for name, value in row.items() if name.startswith("p_") and name != "p_value"}
-        findings.append({**where, **{name: _plain(row[name]) for name in TOLD}, "evidence": evidence})
-    model = {name: answer.record[name] for name in ("bundle", "weights_sha256", "calibration_patients", "smallest_p_value_supported")}
+        where = {
+            "x": None if whole else place.x,
+            "y": None if whole else place.y,
+            "z": place.z or 0,
+        }
+        evidence = {
+            name.removeprefix("p_"): _plain(value)
+            for name, value in row.items()
+            if name.startswith("p_") and name != "p_value"
+        }
+        findings.append(
+            {**where, **{name: _plain(row[name]) for name in TOLD}, "evidence": evidence}
+        )
+    model = {
+        name: answer.record[name]
+        for name in (
+            "bundle",
+            "weights_sha256",
+            "calibration_patients",
+            "smallest_p_value_supported",
+        )
+    }
     return {**findings[-1], "findings": findings, "model": model, "notice": NOTICE}
 
 
@@ -136,5 +203,7 @@ def _extension(request: Mapping[str, Any]) -> str | None:
     try:
         np.dtype(request.get("result_dtype") or "float32")
     except TypeError:
-        raise refusal(f"there is no `result_dtype` {request['result_dtype']!r}; ask for float32 or uint8") from None
+        raise refusal(
+            f"there is no `result_dtype` {request['result_dtype']!r}; ask for float32 or uint8"
+        ) from None
     return extension

@@ -26,21 +26,27 @@ class Place:
 
 
 def places_of(request: Mapping[str, Any]) -> list[Place]:
-    """The points of ``foreground`` ([[x, y], …] or [[x, y, z], …]), else the box of ``roi``; none where the slice as a whole is asked about.
+    """The points of ``foreground`` ([[x, y], …] or [[x, y, z], …]), else the box of ``roi``.
+
+    None where the slice as a whole is asked about.
 
     Raises:
         HTTPException: the keys hold something else; the message says what they may hold.
     """
     points = request.get("foreground") or []
     if not isinstance(points, list) or len(points) > MOST_POINTS:
-        raise refusal(f"`foreground` must be a list of up to {MOST_POINTS} points, such as [[211, 180, 0]]")
+        raise refusal(
+            f"`foreground` must be a list of up to {MOST_POINTS} points, such as [[211, 180, 0]]"
+        )
     if points:
         return [_point(point, slice_of(request)) for point in points]
     return [_box(request["roi"], slice_of(request))] if request.get("roi") else []
 
 
 def slice_of(request: Mapping[str, Any]) -> int | None:
-    """The zero-based slice that the key ``slice`` names; None where it names none (-1 is how clients say so).
+    """The zero-based slice that the key ``slice`` names.
+
+    None where it names none (-1 is how clients say so).
 
     Raises:
         HTTPException: it is no whole number.
@@ -52,7 +58,10 @@ def slice_of(request: Mapping[str, Any]) -> int | None:
 
 
 def _point(point: object, index: int | None) -> Place:
-    shape = f"a point of `foreground` must be [x, y] or [x, y, z], pixels from 0, and not {str(point)[:60]}"
+    shape = (
+        "a point of `foreground` must be [x, y] or [x, y, z], pixels from 0, and not "
+        f"{str(point)[:60]}"
+    )
     if not isinstance(point, list) or len(point) not in (2, 3):
         raise refusal(shape)
     x, y = (_number(value, shape) for value in point[:2])
@@ -60,11 +69,16 @@ def _point(point: object, index: int | None) -> Place:
 
 
 def _box(box: object, index: int | None) -> Place:
-    shape = f"`roi` must be [x0, x1, y0, y1] or [x0, x1, y0, y1, z0, z1], pixels from 0, and not {str(box)[:60]}"
+    shape = (
+        "`roi` must be [x0, x1, y0, y1] or [x0, x1, y0, y1, z0, z1], pixels from 0, and not "
+        f"{str(box)[:60]}"
+    )
     if not isinstance(box, list) or len(box) not in (4, 6):
         raise refusal(shape)
     # Clients turn axes without putting the ends of a box in order.
-    (left, right), (top, bottom), *depth = (sorted(_number(value, shape) for value in box[at : at + 2]) for at in range(0, len(box), 2))
+    (left, right), (top, bottom), *depth = (
+        sorted(_number(value, shape) for value in box[at : at + 2]) for at in range(0, len(box), 2)
+    )
     area = (right - left) * (bottom - top)
     if area <= 0.0:
         raise refusal(f"the box {box} has no area; draw it over the region that is meant")
@@ -80,7 +94,9 @@ def _number(value: object, sentence: str) -> float:
 
 
 def _index(value: object, name: str) -> int:
-    sentence = f"{name} must be the whole number of a slice, counted from 0, and not {str(value)[:60]}"
+    sentence = (
+        f"{name} must be the whole number of a slice, counted from 0, and not {str(value)[:60]}"
+    )
     number = _number(value, sentence)
     if not number.is_integer():
         raise refusal(sentence)

@@ -1,4 +1,7 @@
-"""Every image of the datastore -> its tamper score, kept with the image; and what is served first because of it."""
+"""Every image of the datastore -> its tamper score, kept with the image.
+
+And what is served first because of it.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,17 @@ class TamperScoring(ScoringMethod):
     """Screens every slice of every image that has no score yet, with the model of its modality."""
 
     def __init__(self, tasks: Mapping[str, TamperTask]) -> None:
-        super().__init__("Tamper score of every image: that of its strangest slice (-log10 p, higher = less like genuine scans)")
+        super().__init__(
+            "Tamper score of every image: that of its strangest slice (-log10 p, higher = "
+            "less like genuine scans)"
+        )
         self.tasks = tasks
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """Scores what is new, or everything with ``"again": true``; gives how many images were scored, kept and left out."""
+        """Scores what is new, or everything with ``"again": true``.
+
+        Gives how many images were scored, kept and left out.
+        """
         counts = {"scored": 0, "kept": 0, "left out": 0}
         groups: dict[tuple[str, Path], list[tuple[str, Image]]] = defaultdict(list)
         for name in datastore.list_images():
@@ -53,19 +62,40 @@ class TamperScoring(ScoringMethod):
         return counts
 
     def model_for(self, image: Image) -> str:
-        """The model made for the modality of ``image``, or for its unit where the file names no modality."""
+        """The model made for the modality of ``image``.
+
+        Or for its unit where the file names no modality.
+        """
         facts = read_facts(image.slice_at(0)[0])
-        fits = [each for each in MODALITIES.values() if facts.modality == each.dicom_modality or (not facts.modality and facts.unit == each.unit)]
+        fits = [
+            each
+            for each in MODALITIES.values()
+            if facts.modality == each.dicom_modality
+            or (not facts.modality and facts.unit == each.unit)
+        ]
         if not fits:
-            raise DfdError(f"no model is made for {facts.modality or facts.unit} images; leave them out.")
+            raise DfdError(
+                f"no model is made for {facts.modality or facts.unit} images; leave them out."
+            )
         return fits[0].bundle
 
-    def _score(self, model: str, images: list[tuple[str, Image]], datastore: Datastore, counts: dict[str, int]) -> None:
-        """One call for the images of a folder: their headers are read once, and a stopped run keeps the folders before."""
+    def _score(
+        self,
+        model: str,
+        images: list[tuple[str, Image]],
+        datastore: Datastore,
+        counts: dict[str, int],
+    ) -> None:
+        """One call for the images of a folder.
+
+        Their headers are read once, and a stopped run keeps the folders before.
+        """
         rows: list[dict[str, object]] = []
         owners: list[tuple[str, int]] = []
         for name, image in images:
-            data, more = self.tasks[model].rows(image, [Place(math.nan, math.nan, z) for z in range(image.shape[2])])
+            data, more = self.tasks[model].rows(
+                image, [Place(math.nan, math.nan, z) for z in range(image.shape[2])]
+            )
             rows += more
             owners += [(name, z) for z in range(image.shape[2])]
         answer = ask(data, rows, model)
@@ -75,13 +105,17 @@ class TamperScoring(ScoringMethod):
         for name, found in by_image.items():
             self._keep(datastore, name, told_of_image(found, answer.record), counts)
 
-    def _keep(self, datastore: Datastore, name: str, told: dict[str, Any], counts: dict[str, int]) -> None:
+    def _keep(
+        self, datastore: Datastore, name: str, told: dict[str, Any], counts: dict[str, int]
+    ) -> None:
         datastore.update_image_info(name, {KEY: told})
         counts["scored" if told.get("score") is not None else "left out"] += 1
         logger.info("tamper score of %s: %s", name, told.get("score"))
 
 
-def told_of_image(found: list[tuple[int, Mapping[str, Any]]], record: Mapping[str, Any]) -> dict[str, Any]:
+def told_of_image(
+    found: list[tuple[int, Mapping[str, Any]]], record: Mapping[str, Any]
+) -> dict[str, Any]:
     """What is kept with an image, from the rows of its slices: that of the strangest one."""
     scored = [(z, row) for z, row in found if not math.isnan(row["score"])]
     if not scored:
@@ -100,7 +134,10 @@ def told_of_image(found: list[tuple[int, Mapping[str, Any]]], record: Mapping[st
 
 
 class MostSuspicious(Strategy):
-    """Serves the unlabelled image with the highest tamper score; what was served comes again when everything was."""
+    """Serves the unlabelled image with the highest tamper score.
+
+    What was served comes again when everything was.
+    """
 
     def __init__(self, name: str) -> None:
         """``name``: under which MONAI Label keeps when an image was served."""
@@ -110,7 +147,11 @@ class MostSuspicious(Strategy):
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """``id`` of an image; None where all are labelled."""
         waiting = datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels"))
-        name = min(waiting, key=lambda each: self._order(each, datastore.get_image_info(each)), default=None)
+        name = min(
+            waiting,
+            key=lambda each: self._order(each, datastore.get_image_info(each)),
+            default=None,
+        )
         return None if name is None else {"id": name}
 
     def _order(self, name: str, info: Mapping[str, Any]) -> tuple[float, float, str]:

@@ -1,4 +1,7 @@
-"""Results as DICOM: a structured report, and where slices were screened a parametric map and a segmentation, filed beside the images they speak of.
+"""Results as DICOM.
+
+A structured report, and where slices were screened a parametric map and a segmentation, filed
+beside the images they speak of.
 
 highdicom is an extra; this package is imported only where DICOM results are asked for.
 """
@@ -26,7 +29,8 @@ from dfd.records import Region
 FOLDER = "dicom"
 NO_IMAGE_CLASS = (
     "there is no DICOM report for the series of %s: its headers do not allow one, nor a map or a "
-    "segmentation, since SOPClassUID names no image class of the standard (some anonymisers replace "
+    "segmentation, since SOPClassUID names no image class of the standard (some anonymisers "
+    "replace "
     "it): write the class of the scanner there again"
 )
 logger = logging.getLogger(__name__)
@@ -41,11 +45,16 @@ def require() -> None:
         UsageError: highdicom is missing.
     """
     if find_spec("highdicom") is None:
-        raise UsageError("DICOM results need highdicom, which is not installed: pip install deepfakes-detector[dicom]")
+        raise UsageError(
+            "DICOM results need highdicom, which is not installed: pip install "
+            "deepfakes-detector[dicom]"
+        )
 
 
 def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool = True) -> Path:
-    """Write ``dicom/series-01-scores.dcm`` (SR), ``-map.dcm`` and ``-regions.dcm`` for each series asked about; what cannot be written is said.
+    """Write ``dicom/series-01-scores.dcm`` (SR).
+
+    ``-map.dcm`` and ``-regions.dcm`` for each series asked about; what cannot be written is said.
 
     Args:
         folder: Existing folder, which holds ``maps`` where slices were screened.
@@ -62,10 +71,14 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
     target = folder / FOLDER
     try:
         target.mkdir(exist_ok=True)
-        for former in target.glob("series-*-*.dcm"):  # of an earlier run into the same folder: its results are replaced as a whole
+        for former in target.glob(
+            "series-*-*.dcm"
+        ):  # of an earlier run into the same folder: its results are replaced as a whole
             former.unlink()
     except OSError as error:
-        raise OutputError(f"{target} cannot be made: {error.strerror}; choose another output folder") from error
+        raise OutputError(
+            f"{target} cannot be made: {error.strerror}; choose another output folder"
+        ) from error
     with quiet(), _silent():
         series, reasons = grouped(answers)
         for reason in reasons:
@@ -94,32 +107,54 @@ def read_back(folder: Path, study: str) -> list[Dataset]:
     return [each for each in found if each.StudyInstanceUID == study]
 
 
-def _write_series(target: Path, stem: str, series: SourceSeries, maker: Maker, *, images: bool) -> None:
-    """The files of one series. They fail one by one: a slice without a place in the patient has a report, but no map."""
+def _write_series(
+    target: Path, stem: str, series: SourceSeries, maker: Maker, *, images: bool
+) -> None:
+    """The files of one series.
+
+    They fail one by one: a slice without a place in the patient has a report, but no map.
+    """
     from dfd.outputs.dicom import sr
 
     if not series.is_of_images:
         logger.warning(NO_IMAGE_CLASS, series.name)
         return
-    _attempt(series, "report", lambda: _put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))))
+    _attempt(
+        series,
+        "report",
+        lambda: _put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))),
+    )
     if images:
         _attempt(series, "map", lambda: _write_maps(target, stem, series, maker))
         _attempt(series, "segmentation", lambda: _write_regions(target, stem, series, maker))
 
 
 def _write_maps(target: Path, stem: str, series: SourceSeries, maker: Maker) -> None:
-    """Maps as they lie in ``maps``; where a slice was screened twice, with two radii, that of the first row."""
+    """Maps as they lie in ``maps``.
+
+    Where a slice was screened twice, with two radii, that of the first row.
+    """
     from dfd.outputs.dicom import parametric_map
 
     numbers: dict[SliceKey, int] = {}
     mapped: list[SourceImage] = []
     for answer, image in series.answers:
-        if answer.finding.point.is_screening and image.key not in numbers and screening_map.has_numbers(target.parent, answer.number):
+        if (
+            answer.finding.point.is_screening
+            and image.key not in numbers
+            and screening_map.has_numbers(target.parent, answer.number)
+        ):
             numbers[image.key] = answer.number
             mapped.append(image)
     for number, stack in enumerate(stacks_of(mapped), start=1):
-        maps = {image.key: screening_map.read_numbers(target.parent, numbers[image.key]) for image in stack}
-        _put(target / _name(stem, "map", number), parametric_map.make(Names(maker, "map", series, number), stack, maps))
+        maps = {
+            image.key: screening_map.read_numbers(target.parent, numbers[image.key])
+            for image in stack
+        }
+        _put(
+            target / _name(stem, "map", number),
+            parametric_map.make(Names(maker, "map", series, number), stack, maps),
+        )
 
 
 def _write_regions(target: Path, stem: str, series: SourceSeries, maker: Maker) -> None:
@@ -131,8 +166,13 @@ def _write_regions(target: Path, stem: str, series: SourceSeries, maker: Maker) 
         found = segmentation.disks_of(answer)
         if found:
             disks.setdefault(image.key, []).extend(found)
-    for number, stack in enumerate(stacks_of([image for image in series.images() if image.key in disks]), start=1):
-        _put(target / _name(stem, "regions", number), segmentation.make(Names(maker, "regions", series, number), stack, disks))
+    for number, stack in enumerate(
+        stacks_of([image for image in series.images() if image.key in disks]), start=1
+    ):
+        _put(
+            target / _name(stem, "regions", number),
+            segmentation.make(Names(maker, "regions", series, number), stack, disks),
+        )
 
 
 def _name(stem: str, kind: str, number: int) -> str:
@@ -144,7 +184,10 @@ def _put(path: Path, made: Dataset) -> None:
 
 
 def _attempt(series: SourceSeries, what: str, doing: Callable[[], None]) -> None:
-    """Do it; a failure costs this one result and is one sentence. Errors of the libraries quote values of the header, so only their kind is told."""
+    """Do it; a failure costs this one result and is one sentence.
+
+    Errors of the libraries quote values of the header, so only their kind is told.
+    """
     try:
         doing()
     except DfdError as error:

@@ -1,4 +1,7 @@
-"""Concepts of the DICOM results that no public scheme has. They are explained in docs/reference/dicom.md; a code never changes its meaning."""
+"""Concepts of the DICOM results that no public scheme has.
+
+They are explained in docs/reference/dicom.md; a code never changes its meaning.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ SCHEME = "99DFD"
 
 def scheme() -> CodingSchemeIdentificationItem:
     """What the SR says of the private scheme."""
-    return CodingSchemeIdentificationItem(SCHEME, name="deepfakes-detector", responsible_organization="deepfakes-detector")
+    return CodingSchemeIdentificationItem(
+        SCHEME, name="deepfakes-detector", responsible_organization="deepfakes-detector"
+    )
 
 
 def _own(value: str, meaning: str) -> Code:

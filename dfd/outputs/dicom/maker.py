@@ -1,4 +1,7 @@
-"""Who made the results, in which words, and under which identifiers: what SR, map and segmentation share."""
+"""Who made the results, in which words, and under which identifiers.
+
+What SR, map and segmentation share.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from dfd import __version__
 from dfd.outputs.dicom.sources import SourceSeries
+from dfd.version import __version__
 
 PRODUCT = "deepfakes-detector"
 MARK = "RESEARCH, NOT FOR DIAGNOSIS"
 LABEL = "RESEARCH"
 """ContentLabel is a CS of 16 characters and has room for no more."""
 SERIES_NUMBERS = {"scores": 9901, "map": 9902, "regions": 9903}
-"""Kind of result -> SeriesNumber, beyond those of scanners. Each kind has its own modality and so its own series."""
+"""Kind of result -> SeriesNumber, beyond those of scanners. Each kind has its own modality and so
+its own series."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,32 @@ class Maker:
     @property
     def parameters(self) -> list[str]:
         """What tells one state of the algorithm from another."""
-        return [f"weights SHA-256 {self.weights_sha256}", f"calibration SHA-256 {self.calibration_sha256 or 'none'}"]
+        return [
+            f"weights SHA-256 {self.weights_sha256}",
+            f"calibration SHA-256 {self.calibration_sha256 or 'none'}",
+        ]
 
     def uid(self, *words: object) -> UID:
         """A UID under 2.25 (PS3.5 B.2) that follows from the model and ``words``."""
-        text = "/".join(str(word) for word in ("dfd results", __version__, self.weights_sha256, self.calibration_sha256, *words))
+        text = "/".join(
+            str(word)
+            for word in (
+                "dfd results",
+                __version__,
+                self.weights_sha256,
+                self.calibration_sha256,
+                *words,
+            )
+        )
         return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}")
 
 
 @dataclass(frozen=True)
 class Names:
-    """Identifiers of one result of one series. The same model and the same findings give the same, so that storing twice piles nothing up."""
+    """Identifiers of one result of one series.
+
+    The same model and the same findings give the same, so that storing twice piles nothing up.
+    """
 
     maker: Maker
     kind: str
@@ -64,9 +83,28 @@ class Names:
     @cached_property
     def _digest(self) -> str:
         """Of what the rows of the series say; asked for once per row."""
-        found = [(answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame) for answer, image in self.series.answers]
-        told = [(f.point.row, f.point.x, f.point.y, f.verdict, f.p_value, f.form, f.reason, f.radius_mm, len(s), *who) for f, s, *who in found]
-        return hashlib.sha256(repr((str(self.series.header.SeriesInstanceUID), told)).encode()).hexdigest()
+        found = [
+            (answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame)
+            for answer, image in self.series.answers
+        ]
+        told = [
+            (
+                f.point.row,
+                f.point.x,
+                f.point.y,
+                f.verdict,
+                f.p_value,
+                f.form,
+                f.reason,
+                f.radius_mm,
+                len(s),
+                *who,
+            )
+            for f, s, *who in found
+        ]
+        return hashlib.sha256(
+            repr((str(self.series.header.SeriesInstanceUID), told)).encode()
+        ).hexdigest()
 
     def common(self) -> dict[str, Any]:
         """Arguments that all of highdicom's objects take."""

@@ -21,9 +21,16 @@ NOTHING = -1.0
 """Where nothing can be said: no value of a map is below 0, and viewers stumble over NaN."""
 
 
-def make(names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, FloatImage]) -> Dataset:
-    """One map of a stack of slices; ``maps`` by SOPInstanceUID and frame, ``[H, W]`` with NaN where nothing can be said."""
-    planes = np.stack([np.nan_to_num(maps[image.key], nan=NOTHING) for image in images]).astype(np.float32)
+def make(
+    names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, FloatImage]
+) -> Dataset:
+    """One map of a stack of slices.
+
+    ``maps`` by SOPInstanceUID and frame, ``[H, W]`` with NaN where nothing can be said.
+    """
+    planes = np.stack([np.nan_to_num(maps[image.key], nan=NOTHING) for image in images]).astype(
+        np.float32
+    )
     top = max(LARGEST, float(planes.max()))
     mapping = RealWorldValueMapping(
         lut_label="MINUSLOG10P",
@@ -39,15 +46,21 @@ def make(names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, Fl
         planes,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[mapping],
-        voi_lut_transformations=[VOILUTTransformation(window_center=LARGEST / 2, window_width=LARGEST)],
+        voi_lut_transformations=[
+            VOILUTTransformation(window_center=LARGEST / 2, window_width=LARGEST)
+        ],
         content_label=LABEL,
         content_description=f"{MARK}: how rare each region is (-log10 p)",
         content_qualification="RESEARCH",
         **names.common(),
     )
     made.FloatPixelPaddingValue = made.FloatPixelPaddingRangeLimit = NOTHING
-    # Else the series must name a side, and a source often has none; the chest as a whole has none either.
+    # Else the series must name a side, and a source often has none; the chest as a whole has none
+    # either.
     anatomy = Dataset()
-    anatomy.AnatomicRegionSequence, anatomy.FrameLaterality = [CodedConcept.from_code(own.CHEST)], "U"
+    anatomy.AnatomicRegionSequence, anatomy.FrameLaterality = (
+        [CodedConcept.from_code(own.CHEST)],
+        "U",
+    )
     made.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
     return finish(made, names, images)

@@ -1,4 +1,7 @@
-"""What DICOM results need to know of the images they speak of: whose, of which study, and where the slices lie. Nothing else is taken over."""
+"""What DICOM results need to know of the images they speak of.
+
+Whose, of which study, and where the slices lie. Nothing else is taken over.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,50 @@ from pydicom.valuerep import DA, TM
 from dfd.errors import SeriesError
 from dfd.reading.content import is_nifti
 from dfd.reading.guard import READ_ERRORS, read_header
-from dfd.reading.header import frame_value, number_of, numbers_of, placement_of, spacing_of, text_of, texts_of, value_of
+from dfd.reading.header import (
+    frame_value,
+    number_of,
+    numbers_of,
+    placement_of,
+    spacing_of,
+    text_of,
+    texts_of,
+    value_of,
+)
 from dfd.records import Finding, Region, Suspicion
 
 IDENTIFICATION = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
-    *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"),
+    *(
+        "StudyInstanceUID",
+        "StudyDate",
+        "StudyTime",
+        "StudyID",
+        "AccessionNumber",
+        "ReferringPhysicianName",
+        "StudyDescription",
+    ),
 )
 """By which an archive files an object. Other attributes of patient and study are not copied."""
-_REQUIRED = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber")
+_REQUIRED = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+)
 """Type 2 in patient and study modules: empty where the source lacks them."""
 _REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-_GEOMETRY = ("FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "LossyImageCompression", "LossyImageCompressionMethod")
+_GEOMETRY = (
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "Modality",
+    "LossyImageCompression",
+    "LossyImageCompressionMethod",
+)
 _IMAGES = re.compile(r"Image Storage|Parametric Map Storage")
 """In the names of storage classes of images; a UID that the standard does not know has no name."""
 SliceKey: TypeAlias = tuple[str, int | None]
@@ -67,7 +102,8 @@ class SourceImage:
     """One slice that was asked about."""
 
     header: Dataset
-    """Identification, reference and geometry of its file; of a file with several frames the geometry is that of this one."""
+    """Identification, reference and geometry of its file; of a file with several frames the
+    geometry is that of this one."""
     frame: int | None = None
     """1-based; None where the file holds one slice."""
 
@@ -88,12 +124,29 @@ class SourceImage:
 
     @property
     def grid(self) -> tuple[object, ...]:
-        """What slices of one multi-frame object must share; empty where the slice has no place in the patient."""
-        geometry = [numbers_of(self.header.get(word), count) for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))]
-        if not self.corner or not all(geometry) or not self.header.get("FrameOfReferenceUID") or self.header.get("SliceThickness") is None:
+        """What slices of one multi-frame object must share.
+
+        Empty where the slice has no place in the patient.
+        """
+        geometry = [
+            numbers_of(self.header.get(word), count)
+            for word, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2))
+        ]
+        if (
+            not self.corner
+            or not all(geometry)
+            or not self.header.get("FrameOfReferenceUID")
+            or self.header.get("SliceThickness") is None
+        ):
             return ()
         file = str(self.header.SOPInstanceUID) if self.frame is not None else ""
-        return (file, *geometry, self.header.Rows, self.header.Columns, self.header.FrameOfReferenceUID)
+        return (
+            file,
+            *geometry,
+            self.header.Rows,
+            self.header.Columns,
+            self.header.FrameOfReferenceUID,
+        )
 
 
 @dataclass
@@ -123,7 +176,9 @@ class SourceSeries:
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     """The series that rows ask about, and a sentence for each reason why rows belong to none."""
     series: dict[tuple[str, str, str], SourceSeries] = {}
-    asked = [answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")]
+    asked = [
+        answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")
+    ]
     paths = [answer.finding.point.path for answer in asked]
     nifti = sum(path is not None and is_nifti(path) for path in paths)
     read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))
@@ -133,10 +188,25 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         if not isinstance(header, Dataset):
             continue
         image = _image(header, answer.finding.point.frame)
-        # The patient too: an anonymiser may write one study and one series for all, and a result is filed under one patient.
-        study, one, patient = (str(image.header.get(word)) for word in ("StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
-        series.setdefault((study, one, patient), SourceSeries(answer.finding.point.filename)).answers.append((answer, image))
-    told = [f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such files name no patient, study or series"] if nifti else []
+        # The patient too: an anonymiser may write one study and one series for all, and a result is
+        # filed under one patient.
+        study, one, patient = (
+            str(image.header.get(word))
+            for word in ("StudyInstanceUID", "SeriesInstanceUID", "PatientID")
+        )
+        series.setdefault(
+            (study, one, patient), SourceSeries(answer.finding.point.filename)
+        ).answers.append((answer, image))
+    told = (
+        [
+            (
+                f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such "
+                "files name no patient, study or series"
+            )
+        ]
+        if nifti
+        else []
+    )
     return list(series.values()), told + _sentences(read)
 
 
@@ -210,7 +280,10 @@ def _geometry(header: Dataset, index: int) -> Mapping[str, object]:
     placement, spacing = placement_of(header, index), spacing_of(header, index)
     found: dict[str, object] = {}
     if placement.orientation:
-        found["ImageOrientationPatient"], found["ImagePositionPatient"] = list(placement.orientation), list(placement.corner_mm)
+        found["ImageOrientationPatient"], found["ImagePositionPatient"] = (
+            list(placement.orientation),
+            list(placement.corner_mm),
+        )
     if spacing:
         found["PixelSpacing"] = list(spacing)
     for word in ("SliceThickness", "SpacingBetweenSlices"):
@@ -221,7 +294,10 @@ def _geometry(header: Dataset, index: int) -> Mapping[str, object]:
 
 
 def _checked(word: str, text: str) -> str:
-    """A value as the standard allows it, else empty: a birth date that is none must not cost the results."""
+    """A value as the standard allows it, else empty.
+
+    A birth date that is none must not cost the results.
+    """
     if word == "PatientSex":
         return text if text in _SEXES else ""
     kind = {"Date": DA, "Time": TM}.get(word[-4:])

@@ -1,4 +1,8 @@
-"""The structured report: Comprehensive 3D SR after TID 1500, one measurement group per row, and one per suspicious region of a screened slice."""
+"""The structured report.
+
+Comprehensive 3D SR after TID 1500, one measurement group per row, and one per suspicious region of
+a screened slice.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,16 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from dfd import __version__
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SourceImage
 from dfd.progress import progress
 from dfd.records import Finding, Region, is_square
+from dfd.version import __version__
 
 PIXEL_CENTRE = 0.5
-"""SCOORD counts from the outer corner of the first pixel (PS3.3 C.18.6.1), points from its centre."""
+"""SCOORD counts from the outer corner of the first pixel (PS3.3 C.18.6.1), points from its
+centre."""
 
 RIM_POINTS = 49
 """Points of a closed line around a disk; the first and the last are one."""
@@ -27,9 +32,13 @@ RIM_POINTS = 49
 
 def make(names: Names) -> Dataset:
     """The report on one series."""
-    algorithm = sr.AlgorithmIdentification(names.maker.name, __version__, parameters=names.maker.parameters)
+    algorithm = sr.AlgorithmIdentification(
+        names.maker.name, __version__, parameters=names.maker.parameters
+    )
     answers = progress(names.series.answers, "writing the DICOM report, rows")
-    groups = [group for answer, image in answers for group in _groups(names, algorithm, answer, image)]
+    groups = [
+        group for answer, image in answers for group in _groups(names, algorithm, answer, image)
+    ]
     report = sr.MeasurementReport(
         observation_context=_observer(names),
         procedure_reported=own.IMAGING,
@@ -57,14 +66,22 @@ def _evidence(images: Sequence[SourceImage]) -> list[Dataset]:
 
 def _observer(names: Names) -> sr.ObservationContext:
     device = sr.DeviceObserverIdentifyingAttributes(
-        names.maker.uid("device"), name=PRODUCT, manufacturer_name=PRODUCT, model_name=names.maker.bundle, serial_number=names.maker.weights_sha256
+        names.maker.uid("device"),
+        name=PRODUCT,
+        manufacturer_name=PRODUCT,
+        model_name=names.maker.bundle,
+        serial_number=names.maker.weights_sha256,
     )
-    return sr.ObservationContext(observer_device_context=sr.ObserverContext(codes.DCM.Device, device))
+    return sr.ObservationContext(
+        observer_device_context=sr.ObserverContext(codes.DCM.Device, device)
+    )
 
 
 def _groups(
     names: Names, algorithm: sr.AlgorithmIdentification, answer: Answer, image: SourceImage
-) -> list[sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations]:
+) -> list[
+    sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations
+]:
     """One group for the row, then one for each region that stands out where the row is a slice."""
     finding, row = answer.finding, str(answer.finding.point.row)
     if not finding.point.is_screening:
@@ -82,7 +99,16 @@ def _groups(
     for number, each in enumerate(answer.suspicions, start=1):
         found, radius = each.finding, answer.region.radius_px if answer.region else 0.0
         disk = Region(found.point.x, found.point.y, radius, found.radius_mm)
-        regions.append(_planar(names, algorithm, f"{row}.{number}", found, (disk, image), each.expected_false_alarms))
+        regions.append(
+            _planar(
+                names,
+                algorithm,
+                f"{row}.{number}",
+                found,
+                (disk, image),
+                each.expected_false_alarms,
+            )
+        )
     return [whole, *regions]
 
 
@@ -100,7 +126,9 @@ def _planar(  # noqa: PLR0913, PLR0917 - the parts of one group, which nobody el
     kind, outline = outline_of(asked, (image.header.Rows, image.header.Columns), image.spacing)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(names, tracking),
-        referenced_region=sr.ImageRegion(kind, outline, sr.SourceImageForRegion(*_reference(image))),
+        referenced_region=sr.ImageRegion(
+            kind, outline, sr.SourceImageForRegion(*_reference(image))
+        ),
         finding_type=own.POINT if false_alarms is None else own.SUSPICIOUS,
         algorithm_id=algorithm,
         measurements=_measurements(finding, false_alarms, image.spacing),
@@ -110,11 +138,14 @@ def _planar(  # noqa: PLR0913, PLR0917 - the parts of one group, which nobody el
     return group
 
 
-def outline_of(region: Region, shape: tuple[int, int], spacing: tuple[float, float] | None) -> tuple[str, NDArray[np.float64]]:
+def outline_of(
+    region: Region, shape: tuple[int, int], spacing: tuple[float, float] | None
+) -> tuple[str, NDArray[np.float64]]:
     """Graphic type and points of the outline of a disk of pixels.
 
-    A circle where pixels are square: its centre, and a point of its rim that lies in the image. An ellipse where they are not, since what a viewer
-    takes a circle for is then its own choice: the ends of the axis that is longer in mm, then of the other; a closed line where the image cuts it.
+    A circle where pixels are square: its centre, and a point of its rim that lies in the image. An
+    ellipse where they are not, since what a viewer takes a circle for is then its own choice: the
+    ends of the axis that is longer in mm, then of the other; a closed line where the image cuts it.
     The centre alone where a circle lies too little in the image.
 
     Args:
@@ -129,14 +160,20 @@ def outline_of(region: Region, shape: tuple[int, int], spacing: tuple[float, flo
     x, y, radius = region.x + PIXEL_CENTRE, region.y + PIXEL_CENTRE, region.radius_px
     if spacing is not None and not is_square(spacing) and radius > 0:
         across, down = ((x - radius, y), (x + radius, y)), ((x, y - radius), (x, y + radius))
-        ends = np.array([*across, *down] if spacing[1] > spacing[0] else [*down, *across], dtype=np.float64)
+        ends = np.array(
+            [*across, *down] if spacing[1] > spacing[0] else [*down, *across], dtype=np.float64
+        )
         if (ends >= 0).all() and (ends <= (columns, rows)).all():
             return "ELLIPSE", ends
         turns = np.linspace(0.0, 2.0 * np.pi, RIM_POINTS)
         rim = np.stack([x + radius * np.cos(turns), y + radius * np.sin(turns)], axis=1)
         return "POLYLINE", np.clip([*rim[:-1], rim[0]], 0.0, (columns, rows))
     rims = ((x + radius, y), (x - radius, y), (x, y + radius), (x, y - radius))
-    inside = [rim for rim in rims if 0 <= rim[0] <= columns and 0 <= rim[1] <= rows] if radius > 0 else []
+    inside = (
+        [rim for rim in rims if 0 <= rim[0] <= columns and 0 <= rim[1] <= rows]
+        if radius > 0
+        else []
+    )
     if not inside:
         return "POINT", np.array([(x, y)], dtype=np.float64)
     return "CIRCLE", np.array([(x, y), inside[0]], dtype=np.float64)
@@ -147,10 +184,16 @@ def _tracking(names: Names, row: str) -> sr.TrackingIdentifier:
 
 
 def _reference(image: SourceImage) -> tuple[str, str, list[int] | None]:
-    return str(image.header.SOPClassUID), str(image.header.SOPInstanceUID), None if image.frame is None else [image.frame]
+    return (
+        str(image.header.SOPClassUID),
+        str(image.header.SOPInstanceUID),
+        None if image.frame is None else [image.frame],
+    )
 
 
-def _measurements(finding: Finding, false_alarms: float | None = None, spacing: tuple[float, float] | None = None) -> list[sr.Measurement]:
+def _measurements(
+    finding: Finding, false_alarms: float | None = None, spacing: tuple[float, float] | None = None
+) -> list[sr.Measurement]:
     """What is a number; what could not be measured stays out."""
     # Where pixels are not square a disk of them has no one radius in mm.
     mean = None if spacing is None or is_square(spacing) else codes.SCT.Mean
@@ -172,12 +215,20 @@ def _evaluations(finding: Finding) -> list[sr.QualitativeEvaluation]:
     if finding.form:
         found.append(sr.QualitativeEvaluation(own.FORM, own.FORMS[finding.form]))
     if math.isfinite(finding.p_value):
-        found.append(sr.QualitativeEvaluation(own.EXTRAPOLATED, own.YES if finding.extrapolated else own.NO))
+        found.append(
+            sr.QualitativeEvaluation(own.EXTRAPOLATED, own.YES if finding.extrapolated else own.NO)
+        )
     return found
 
 
-def _comment(group: sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations, finding: Finding) -> None:
+def _comment(
+    group: sr.MeasurementsAndQualitativeEvaluations
+    | sr.PlanarROIMeasurementsAndQualitativeEvaluations,
+    finding: Finding,
+) -> None:
     """The reason, as the text that TID 1501 allows in a group."""
     if finding.reason:
-        told = sr.TextContentItem(own.COMMENT, finding.reason, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+        told = sr.TextContentItem(
+            own.COMMENT, finding.reason, relationship_type=sr.RelationshipTypeValues.CONTAINS
+        )
         group[0].ContentSequence.append(told)

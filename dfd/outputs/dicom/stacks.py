@@ -1,4 +1,7 @@
-"""Slices of a series that can stand in one multi-frame object: one grid, each place once, a bounded number; and how highdicom is told of them."""
+"""Slices of a series that can stand in one multi-frame object.
+
+One grid, each place once, a bounded number; and how highdicom is told of them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from dfd.outputs.dicom.sources import SourceImage
 from dfd.reading.header import Placement, numbers_of, position_of
 
 MOST_FRAMES = 128
-"""Of one object: 128 maps of 512 x 512 pixels are 128 MiB, and some copies of them are needed to write one."""
+"""Of one object: 128 maps of 512 x 512 pixels are 128 MiB, and some copies of them are needed to
+write one."""
 SAME_PLACE_MM = 1e-3
 
 
@@ -26,10 +30,22 @@ def stacks_of(images: Sequence[SourceImage]) -> list[list[SourceImage]]:
     stacks: list[tuple[tuple[object, ...], dict[float, SourceImage]]] = []
     for image in images:
         if not image.grid:
-            raise OutputError("a slice has no position, orientation, spacing, thickness or frame of reference, so maps and regions have no place")
-        place = position_of(Placement(numbers_of(image.header.ImageOrientationPatient, 6), image.corner)) or 0.0
+            raise OutputError(
+                "a slice has no position, orientation, spacing, thickness or frame of "
+                "reference, so maps and regions have no place"
+            )
+        place = (
+            position_of(
+                Placement(numbers_of(image.header.ImageOrientationPatient, 6), image.corner)
+            )
+            or 0.0
+        )
         for grid, members in stacks:
-            if grid == image.grid and len(members) < MOST_FRAMES and all(abs(place - other) > SAME_PLACE_MM for other in members):
+            if (
+                grid == image.grid
+                and len(members) < MOST_FRAMES
+                and all(abs(place - other) > SAME_PLACE_MM for other in members)
+            ):
                 members[place] = image
                 break
         else:
@@ -38,7 +54,10 @@ def stacks_of(images: Sequence[SourceImage]) -> list[list[SourceImage]]:
 
 
 def as_sources(stack: Sequence[SourceImage]) -> list[Dataset]:
-    """The slices as highdicom wants them: the header of each; of a file of several frames one header that holds the frames of the stack."""
+    """The slices as highdicom wants them: the header of each.
+
+    Of a file of several frames one header that holds the frames of the stack.
+    """
     if stack[0].frame is None:
         return [image.header for image in stack]
     whole = copy.copy(stack[0].header)
@@ -63,7 +82,10 @@ def _frame(image: SourceImage) -> Dataset:
 
 
 def finish(made: Dataset, names: Names, stack: Sequence[SourceImage]) -> Dataset:
-    """The frames as their file counts them, and in place of the identifier that highdicom draws at random one that follows from the content."""
+    """The frames as their file counts them.
+
+    And in place of the identifier that highdicom draws at random one that follows from the content.
+    """
     if stack[0].frame is not None:
         for groups in made.PerFrameFunctionalGroupsSequence:
             for source in groups.DerivationImageSequence[0].SourceImageSequence:

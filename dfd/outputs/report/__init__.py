@@ -16,7 +16,15 @@ from dfd.outputs.files import write_atomically
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.content import page
 from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
-from dfd.outputs.report.pictures import PointPictures, ScreeningPictures, Sight, legends, of_point, of_screening, whole_slice
+from dfd.outputs.report.pictures import (
+    PointPictures,
+    ScreeningPictures,
+    Sight,
+    legends,
+    of_point,
+    of_screening,
+    whole_slice,
+)
 from dfd.outputs.report.words import is_kernel
 from dfd.outputs.run_record import NOTICE
 from dfd.records import Finding
@@ -25,7 +33,14 @@ FILE_NAME = "report.html"
 FOLDER = Path(__file__).parent
 
 
-def write(folder: Path, findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool = False) -> Path:
+def write(
+    folder: Path,
+    findings: Sequence[Finding],
+    material: Material,
+    run: Run,
+    *,
+    anonymous: bool = False,
+) -> Path:
     """Write report.html.
 
     Args:
@@ -33,7 +48,8 @@ def write(folder: Path, findings: Sequence[Finding], material: Material, run: Ru
         findings: One per row, in order.
         material: What was collected while slices passed.
         run: What is told of the run.
-        anonymous: Replace file and folder names as scores.csv does, and show no free text of a header.
+        anonymous: Replace file and folder names as scores.csv does, and show no free text of a
+            header.
 
     Raises:
         OutputError: the file cannot be written.
@@ -43,7 +59,9 @@ def write(folder: Path, findings: Sequence[Finding], material: Material, run: Ru
     return path
 
 
-def render(findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool = False) -> str:
+def render(
+    findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool = False
+) -> str:
     """The page as text."""
     # Our own files stand in the page as they are; everything else is escaped.
     style, script = _static("page.css"), _static("page.js")
@@ -64,12 +82,19 @@ def render(findings: Sequence[Finding], material: Material, run: Run, *, anonymo
 
 
 def policy(style: str, script: str) -> str:
-    """The content security policy: nothing but this style, this script, and pictures that stand in the page itself."""
-    return f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    """The content security policy.
+
+    Nothing but this style, this script, and pictures that stand in the page itself.
+    """
+    return (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src "
+        f"{_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _static(name: str) -> str:
@@ -79,10 +104,24 @@ def _static(name: str) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
     )
-    made.filters |= {"p": words.p_words, "one_in": words.one_in, "number": words.number, "level": words.level}
-    made.globals |= {"charts": charts, "extrapolated": words.extrapolated, "rarity_words": words.rarity_words}
+    made.filters |= {
+        "p": words.p_words,
+        "one_in": words.one_in,
+        "number": words.number,
+        "level": words.level,
+    }
+    made.globals |= {
+        "charts": charts,
+        "extrapolated": words.extrapolated,
+        "rarity_words": words.rarity_words,
+    }
     return made
 
 

@@ -1,4 +1,7 @@
-"""Drawings of the report as numbers for SVG: genuine reference distributions, and scores by series."""
+"""Drawings of the report as numbers for SVG.
+
+Genuine reference distributions, and scores by series.
+"""
 
 from __future__ import annotations
 
@@ -73,26 +76,38 @@ class Strip:
 def distribution(identifier: str, table: Table) -> Distribution:
     """The genuine values of a calibration table."""
     spread = [np.log1p(np.maximum(values, 0.0)) for values in table.patients]
-    lowest, highest = float(min(values.min() for values in spread)), float(max(values.max() for values in spread))
+    lowest, highest = (
+        float(min(values.min() for values in spread)),
+        float(max(values.max() for values in spread)),
+    )
     margin = max(0.12 * (highest - lowest), 0.01)
     start, end = max(lowest - margin, 0.0), highest + margin
     edges = np.linspace(start, end, BINS + 1)
     shares = np.mean([np.histogram(values, edges)[0] / len(values) for values in spread], axis=0)
     tops = BASE - (BASE - 3.0) * shares / max(float(shares.max()), 1e-9)
     step = WIDTH / BINS
-    path = [f"M0 {BASE}", *(f"V{top:.1f}H{step * (place + 1):.1f}" for place, top in enumerate(tops)), f"V{BASE}Z"]
+    path = [
+        f"M0 {BASE}",
+        *(f"V{top:.1f}H{step * (place + 1):.1f}" for place, top in enumerate(tops)),
+        f"V{BASE}Z",
+    ]
     return Distribution(identifier, "".join(path), _marks(table, start, end), start, end)
 
 
 def strip(series: Sequence[tuple[str, Sequence[tuple[int, float, str, str, bool]]]]) -> Strip:
-    """The strip plot; of each series a label and (row, score, verdict, title, linked) of its rows."""
+    """The strip plot; of each series a label and (row, score, verdict, title.
+
+    Linked) of its rows.
+    """
     dots, labels = [], []
     for line, (label, rows) in enumerate(series):
         y = STRIP_ROW * (line + 0.5) + 6.0
         labels.append((y + 4.0, label))
         for row, score, verdict, title, linked in rows:
             # Equal scores are moved apart a little, by their row, so that none hides another.
-            dots.append(Dot(row, _along(score), round(y + (row % 5 - 2) * 1.8, 1), verdict, title, linked))
+            dots.append(
+                Dot(row, _along(score), round(y + (row % 5 - 2) * 1.8, 1), verdict, title, linked)
+            )
     height = STRIP_ROW * len(series) + 34
     ticks = tuple(Mark(_along(score), f"{score:g}") for score in range(int(LARGEST_SCORE) + 1))
     return Strip(tuple(dots), tuple(labels), ticks, height)

@@ -1,4 +1,7 @@
-"""Findings and material -> what the template puts down. Texts are cleaned here; the template escapes them."""
+"""Findings and material -> what the template puts down.
+
+Texts are cleaned here; the template escapes them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL, Calibration, count_in_words, rarity, true_rate_bound
+from dfd.calibration import (
+    STRONGLY_UNUSUAL,
+    UNUSUAL,
+    Calibration,
+    count_in_words,
+    rarity,
+    true_rate_bound,
+)
 from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
@@ -138,7 +148,11 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     reader = _Reader(material, run.calibration, names if anonymous else None)
     carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
-    ordered = sorted((finding for finding in told if finding.verdict not in ("unreadable", "not reached")), key=rank, reverse=True)[:MOST_SHOWN]
+    ordered = sorted(
+        (finding for finding in told if finding.verdict not in ("unreadable", "not reached")),
+        key=rank,
+        reverse=True,
+    )[:MOST_SHOWN]
     rows = {finding.point.row: reader.row(finding) for finding in told}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
     p_values = [finding.p_value for finding in told if math.isfinite(finding.p_value)]
@@ -174,7 +188,9 @@ def _carried(point: Point) -> tuple[tuple[str, str], ...]:
 class _Reader:
     """Turns findings into rows; distributions are drawn once and shared."""
 
-    def __init__(self, material: Material, calibration: Calibration | None, names: LocalNames | None) -> None:
+    def __init__(
+        self, material: Material, calibration: Calibration | None, names: LocalNames | None
+    ) -> None:
         self.material, self.calibration, self.names = material, calibration, names
         self.distributions: dict[str, Distribution] = {}
         self.slices: dict[Picture, str] = {}
@@ -189,7 +205,11 @@ class _Reader:
         """The same with what its page needs."""
         finding, material = row.finding, self.material
         seen, pictures = material.seen.get(row.number), material.pictures.get(row.number)
-        facts = words.scan_facts(seen.facts, seen.shape, anonymous=self.names is not None) if seen else []
+        facts = (
+            words.scan_facts(seen.facts, seen.shape, anonymous=self.names is not None)
+            if seen
+            else []
+        )
         suspicions = material.suspicions.get(row.number, ())
         found = [each.finding for each in suspicions]
         hidden = self.names.hide(found) if self.names else found
@@ -199,31 +219,58 @@ class _Reader:
             families=tuple(self._families(finding)),
             point=pictures if isinstance(pictures, PointPictures) else None,
             screening=pictures if isinstance(pictures, ScreeningPictures) else None,
-            places=tuple(_place(number, each, told) for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)),
+            places=tuple(
+                _place(number, each, told)
+                for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)
+            ),
             radius_px=material.radii_px.get(row.number, 0.0),
-            size=_size(finding, pictures.region if isinstance(pictures, PointPictures) else None, seen),
+            size=_size(
+                finding, pictures.region if isinstance(pictures, PointPictures) else None, seen
+            ),
             source_file=neutralise(finding.source_file),
             whole=self._slice(pictures.whole) if pictures else "",
-            source_whole=self._slice(pictures.source.whole) if isinstance(pictures, PointPictures) and pictures.source else "",
+            source_whole=self._slice(pictures.source.whole)
+            if isinstance(pictures, PointPictures) and pictures.source
+            else "",
         )
 
     def _slice(self, picture: Picture | None) -> str:
-        return "" if picture is None else self.slices.setdefault(picture, f"slice-{len(self.slices) + 1}")
+        return (
+            ""
+            if picture is None
+            else self.slices.setdefault(picture, f"slice-{len(self.slices) + 1}")
+        )
 
     def _families(self, finding: Finding) -> list[FamilyLine]:
         if not finding.evidence or not finding.p_by_family or self.calibration is None:
             return []
         tables = self.calibration.of(finding.setting)
-        values = {each.family: each.statistic for each in finding.evidence if each.family in finding.p_by_family}
+        values = {
+            each.family: each.statistic
+            for each in finding.evidence
+            if each.family in finding.p_by_family
+        }
         lines = []
         if tables.combined is not None:
             together = rarity(values, tables.tables)
-            asked = f"How rare is all evidence taken together? Calibrated on {words.SETTING_WORDS[finding.setting]}."
-            line = self._line((TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting)
+            asked = (
+                "How rare is all evidence taken together? Calibrated on "
+                f"{words.SETTING_WORDS[finding.setting]}."
+            )
+            line = self._line(
+                (TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting
+            )
             # A rarity is a power of ten.
             lines.append(replace(line, statistic=math.log10(together)))
         evidence = {each.family: each for each in finding.evidence}
-        return [*lines, *(self._family(family, evidence[family], finding) for family in FAMILIES if family in evidence)]
+        return [
+            *lines,
+            *(
+                self._family(family, evidence[family], finding)
+                for family in FAMILIES
+                if family in evidence
+            ),
+        ]
 
     def _family(self, family: str, found: Evidence, finding: Finding) -> FamilyLine:
         told = words.FAMILY_WORDS[family]
@@ -231,9 +278,13 @@ class _Reader:
         p = finding.p_by_family.get(family, math.nan)
         if not math.isfinite(p):
             return FamilyLine(told.title, told.question, p, found.statistic, says)
-        return self._line((family, told.title, told.question, p), found.statistic, says, finding.setting)
+        return self._line(
+            (family, told.title, told.question, p), found.statistic, says, finding.setting
+        )
 
-    def _line(self, told: tuple[str, str, str, float], value: float, says: str, setting: str) -> FamilyLine:
+    def _line(
+        self, told: tuple[str, str, str, float], value: float, says: str, setting: str
+    ) -> FamilyLine:
         family, title, question, p = told
         drawn = self._distribution(setting, family)
         tick, beyond = drawn.place(value) if drawn else (0.0, False)
@@ -252,14 +303,20 @@ class _Reader:
 def _place(number: int, suspicion: Suspicion, told: Finding) -> Place:
     point = told.point
     expected = count_in_words(suspicion.expected_false_alarms)
-    return Place(number, point.x, point.y, expected, told.form, told.p_value, neutralise(told.reason))
+    return Place(
+        number, point.x, point.y, expected, told.form, told.p_value, neutralise(told.reason)
+    )
 
 
 def _alarm(threshold: float, p_values: Sequence[float]) -> Alarm:
-    return Alarm(threshold, sum(p <= threshold for p in p_values), f"{threshold * len(p_values):.2g}")
+    return Alarm(
+        threshold, sum(p <= threshold for p in p_values), f"{threshold * len(p_values):.2g}"
+    )
 
 
-def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *, anonymous: bool) -> tuple[tuple[SeriesLine, ...], Strip | None]:
+def _by_series(
+    rows: Mapping[int, Row], linked: set[int], material: Material, *, anonymous: bool
+) -> tuple[tuple[SeriesLine, ...], Strip | None]:
     """The group page: where many slices were looked at, or whole ones."""
     slices = {(row.name, row.finding.point.frame) for row in rows.values()}
     if len(slices) <= MANY and not any(row.finding.point.is_screening for row in rows.values()):
@@ -270,9 +327,18 @@ def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *,
         if seen is not None and math.isfinite(row.finding.p_value):
             facts = seen.facts
             folder = "" if anonymous else str(PurePath(row.name.replace("\\", "/")).parent)
-            members[folder, facts.patient_hash, facts.kernel, facts.sequence, facts.thickness_mm, seen.shape].append(row)
+            members[
+                folder,
+                facts.patient_hash,
+                facts.kernel,
+                facts.sequence,
+                facts.thickness_mm,
+                seen.shape,
+            ].append(row)
     lines, plotted = [], []
-    ordered = sorted(members.items(), key=lambda item: max(row.finding.score for row in item[1]), reverse=True)
+    ordered = sorted(
+        members.items(), key=lambda item: max(row.finding.score for row in item[1]), reverse=True
+    )
     for number, (key, held) in enumerate(ordered, start=1):
         label = f"series {number}" if anonymous or key[0] in ("", ".") else f"{number}  {key[0]}"
         scores = [row.finding.score for row in held]
@@ -280,16 +346,34 @@ def _by_series(rows: Mapping[int, Row], linked: set[int], material: Material, *,
         kept = material.seen[held[0].number]
         told = dict(words.scan_facts(kept.facts, kept.shape, anonymous=anonymous))
         facts_line = ", ".join(
-            f"{name.lower()} {neutralise(told[name])}" for name in ("Kernel", "Sequence", "Slice thickness", "Scanner") if name in told
+            f"{name.lower()} {neutralise(told[name])}"
+            for name in ("Kernel", "Sequence", "Slice thickness", "Scanner")
+            if name in told
         )
-        lines.append(SeriesLine(label, facts_line, len(held), alarm.found, alarm.expected, max(scores), statistics.median(scores)))
+        lines.append(
+            SeriesLine(
+                label,
+                facts_line,
+                len(held),
+                alarm.found,
+                alarm.expected,
+                max(scores),
+                statistics.median(scores),
+            )
+        )
         plotted.append((label, [_dot(row, linked) for row in held]))
     return tuple(lines), charts.strip(plotted) if plotted else None
 
 
 def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
     finding = row.finding
-    return finding.point.row, finding.score, finding.verdict, f"{row.name}, p = {words.p_words(finding.p_value)}", row.number in linked
+    return (
+        finding.point.row,
+        finding.score,
+        finding.verdict,
+        f"{row.name}, p = {words.p_words(finding.p_value)}",
+        row.number in linked,
+    )
 
 
 def _size(finding: Finding, region: Region | None, seen: Seen | None) -> str:
@@ -298,4 +382,6 @@ def _size(finding: Finding, region: Region | None, seen: Seen | None) -> str:
         return ""
     if region is None or seen is None:
         return f"{finding.radius_mm:.1f} mm"
-    return radius_in_words(region.radius_px, finding.radius_mm, seen.facts.spacing_mm).removeprefix("radius ")
+    return radius_in_words(region.radius_px, finding.radius_mm, seen.facts.spacing_mm).removeprefix(
+        "radius "
+    )

@@ -1,4 +1,7 @@
-"""What the report needs of each row, kept while slices pass: a few facts for all, pictures for the most suspicious."""
+"""What the report needs of each row, kept while slices pass.
+
+A few facts for all, pictures for the most suspicious.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def rank(finding: Finding) -> tuple[float, int]:
 
 
 class Material:
-    """Collected row by row; its size is bounded by ``MOST_SHOWN`` pictures and a few numbers per row."""
+    """Collected row by row.
+
+    Its size is bounded by ``MOST_SHOWN`` pictures and a few numbers per row.
+    """
 
     def __init__(self, *, pictured: bool) -> None:
         self.pictured = pictured
@@ -62,7 +68,10 @@ class Material:
         return self.pictured and (len(self._ranks) < MOST_SHOWN or rank(finding) > self._ranks[0])
 
     def keep(self, finding: Finding, pictures: PointPictures | ScreeningPictures) -> None:
-        """Keep the pictures of a row, and let go of those of the least suspicious one where there are too many."""
+        """Keep the pictures of a row.
+
+        And let go of those of the least suspicious one where there are too many.
+        """
         self.pictures[finding.point.row] = pictures
         heapq.heappush(self._ranks, rank(finding))
         if len(self._ranks) > MOST_SHOWN:

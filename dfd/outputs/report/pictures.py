@@ -1,4 +1,7 @@
-"""Pictures of the report, made while slices pass: small, encoded, and without a mark; circles are drawn by the page."""
+"""Pictures of the report, made while slices pass: small, encoded, and without a mark.
+
+Circles are drawn by the page.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ _LEVELS = 255
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as a ``data:`` address, and the part of the slice it shows, in pixels of the slice."""
+    """An image as a ``data:`` address, and the part of the slice it shows.
+
+    In pixels of the slice.
+    """
 
     address: str
     left: int
@@ -113,16 +119,27 @@ def whole_slice(scan: Slice, grey: GreyImage) -> Picture:
     return Picture(_address("jpeg", stream), 0, 0, width, height)
 
 
-def of_point(sight: Sight, whole: Picture, region: Region, finding: Finding, rarity: FloatImage | None = None) -> PointPictures:
-    """The pictures of one point; ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None."""
+def of_point(
+    sight: Sight, whole: Picture, region: Region, finding: Finding, rarity: FloatImage | None = None
+) -> PointPictures:
+    """The pictures of one point.
+
+    ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None.
+    """
     scan = sight.scan
     box = crop_box(region, scan.pixels.shape)
     windows = _windows(sight, region, box, finding.tissue)
     residual = _map(_residual_levels(sight.images.octaves[box]), panels.lookup_table(), box)
-    shown = None if rarity is None else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
+    shown = (
+        None
+        if rarity is None
+        else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
+    )
     distances = sight.context.distances_mm if sight.context else None
     first = next(window for window in windows if window.chosen)
-    return PointPictures(region, whole, windows, residual, shown, distances, _source(sight, region, finding, first))
+    return PointPictures(
+        region, whole, windows, residual, shown, distances, _source(sight, region, finding, first)
+    )
 
 
 def of_screening(scan: Slice, screening: Screening, modality: Modality) -> ScreeningPictures:
@@ -136,7 +153,10 @@ def of_screening(scan: Slice, screening: Screening, modality: Modality) -> Scree
 def crop_box(region: Region, shape: tuple[int, ...]) -> Box:
     """A square around a region, moved inwards where it would reach beyond the slice."""
     side = min(2 * max(round(ZOOM * region.radius_px), _SMALLEST_HALF) + 1, *shape)
-    top, left = (int(np.clip(round(at) - side // 2, 0, extent - side)) for at, extent in zip((region.y, region.x), shape, strict=True))
+    top, left = (
+        int(np.clip(round(at) - side // 2, 0, extent - side))
+        for at, extent in zip((region.y, region.x), shape, strict=True)
+    )
     return slice(top, top + side), slice(left, left + side)
 
 
@@ -149,19 +169,38 @@ def legend(table: RgbImage) -> str:
 
 def legends() -> dict[str, str]:
     """Both scales of the maps."""
-    return {"residual": legend(panels.lookup_table()), "rarity": legend(screening_map.lookup_table())}
+    return {
+        "residual": legend(panels.lookup_table()),
+        "rarity": legend(screening_map.lookup_table()),
+    }
 
 
 def _windows(sight: Sight, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
     scan, context, modality = sight.scan, sight.context, sight.images.modality
-    planes = {"here": scan.pixels} | ({"below": context.below, "above": context.above} if context else {})
-    narrow = panels.display_window(replace(scan, pixels=scan.pixels[box], valid=scan.valid[box]), modality, panels.disk(box, region, NARROW))
+    planes = {"here": scan.pixels} | (
+        {"below": context.below, "above": context.above} if context else {}
+    )
+    narrow = panels.display_window(
+        replace(scan, pixels=scan.pixels[box], valid=scan.valid[box]),
+        modality,
+        panels.disk(box, region, NARROW),
+    )
     limits = [(name, window, True) for name, window in _presets(scan, modality)]
     usual = next((each.name for each in modality.presets if tissue in each.tissues), limits[0][0])
     made = []
     for name, window, clinical in [*limits, ("narrow", narrow, False)]:
         seen = {role: _grey(plane[box], box, window) for role, plane in planes.items()}
-        made.append(Windowed(name, *window, seen["here"], seen.get("below"), seen.get("above"), clinical, name == usual))
+        made.append(
+            Windowed(
+                name,
+                *window,
+                seen["here"],
+                seen.get("below"),
+                seen.get("above"),
+                clinical,
+                name == usual,
+            )
+        )
     return tuple(made)
 
 
@@ -171,13 +210,22 @@ def _presets(scan: Slice, modality: Modality) -> list[tuple[str, tuple[float, fl
     measured = scan.pixels[scan.valid & np.isfinite(scan.pixels)]
     found = []
     for each in modality.presets:
-        low, high = (float(value) for value in np.percentile(measured, (each.low, each.high))) if measured.size else (0.0, 1.0)
+        low, high = (
+            (float(value) for value in np.percentile(measured, (each.low, each.high)))
+            if measured.size
+            else (0.0, 1.0)
+        )
         found.append((each.name, (low, high if high > low else low + 1.0)))
     return found
 
 
-def _source(sight: Sight, region: Region, finding: Finding, window: Windowed) -> SourcePictures | None:
-    """Where the same noise stands; None where nothing was copied, or the slice it comes from is not at hand."""
+def _source(
+    sight: Sight, region: Region, finding: Finding, window: Windowed
+) -> SourcePictures | None:
+    """Where the same noise stands.
+
+    None where nothing was copied, or the slice it comes from is not at hand.
+    """
     if finding.source_x is None or finding.source_y is None:
         return None
     at = replace(region, x=finding.source_x, y=finding.source_y)
@@ -188,13 +236,17 @@ def _source(sight: Sight, region: Region, finding: Finding, window: Windowed) ->
     whole = None
     if finding.source_file:
         other = replace(sight.scan, pixels=pixels, valid=np.isfinite(pixels))
-        whole = whole_slice(other, panels.grey_image(other, panels.display_window(other, sight.images.modality)))
+        whole = whole_slice(
+            other, panels.grey_image(other, panels.display_window(other, sight.images.modality))
+        )
     return SourcePictures(at.x, at.y, _grey(pixels[box], box, (window.low, window.high)), whole)
 
 
 def _grey(pixels: FloatImage, box: Box, window: tuple[float, float]) -> Picture:
     low, high = window
-    level = np.clip((np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0)
+    level = np.clip(
+        (np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0
+    )
     return _png(Image.fromarray(np.round(level * 255.0).astype(np.uint8)), box)
 
 
@@ -206,10 +258,14 @@ def _rarity_levels(values: FloatImage) -> NDArray[np.float64]:
     return values.astype(np.float64) / screening_map.LARGEST
 
 
-def _map(level: NDArray[np.float64], table: RgbImage, box: Box, largest: int = LARGEST_CROP) -> Picture:
+def _map(
+    level: NDArray[np.float64], table: RgbImage, box: Box, largest: int = LARGEST_CROP
+) -> Picture:
     """A map whose ``level`` is 0 to 1 along ``table``, NaN where nothing was assessed."""
     known = np.isfinite(level)
-    places = np.where(known, np.round(np.clip(np.where(known, level, 0.0), 0.0, 1.0) * (_LEVELS - 1)), _LEVELS).astype(np.uint8)
+    places = np.where(
+        known, np.round(np.clip(np.where(known, level, 0.0), 0.0, 1.0) * (_LEVELS - 1)), _LEVELS
+    ).astype(np.uint8)
     image = Image.fromarray(places)
     palette = table[np.round(np.linspace(0, len(table) - 1, _LEVELS)).astype(int)]
     image.putpalette([*palette.ravel().tolist(), *panels.NOT_ASSESSED])
@@ -221,16 +277,28 @@ def _png(image: Image.Image, box: Box, largest: int = LARGEST_CROP) -> Picture:
     stream = io.BytesIO()
     kept.save(stream, "PNG")
     rows, columns = box
-    return Picture(_address("png", stream), columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start, kept is not image)
+    return Picture(
+        _address("png", stream),
+        columns.start,
+        rows.start,
+        columns.stop - columns.start,
+        rows.stop - rows.start,
+        kept is not image,
+    )
 
 
 def _within(image: Image.Image, largest: int) -> Image.Image:
-    """The image itself, or a reduced one where a side is longer than ``largest``; colours of a palette are never mixed."""
+    """The image itself, or a reduced one where a side is longer than ``largest``.
+
+    Colours of a palette are never mixed.
+    """
     ratio = largest / max(image.size)
     if ratio >= 1.0:
         return image
     size = tuple(max(1, math.floor(side * ratio)) for side in image.size)
-    return image.resize((size[0], size[1]), Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BOX)
+    return image.resize(
+        (size[0], size[1]), Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BOX
+    )
 
 
 def _address(kind: str, stream: io.BytesIO) -> str:

@@ -19,17 +19,43 @@ class FamilyWords:
 
 
 FAMILY_WORDS = {
-    "noise": FamilyWords("Noise", "Does the region carry more, or another, noise than the same tissue elsewhere in this slice?"),
-    "copy_move": FamilyWords("Copy within the slice", "Does the noise of the region stand a second time in this slice?"),
-    "synthesis": FamilyWords("Generated or processed", "Does the grain look resampled, smoothed or generated?"),
-    "texture": FamilyWords("Texture", "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?"),
-    "neighbours": FamilyWords("Slices beside", "Does the region differ from the slices above and below more than the same tissue does?"),
-    "series_copy": FamilyWords("Copy from another slice", "Does the noise of the region stand in another slice of the series?"),
+    "noise": FamilyWords(
+        "Noise",
+        (
+            "Does the region carry more, or another, noise than the same tissue elsewhere in this "
+            "slice?"
+        ),
+    ),
+    "copy_move": FamilyWords(
+        "Copy within the slice", "Does the noise of the region stand a second time in this slice?"
+    ),
+    "synthesis": FamilyWords(
+        "Generated or processed", "Does the grain look resampled, smoothed or generated?"
+    ),
+    "texture": FamilyWords(
+        "Texture",
+        "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?",
+    ),
+    "neighbours": FamilyWords(
+        "Slices beside",
+        "Does the region differ from the slices above and below more than the same tissue does?",
+    ),
+    "series_copy": FamilyWords(
+        "Copy from another slice",
+        "Does the noise of the region stand in another slice of the series?",
+    ),
 }
 SETTING_WORDS = {SLICE: "slices by themselves", SERIES: "slices with their neighbours"}
 
-_KERNEL = re.compile(r"[BHUDTSIQ][a-z]?\d{2}[a-z]?(\\\d)?|FC\d{2}|STANDARD|SOFT|LUNG|BONE|BONEPLUS|DETAIL|EDGE|CHEST|[A-E]|Y[A-E]", re.ASCII)
-"""Kernels as the large vendors call them: a header may hold any text there, and only these words name nobody."""
+_KERNEL = re.compile(
+    (
+        r"[BHUDTSIQ][a-z]?\d{2}[a-z]?(\\\d)?|FC\d{2}|STANDARD|SOFT|LUNG|BONE|BONEPLUS|DETAIL|EDGE|"
+        r"CHEST|[A-E]|Y[A-E]"
+    ),
+    re.ASCII,
+)
+"""Kernels as the large vendors call them: a header may hold any text there, and only these words
+name nobody."""
 
 
 def is_kernel(text: str) -> bool:
@@ -50,8 +76,15 @@ def one_in(p: float, what: str = "genuine regions") -> str:
 
 
 def rarity_words(finding: Finding, smallest: float) -> str:
-    """The p-value of a row as a sentence; beyond what the patients support no more than that is said."""
-    what = "genuine slices, by the strangest place in each," if finding.point.is_screening else "genuine regions"
+    """The p-value of a row as a sentence.
+
+    Beyond what the patients support no more than that is said.
+    """
+    what = (
+        "genuine slices, by the strangest place in each,"
+        if finding.point.is_screening
+        else "genuine regions"
+    )
     if finding.p_value < smallest:
         return f"Fewer than 1 in {1.0 / smallest:.0f} {what} are at least as strange."
     told = one_in(finding.p_value, what)
@@ -75,15 +108,28 @@ def p_words(p: float) -> str:
     return "< 0.000 001" if p < 1e-6 else format(p, ".2g") if p >= 1e-3 else f"{p:.1e}"
 
 
-def scan_facts(facts: ScanFacts, shape: tuple[int, int], *, anonymous: bool) -> list[tuple[str, str]]:
-    """Name and value of what the header says of the scan. Where ``anonymous``, nothing that a header could hold as free text."""
+def scan_facts(
+    facts: ScanFacts, shape: tuple[int, int], *, anonymous: bool
+) -> list[tuple[str, str]]:
+    """Name and value of what the header says of the scan.
+
+    Where ``anonymous``, nothing that a header could hold as free text.
+    """
     spacing = facts.spacing_mm
     kernel = facts.kernel if not anonymous or is_kernel(facts.kernel) else ""
-    scanner = "" if anonymous else " ".join(part for part in (facts.manufacturer, facts.model) if part)
+    scanner = (
+        "" if anonymous else " ".join(part for part in (facts.manufacturer, facts.model) if part)
+    )
     told = [
         ("Matrix", f"{shape[1]} x {shape[0]}"),
-        ("Pixel spacing", "not stated" if spacing is None else f"{spacing[1]:.3g} x {spacing[0]:.3g} mm"),
-        ("Slice thickness", "not stated" if facts.thickness_mm is None else f"{facts.thickness_mm:g} mm"),
+        (
+            "Pixel spacing",
+            "not stated" if spacing is None else f"{spacing[1]:.3g} x {spacing[0]:.3g} mm",
+        ),
+        (
+            "Slice thickness",
+            "not stated" if facts.thickness_mm is None else f"{facts.thickness_mm:g} mm",
+        ),
         ("Kernel", kernel),
         ("Sequence", "" if anonymous else facts.sequence),
         ("Intensities", "Hounsfield units" if facts.unit == "HU" else "as stored, without a unit"),
@@ -98,5 +144,11 @@ def scan_facts(facts: ScanFacts, shape: tuple[int, int], *, anonymous: bool) -> 
 def extrapolated(finding: Finding, patients: int, smallest: float) -> str:
     """What the flag means for a row."""
     if finding.p_value < smallest:
-        return f"Extrapolated: {patients} calibration patients support p-values down to {smallest:.2g}. Take a smaller one as a rank, not as a rate."
-    return "Extrapolated: the scan or the size of the region is unlike those of the calibration patients, so the p-value may be off."
+        return (
+            f"Extrapolated: {patients} calibration patients support p-values down to "
+            f"{smallest:.2g}. Take a smaller one as a rank, not as a rate."
+        )
+    return (
+        "Extrapolated: the scan or the size of the region is unlike those of the calibration "
+        "patients, so the p-value may be off."
+    )
