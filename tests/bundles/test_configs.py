@@ -90,7 +90,6 @@ def test_each_bundle_is_of_its_modality(name: str) -> None:
     bundle = ROOT / "bundles" / MODALITIES[name].bundle
     assert {read(bundle / "configs" / f"{config}.json")["modality"] for config in ("train", "inference", "evaluate")} == {name}
     metadata = read(bundle / "configs" / "metadata.json")
-    assert metadata["name"] == bundle.name
     assert metadata["network_data_format"]["inputs"]["image"]["modality"] == MODALITIES[name].dicom_modality
 
 
