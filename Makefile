@@ -3,7 +3,7 @@
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make image-test  builds the container image without a container engine and runs the platform's acceptance list in it (Debian, root)
 # make bench   speed and memory
-# make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; benchmarks/benchmark.py --quick takes minutes)
+# make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make clean   what was built goes; .venv stays
 #
@@ -42,11 +42,11 @@ image-test: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.speed.bench
 
 benchmark: $(STAMP)
-	$(BIN)/python -m benchmarks.benchmark --modality ct_lung
-	$(BIN)/python -m benchmarks.benchmark --modality mri_chest
+	$(BIN)/python -m benchmarks.detection.benchmark --modality ct_lung
+	$(BIN)/python -m benchmarks.detection.benchmark --modality mri_chest
 
 bundles: $(STAMP)
 	@$(BIN)/python apps/bundles/pack.py dist

@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command, ledger
-from benchmarks.sides import ROOT, SEED
+from benchmarks.data.partition import ROOT, SEED
+from benchmarks.runner import checkpoint, cli
 from dfd.bundle.identity import code_digest
 from dfd.errors import InterruptedRunError
 from dfd.outputs import scores
@@ -208,7 +208,7 @@ def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
     print(f"undisturbed: {seconds:.0f} s")
     told = []
     rows = len((job.data / "test.csv").read_text(encoding="utf-8").splitlines()) - 1
-    kept = ledger.Ledger(work / f"{code_digest()[:12]}-{rows}-{seed}.jsonl")
+    kept = checkpoint.Ledger(work / f"{code_digest()[:12]}-{rows}-{seed}.jsonl")
     for number in range(runs):
         if (str(number), NAME) in kept.done:  # told before this command was stopped itself
             told.append(Killed(**kept.done[str(number), NAME][0]))
@@ -243,7 +243,7 @@ def summary(content: Mapping[str, Any]) -> str:
         ["runs that end in the same files", f"{same} of {len(runs)}"],
         ["seconds of the undisturbed run", f"{content['seconds_undisturbed']:.0f}"],
     ]
-    table = command.table(["killed and gone on", ""], rows)
+    table = cli.table(["killed and gone on", ""], rows)
     compared = f"Compared: scores.csv, {', '.join(content['compared'])}."
     return f"{table}\n\n{compared}\n"
 
@@ -284,7 +284,7 @@ def main() -> None:
         "compared": COMPARED,
         **found,
     }
-    command.publish(NAME, content, summary(content), quick=given.quick)
+    cli.publish(NAME, content, summary(content), quick=given.quick)
     if any(run["differences"] for run in content["runs"]):
         raise InterruptedRunError("a run that was killed did not end as the undisturbed one")
 
@@ -297,4 +297,4 @@ COMPARED = (
 )
 
 if __name__ == "__main__":
-    command.end(main)
+    cli.end(main)

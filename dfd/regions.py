@@ -66,7 +66,7 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     radius_mm = modality.radius_mm if point.radius_mm is None else point.radius_mm
     # A disk of pixels, also where they are not square: the geometric mean keeps its area in mm.
     # What that costs is measured
-    # (benchmarks.oblong_pixels), and every output says how far the region reaches each way.
+    # (benchmarks.studies.oblong_pixels), and every output says how far the region reaches each way.
     radius_px = radius_mm / math.sqrt(spacing[0] * spacing[1])
     return Region(point.x, point.y, max(radius_px, SMALLEST_PX), radius_mm)
 

@@ -13,8 +13,10 @@ import time
 
 import numpy as np
 
-from benchmarks import command, models, scans, sides
 from benchmarks.baselines import BASELINES, SliceView, offered, ready
+from benchmarks.data import partition, scans
+from benchmarks.models import registry
+from benchmarks.runner import cli
 from dfd.evidence.windows import grid_centres
 from dfd.modalities import MODALITIES, Modality
 from dfd.predict import predict_slice
@@ -26,13 +28,17 @@ REGIONS = 20
 
 def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
     """The middle slice of the first series of fold1, and the radius of a region in it."""
-    listed = scans.per_patient(scans.listed(modality.name, sides.LEFT_OUT, 3)[:1], 3)
+    listed = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, 3)[:1], 3)
     made = list(scans.load(listed, modality.name))
     scan = made[len(made) // 2]
-    network = models.load(model, modality.name).network
+    network = registry.load(model, modality.name).network
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     return SliceView(
-        scan.pixels, predict_slice(scan.pixels, network, modality), network, modality, sides.SEED
+        scan.pixels,
+        predict_slice(scan.pixels, network, modality),
+        network,
+        modality,
+        partition.SEED,
     ), radius
 
 
@@ -58,7 +64,7 @@ def seconds_of(name: str, view: SliceView, radius: float) -> tuple[float, float,
 
 
 def main() -> None:
-    arguments = command.parser(__doc__).parse_args()
+    arguments = cli.parser(__doc__).parse_args()
     modality = MODALITIES[arguments.modality]
     view, radius = view_of(modality, arguments.model)
     names = ready(modality)
@@ -69,7 +75,7 @@ def main() -> None:
         f"{modality.name}, a slice of {view.pixels.shape[0]} x {view.pixels.shape[1]}, "
         f"regions of radius {radius:.1f} px; CPU seconds:\n"
     )
-    print(command.table(["baseline", "a slice", "first region", "each further region"], rows))
+    print(cli.table(["baseline", "a slice", "first region", "each further region"], rows))
     for name in offered(modality):
         if name not in names:
             print(
@@ -79,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.end(main)
+    cli.end(main)

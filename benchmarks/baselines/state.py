@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.sides import trained
+from benchmarks.data.partition import trained
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 

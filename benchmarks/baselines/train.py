@@ -19,12 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import command, models, sides
+from benchmarks.attacks.training.loop import teach
+from benchmarks.attacks.training.train import Material
 from benchmarks.baselines import BASELINES, feature_memory, offered, state
-from benchmarks.baselines.lessons import Denoising
-from benchmarks.forgers import Material
-from benchmarks.scans import spread
-from benchmarks.teaching import teach
+from benchmarks.baselines.objectives import Denoising
+from benchmarks.data import partition
+from benchmarks.data.scans import spread
+from benchmarks.models import registry
+from benchmarks.runner import cli
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
 
@@ -63,15 +65,15 @@ def train(name: str, material: Material, effort: Effort) -> Path:
         logger.info("%s is there already", path)
         return path
     if name == feature_memory.STATE:
-        network = models.load(effort.model, material.modality).network
+        network = registry.load(effort.model, material.modality).network
         chosen = (
             material.scans[index].pixels for index in spread(len(material.scans), effort.slices)
         )
         content = feature_memory.fit(
-            chosen, network, MODALITIES[material.modality], np.random.default_rng(sides.SEED)
+            chosen, network, MODALITIES[material.modality], np.random.default_rng(partition.SEED)
         )
     else:
-        torch.manual_seed(sides.SEED)
+        torch.manual_seed(partition.SEED)
         lesson = Denoising(material, name)
         logger.info("%s: %.0f CPU minutes", name, effort.cpu_minutes)
         content = teach(
@@ -97,7 +99,7 @@ def chosen(names: list[str], modality: str) -> list[str]:
 
 
 def main() -> None:
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--name",
         action="append",
@@ -118,14 +120,14 @@ def main() -> None:
             most_steps=2,
             slices=2,
             model=arguments.model,
-            folder=command.QUICK_RESULTS / "baselines",
+            folder=cli.QUICK_RESULTS / "baselines",
         )
     material = Material(
-        arguments.modality, tuple(sides.patients(arguments.modality, sides.LEARNED))
+        arguments.modality, tuple(partition.patients(arguments.modality, partition.LEARNED))
     )
     for name in names:
         train(name, material, effort)
 
 
 if __name__ == "__main__":
-    command.end(main)
+    cli.end(main)

@@ -35,13 +35,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command
+from benchmarks.data.partition import ROOT
 from benchmarks.fuzz import watch
 from benchmarks.fuzz.cases import GROUP
 from benchmarks.fuzz.kinds import KINDS, SHARES
 from benchmarks.fuzz.watch import Plan, Tally
 from benchmarks.fuzz.worker import READ, REFUSED, Failure
-from benchmarks.sides import ROOT
+from benchmarks.runner import cli
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress, bars
 
@@ -158,7 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dfd-fuzz-", dir=memory) as folder, bars():
         run = many if arguments.case is None else one_case
         tallies = run(arguments, Path(folder))
-    print(command.table(HEADS, rows(tallies)))
+    print(cli.table(HEADS, rows(tallies)))
     for kind, tally in tallies.items():
         for line in listed(kind, tally.failures):
             print(line)
@@ -171,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.end(main)
+    cli.end(main)

@@ -21,7 +21,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.sides import ROOT
+from benchmarks.data.partition import ROOT
+from dfd.bundle import model_file
 from dfd.errors import DfdError, PointsError
 from dfd.phantom import write_ct_series
 
@@ -133,6 +134,9 @@ def content(path: Path) -> object:
         record = json.loads(path.read_bytes())
         kept = ("counts", "verdicts", "weights_sha256", "calibration_sha256")
         return {name: record.get(name) for name in kept}
+    if path.suffix == ".ckpt":  # its history says how many seconds each epoch took
+        model = model_file.load(path)
+        return model.sha256, model.calibration
     if path.suffix == ".html":
         return _VOLATILE.sub("", path.read_text(encoding="utf-8"))
     return path.read_bytes()

@@ -29,7 +29,7 @@ that is looked for."""
 WHITE = (0.56, -0.13, -0.07, 0.14, 0.16, 0.21, 0.32)
 """Weights of energy and correlations by which added white noise is told best from genuine windows
 (Fisher's discriminant, unit spread where genuine). Learned from white noise laid on scans of the
-training patients of both modalities: `benchmarks.noise_direction`."""
+training patients of both modalities: `benchmarks.studies.noise_direction`."""
 
 
 def grain_deviation(deviation: FloatArray) -> FloatArray:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import ablation, crossfit, variants
-from benchmarks.ablation import SCORE, VARIANTS
-from benchmarks.tampering.families import ADVERSARIAL, COPY_MOVE
-from benchmarks.trials import GENUINE, Version
+from benchmarks.attacks.registry import ADVERSARIAL, COPY_MOVE
+from benchmarks.detection import ablation, variants
+from benchmarks.detection.ablation import SCORE, VARIANTS
+from benchmarks.detection.trials import GENUINE, Version
+from benchmarks.models import held_out_calibration
 from dfd.evidence import OFFERED, SliceEvidence
 from dfd.evidence.windows import MEASURES
 from dfd.modalities import MODALITIES
@@ -129,10 +130,10 @@ def test_rows_without_variants_are_left_out_of_their_lines() -> None:
 
 def test_a_family_that_nobody_has_plays_no_part() -> None:
     genuine = [[{"noise": 1.0, "copy_move": math.nan}, {"noise": 2.0}], [{"noise": 1.5}]]
-    assert crossfit.scores([{"noise": 3.0, "copy_move": 99.0}], genuine) == crossfit.scores(
-        [{"noise": 3.0}], genuine
-    )
-    assert math.isnan(crossfit.scores([{"copy_move": 99.0}], genuine)[0])
+    assert held_out_calibration.scores(
+        [{"noise": 3.0, "copy_move": 99.0}], genuine
+    ) == held_out_calibration.scores([{"noise": 3.0}], genuine)
+    assert math.isnan(held_out_calibration.scores([{"copy_move": 99.0}], genuine)[0])
 
 
 @pytest.fixture

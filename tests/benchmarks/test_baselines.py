@@ -13,7 +13,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import baselines, sides
+from benchmarks import baselines
+from benchmarks.attacks.training.train import Material
 from benchmarks.baselines import (
     BASELINES,
     SliceView,
@@ -21,16 +22,16 @@ from benchmarks.baselines import (
     co_occurrence,
     cost,
     feature_memory,
-    lessons,
+    objectives,
     state,
     train,
 )
 from benchmarks.baselines.base import region_mask
-from benchmarks.baselines.lessons import Denoising
 from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
+from benchmarks.baselines.objectives import Denoising
 from benchmarks.baselines.train import Effort
-from benchmarks.forgers import Material
-from benchmarks.scans import Listed, Scan
+from benchmarks.data import partition
+from benchmarks.data.scans import Listed, Scan
 from dfd.bundle.network import MaskedPredictor
 from dfd.errors import UsageError
 from dfd.masking import disk
@@ -61,7 +62,7 @@ def network():
 def view_of(pixels, network, name="ct_lung"):
     modality = MODALITIES[name]
     return SliceView(
-        pixels, predict_slice(pixels, network, modality), network, modality, sides.SEED
+        pixels, predict_slice(pixels, network, modality), network, modality, partition.SEED
     )
 
 
@@ -321,7 +322,7 @@ def test_a_region_beyond_the_border_is_none(centre, is_there):
 
 @pytest.mark.parametrize(("modality", "name"), list(back_in_time.VARIANTS))
 def test_a_diffusion_is_trained_and_kept_with_its_patients(modality, name, folder, monkeypatch):
-    monkeypatch.setattr(lessons, "BATCH", 1)
+    monkeypatch.setattr(objectives, "BATCH", 1)
     path = train.train(name, material_of(modality), Effort(most_steps=1))
     assert sorted(folder.iterdir()) == [path]  # the state of the work is gone
     assert state.learned_from(name, modality) == ("p0", "p1", "p2")
@@ -331,10 +332,10 @@ def test_a_diffusion_is_trained_and_kept_with_its_patients(modality, name, folde
 
 
 def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
-    monkeypatch.setattr(lessons, "BATCH", 1)
-    monkeypatch.setattr("benchmarks.teaching.KEPT_EVERY_S", 0.0)
+    monkeypatch.setattr(objectives, "BATCH", 1)
+    monkeypatch.setattr("benchmarks.attacks.training.loop.KEPT_EVERY_S", 0.0)
     monkeypatch.setattr(
-        "benchmarks.teaching.math.cos", lambda angle: 1.0
+        "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
     material, step = material_of("ct_lung"), Denoising.step
     taken = []
@@ -360,7 +361,7 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
 
 
 def test_a_diffusion_learns(monkeypatch):
-    monkeypatch.setattr(lessons, "BATCH", 2)
+    monkeypatch.setattr(objectives, "BATCH", 2)
     torch.manual_seed(4)
     lesson = Denoising(material_of("ct_lung"), "btd_unclipped")
     losses = [lesson.step(0.0, np.random.default_rng(step))["error"] for step in range(6)]
@@ -369,7 +370,7 @@ def test_a_diffusion_learns(monkeypatch):
 
 def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeypatch):
     monkeypatch.setattr(
-        train.models, "load", lambda model, modality: train.models.Loaded(None, network)
+        train.registry, "load", lambda model, modality: train.registry.Loaded(None, network)
     )
     train.train("patchcore", material_of("mri_chest"), Effort(slices=2))
     learned = state.load("patchcore", "mri_chest")

@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench, command
-from benchmarks.material import inner_points
-from benchmarks.networks import CANDIDATES, CROP, shown
+from benchmarks.predictor.architecture_search import CANDIDATES, CROP, shown
+from benchmarks.runner import cli
+from benchmarks.speed import bench
+from benchmarks.speed.workload import inner_points
 from tests.dicom_maker import make_slice
 
-COMMANDS = ("development", "shipped", "likelihood", "first_evidence", "bench")
+COMMANDS = (
+    "models.training_folder",
+    "models.release",
+    "predictor.likelihood",
+    "studies.first_evidence",
+    "speed.bench",
+)
 
 
 @pytest.fixture
@@ -92,9 +99,9 @@ def test_each_command_says_what_it_does(name, monkeypatch, capsys):
 
 
 def test_results_are_valid_json_and_quick_ones_lie_elsewhere(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "QUICK_RESULTS", tmp_path / "quick")
-    monkeypatch.setattr(command, "RESULTS", tmp_path / "committed")
-    command.publish(
+    monkeypatch.setattr(cli, "QUICK_RESULTS", tmp_path / "quick")
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "committed")
+    cli.publish(
         "x", {"a": float("nan"), "b": [1.23456789, 3], "c": {"d": float("inf")}}, "# x", quick=True
     )
     assert json.loads((tmp_path / "quick" / "x.json").read_text()) == {

@@ -15,24 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import (
-    benchmark,
-    cards,
-    cohorts,
-    crossfit,
-    folds,
-    gather,
-    plots,
-    rows,
-    scans,
-    sides,
-    summary,
-)
-from benchmarks.command import rounded
-from benchmarks.ledger import Ledger
-from benchmarks.scans import Listed
-from benchmarks.tampering.families import FAMILIES, UNTOUCHED
-from benchmarks.trials import GENUINE
+from benchmarks.attacks.registry import FAMILIES, UNTOUCHED
+from benchmarks.data import partition, scans
+from benchmarks.data.scans import Listed
+from benchmarks.detection import benchmark, collect, measurements, model_cards, plots, summary
+from benchmarks.detection.trials import GENUINE
+from benchmarks.models import assignment, cross_validation, held_out_calibration
+from benchmarks.runner.checkpoint import Ledger
+from benchmarks.runner.cli import rounded
 from dfd.calibration import SERIES, Calibration, Setting, fit
 from dfd.errors import CalibrationError, UsageError
 from dfd.phantom import write_ct_series
@@ -99,7 +89,7 @@ def judged_rows(better: float = 2.0) -> list[dict[str, Any]]:
 
 
 def test_a_patient_is_judged_by_the_others_alone() -> None:
-    pool = crossfit.named(calibration_of(1.0, 1.0, 5.0), ["a", "b", "c"], "fold1")
+    pool = held_out_calibration.named(calibration_of(1.0, 1.0, 5.0), ["a", "b", "c"], "fold1")
     everybody, others = pool.judge(), pool.judge({"c"})
     assert everybody is not None
     assert others is not None
@@ -111,26 +101,28 @@ def test_a_patient_is_judged_by_the_others_alone() -> None:
 
 def test_a_calibration_on_others_is_refused() -> None:
     with pytest.raises(CalibrationError, match="stands on 2 patients, not on its 3"):
-        crossfit.named(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
+        held_out_calibration.named(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
 
 
 def test_p_values_stand_on_the_shipped_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = folds.in_order("ct_lung")
+    names = cross_validation.in_order("ct_lung")
     monkeypatch.setattr(
-        benchmark.models,
+        benchmark.registry,
         "load",
         lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))),
     )
     assert benchmark.pool_of("ct_lung").names == tuple(names)
     monkeypatch.setattr(
-        benchmark.models, "load", lambda name, modality: SimpleNamespace(calibration=None)
+        benchmark.registry, "load", lambda name, modality: SimpleNamespace(calibration=None)
     )
     with pytest.raises(CalibrationError, match="has no calibration"):
         benchmark.pool_of("ct_lung")
 
 
 def test_who_shares_the_manufacturer_is_left_out_too() -> None:
-    pool = crossfit.named(calibration_of(1.0, 1.0, 1.0, 1.0), ["a", "b", "c", "d"], "fold1")
+    pool = held_out_calibration.named(
+        calibration_of(1.0, 1.0, 1.0, 1.0), ["a", "b", "c", "d"], "fold1"
+    )
     makers = {
         "a": frozenset({"GE"}),
         "b": frozenset({"GE"}),
@@ -152,10 +144,10 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
         [{"noise": level * each, "neighbours": level * each} for each in rng.gamma(9.0, 0.11, 40)]
         for level in (1.0, 1.0, 5.0)
     ]
-    pool = crossfit.named(
+    pool = held_out_calibration.named(
         replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1"
     )
-    series = crossfit.beside(pool)
+    series = held_out_calibration.beside(pool)
     assert series is not None
     strange = {"noise": 4.0, "neighbours": 4.0}
     alone, told = benchmark.judged(
@@ -166,7 +158,10 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
     assert others is not None
     assert everybody is not None
     assert told["p beside"] == others.p(strange) < everybody.p(strange)
-    assert crossfit.beside(crossfit.named(plain, ["a", "b", "c"], "fold1")) is None
+    assert (
+        held_out_calibration.beside(held_out_calibration.named(plain, ["a", "b", "c"], "fold1"))
+        is None
+    )
 
 
 def test_a_row_is_above_a_baseline_only_where_it_is() -> None:
@@ -194,23 +189,27 @@ def test_false_alarms_are_a_mean_over_patients() -> None:
 def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def measure(task: rows.Task) -> dict[str, Any]:
+    def measure(task: measurements.Task) -> dict[str, Any]:
         asked.append((task.name, tuple(part.kind for part in task.parts)))
         return {part.key("ct_lung"): [row("a", part.kind, 1.0)] for part in task.parts}
 
-    monkeypatch.setattr(rows, "measure", measure)
+    monkeypatch.setattr(measurements, "measure", measure)
     ref = SimpleNamespace(path=Path("1.dcm"), frame=0)
     listed: Any = Listed("a", "s", "GE X", "STD", (ref,))  # type: ignore[arg-type]
-    tasks = [rows.Task(listed, tmp_path, "ct_lung", "m", (rows.Part(GENUINE), rows.Part(KIND)))]
+    tasks = [
+        measurements.Task(
+            listed, tmp_path, "ct_lung", "m", (measurements.Part(GENUINE), measurements.Part(KIND))
+        )
+    ]
     place = tmp_path / "kept.jsonl"
-    assert len(gather.gather(tasks, Ledger(place), 1)) == 2
+    assert len(collect.gather(tasks, Ledger(place), 1)) == 2
     place.write_text(
         place.read_text(encoding="utf-8").splitlines()[0] + '\n{"slice": "cut o', encoding="utf-8"
     )
-    again = gather.gather(tasks, Ledger(place), 1)
+    again = collect.gather(tasks, Ledger(place), 1)
     assert [kinds for _, kinds in asked] == [(GENUINE, KIND), (KIND,)]
     assert {each["maker"] for each in again} == {"GE"}
-    gather.gather(tasks, Ledger(place), 1)
+    collect.gather(tasks, Ledger(place), 1)
     assert len(asked) == 2
 
 
@@ -221,7 +220,7 @@ def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
     """
     write_ct_series(tmp_path, seed=3, slices=3, patient="p", size=64)
     (scan,) = scans.load(scans.of_patient("p", tmp_path, "ct_lung", 1), "ct_lung")
-    found = rows._volume(scan, tmp_path)
+    found = measurements._volume(scan, tmp_path)
     assert found is not None
     volume, place = found
     assert (len(volume.refs), place) == (3, 1)
@@ -240,7 +239,7 @@ def test_held_out_families_are_tried_only_when_asked_for() -> None:
 
 def test_test_patients_are_not_named_unless_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="opened once"):
-        sides.opened("ct_lung", "ab", asked=False, record=tmp_path / "opened.json")
+        partition.opened("ct_lung", "ab", asked=False, record=tmp_path / "opened.json")
     assert not (tmp_path / "opened.json").exists()
 
 
@@ -249,9 +248,9 @@ def test_the_opening_is_written_down_once(tmp_path: Path, monkeypatch: pytest.Mo
     split.write_text(
         json.dumps({"ct": {"x": {"side": "test"}, "y": {"side": "fold0"}}}), encoding="utf-8"
     )
-    monkeypatch.setattr(sides, "frozen_commit", lambda: "c0ffee")
+    monkeypatch.setattr(partition, "frozen_commit", lambda: "c0ffee")
     for _ in range(2):
-        assert sides.opened(
+        assert partition.opened(
             "ct_lung", "ab", asked=True, record=tmp_path / "opened.json", split=split
         ) == ["x"]
     (entry,) = json.loads((tmp_path / "opened.json").read_text(encoding="utf-8"))
@@ -264,32 +263,34 @@ def test_the_opening_is_written_down_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_folds_without_a_model_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "fold1").touch()
-    monkeypatch.setattr(cohorts, "model_of", lambda modality, fold: tmp_path / fold)
+    monkeypatch.setattr(assignment, "model_of", lambda modality, fold: tmp_path / fold)
     monkeypatch.setenv("DFD_DATA", str(tmp_path))
-    made, missing = cohorts.of_folds("ct_lung", ["fold0", "fold1", "fold2"])
+    made, missing = assignment.of_folds("ct_lung", ["fold0", "fold1", "fold2"])
     assert [cohort.name for cohort in made] == ["fold1"]
     assert missing == ["fold0", "fold2"]
     with pytest.raises(UsageError, match="has a model; train it"):
-        cohorts.of_folds("ct_lung", ["fold0"])
+        assignment.of_folds("ct_lung", ["fold0"])
 
 
 def test_a_folder_of_ones_own_needs_a_folder_for_each_patient(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no sub-folders"):
-        cohorts.of_folder("ct_lung", tmp_path)
+        assignment.of_folder("ct_lung", tmp_path)
     (tmp_path / "p1").mkdir()
-    assert list(cohorts.of_folder("ct_lung", tmp_path).folders) == ["p1"]
+    assert list(assignment.of_folder("ct_lung", tmp_path).folders) == ["p1"]
 
 
 def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "baselines_of", lambda modality, patient="": ["rival"])
+    monkeypatch.setattr(measurements, "baselines_of", lambda modality, patient="": ["rival"])
     rng = np.random.default_rng(1)
     told = judged_rows()
     told += [
-        row(p, KIND, 1.0 + rng.random(), curve=rows.OFFSET, at=at, p=0.1, **{"p maker": 0.1})
+        row(
+            p, KIND, 1.0 + rng.random(), curve=measurements.OFFSET, at=at, p=0.1, **{"p maker": 0.1}
+        )
         for p in ("a", "b")
         for at in (0.0, 8.0)
     ]
-    pool = crossfit.named(calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1")
+    pool = held_out_calibration.named(calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1")
     gathered = benchmark.Gathered(
         told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool
     )
@@ -298,7 +299,9 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     text = benchmark.markdown(content)
     for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
-    card = cards.benchmark_section(cards.restored(json.loads(json.dumps(rounded(content)))))
+    card = model_cards.benchmark_section(
+        model_cards.restored(json.loads(json.dumps(rounded(content))))
+    )
     for words in (
         "### Targets",
         "| adversarial noise |",
@@ -307,8 +310,8 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
         "| manufacturer | GE |",
     ):
         assert words in card
-    page = cards.curves_section(
-        {"ct_lung": cards.restored(json.loads(json.dumps(rounded(content))))}
+    page = model_cards.curves_section(
+        {"ct_lung": model_cards.restored(json.loads(json.dumps(rounded(content))))}
     )
     for words in (
         "#### Pixels between click and edit",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import copy_null
-from benchmarks.scans import Listed, Scan
+from benchmarks.data.scans import Listed, Scan
+from benchmarks.studies import copy_null
 from dfd.evidence import correlation
 from dfd.phantom import write_ct_series
 from dfd.reading import read_slice

@@ -12,9 +12,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.tampering import Canvas, ct_gan, cubes, kept, networks, nodules
-from benchmarks.tampering.ct_gan import Edit, forged, forged_stack
-from benchmarks.tampering.cubes import SIDE, Block
+from benchmarks.attacks import Canvas, checkpoints, ct_gan, cubes, networks, nodules
+from benchmarks.attacks.ct_gan import Edit, forged, forged_stack
+from benchmarks.attacks.cubes import SIDE, Block
 from dfd.errors import UsageError
 from dfd.masking import disk
 
@@ -46,9 +46,11 @@ def canvas(request, rng):
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch, tmp_path):
     torch.manual_seed(2)
-    monkeypatch.setattr(kept, "trained", lambda kind, name: tmp_path / name)
+    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: tmp_path / name)
     for name in ct_gan.NETWORKS.values():
-        kept.save(kept.Kept(name, "ct_lung", ("learned",), networks.painter(3).state_dict()))
+        checkpoints.save(
+            checkpoints.Kept(name, "ct_lung", ("learned",), networks.painter(3).state_dict())
+        )
 
 
 def edited(canvas, kind, copied_noise=False, centre=CENTRE):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.bootstrap import interval, mean_interval
-from benchmarks.detection import auc, auc_interval, by_patient, found_at
+from benchmarks.metrics.bootstrap import interval, mean_interval
+from benchmarks.metrics.roc import auc, auc_interval, by_patient, found_at
 
 metrics = pytest.importorskip("sklearn.metrics")
 

@@ -12,23 +12,23 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import forgers
-from benchmarks.tampering import (
+from benchmarks.attacks import (
     FORGERS,
     Canvas,
     adversarial,
     autoencoder,
+    checkpoints,
     classical,
     ct_gan,
     diffusion,
     gan,
-    kept,
     networks,
     renoise,
 )
-from benchmarks.tampering.canvas import residual_scale
-from benchmarks.tampering.crops import Window
-from benchmarks.tampering.families import ADVERSARIAL, AI_EDIT, COPY_MOVE, FAMILIES
+from benchmarks.attacks.canvas import residual_scale
+from benchmarks.attacks.crops import Window
+from benchmarks.attacks.registry import ADVERSARIAL, AI_EDIT, COPY_MOVE, FAMILIES
+from benchmarks.attacks.training import train
 from dfd.errors import UsageError
 from dfd.masking import disk
 from dfd.modalities import MODALITIES
@@ -79,14 +79,16 @@ def folder(tmp_path_factory):
     torch.manual_seed(2)
     place = tmp_path_factory.mktemp("forgers")
     for name, build in NETWORKS.items():
-        for modality in forgers.RECIPES[name].modalities:
-            kept.save(kept.Kept(name, modality, ("learned",), build().state_dict()), place)
+        for modality in train.RECIPES[name].modalities:
+            checkpoints.save(
+                checkpoints.Kept(name, modality, ("learned",), build().state_dict()), place
+            )
     return place
 
 
 @pytest.fixture(autouse=True)
 def _networks(folder, monkeypatch):
-    monkeypatch.setattr(kept, "trained", lambda kind, name: folder / name)
+    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: folder / name)
 
 
 def edited(family, canvas, mask, seed=3):
@@ -127,13 +129,15 @@ def test_who_learned_refuses_his_own_patients(canvas, mask, name):
 
 
 def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, tmp_path):
-    monkeypatch.setattr(kept, "trained", lambda kind, name: tmp_path / name)
-    with pytest.raises(UsageError, match=r"benchmarks\.forgers --train gan --modality ct_lung"):
+    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: tmp_path / name)
+    with pytest.raises(
+        UsageError, match=r"benchmarks\.attacks\.training\.train --train gan --modality ct_lung"
+    ):
         gan.filled(canvas, mask, np.random.default_rng(1))
-    torch.save({"format": "something else"}, kept.place("gan", "ct_lung"))
+    torch.save({"format": "something else"}, checkpoints.place("gan", "ct_lung"))
     with pytest.raises(UsageError, match="older or another program"):
         gan.filled(canvas, mask, np.random.default_rng(1))
-    kept.save(kept.Kept("gan", "ct_lung", (), networks.classifier().state_dict()))
+    checkpoints.save(checkpoints.Kept("gan", "ct_lung", (), networks.classifier().state_dict()))
     with pytest.raises(UsageError, match="older or another program"):
         gan.filled(canvas, mask, np.random.default_rng(1))
 
@@ -158,7 +162,7 @@ def test_the_table_says_what_each_needs():
         assert (family.forge is None) == (family.forge_at is not None) == (family.sites is not None)
         assert family.needs_stack or family.forge is not None
         assert not family.network or set(family.modalities) <= set(
-            forgers.RECIPES[family.network].modalities
+            train.RECIPES[family.network].modalities
         )
         assert set(family.modalities) <= set(MODALITIES)
     held = {family.network for family in FAMILIES.values() if family.held_out}
@@ -176,7 +180,7 @@ def test_attacks_have_the_strength_they_are_named_after(canvas, mask, forge):
 
 def test_an_attack_moves_the_verdict_more_than_noise_does(canvas, mask):
     network = networks.classifier()
-    network.load_state_dict(kept.load(adversarial.NETWORK, canvas))
+    network.load_state_dict(checkpoints.load(adversarial.NETWORK, canvas))
 
     def odds(pixels):
         image = adversarial.looked_at(dataclasses.replace(canvas, pixels=pixels), mask)[1]

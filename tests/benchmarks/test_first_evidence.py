@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import first_evidence
-from benchmarks.trials import GENUINE
+from benchmarks.detection.trials import GENUINE
+from benchmarks.studies import first_evidence
 from dfd.calibration import SERIES, Calibration, Setting, fit_table
 
 PATIENTS = ["a", "b", "c"]

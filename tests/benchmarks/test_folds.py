@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import folds, sides
+from benchmarks.data import partition
+from benchmarks.models import cross_validation
 from dfd.bundle.calibration import Genuine
 from dfd.calibration import SCREENING, Calibration, fit_table
 from dfd.errors import UsageError
@@ -17,13 +18,13 @@ from dfd.places import bundle_dir
 
 
 def test_the_network_of_the_shipped_fold_is_the_shipped_one() -> None:
-    assert folds.model_of("ct_lung", "fold1") == bundle_dir("ct_lung_inpainting")
-    assert folds.model_of("mri_chest", "fold2").name == "mr_fold2.ckpt"
+    assert cross_validation.model_of("ct_lung", "fold1") == bundle_dir("ct_lung_inpainting")
+    assert cross_validation.model_of("mri_chest", "fold2").name == "mr_fold2.ckpt"
 
 
 def test_every_development_patient_stands_in_the_tables_once() -> None:
-    names = folds.in_order("ct_lung")
-    assert sorted(names) == sides.patients("ct_lung")
+    names = cross_validation.in_order("ct_lung")
+    assert sorted(names) == partition.patients("ct_lung")
     assert names != sorted(names)
 
 
@@ -41,24 +42,25 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
             {"grain": [float(len(asked))]},
         )
 
-    monkeypatch.setattr(folds, "model_of", lambda modality, fold: tmp_path / fold)
+    monkeypatch.setattr(cross_validation, "model_of", lambda modality, fold: tmp_path / fold)
     monkeypatch.setattr(
-        folds.models,
+        cross_validation.registry,
         "load",
         lambda name, modality: SimpleNamespace(network=name, model=SimpleNamespace(sha256="ab")),
     )
-    monkeypatch.setattr(folds, "link", lambda modality, output: [])
-    monkeypatch.setattr(folds, "collect", lambda folder, modality: None)
-    monkeypatch.setattr(folds, "measured_on", measured)
+    monkeypatch.setattr(cross_validation, "link", lambda modality, output: [])
+    monkeypatch.setattr(cross_validation, "collect", lambda folder, modality: None)
+    monkeypatch.setattr(cross_validation, "measured_on", measured)
     with pytest.raises(UsageError, match="the network of fold0 is not there; train it first"):
-        folds.cross_fitted("ct_lung")
-    for fold in folds.FOLDS:
+        cross_validation.cross_fitted("ct_lung")
+    for fold in cross_validation.FOLDS:
         (tmp_path / fold).touch()
-    found = folds.cross_fitted("ct_lung")
+    found = cross_validation.cross_fitted("ct_lung")
     assert asked == [
-        (str(tmp_path / fold), tuple(sides.patients("ct_lung", (fold,)))) for fold in folds.FOLDS
+        (str(tmp_path / fold), tuple(partition.patients("ct_lung", (fold,))))
+        for fold in cross_validation.FOLDS
     ]
-    assert found.patients == len(folds.in_order("ct_lung"))
+    assert found.patients == len(cross_validation.in_order("ct_lung"))
     assert found.weights_sha256 == "ab"
     assert found.population["grain"] == (1.0, 3.0)
     assert len(found.settings[SCREENING].tables["noise"].patients) == found.patients
@@ -66,12 +68,14 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
 
 def test_who_stands_behind_a_calibration_is_told_by_their_number() -> None:
     def standing_on(number: int) -> list[str]:
-        return folds.standing(
+        return cross_validation.standing(
             "ct_lung", Calibration("x", "", 10.0, {"noise": fit_table([[1.0, 2.0]] * number)})
         )
 
-    assert standing_on(len(folds.in_order("ct_lung"))) == folds.in_order("ct_lung")
-    own = sides.patients("ct_lung", sides.LEFT_OUT)
+    assert standing_on(len(cross_validation.in_order("ct_lung"))) == cross_validation.in_order(
+        "ct_lung"
+    )
+    own = partition.patients("ct_lung", partition.LEFT_OUT)
     assert standing_on(len(own)) == own
     with pytest.raises(UsageError, match="stands on 2 patients, and nobody knows which"):
         standing_on(2)

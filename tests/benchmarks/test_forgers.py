@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import forger_material, forgers, volumes
-from benchmarks.forgers import Material
-from benchmarks.lessons import Coding, Diffusing, Judging, Painting
-from benchmarks.scans import Listed, Scan
-from benchmarks.tampering import cubes, kept, networks
-from benchmarks.teaching import teach
-from benchmarks.volumes import Volume, stacked
+from benchmarks.attacks import checkpoints, cubes, networks
+from benchmarks.attacks.training import datasets, train
+from benchmarks.attacks.training.loop import teach
+from benchmarks.attacks.training.objectives import Coding, Diffusing, Judging, Painting
+from benchmarks.attacks.training.train import Material
+from benchmarks.data import volumes
+from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.volumes import Volume, stacked
 from dfd.errors import UsageError
 from dfd.masking import disk
 from dfd.records import ScanFacts, Slice, SliceRef
@@ -50,7 +51,7 @@ def material():
     return made
 
 
-@pytest.mark.parametrize("name", forgers.RECIPES)
+@pytest.mark.parametrize("name", train.RECIPES)
 def test_every_network_is_trained_and_kept_with_its_patients(material, name, tmp_path, monkeypatch):
     for constant, number in (
         ("CUBES", 6),
@@ -60,16 +61,16 @@ def test_every_network_is_trained_and_kept_with_its_patients(material, name, tmp
         ("CROPS", 8),
         ("CROP_BATCH", 2),
     ):
-        monkeypatch.setattr(forgers, constant, number)
-    monkeypatch.setattr(forger_material, "PER_SLICE", 2)
-    path = forgers.train(name, material, tmp_path, most_steps=2)
-    assert path == kept.place(name, "ct_lung", tmp_path)
+        monkeypatch.setattr(train, constant, number)
+    monkeypatch.setattr(datasets, "PER_SLICE", 2)
+    path = train.train(name, material, tmp_path, most_steps=2)
+    assert path == checkpoints.place(name, "ct_lung", tmp_path)
     content = torch.load(path, weights_only=True)
     assert content["patients"] == ["p1", "p2"]
     assert all(torch.isfinite(value).all() for value in content["weights"].values())
     assert sorted(tmp_path.iterdir()) == [path]  # the state of the work is gone
     before = path.stat().st_mtime_ns
-    assert forgers.train(name, material, tmp_path).stat().st_mtime_ns == before
+    assert train.train(name, material, tmp_path).stat().st_mtime_ns == before
 
 
 def painting():
@@ -80,9 +81,9 @@ def painting():
 
 
 def test_what_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.teaching.KEPT_EVERY_S", 0.0)
+    monkeypatch.setattr("benchmarks.attacks.training.loop.KEPT_EVERY_S", 0.0)
     monkeypatch.setattr(
-        "benchmarks.teaching.math.cos", lambda angle: 1.0
+        "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
 
     class Interrupted(Painting):
@@ -123,9 +124,7 @@ def test_the_loss_falls(kind):
 
 
 def test_the_classifier_learns_what_a_blob_is(material):
-    images, labels = forger_material.blob_crops(
-        material.scans, "ct_lung", 24, np.random.default_rng(1)
-    )
+    images, labels = datasets.blob_crops(material.scans, "ct_lung", 24, np.random.default_rng(1))
     assert 0 < labels.sum() < len(labels)
     middle = images[:, 30:34, 30:34].mean(axis=(1, 2))
     assert middle[labels].mean() > middle[~labels].mean()
@@ -138,11 +137,9 @@ def test_the_classifier_learns_what_a_blob_is(material):
 def test_cubes_hold_what_they_are_named_after(material):
     rng = np.random.default_rng(1)
     inner = cubes.MIDDLE
-    lung = cubes.in_hu(forger_material.parenchyma(material.volumes, 4, rng))[:, inner, inner, inner]
-    soft = cubes.in_hu(forger_material.soft_tissue(material.volumes, 4, rng))[
-        :, inner, inner, inner
-    ]
-    found = cubes.in_hu(forger_material.blobs(material.volumes, 4, rng))
+    lung = cubes.in_hu(datasets.parenchyma(material.volumes, 4, rng))[:, inner, inner, inner]
+    soft = cubes.in_hu(datasets.soft_tissue(material.volumes, 4, rng))[:, inner, inner, inner]
+    found = cubes.in_hu(datasets.blobs(material.volumes, 4, rng))
     assert lung.mean() == pytest.approx(-850, abs=15)
     assert soft.mean() == pytest.approx(40, abs=30)
     assert found[:, 16, 14:18, 14:18].mean() > -300
@@ -177,12 +174,12 @@ def test_volumes_are_read_series_by_series(monkeypatch):
 
 
 def test_a_network_that_is_none_is_refused():
-    assert "gan" in forgers.chosen([], "mri_chest")
-    assert "ct_gan_removal" not in forgers.chosen([], "mri_chest")
+    assert "gan" in train.chosen([], "mri_chest")
+    assert "ct_gan_removal" not in train.chosen([], "mri_chest")
     with pytest.raises(
         UsageError, match="'ct_gan_removal' is no network of a forger for mri_chest"
     ):
-        forgers.chosen(["ct_gan_removal"], "mri_chest")
+        train.chosen(["ct_gan_removal"], "mri_chest")
 
 
 def test_networks_take_any_size_that_halves():

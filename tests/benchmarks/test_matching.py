@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import matching
-from benchmarks.detection import auc
+from benchmarks.data import matched_controls
+from benchmarks.metrics.roc import auc
 from dfd.masking import disk
 
 RADIUS = 8.0
@@ -27,16 +27,16 @@ def distances(one, other):
 
 def test_no_two_places_share_a_pixel_and_edits_lie_apart(places, rng):
     centres, covariates = places
-    edited, beside = matching.groups(centres, covariates, RADIUS, (4, 3), rng)
+    edited, beside = matched_controls.groups(centres, covariates, RADIUS, (4, 3), rng)
     assert beside.shape == (4, 3)
     used = centres[np.concatenate([edited, beside.ravel()])]
     between = distances(used, used)[~np.eye(len(used), dtype=bool)]
-    assert between.min() >= matching.CLEAR * RADIUS
+    assert between.min() >= matched_controls.CLEAR * RADIUS
     masks = [disk(260, 260, (float(x), float(y)), RADIUS) for x, y in used]
     assert np.sum(masks, axis=0).max() == 1
     assert (
         distances(centres[edited], centres[edited])[~np.eye(4, dtype=bool)].min()
-        >= matching.APART * RADIUS
+        >= matched_controls.APART * RADIUS
     )
 
 
@@ -44,7 +44,7 @@ def test_controls_are_alike(places, rng):
     centres, covariates = places
     differences, strangers = [], []
     for _ in range(20):
-        edited, beside = matching.groups(centres, covariates, RADIUS, (4, 3), rng)
+        edited, beside = matched_controls.groups(centres, covariates, RADIUS, (4, 3), rng)
         differences += list(
             np.abs(covariates[edited][:, None] - covariates[beside])[..., 0].ravel()
         )
@@ -61,7 +61,7 @@ def test_without_an_edit_the_sides_are_exchangeable(places, rng):
     outlying = np.abs(covariates[:, 0])
     edited, genuine = [], []
     for _ in range(150):
-        sites, beside = matching.groups(centres, covariates, RADIUS, (4, 3), rng)
+        sites, beside = matched_controls.groups(centres, covariates, RADIUS, (4, 3), rng)
         edited += list(outlying[sites])
         genuine += list(outlying[beside.ravel()])
     assert auc(np.array(edited), np.array(genuine)) == pytest.approx(0.5, abs=0.04)
@@ -70,7 +70,7 @@ def test_without_an_edit_the_sides_are_exchangeable(places, rng):
 def test_too_little_room_gives_fewer_groups(places, rng):
     centres, covariates = places
     near = (centres < 60).all(axis=1)
-    edited, beside = matching.groups(centres[near], covariates[near], RADIUS, (4, 3), rng)
+    edited, beside = matched_controls.groups(centres[near], covariates[near], RADIUS, (4, 3), rng)
     assert len(edited) == len(beside) < 4
 
 
@@ -78,14 +78,14 @@ def test_places_half_in_the_air_are_left_out():
     measured = np.ones((60, 60), dtype=bool)
     measured[:, :20] = False
     centres = np.array([[40, 30], [20, 30], [5, 30]])
-    assert matching.whole(centres, measured, RADIUS).tolist() == [True, False, False]
+    assert matched_controls.whole(centres, measured, RADIUS).tolist() == [True, False, False]
 
 
 def test_content_sees_mean_deviation_and_edges():
     pixels = np.zeros((64, 64), dtype=np.float32)
     pixels[:, 32:] = 100.0
-    mean, deviation, edges = matching.content(pixels, (31.5, 32.0), RADIUS, 5.0)
+    mean, deviation, edges = matched_controls.content(pixels, (31.5, 32.0), RADIUS, 5.0)
     assert mean == pytest.approx(50.0)
     assert deviation == pytest.approx(50.0)
     assert 0.1 < edges < 0.6
-    assert matching.content(pixels, (12.0, 32.0), RADIUS, 5.0) == (0.0, 0.0, 0.0)
+    assert matched_controls.content(pixels, (12.0, 32.0), RADIUS, 5.0) == (0.0, 0.0, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.noise_direction import discriminant
+from benchmarks.studies.noise_direction import discriminant
 
 
 def test_the_direction_leads_from_genuine_to_edited_windows() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import references
+from benchmarks.predictor import references
 from dfd.masking import LATTICE_PASSES, lattice
 
 

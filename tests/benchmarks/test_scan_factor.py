@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import scan_factor
+from benchmarks.predictor import spread_calibration
 
 
 def two_tissues(rng, spreads, shape=(192, 192)):
@@ -16,15 +16,15 @@ def two_tissues(rng, spreads, shape=(192, 192)):
 
 def test_factors_recover_the_spread_of_each_tissue(rng):
     z, labels = two_tissues(rng, [0.5, 2.0])
-    assert scan_factor.tissue_factors(z, labels, 2) == pytest.approx([0.5, 2.0], rel=0.03)
+    assert spread_calibration.tissue_factors(z, labels, 2) == pytest.approx([0.5, 2.0], rel=0.03)
 
 
 def test_pixels_without_a_class_do_not_count(rng):
     z, labels = two_tissues(rng, [0.5, 1.0])
-    before = scan_factor.tissue_factors(z, labels, 2)
+    before = spread_calibration.tissue_factors(z, labels, 2)
     labels[:20] = -1
     z[:20] = 1e6
-    assert scan_factor.tissue_factors(z, labels, 2) == pytest.approx(before, rel=0.03)
+    assert spread_calibration.tissue_factors(z, labels, 2) == pytest.approx(before, rel=0.03)
 
 
 def test_a_class_with_few_pixels_leans_on_the_whole(rng):
@@ -32,7 +32,7 @@ def test_a_class_with_few_pixels_leans_on_the_whole(rng):
     labels[:] = 0
     labels[0, :5] = 1
     z[0, :5] = 5.0
-    factors = scan_factor.tissue_factors(z, labels, 3)
+    factors = spread_calibration.tissue_factors(z, labels, 3)
     assert factors[1] < 3.0
     assert factors[2] == pytest.approx(
         factors[0], rel=0.05
@@ -41,18 +41,20 @@ def test_a_class_with_few_pixels_leans_on_the_whole(rng):
 
 def test_after_correction_every_tissue_has_energy_one(rng):
     z, labels = two_tissues(rng, [0.3, 1.8])
-    after = scan_factor.corrected(z, labels, 2)
+    after = spread_calibration.corrected(z, labels, 2)
     for number in (0, 1):
-        assert scan_factor.energy(after[labels == number]).mean() == pytest.approx(1.0, abs=0.1)
+        assert spread_calibration.energy(after[labels == number]).mean() == pytest.approx(
+            1.0, abs=0.1
+        )
 
 
 def test_a_half_is_judged_by_the_other_one_only(rng):
     z, labels = two_tissues(rng, [1.0, 1.0])
-    board = scan_factor.halves(z.shape)
+    board = spread_calibration.halves(z.shape)
     assert board.mean() == pytest.approx(0.5)
     changed = z.copy()
     changed[board] *= 3.0
-    before, after = (scan_factor.corrected(image, labels, 2) for image in (z, changed))
+    before, after = (spread_calibration.corrected(image, labels, 2) for image in (z, changed))
     # What is done to one half changes the factor of the other half, never its own.
     assert after[board] == pytest.approx(3.0 * before[board], rel=1e-5)
     assert not np.allclose(after[~board], before[~board])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.shipped import unpack
+from benchmarks.models.release import unpack
 from dfd.bundle import model_file
 from dfd.bundle.model_file import Model
 from dfd.calibration import Calibration, fit_table, to_json

@@ -7,41 +7,41 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import sides
-from benchmarks.development import link
+from benchmarks.data import partition
+from benchmarks.models.training_folder import link
 from dfd.errors import UsageError
 
 TEST_PATIENTS = {
     modality: {
         name
-        for name, entry in json.loads(sides.SPLIT.read_text())[key].items()
+        for name, entry in json.loads(partition.SPLIT.read_text())[key].items()
         if entry["side"] == "test"
     }
-    for modality, key in sides.FOLDERS.items()
+    for modality, key in partition.FOLDERS.items()
 }
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with an empty folder for every patient, test patients included."""
-    for key in sides.FOLDERS.values():
-        for name in json.loads(sides.SPLIT.read_text())[key]:
+    for key in partition.FOLDERS.values():
+        for name in json.loads(partition.SPLIT.read_text())[key]:
             (tmp_path / "data" / key / name).mkdir(parents=True)
     monkeypatch.setenv("DFD_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
 
-@pytest.mark.parametrize("modality", sides.FOLDERS)
+@pytest.mark.parametrize("modality", partition.FOLDERS)
 def test_development_patients_are_no_test_patients(modality):
     assert len(TEST_PATIENTS[modality]) >= 5
-    assert not TEST_PATIENTS[modality] & set(sides.patients(modality))
+    assert not TEST_PATIENTS[modality] & set(partition.patients(modality))
 
 
-@pytest.mark.parametrize("modality", sides.FOLDERS)
+@pytest.mark.parametrize("modality", partition.FOLDERS)
 def test_patients_left_out_are_not_learned_from(modality):
     left_out, learned = (
-        set(sides.patients(modality, sides.LEFT_OUT)),
-        set(sides.patients(modality, sides.LEARNED)),
+        set(partition.patients(modality, partition.LEFT_OUT)),
+        set(partition.patients(modality, partition.LEARNED)),
     )
     assert left_out
     assert learned
@@ -50,16 +50,16 @@ def test_patients_left_out_are_not_learned_from(modality):
 
 def test_asking_for_the_test_side_is_an_error():
     with pytest.raises(UsageError, match="'test' is no fold of development"):
-        sides.patients("ct_lung", ["fold0", "test"])
+        partition.patients("ct_lung", ["fold0", "test"])
 
 
 @pytest.mark.usefixtures("data")
 def test_links_are_those_of_development_only(tmp_path):
     left_out = link("ct_lung", tmp_path / "links")
     linked = {path.name for path in (tmp_path / "links").iterdir()}
-    assert linked == set(sides.patients("ct_lung"))
+    assert linked == set(partition.patients("ct_lung"))
     assert not linked & TEST_PATIENTS["ct_lung"]
-    assert left_out == sides.patients("ct_lung", sides.LEFT_OUT)
+    assert left_out == partition.patients("ct_lung", partition.LEFT_OUT)
     assert link("ct_lung", tmp_path / "links") == left_out  # twice is the same
 
 
@@ -73,20 +73,20 @@ def test_a_folder_that_holds_a_test_patient_is_refused(tmp_path):
 def test_a_missing_data_folder_is_named(monkeypatch):
     monkeypatch.delenv("DFD_DATA", raising=False)
     with pytest.raises(UsageError, match="DFD_DATA is ''"):
-        sides.data_root()
+        partition.data_root()
 
 
 def test_what_was_trained_here_goes_before_what_is_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides, "ROOT", tmp_path)
-    monkeypatch.setattr(sides, "TRAINED", tmp_path / "trained")
+    monkeypatch.setattr(partition, "ROOT", tmp_path)
+    monkeypatch.setattr(partition, "TRAINED", tmp_path / "trained")
     own, committed = (
         tmp_path / "runs" / "forgers" / "a.pt",
         tmp_path / "trained" / "forgers" / "a.pt",
     )
-    assert sides.trained("forgers", "a.pt") == own
+    assert partition.trained("forgers", "a.pt") == own
     for path in (committed, own):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
-        assert sides.trained("forgers", "a.pt") == path
+        assert partition.trained("forgers", "a.pt") == path

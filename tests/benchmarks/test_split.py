@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from benchmarks import split
+from benchmarks.data import split
 from tests.dicom_maker import make_pixels, make_slice
 
 

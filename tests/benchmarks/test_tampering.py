@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-import benchmarks.tampering
-from benchmarks.tampering import FORGERS, Canvas, copy_move
-from benchmarks.tampering.canvas import blended, paste, residual_scale, weights
+import benchmarks.attacks
+from benchmarks.attacks import FORGERS, Canvas, copy_move
+from benchmarks.attacks.canvas import blended, paste, residual_scale, weights
 from dfd.masking import disk
 
 EVERY = {**FORGERS, **copy_move.COPY_MOVES}
@@ -197,7 +197,7 @@ def test_blending_nothing_is_the_null_edit(canvas, mask):
 
 
 def test_dfd_never_imports_a_forger():
-    root = Path(benchmarks.tampering.__file__).parents[2]
+    root = Path(benchmarks.attacks.__file__).parents[2]
     for path in (root / "dfd").rglob("*.py"):
         names = [
             name

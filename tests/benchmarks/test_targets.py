@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import targets
-from benchmarks.summary import STRONG
-from benchmarks.tampering.families import ADVERSARIAL, FAMILIES
-from benchmarks.targets import AUC, CT, FOUND, Target
-from benchmarks.trials import GENUINE
+from benchmarks.attacks.registry import ADVERSARIAL, FAMILIES
+from benchmarks.detection import targets
+from benchmarks.detection.summary import STRONG
+from benchmarks.detection.targets import AUC, CT, FOUND, Target
+from benchmarks.detection.trials import GENUINE
 
 KIND = "white noise 0.6 x residual"
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import trials
-from benchmarks.holes import predict_hole
-from benchmarks.scans import Listed, Scan, spread
-from benchmarks.tampering import FORGERS
-from benchmarks.tampering.families import Family
-from benchmarks.volumes import Volume, beside
+from benchmarks.attacks import FORGERS
+from benchmarks.attacks.inpaint import predict_hole
+from benchmarks.attacks.registry import Family
+from benchmarks.data.scans import Listed, Scan, spread
+from benchmarks.data.volumes import Volume, beside
+from benchmarks.detection import trials
 from dfd.bundle.network import MaskedPredictor
 from dfd.masking import disk
 from dfd.records import ScanFacts, Slice, SliceRef

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.command import RESULTS
+from benchmarks.runner.cli import RESULTS
 from dfd.evidence import noise, tables
 from dfd.evidence.windows import GRAIN, MEASURES
 from dfd.masking import disk
@@ -117,7 +117,7 @@ def test_the_direction_is_the_one_that_was_measured() -> None:
     told = json.loads((RESULTS / "noise_direction.json").read_text(encoding="utf-8"))
     assert told["measures"] == list(MEASURES[GRAIN])
     assert told["weights"] == list(noise.WHITE), (
-        "run python -m benchmarks.noise_direction and copy its weights"
+        "run python -m benchmarks.studies.noise_direction and copy its weights"
     )
 
 

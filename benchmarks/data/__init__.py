@@ -1,0 +1,1 @@
+"""Which scans a benchmark may touch, and how it reads them."""

@@ -1,0 +1,1 @@
+"""How well manipulations are detected: every attack, every baseline."""

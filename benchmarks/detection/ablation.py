@@ -1,0 +1,215 @@
+"""What each part of the detector is worth.
+
+The mean over the edits of each form, with that part taken away or left alone.
+
+Every line is judged the same way: by tables of the genuine regions of the other patients of this
+run, the whole detector among them, so that lines can be compared with each other. They differ from
+the tables of forms, whose numbers stand on the shipped calibration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from benchmarks.detection import summary
+from benchmarks.detection.report import number, ranged
+from benchmarks.detection.summary import Row
+from benchmarks.detection.trials import GENUINE
+from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
+from benchmarks.metrics.bootstrap import DRAWS
+from benchmarks.models import held_out_calibration
+from benchmarks.runner.cli import table
+from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
+from dfd.evidence.windows import FloatArray
+from dfd.intensity import MAD_TO_SD
+
+Statistics: TypeAlias = Mapping[str, float]
+Said: TypeAlias = Callable[[Row], Statistics]
+"""What the families of a variant say of a region; empty where it was not measured."""
+SCORE = "variant score"
+SMALLEST_SPREAD = 1e-3
+"""Of a measure over the patients, as within a slice."""
+GRAIN = (noise, synthesis)
+"""Families that compare windows of a slice."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of the ablation."""
+
+    name: str
+    learn: Callable[[Sequence[Row]], Said]
+    """Genuine regions of the other patients -> what is said of any region."""
+    kinds: tuple[str, ...] = ()
+    """Edits on which it was measured; empty: all."""
+    where: Callable[[Row], bool] = lambda row: True
+    """Regions on which it is told."""
+
+
+def only(*families: str) -> Callable[[Sequence[Row]], Said]:
+    """The statistics of some families, as they stand in the rows."""
+    return lambda genuine: (
+        lambda row: {family: row["statistics"].get(family, math.nan) for family in families}
+    )
+
+
+def headless(genuine: Sequence[Row]) -> Said:
+    """A head that says nothing; copies are looked for without it anyhow."""
+    return lambda row: (
+        {**only(*OFFERED)(genuine)(row), **row[KEY][NO_HEAD]} if NO_HEAD in row.get(KEY, {}) else {}
+    )
+
+
+def network_free(genuine: Sequence[Row]) -> Said:
+    """All families on smoothed neighbours in place of the network."""
+    return lambda row: row.get(KEY, {}).get(NO_NETWORK, {})
+
+
+def compared_with_patients(genuine: Sequence[Row]) -> Said:
+    """Windows compared with those of other patients in place of those of their own slice.
+
+    Else as ``dfd.evidence.tables.standing`` does it.
+    """
+    known = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
+    if not known:
+        return lambda row: {}
+    reference = np.asarray(known, dtype=np.float64)
+    reference = reference[np.isfinite(reference).all(axis=(1, 2))]
+    if not len(reference):
+        return lambda row: {}
+    middle = np.median(reference, axis=0)
+    spread = np.maximum(MAD_TO_SD * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
+    usual = {
+        family: [
+            float(np.median(family.statistic(scale)))
+            for scale in ((reference - middle) / spread).swapaxes(0, 1)
+        ]
+        for family in GRAIN
+    }
+
+    def said(row: Row) -> Statistics:
+        if WINDOWS not in row.get(KEY, {}):
+            return {}
+        away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
+        told = {
+            family.FAMILY: _highest(family.statistic(away) / np.asarray(usual[family]))
+            for family in GRAIN
+        }
+        return {**only(*OFFERED)(genuine)(row), **told}
+
+    return said
+
+
+def _highest(values: FloatArray) -> float:
+    """Over the scales, the largest of which comes first and must be known."""
+    return float(np.nanmax(values)) if math.isfinite(values[0]) else math.nan
+
+
+def _has_neighbours(row: Row) -> bool:
+    return any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+
+
+WHOLE = "whole detector, lone slice"
+VARIANTS = (
+    Variant(WHOLE, only(*OFFERED)),
+    *(Variant(f"{family} alone", only(family)) for family in OFFERED),
+    *(
+        Variant(f"without {family}", only(*(other for other in OFFERED if other != family)))
+        for family in OFFERED
+    ),
+    Variant("without the head", headless),
+    Variant("without self-reference", compared_with_patients),
+    Variant("whole detector, where there are neighbours", only(*OFFERED), where=_has_neighbours),
+    Variant("with neighbours", only(*OFFERED, *NEIGHBOURED), where=_has_neighbours),
+    Variant("whole detector, on a few edits", only(*OFFERED), kinds=NETWORK_FREE),
+    Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
+)
+SAID = (
+    "Mean over the edits of each form: AUC, then what is found at 1 % false alarms. Every "
+    "line is judged by the genuine regions of the other "
+    "patients of this run. Without self-reference windows are compared with those of the "
+    "other patients in place of those of their own slice "
+    "(the search for copies is left as it is). Without the head noise and synthesis are read "
+    "from the grain alone. Without the network each "
+    f"pixel is foretold by its smoothed neighbours; measured on {', '.join(NETWORK_FREE[1:])}."
+)
+
+
+def scored(rows: Sequence[Row], variant: Variant) -> list[Row]:
+    """The rows on which the variant is told.
+
+    With its score (NaN where nobody else is there to judge by): each patient is judged by the
+    others.
+    """
+    asked = [
+        row
+        for row in rows
+        if not row["curve"]
+        and variant.where(row)
+        and (not variant.kinds or row["kind"] in variant.kinds)
+    ]
+    told: list[Row] = []
+    for patient in sorted({row["patient"] for row in asked}):
+        others = [row for row in asked if row["kind"] == GENUINE and row["patient"] != patient]
+        said = variant.learn(others)
+        by_patient = [
+            [said(row) for row in others if row["patient"] == name]
+            for name in sorted({row["patient"] for row in others})
+        ]
+        own = [row for row in asked if row["patient"] == patient]
+        values = held_out_calibration.scores([said(row) for row in own], by_patient)
+        told += [{**row, SCORE: float(value)} for row, value in zip(own, values, strict=True)]
+    return told
+
+
+def lines(
+    rows: Sequence[Row], forms: Mapping[str, Sequence[str]], draws: int = DRAWS
+) -> list[dict[str, Any]]:
+    """Every variant in each of ``forms`` (form -> edits), as numbers."""
+    return [line(rows, variant, forms, draws) for variant in VARIANTS]
+
+
+def line(
+    rows: Sequence[Row], variant: Variant, forms: Mapping[str, Sequence[str]], draws: int = DRAWS
+) -> dict[str, Any]:
+    """One variant in each form."""
+    judged = [row for row in scored(rows, variant) if math.isfinite(row[SCORE])]
+    told = {}
+    for form, kinds in forms.items():
+        every = [of for kind in kinds if (of := summary.sides_of(judged, kind)).edited]
+        told[form] = {
+            "families": len(every),
+            **summary.means(every, lambda row: float(row[SCORE]), draws=draws),
+        }
+    return {"variant": variant.name, "forms": told}
+
+
+def markdown(told: Sequence[Mapping[str, Any]]) -> str:
+    """As read by people."""
+    if not told:
+        return ""
+    forms = list(told[0]["forms"])
+    cells = [
+        [one["variant"], *(cell for form in forms for cell in _cells(one["forms"][form]))]
+        for one in told
+    ]
+    heads = [
+        "",
+        *(head for form in forms for head in (f"{form}: edits, patients", "AUC", "found at 1 %")),
+    ]
+    return f"## Ablation\n\n{SAID}\n\n{table(heads, cells)}"
+
+
+def _cells(one: Mapping[str, Any]) -> list[str]:
+    if not math.isfinite(one["auc"]):
+        return [f"{one['families']}, {one['patients']}", number(None), number(None)]
+    return [
+        f"{one['families']}, {one['patients']}",
+        ranged(one, "auc"),
+        ranged(one, "found at 0.01"),
+    ]

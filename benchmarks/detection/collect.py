@@ -1,0 +1,160 @@
+"""The rows of all slices.
+
+What an earlier run left behind is taken as it is, the rest is measured, on several cores where
+wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from benchmarks.data import partition, scans
+from benchmarks.detection import measurements
+from benchmarks.detection.measurements import Task
+from benchmarks.models.assignment import OWN, Cohort
+from benchmarks.runner.checkpoint import DIGITS, Ledger, Rows, code_digest
+
+logger = logging.getLogger(__name__)
+
+CODE = (
+    "benchmarks/detection/measurements.py",
+    "benchmarks/detection/variants.py",
+    "benchmarks/baselines/*.py",
+)
+"""What rows follow from beside ``ledger.CODE``."""
+CURVE_SLICES = 1
+"""Slices per patient on which the curves are measured: a curve asks for as many forgeries again as
+half the table."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be tried, and on how much."""
+
+    families: tuple[str, ...]
+    slices: int
+    """Per patient, spread over all series."""
+    patients: int | None = None
+    """Only the first so many of each cohort."""
+
+
+def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
+    """One task for each slice, a slice of every patient before the next of anyone."""
+    few = replace(
+        cohort,
+        folders={name: cohort.folders[name] for name in list(cohort.folders)[: wanted.patients]},
+    )
+    chosen = scans.per_patient(few.listed(wanted.slices), wanted.slices)
+    made, seen = [], dict.fromkeys(few.folders, 0)
+    for one in measurements.slices_of(chosen):
+        parts = measurements.parts_of(
+            wanted.families, cohort.modality, one.patient, curves=seen[one.patient] < CURVE_SLICES
+        )
+        told = measurements.baselines_of(cohort.modality, one.patient)
+        place = seen[one.patient]
+        seen[one.patient] += 1
+        made.append(
+            (
+                place,
+                Task(
+                    one,
+                    cohort.folders[one.patient],
+                    cohort.modality,
+                    cohort.model,
+                    tuple(parts),
+                    tuple(told),
+                ),
+            )
+        )
+    return [task for _, task in sorted(made, key=lambda pair: pair[0])]
+
+
+def ledger_of(cohort: Cohort, weights_sha256: str) -> Ledger:
+    """What is done already of ``cohort``, with these weights, this code and these baselines.
+
+    A change of any begins anew.
+    """
+    marks = [
+        weights_sha256[:DIGITS],
+        code_digest(CODE),
+        measurements.baselines_mark(cohort.modality, next(iter(cohort.folders), ""))[:DIGITS],
+    ]
+    if cohort.name == OWN:
+        marks.append(f"{zlib.crc32(str(sorted(map(str, cohort.folders.values()))).encode()):08x}")
+    return Ledger(
+        partition.ROOT
+        / "runs"
+        / "benchmark"
+        / "_".join([cohort.modality, cohort.name.replace(" ", "_"), *marks, ".jsonl"]).replace(
+            "_.", "."
+        )
+    )
+
+
+def gather(tasks: Sequence[Task], ledger: Ledger, jobs: int) -> list[dict[str, Any]]:
+    """Rows of all ``tasks``, with what is known of their scans.
+
+    Every slice is kept as soon as it is done; only this process writes.
+    """
+    todo = [kept for task in tasks if (kept := _undone(task, ledger)).parts]
+    for number, (task, found) in enumerate(_worked(todo, jobs), 1):
+        ledger.add(task.name, found)
+        logger.info(
+            "%s: %d regions (slice %d of %d)",
+            task.name,
+            sum(map(len, found.values())),
+            number,
+            len(todo),
+        )
+    told = []
+    for task in tasks:
+        known = {
+            "scanner": task.listed.scanner,
+            "kernel": task.listed.kernel,
+            "maker": task.listed.maker,
+        }
+        told += [
+            {**row, **known}
+            for part in task.parts
+            for row in ledger.done[task.name, part.key(task.modality)]
+        ]
+    return told
+
+
+def _undone(task: Task, ledger: Ledger) -> Task:
+    """The same with the parts that are missing."""
+    return replace(
+        task,
+        parts=tuple(
+            part for part in task.parts if (task.name, part.key(task.modality)) not in ledger.done
+        ),
+    )
+
+
+def _worked(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Rows]]]:
+    """Tasks with their rows, as they come."""
+    if jobs == 1 or len(tasks) < 2:
+        for task in tasks:
+            yield task, measurements.measure(task)
+        return
+    os.environ |= dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+    )  # read by the processes as they start
+    with ProcessPoolExecutor(
+        min(jobs, len(tasks)), multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)
+    ) as pool:
+        running = {pool.submit(measurements.measure, task): task for task in tasks}
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,234 @@
+"""Puts committed numbers into the pages that people read.
+
+The model cards, and the page on what a score cannot do.
+
+    python -m benchmarks.detection.model_cards
+
+What stands between two marks (HTML comments, unseen by readers) is made from
+benchmarks/results/benchmark_*.json (development patients) and benchmark_*_test.json; the words
+around stay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data.partition import ROOT
+from benchmarks.detection import report, targets
+from benchmarks.detection.report import number
+from benchmarks.runner import cli
+from dfd.errors import UsageError
+from dfd.modalities import MODALITIES
+from dfd.outputs.files import write_atomically
+from dfd.places import bundle_dir
+
+Told = Mapping[str, Any]
+LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"
+BEGIN, END = "<!-- made by benchmarks.detection.model_cards: {} -->", "<!-- end -->"
+HARD = {
+    "CT-GAN, tumour injected (held out)": "CT-GAN injection",
+    "CT-GAN, tumour removed (held out)": "CT-GAN removal",
+    "the same, with noise copied onto it (held out)": "CT-GAN removal + copied noise",
+    "fill by a diffusion model (held out)": "diffusion inpainting",
+    "fill by a GAN": "GAN inpainting",
+    "the same, and noise of the surrounding spectrum laid over it": (
+        "GAN inpainting + spectrum-matched noise"
+    ),
+    "harmonic fill": "harmonic fill",
+    "harmonic fill, with matched noise": "harmonic fill + spectrum-matched noise",
+    "non-local means": "non-local means",
+    "non-local means, with matched noise": "non-local means + spectrum-matched noise",
+    "white noise, 0.3 x the residual": "white noise 0.3 x residual",
+    "white noise, 0.6 x": "white noise 0.6 x residual",
+    "PGD attack, 0.6 x": "PGD 0.6 x residual",
+    "smooth noise, 1.0 x, sigma 2 px": "smooth noise 1.0 x residual, sigma 2 px",
+    "smooth attack, 1.0 x": "smooth attack 1.0 x residual, sigma 2 px",
+    "copy from another slice of the series": "copy-move from another slice, feathered 3 px",
+    "resampling round trip 0.75": "resampling round trip 0.75",
+    "nothing at all (must be 0.5)": "null edit (must be 0.5)",
+    "lesion-like places, untouched (must be 0.5)": "lesion-like place, untouched (must be 0.5)",
+    "parenchyma, untouched (must be 0.5)": "parenchyma, untouched (must be 0.5)",
+}
+"""Words of the page -> name of the edit: what is hard, or must not be found."""
+SECTIONS = {"benchmark": "", "benchmark test": "_test"}
+"""Mark on a card -> end of the name of the results that it tells."""
+
+
+def benchmark_of(modality: str, end: str = "") -> Told | None:
+    """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``).
+
+    None where it was not run yet.
+    """
+    path = cli.RESULTS / f"benchmark_{modality}{end}.json"
+    return restored(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
+    """The same with NaN where ``command.rounded`` put None, but for what has three answers."""
+    if isinstance(content, dict):
+        return {
+            key: value if key in ("above every", "met") else restored(value)
+            for key, value in content.items()
+        }
+    if isinstance(content, list):
+        return [restored(value) for value in content]
+    return float("nan") if content is None else content
+
+
+def benchmark_section(told: Told) -> str:
+    """What a card says of the whole benchmark.
+
+    What was to be reached, forms, every edit, false alarms, and groups of scans.
+    """
+    who = (
+        f"{told['patients']} patients, each scored by a network that did not learn from him; "
+        f"p-values stand on {told['calibration patients']} others."
+    )
+    parts = [
+        who,
+        targets.markdown(told["targets"]),
+        "### Forms",
+        report.forms(told["forms"]),
+        "### Edits",
+        _edits(told),
+        "### False alarms on clean controls",
+        report.alarms(told["false alarms"]),
+        "### Scanners, kernels and tissues (AUC)",
+        report.groups(told["forms"]),
+    ]
+    return "\n\n".join(part.replace("## Targets", "### Targets") for part in parts if part)
+
+
+def _edits(told: Told) -> str:
+    """Every edit, and the places that must not be told from others.
+
+    Lone slice, then with neighbours.
+    """
+    beside = {one["kind"]: one for one in told["beside"]}
+    cells = [
+        [
+            *(
+                one["kind"],
+                str(one["patients"]),
+                str(one["regions"]),
+                report.ranged(one, "auc"),
+                *(number(one[key]) for key in report.FOUND),
+            ),
+            " / ".join(number(one[name]) for name in report.RATES[:2]),
+            report.ranged(beside[one["kind"]], "auc") if one["kind"] in beside else "-",
+        ]
+        for one in (*told["families"], *told["untouched"])
+    ]
+    heads = [
+        "edit",
+        "patients",
+        "regions",
+        "AUC",
+        "found at 5 %",
+        "found at 1 %",
+        report.RATE_HEADS[0],
+        "AUC with neighbours",
+    ]
+    return cli.table(heads, cells)
+
+
+def limits_table(every: Mapping[str, Told]) -> str:
+    """What is hard, of both modalities side by side.
+
+    Lone slice, then with neighbours where there are any.
+    """
+    rows = [
+        [words, *(cell for told in every.values() for cell in _cells(told, name))]
+        for words, name in HARD.items()
+    ]
+    heads = [
+        "edit",
+        *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours")),
+    ]
+    return cli.table(heads, rows)
+
+
+def _cells(told: Told, name: str) -> list[str]:
+    """AUC of one edit with its interval, alone and with neighbours.
+
+    A dash where it was not tried.
+    """
+    parts = ((*told["families"], *told["untouched"]), told["beside"])
+    return [
+        next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-")
+        for part in parts
+    ]
+
+
+def curves_section(every: Mapping[str, Told]) -> str:
+    """How detection falls with the miss of a click, the size and the strength of an edit.
+
+    Of each modality.
+    """
+    told = []
+    for modality, whole in every.items():
+        told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
+        told += [
+            f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)"
+            for curve in whole["curves"]
+        ]
+    return "\n\n".join(told)
+
+
+def filled(text: str, name: str, table: str, page: Path) -> str:
+    """``text`` with ``table`` between the marks of ``name``.
+
+    Raises:
+        UsageError: ``page`` has no such marks.
+    """
+    begin = BEGIN.format(name)
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(END)
+    if not found or not closed:
+        raise UsageError(
+            f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs."
+        )
+    return f"{head}{begin}\n{table}\n{END}{tail}"
+
+
+def all_filled(text: str, tables: Mapping[str, str], page: Path) -> str:
+    """``filled`` with each of ``tables``, by name."""
+    for name, table in tables.items():
+        text = filled(text, name, table, page)
+    return text
+
+
+def pages() -> dict[Path, Callable[[str], str]]:
+    """Page -> how its text is brought up to date."""
+    made: dict[Path, Callable[[str], str]] = {}
+    for modality in MODALITIES:
+        card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
+        wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
+        made[card] = partial(
+            all_filled,
+            tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole},
+            page=card,
+        )
+    development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
+    tables = (
+        {"hard": limits_table(development), "curves": curves_section(development)}
+        if development
+        else {}
+    )
+    made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
+    return made
+
+
+def main() -> None:
+    cli.parser(__doc__, model=False).parse_args()
+    for page, fill in pages().items():
+        write_atomically(page, fill(page.read_text(encoding="utf-8")).encode())
+        print(f"brought up to date: {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    cli.end(main)

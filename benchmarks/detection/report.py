@@ -1,0 +1,283 @@
+"""The benchmark as read by people: the Markdown of its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.detection import trials
+from benchmarks.detection.summary import ALARMS, LIMITS, shares
+from benchmarks.detection.trials import CONTENT
+from benchmarks.runner.cli import table
+from dfd.evidence import NEIGHBOURED
+
+Told = Mapping[str, Any]
+FOUND = tuple(f"found at {alarms:g}" for alarms in ALARMS)
+RATES = tuple(shares([]))
+SHORT = tuple(f"p <= {limit:g}" for limit in LIMITS)
+
+
+def number(value: float | None) -> str:
+    """Two decimals; a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.2f}"
+
+
+def ranged(told: Told, key: str) -> str:
+    """A number with its interval."""
+    low, high = told[f"{key} interval"]
+    return number(told[key]) + (f" ({number(low)} to {number(high)})" if math.isfinite(low) else "")
+
+
+def lead(told: Told) -> str:
+    """Whether every baseline is beaten, and by how much the best."""
+    if told["above every"] is None:
+        return "-"
+    low, high = (
+        f"{bound:+.2f}" if math.isfinite(bound) else "-" for bound in told["above best interval"]
+    )
+    return (
+        f"{'yes' if told['above every'] else '**no**'}: {told['above best']:+.2f} ({low} to "
+        f"{high}) over {told['best baseline']}"
+    )
+
+
+def rates(told: Told) -> list[str]:
+    """Shares at both thresholds: patient left out, then manufacturer left out."""
+    half = len(LIMITS)
+    return [
+        " / ".join(number(told[name]) for name in RATES[first : first + half])
+        for first in (0, half)
+    ]
+
+
+RATE_HEADS = [f"{' / '.join(SHORT)}, {whom} left out" for whom in ("patient", "manufacturer")]
+
+
+def markdown(content: Told) -> str:
+    """All of it."""
+    parts = [
+        f"# Benchmark: {content['modality']}",
+        _introduction(content),
+        "## Forms",
+        "Means over the families of each form.",
+        forms(content["forms"]),
+        "## Families",
+        _families(content["families"], content["baselines"]),
+        "## Places that must not be told from others",
+        _families(content["untouched"], ()),
+        *_beside(content["beside"]),
+        "## False alarms on clean controls",
+        alarms(content["false alarms"]),
+        "## Scans and tissues",
+        (
+            f"AUC of all edits of a form within each group of at least {content['least']} edited "
+            "and as many genuine regions."
+        ),
+        groups(content["forms"]),
+        *curves(content["curves"]),
+        _left_out(content),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _introduction(content: Told) -> str:
+    cohorts = content["cohorts"].items()
+    who = ", ".join(
+        f"{name}: {one['patients']} patients, {one['slices']} slices, weights {one['weights'][:12]}"
+        for name, one in cohorts
+    )
+    rivals = ", ".join(content["baselines"]) or "none are there in this run"
+    return (
+        f"Scored by networks that did not learn from them ({who}); seed {content['seed']}. "
+        "p-values stand on genuine regions of other patients "
+        f"({content['calibration patients']} of them; the smallest p-value they support is "
+        f"{content['smallest p']:.3f}). "
+        f"Up to {trials.SITES} edits per slice and family, "
+        f"{content['false alarms']['controls']} matched genuine controls. "
+        f"Intervals (95 %) are over patients. Baselines, on the same regions: {rivals}. "
+        f"Content alone: AUC of {', '.join(CONTENT)}; 0.5 says nothing, far below says as "
+        "much as far above."
+    )
+
+
+def forms(every: Sequence[Told]) -> str:
+    """Means over the families of each form."""
+    heads = [
+        "form",
+        "families",
+        "patients",
+        "AUC",
+        "found at 5 %",
+        "found at 1 %",
+        *RATE_HEADS,
+        "above every baseline",
+    ]
+    keys = ("auc", *FOUND)
+    cells = [
+        [
+            one["form"],
+            str(one["families"]),
+            str(one["patients"]),
+            *(ranged(one, key) for key in keys),
+            *rates(one),
+            lead(one),
+        ]
+        for one in every
+    ]
+    return table(heads, cells)
+
+
+def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
+    rival_heads = ["above every baseline"] if baselines else []
+    heads = [
+        "edit",
+        "patients",
+        "regions",
+        "AUC",
+        "found at 5 %",
+        "found at 1 %",
+        *RATE_HEADS,
+        *rival_heads,
+        "content alone",
+    ]
+    cells = [
+        [
+            *(
+                one["kind"],
+                str(one["patients"]),
+                str(one["regions"]),
+                f"**{number(one['auc'])}**{ranged(one, 'auc')[len(number(one['auc'])) :]}",
+            ),
+            *(number(one[key]) for key in FOUND),
+            *rates(one),
+            *([lead(one)] if baselines else []),
+            " / ".join(number(one["content"][name]) for name in CONTENT),
+        ]
+        for one in families
+    ]
+    told = table(heads, cells)
+    if not baselines:
+        return told
+    each = [
+        [one["kind"], number(one["auc"]), *(number(one["baselines"][name]) for name in baselines)]
+        for one in families
+    ]
+    return told + "\n\nAUC of every detector:\n\n" + table(["edit", "ours", *baselines], each)
+
+
+def _beside(families: Sequence[Told]) -> list[str]:
+    if not families:
+        return []
+    heads = [
+        "edit",
+        "patients",
+        "regions",
+        "AUC alone",
+        "AUC with neighbours",
+        *FOUND,
+        " / ".join(SHORT),
+        " / ".join(NEIGHBOURED),
+    ]
+    cells = [
+        [
+            *(
+                one["kind"],
+                str(one["patients"]),
+                str(one["regions"]),
+                number(one["alone"]),
+                ranged(one, "auc"),
+            ),
+            *(number(one[key]) for key in FOUND),
+            " / ".join(number(one[key]) for key in SHORT),
+            " / ".join(number(one[family]) for family in NEIGHBOURED),
+        ]
+        for one in families
+    ]
+    said = (
+        "The same regions as a lone slice and with the untouched slices of the series; share at "
+        "the thresholds with the patient left out."
+    )
+    return [
+        "## With the slices above and below",
+        f"{said} Last: AUC of each family of evidence that needs them.",
+        table(heads, cells),
+    ]
+
+
+def alarms(told_of: Told) -> str:
+    """Realised false alarms: all patients, then each manufacturer."""
+    cells = [
+        [name, number(told_of["all"][name]), " to ".join(map(number, told_of["intervals"][name]))]
+        for name in RATES
+    ]
+    makers = [
+        [maker, str(one["patients"]), *rates(one)]
+        for maker, one in told_of["manufacturers"].items()
+    ]
+    told = table(
+        [
+            "p-value",
+            f"share of controls, mean over {told_of['patients']} patients",
+            "95 % interval",
+        ],
+        cells,
+    )
+    return told + "\n\n" + table(["manufacturer", "patients", *RATE_HEADS], makers)
+
+
+def groups(every: Sequence[Told]) -> str:
+    """AUC of each form within scanners, kernels and tissues."""
+    cells = []
+    for kind in every[0]["groups"] if every else ():
+        for name in sorted({group for one in every for group in one["groups"][kind]}):
+            cells.append([kind, name, *(number(one["groups"][kind].get(name)) for one in every)])
+    return table(["", "group", *(one["form"] for one in every)], cells)
+
+
+CURVES = {
+    "offset": "Pixels between click and edit",
+    "size": "Radius of the edit in pixels",
+    "strength": "Strength of white noise in residuals",
+}
+"""Heading of each curve."""
+
+
+def curves(every: Told, level: int = 2) -> list[str]:
+    """A heading of this level and a table for each curve."""
+    told = []
+    for curve, families in every.items():
+        places = sorted({point["at"] for points in families.values() for point in points})
+        cells = []
+        for name, points in families.items():
+            known = {point["at"]: point for point in points}
+            cells.append(
+                [
+                    name,
+                    *(
+                        f"{number(known[at]['auc'])} / {number(known[at][FOUND[0]])}"
+                        if at in known
+                        else "-"
+                        for at in places
+                    ),
+                ]
+            )
+        told += [
+            f"{'#' * level} {CURVES[curve]}",
+            "AUC / found at 5 % false alarms.",
+            table(["edit", *(f"{at:g}" for at in places)], cells),
+        ]
+    return told
+
+
+def _left_out(content: Told) -> str:
+    lines = [
+        f"- {fold}: there is no model for it yet, so its patients are left out."
+        for fold in content["folds without model"]
+    ]
+    lines += [
+        f"- {name}: {reason} ({count} of {content['patients']} patients)."
+        for name, reasons in content["families left out"].items()
+        for reason, count in reasons.items()
+    ]
+    return "## Left out\n\n" + "\n".join(lines) if lines else ""

@@ -1,0 +1,251 @@
+"""One slice, tried with every forger.
+
+Edits far apart, matched genuine places beside them, all through the path that scoring takes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.attacks import Canvas
+from benchmarks.attacks.inpaint import predict_hole
+from benchmarks.attacks.registry import NOTHING, Family
+from benchmarks.data import matched_controls
+from benchmarks.data.scans import Scan
+from benchmarks.data.volumes import Volume, beside
+from dfd.evidence import SliceEvidence
+from dfd.evidence.tables import SliceTables
+from dfd.masking import disk
+from dfd.modalities import MODALITIES
+from dfd.predict import predict_slice
+from dfd.records import BoolImage, Context, FloatImage, Point, Region
+from dfd.regions import region_of
+
+SITES = 4
+"""Edits of one kind in one slice, ``matching.APART`` radii apart. More would stand in each other's
+reference windows."""
+CONTROLS = 3
+"""Genuine places per edit, matched by predicted mean and edge strength."""
+GENUINE = "genuine"
+CONTENT = ("mean", "deviation", "edges")
+"""What a detector that knows nothing of noise sees, see ``matching.content``."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One region: what was done, and what was measured."""
+
+    patient: str
+    slice: str
+    kind: str
+    """Name of the forger, or ``GENUINE`` for a control."""
+    statistics: dict[str, float]
+    """Of each family."""
+    tissue: str
+    mean: float
+    deviation: float
+    edges: float
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one slice is edited and compared. Centres ``[n, 2]`` (x, y)."""
+
+    radius: float
+    edited: NDArray[np.int64]
+    genuine: NDArray[np.int64]
+
+    def masks(self, shape: tuple[int, int]) -> list[BoolImage]:
+        """``[H, W]`` of each edit."""
+        return [disk(shape[0], shape[1], (float(x), float(y)), self.radius) for x, y in self.edited]
+
+
+def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
+    """Draws places that scoring can assess and that are wholly measured.
+
+    And their matched controls.
+    """
+    radius, table = reference.table.radius, reference.table
+    usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matched_controls.whole(
+        table.centres, reference.prediction.assessed, radius
+    )
+    centres, covariates = table.centres[usable], table.covariates[usable, :2]
+    if not len(centres):
+        return Places(radius, centres, centres)
+    edited, beside = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
+    return Places(radius, centres[edited], centres[beside.reshape(-1)])
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One slice, ready to be edited in many ways at the same places."""
+
+    scan: Scan
+    network: torch.nn.Module
+    canvas: Canvas
+    places: Places
+    examined: SliceEvidence
+    """Of the slice as it is."""
+    seed: int
+    context: Context | None = None
+    """The untouched slices above and below, where the stack goes on to either side."""
+
+    def generator(self, words: str) -> np.random.Generator:
+        """What is drawn for ``words``, whatever else is tried."""
+        return np.random.default_rng([self.seed, zlib.crc32(words.encode())])
+
+
+@dataclass(frozen=True)
+class Version:
+    """The slice with every edit of one kind in it.
+
+    And the centres ``[n, 2]`` (x, y) of the edits.
+    """
+
+    kind: str
+    pixels: FloatImage
+    centres: NDArray[np.int64]
+    examined: SliceEvidence
+
+
+def ground_of(
+    scan: Scan,
+    network: torch.nn.Module,
+    rng: np.random.Generator,
+    volume: tuple[Volume, int] | None = None,
+) -> Ground | None:
+    """The slice with its places; None where it has none.
+
+    ``volume``: the stack of the slice and its place in it.
+    """
+    modality = MODALITIES[scan.modality]
+    prediction = predict_slice(scan.pixels, network, modality)
+    radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
+    context = None if volume is None else beside(*volume, scan.slice.facts.thickness_mm)
+    examined = SliceEvidence(prediction, modality, context)
+    places = places_of(examined.windows(radius), rng)
+    if not len(places.edited):
+        return None
+    masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
+    hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
+    canvas = _canvas(scan, prediction.mean, hole, volume)
+    return Ground(scan, network, canvas, places, examined, int(rng.integers(2**31)), context)
+
+
+def genuine(ground: Ground) -> Version:
+    """The slice as it is, with the centres of the controls."""
+    return Version(GENUINE, ground.scan.pixels, ground.places.genuine, ground.examined)
+
+
+def version_of(
+    ground: Ground, kind: str, family: Family, places: Places | None = None
+) -> Version | None:
+    """The slice edited by ``family``.
+
+    None where it needs the neighbouring slices and there are none. ``places``: others than the
+    ground's own.
+    """
+    if family.needs_stack and ground.canvas.stack is None:
+        return None
+    own, canvas, places = ground.generator(kind), ground.canvas, places or ground.places
+    if family.forge_at is not None and family.sites is not None:
+        centres = family.sites(canvas, SITES, own)
+        edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
+    else:
+        masks = places.masks((canvas.pixels.shape[0], canvas.pixels.shape[1]))
+        centres, edits = (
+            places.edited,
+            [family.forge(canvas, mask, own) for mask in masks] if family.forge else [],
+        )
+    if family.form not in (
+        "",
+        NOTHING,
+    ):  # where a forger found nothing to work with there is nothing to be found
+        changes = [not np.array_equal(changed, canvas.pixels, equal_nan=True) for changed in edits]
+        centres = centres[np.asarray(changes, dtype=bool)]
+    edited = canvas.pixels
+    for changed in edits:
+        edited = np.where(changed != canvas.pixels, changed, edited)
+    modality = MODALITIES[ground.scan.modality]
+    return Version(
+        kind,
+        edited,
+        centres,
+        SliceEvidence(predict_slice(edited, ground.network, modality), modality, ground.context),
+    )
+
+
+def trials_of(
+    scan: Scan,
+    network: torch.nn.Module,
+    rng: np.random.Generator,
+    families: Mapping[str, Family],
+    volume: tuple[Volume, int] | None = None,
+) -> list[dict[str, Any]]:
+    """Every region of one slice under every one of ``families``, as plain rows.
+
+    ``volume``: the stack of the slice and its place in it.
+
+    Where the stack goes on to either side, its untouched neighbours are the context of the edited
+    slice too.
+    """
+    ground = ground_of(scan, network, rng, volume)
+    if ground is None:
+        return []
+    rows = measured(ground, genuine(ground))
+    for kind, family in families.items():
+        version = version_of(ground, kind, family)
+        rows += measured(ground, version) if version is not None else []
+    return rows
+
+
+def _canvas(
+    scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume, int] | None
+) -> Canvas:
+    canvas = Canvas(scan.pixels, mean, hole, patient=scan.listed.patient, modality=scan.modality)
+    if volume is not None:
+        return replace(
+            canvas, stack=volume[0].pixels, index=volume[1], spacing_mm=volume[0].spacing_mm
+        )
+    facts = scan.slice.facts
+    if facts.spacing_mm is None:
+        return canvas
+    return replace(
+        canvas, spacing_mm=(facts.thickness_mm or facts.spacing_mm[0], *facts.spacing_mm)
+    )
+
+
+def measured(
+    ground: Ground, version: Version, centres: NDArray[np.float64] | NDArray[np.int64] | None = None
+) -> list[dict[str, Any]]:
+    """What is found at the centres of ``version``, or at other ``centres`` ``[n, 2]`` (x, y) of it.
+
+    One row each.
+    """
+    rows, scan, radius = [], ground.scan, ground.places.radius
+    for x, y in version.centres if centres is None else centres:
+        found = version.examined.measure(Region(float(x), float(y), radius))
+        content = matched_controls.content(
+            version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale
+        )
+        statistics = {each.family: each.statistic for each in found}
+        rows.append(
+            asdict(
+                Trial(
+                    scan.listed.patient,
+                    scan.name,
+                    version.kind,
+                    statistics,
+                    found[0].tissue,
+                    *content,
+                )
+            )
+        )
+    return rows

@@ -1,0 +1,154 @@
+"""What the ablation asks of a slice beside the detector itself.
+
+The same regions measured without the head, as they are, and without the network.
+
+Kept with each row under ``KEY``; `benchmarks.detection.ablation` judges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from benchmarks.detection.trials import GENUINE, Version
+from benchmarks.runner.checkpoint import Rows
+from dfd.evidence import SliceEvidence, noise, synthesis
+from dfd.evidence.tables import SliceTables, Statistic, standing
+from dfd.evidence.windows import ADDED, REPLACED, FloatArray
+from dfd.records import BoolImage, FloatImage, Prediction, Region
+
+KEY = "variants"
+NO_HEAD, WINDOWS, NO_NETWORK = "without the head", "windows", "without the network"
+NETWORK_FREE = (
+    GENUINE,
+    "white noise 0.6 x residual",
+    "PGD 0.6 x residual",
+    "copy-move, feathered 3 px",
+    "GAN inpainting",
+    "GAN inpainting + spectrum-matched noise",
+    "autoencoder round trip",
+)
+"""What is measured without the network as well: it costs as much as a slice again, so a few edits
+of each form stand for all."""
+NEAR_PX = 1.0
+"""Sigma of the Gaussian over the neighbours of a pixel by which it is foretold without the
+network."""
+AROUND_PX = 8.0
+"""Sigma of the neighbourhood whose root mean square stands for the spread: wider than most edits
+see of themselves, narrower than an organ."""
+LARGEST = 5.0
+"""Residuals are cut here, in root mean squares of the slice, so that one metal edge does not
+silence its surroundings."""
+LEAST = 0.1
+"""No neighbourhood counts as quieter than this share of the slice's median."""
+
+
+def added(rows: Rows, version: Version, radius: float) -> Rows:
+    """``rows`` of the centres of ``version`` with what every variant says of them."""
+    examined = version.examined
+    regions = [Region(float(x), float(y), radius) for x, y in version.centres]
+    free = (
+        _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
+    )
+    tables = examined.windows(radius)
+    return [
+        {**row, KEY: {NO_HEAD: headless(region, tables), WINDOWS: windows(region, tables), **more}}
+        for row, region, more in zip(rows, regions, free, strict=True)
+    ]
+
+
+def headless(region: Region, tables: SliceTables) -> dict[str, float]:
+    """Statistics of noise and synthesis with a head that says nothing."""
+    return {
+        family: standing(region, tables, statistic).statistic
+        for family, statistic in SILENCED.items()
+    }
+
+
+def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
+    """The same of a window about which the head says what it says of an ordinary one."""
+    deviation = deviation.copy()
+    deviation[:, [ADDED, REPLACED]] = 0.0
+    return statistic(deviation)
+
+
+SILENCED: dict[str, Statistic] = {
+    each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)
+}
+"""Made once, since a slice keeps what is ordinary of each statistic it was asked for."""
+
+
+def windows(region: Region, tables: SliceTables) -> list[list[float]]:
+    """Measures of the region at each scale, the largest first, as they are.
+
+    Not compared with the slice. NaN where there is no support.
+    """
+    height, width = tables.prediction.z.shape
+    centre = np.array(
+        [[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]],
+        dtype=np.int64,
+    )
+    return [
+        tables.measure(tables.sums, centre, scale.table.radius, tables.around).measures[0].tolist()
+        for scale in reversed(tables.scales)
+    ]
+
+
+def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:
+    examined = version.examined
+    plain = SliceEvidence(foretold(version.pixels, examined.prediction), examined.modality)
+    return [
+        {NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}}
+        for region in regions
+    ]
+
+
+def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
+    """The same slice foretold by the smoothed neighbours of each pixel.
+
+    Which is left out as the network leaves it out; no head.
+
+    The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only
+    what no network says is used: where the slice is assessed, and its noise scale.
+    """
+    known = prediction.assessed
+    if not known.any():
+        return replace(prediction, log_odds=None)
+    seen = np.isfinite(pixels)
+    held = np.where(seen, pixels, 0.0).astype(np.float64)
+    mean = np.where(known, _of_neighbours(held, seen), prediction.mean)
+    missed = np.where(known, held - mean, 0.0)
+    spread = _local_scale(missed, known)
+    z = np.where(known, missed / spread, 0.0)
+    return replace(
+        prediction,
+        mean=mean.astype(np.float32),
+        spread=spread.astype(np.float32),
+        z=z.astype(np.float32),
+        log_odds=None,
+    )
+
+
+def _of_neighbours(held: NDArray[np.float64], seen: BoolImage) -> NDArray[np.float64]:
+    """Gaussian mean over the pixels that are seen, but for the one in the middle."""
+    impulse = np.zeros((17, 17))
+    impulse[8, 8] = 1.0
+    own = float(gaussian_filter(impulse, NEAR_PX)[8, 8])
+    weights = gaussian_filter(seen.astype(np.float64), NEAR_PX) - own * seen
+    return np.asarray((gaussian_filter(held, NEAR_PX) - own * held) / np.maximum(weights, 1e-6))
+
+
+def _local_scale(missed: NDArray[np.float64], known: BoolImage) -> NDArray[np.float64]:
+    """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``known``) around each pixel."""
+    limit = LARGEST * max(float(np.sqrt(np.mean(missed[known] ** 2))), 1e-6)
+    near = np.maximum(gaussian_filter(known.astype(np.float64), AROUND_PX), 1e-6)
+    local = np.sqrt(
+        np.maximum(gaussian_filter(np.clip(missed, -limit, limit) ** 2, AROUND_PX) / near, 0.0)
+    )
+    return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[known])), 1e-6 * limit)))

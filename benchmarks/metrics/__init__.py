@@ -1,0 +1,1 @@
+"""Numbers from scores: ROC curves, and intervals over patients."""

@@ -1,0 +1,99 @@
+"""Who is scored by which model.
+
+Each development patient by the one that did not learn from him, everybody else by the shipped one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.data import partition, scans
+from benchmarks.data.scans import Listed
+from benchmarks.models.cross_validation import FOLDS, model_of
+from dfd.errors import UsageError
+from dfd.modalities import MODALITIES
+from dfd.places import bundle_dir
+
+TEST, OWN = "test", "own scans"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Patients whom one model did not learn from."""
+
+    name: str
+    """Fold, ``TEST`` or ``OWN``."""
+    modality: str
+    model: str
+    """File or folder of the model."""
+    folders: Mapping[str, Path]
+    """Patient -> where the scans lie, in order of names."""
+
+    def listed(self, per_series: int) -> list[Listed]:
+        """Every series of the patients, with at most ``per_series`` slices each."""
+        return [
+            one
+            for patient, folder in self.folders.items()
+            for one in scans.of_patient(patient, folder, self.modality, per_series)
+        ]
+
+
+def of_folds(modality: str, wanted: Sequence[str]) -> tuple[list[Cohort], list[str]]:
+    """One cohort for each fold of ``wanted`` whose model is there.
+
+    And the folds that have none yet.
+
+    Raises:
+        UsageError: none of them has one.
+    """
+    there = [fold for fold in FOLDS if fold in wanted and model_of(modality, fold).exists()]
+    if not there:
+        raise UsageError(
+            f"None of the folds {', '.join(wanted)} has a model; train it with `python -m "
+            f"benchmarks.models.cross_validation --modality {modality}`."
+        )
+    made = [
+        Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
+        for fold in there
+    ]
+    return made, [fold for fold in FOLDS if fold in wanted and fold not in there]
+
+
+def _development(modality: str, fold: str) -> dict[str, Path]:
+    return {
+        name: partition.patient_folder(modality, name)
+        for name in partition.patients(modality, (fold,))
+    }
+
+
+def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
+    """The patients kept for the test and the shipped model. Raises as ``sides.opened``."""
+    names = partition.opened(modality, weights_sha256, asked=asked)
+    return Cohort(
+        TEST,
+        modality,
+        shipped(modality),
+        {name: partition.patient_folder(modality, name) for name in names},
+    )
+
+
+def of_folder(modality: str, folder: Path) -> Cohort:
+    """Every sub-folder of ``folder`` as a patient, and the shipped model.
+
+    Raises:
+        UsageError: it is no folder, or holds none.
+    """
+    inside = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not inside:
+        raise UsageError(
+            f"{folder} holds no sub-folders; give a folder with one sub-folder of DICOM files "
+            "for each patient."
+        )
+    return Cohort(OWN, modality, shipped(modality), {path.name: path for path in inside})
+
+
+def shipped(modality: str) -> str:
+    """Folder of the shipped model."""
+    return str(bundle_dir(MODALITIES[modality].bundle))

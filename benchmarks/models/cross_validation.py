@@ -1,0 +1,148 @@
+"""Trains the networks of cross-fitting.
+
+One for each development fold, which learns from the other two and is calibrated on its own.
+
+    python -m benchmarks.models.cross_validation --modality ct_lung              # hours, resumable
+    python -m benchmarks.models.cross_validation --modality ct_lung --fold fold0
+    python -m benchmarks.models.cross_validation --modality ct_lung --calibrate  # shipped weights
+
+Every development patient is thus scored by a network that did not see him. The training is that of
+`dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped one.
+Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
+benchmarks/trained/folds.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.data import partition
+from benchmarks.models import registry
+from benchmarks.models.training_folder import default_output, link
+from benchmarks.runner import cli
+from dfd import calibration
+from dfd.bundle import model_file
+from dfd.bundle.calibration import fitted, measured_on
+from dfd.bundle.items import Cohort, collect
+from dfd.calibration import Calibration
+from dfd.errors import UsageError
+from dfd.modalities import MODALITIES
+from dfd.outputs.files import write_atomically
+from dfd.places import bundle_dir
+from dfd.workflow import run_config
+
+EPOCHS = 63
+"""What the shipped weights were trained for."""
+FOLDS = tuple(sorted((*partition.LEARNED, *partition.LEFT_OUT)))
+
+
+def model_of(modality: str, fold: str) -> Path:
+    """The model that did not see the patients of ``fold``.
+
+    The shipped bundle for its own fold, else the file that training leaves.
+    """
+    if fold in partition.LEFT_OUT:
+        return bundle_dir(MODALITIES[modality].bundle)
+    return partition.trained("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
+
+
+def train(modality: str, fold: str, epochs: int) -> Path:
+    """Trains the network of ``fold``, or goes on where an earlier run stopped.
+
+    What is done is left alone.
+    """
+    target = model_of(modality, fold)
+    if target.exists():
+        return target
+    links = default_output(modality)
+    link(modality, links)
+    settings = {
+        "data_path": str(links),
+        "model_path": str(target),
+        "validation_patients": partition.patients(modality, (fold,)),
+        "max_epochs": epochs,
+    }
+    run_config(bundle_dir(MODALITIES[modality].bundle), "train", settings)
+    return target
+
+
+def in_order(modality: str) -> list[str]:
+    """Names of the patients behind ``cross_fitted``, as they stand in its tables."""
+    return [name for fold in FOLDS for name in partition.patients(modality, (fold,))]
+
+
+def standing(modality: str, found: Calibration) -> list[str]:
+    """Names of the patients behind a shipped calibration, as they stand in its tables.
+
+    All development patients, or those of its own fold.
+
+    Raises:
+        UsageError: it stands on others.
+    """
+    for names in (in_order(modality), partition.patients(modality, partition.LEFT_OUT)):
+        if found.patients == len(names):
+            return names
+    raise UsageError(
+        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it "
+        f"anew with --modality {modality} --calibrate."
+    )
+
+
+def cross_fitted(modality: str) -> Calibration:
+    """The calibration of the shipped weights by all development patients.
+
+    Each measured by the network of the fold that left him out.
+
+    Raises:
+        UsageError: a fold's network is not there yet.
+    """
+    missing = [fold for fold in FOLDS if not model_of(modality, fold).exists()]
+    if missing:
+        raise UsageError(
+            f"the network of {missing[0]} is not there; train it first with --modality "
+            f"{modality} --fold {missing[0]}."
+        )
+    links = default_output(modality)
+    link(modality, links)
+    collection = collect(links, modality)
+    parts = []
+    for fold in FOLDS:
+        network = registry.load(str(model_of(modality, fold)), modality).network
+        parts.append(
+            measured_on(
+                network, Cohort(collection, partition.patients(modality, (fold,)), partition.SEED)
+            )
+        )
+    return fitted(parts, modality, registry.load(None, modality).model.sha256)
+
+
+def main() -> None:
+    parser = cli.parser(__doc__, model=False)
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="put the cross-fitted calibration into the bundle, and train nothing",
+    )
+    parser.add_argument(
+        "--fold",
+        choices=partition.LEARNED,
+        action="append",
+        help="only this one (default: each that is not shipped)",
+    )
+    arguments = parser.parse_args()
+    if arguments.calibrate:
+        target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
+        found = cross_fitted(arguments.modality)
+        write_atomically(target, (json.dumps(calibration.to_json(found)) + "\n").encode())
+        print(f"{target} stands on {found.patients} patients")
+        return
+    for fold in arguments.fold or partition.LEARNED:
+        print(
+            f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not "
+            f"know the patients of {fold}"
+        )
+
+
+if __name__ == "__main__":
+    cli.end(main)

@@ -1,0 +1,164 @@
+"""A calibration whose patients are known by name, and what it says without some of them.
+
+Each patient of a cross-fitted calibration (`benchmarks.models.cross_validation`) was measured by a
+network that does not know him. A patient is then judged by the
+others: left out one by one, or with all who were scanned by the same manufacturer. All contact of
+the benchmark with the tables of ``dfd.calibration`` is here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dfd.calibration import SERIES, Calibration, Table, combined_p, fit_table, rarity
+from dfd.errors import CalibrationError
+
+COMBINED = ""
+"""Name of the table of the combination among those of families."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Genuine regions of some patients, by which a region is judged."""
+
+    calibration: Calibration
+
+    @property
+    def patients(self) -> int:
+        """How many."""
+        return self.calibration.patients
+
+    def statistic(self, statistics: Mapping[str, float]) -> float:
+        """The families together: >= 1, higher = more suspicious.
+
+        NaN where none could be measured.
+        """
+        return rarity(statistics, self.calibration.tables)
+
+    def p(self, statistics: Mapping[str, float]) -> float:
+        """p-value of the families together; NaN where none could be measured."""
+        return (
+            combined_p(statistics, self.calibration)[0]
+            if math.isfinite(self.statistic(statistics))
+            else math.nan
+        )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A calibration whose patients are known by name."""
+
+    names: tuple[str, ...]
+    """Whose values stand where in every table."""
+    calibration: Calibration
+    _made: dict[frozenset[str], Judge | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def judge(self, left_out: Collection[str] = ()) -> Judge | None:
+        """By everybody but ``left_out``; None where nobody remains."""
+        absent = frozenset(left_out) & frozenset(self.names)
+        if absent not in self._made:
+            self._made[absent] = self._judge(absent)
+        return self._made[absent]
+
+    def _judge(self, absent: frozenset[str]) -> Judge | None:
+        if not absent:
+            return Judge(self.calibration)
+        places = [place for place, name in enumerate(self.names) if name not in absent]
+        if not places:
+            return None
+        every = _tables(self.calibration)
+        return Judge(
+            _with(
+                self.calibration,
+                {
+                    name: [table.patients[place].tolist() for place in places]
+                    for name, table in every.items()
+                },
+            )
+        )
+
+
+def named(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
+    """The calibration with the names of its patients.
+
+    Which stand in its tables in the order of ``names``.
+
+    Raises:
+        CalibrationError: it is not there, or stands on others than ``names``; ``what`` says whose
+            it is.
+    """
+    if calibration is None:
+        raise CalibrationError(
+            f"the model of {what} has no calibration; train it again or run `dfd calibrate`."
+        )
+    standing = {len(table.patients) for table in _tables(calibration).values()}
+    if standing != {len(names)}:
+        numbers = " and ".join(map(str, sorted(standing)))
+        raise CalibrationError(
+            f"the calibration of {what} stands on {numbers} patients, not on its "
+            f"{len(names)}; run `dfd calibrate` on these."
+        )
+    return Pool(tuple(names), calibration)
+
+
+def beside(pool: Pool) -> Pool | None:
+    """The same patients judged by the tables of slices with neighbours.
+
+    None where there are none, or not all of them had neighbours.
+    """
+    setting = pool.calibration.settings.get(SERIES)
+    if setting is None:
+        return None
+    made = replace(pool.calibration, tables=setting.tables, combined=setting.combined, settings={})
+    return (
+        Pool(pool.names, made)
+        if {len(table.patients) for table in _tables(made).values()} == {len(pool.names)}
+        else None
+    )
+
+
+def _tables(calibration: Calibration) -> dict[str, Table]:
+    """Those of the families, and of their combination under ``COMBINED``."""
+    return {
+        **calibration.tables,
+        **({} if calibration.combined is None else {COMBINED: calibration.combined}),
+    }
+
+
+def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
+    """The same with other tables of a lone slice, and none of other ways of measuring.
+
+    Of each family and of the combination, a list per patient.
+    """
+    tables = {name: fit_table(each) for name, each in values.items()}
+    combined = tables.pop(COMBINED, None)
+    return replace(calibration, tables=tables, combined=combined, settings={})
+
+
+def scores(
+    asked: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
+) -> list[float]:
+    """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``.
+
+    A list for each patient: see ``rarity``.
+
+    A family that was measured on none of them plays no part; NaN where that holds for all.
+    """
+    families = sorted(
+        {
+            family
+            for rows in genuine
+            for row in rows
+            for family, value in row.items()
+            if math.isfinite(value)
+        }
+    )
+    tables = {
+        family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine])
+        for family in families
+    }
+    return [float(rarity(row, tables)) for row in asked]

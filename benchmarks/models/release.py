@@ -1,0 +1,187 @@
+"""Makes the shipped weights.
+
+Trains on fold0 and fold2, validates and calibrates on fold1, and puts the result into the bundle.
+
+    python -m benchmarks.models.release --modality ct_lung
+    python -m benchmarks.models.release --modality ct_lung --unpack-only
+    python -m benchmarks.models.release --modality ct_lung --head           # trains the head
+    python -m benchmarks.models.release --modality ct_lung --recalibrate    # fits the calibration
+
+The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes
+where its state lies in runs/<ct|mr>.ckpt.training. Written into the bundle: models/model.pt (bare
+state dict), models/calibration.json, docs/history.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.data import partition
+from benchmarks.models.training_folder import default_output, link
+from benchmarks.runner import cli
+from dfd.bundle import model_file
+from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.training import state_bytes
+from dfd.errors import BundleError
+from dfd.modalities import MODALITIES
+from dfd.outputs.files import write_atomically
+from dfd.places import bundle_dir
+from dfd.workflow import run_config
+
+MAX_EPOCHS = 110
+MAX_HOURS = 1.25
+LARGEST_BYTES = 16 * 2**20
+"""What a shipped weights file may weigh."""
+HEAD_ONLY = [
+    "$finish.claim(@model_path, @state_dir, @train#items, @left_out)",
+    "$finish.take_best(@network_def, @state_dir)",
+    "$@head#trainer.run()",
+    (
+        "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, "
+        "@left_out, @seed))"
+    ),
+]
+"""The run list of training without its first part."""
+HISTORY = Path("docs") / "history.csv"
+
+
+def unpack(checkpoint: Path, bundle: Path) -> None:
+    """Puts weights, calibration and curve of ``checkpoint``.
+
+    (a ``.ckpt`` of training) into the folder ``bundle``.
+
+    Killed halfway it leaves weights without their calibration, which every reader refuses; run it
+    again.
+
+    Raises:
+        BundleError: the checkpoint belongs to another bundle, has no calibration, or is too large
+            to ship.
+    """
+    model = model_file.load(checkpoint)
+    if model.bundle != bundle.name:
+        raise BundleError(
+            f"{checkpoint} was trained as {model.bundle!r} and not as {bundle.name!r}; name "
+            "the checkpoint of that bundle."
+        )
+    if model.calibration is None:
+        raise BundleError(
+            f"{checkpoint} has no calibration, so it gives no p-values and is not shipped; "
+            "train with patients left out."
+        )
+    stream = io.BytesIO()
+    torch.save(
+        {name: tensor.detach().cpu().clone() for name, tensor in model.weights.items()}, stream
+    )
+    if stream.tell() > LARGEST_BYTES:
+        raise BundleError(
+            f"the weights in {checkpoint} take {stream.tell()} bytes and {LARGEST_BYTES} may "
+            "be shipped; train a smaller network."
+        )
+    for file in (model_file.SHIPPED_WEIGHTS, HISTORY):
+        (bundle / file).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(bundle / model_file.SHIPPED_WEIGHTS, stream.getvalue())
+    write_atomically(
+        bundle / model_file.SHIPPED_CALIBRATION, (json.dumps(model.calibration) + "\n").encode()
+    )
+    if model.training.get(
+        "history"
+    ):  # weights that were only calibrated anew keep the curve they came with
+        write_atomically(bundle / HISTORY, history_csv(model.training["history"]))
+    model_file.load(bundle)
+
+
+def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
+    """The curve of a training run, one line per epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]) if history else ["epoch"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue().encode()
+
+
+def keep_predictor(bundle: Path, state: Path) -> None:
+    """Lays the shipped predictor into ``state`` as the best of a run.
+
+    So that only its head is left to be trained.
+    """
+    network = MaskedPredictor()
+    network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
+    state.mkdir(parents=True, exist_ok=True)
+    write_atomically(state / "best.pt", state_bytes(network.state_dict()))
+    write_atomically(state / "history.csv", (bundle / HISTORY).read_bytes())
+
+
+def main() -> None:
+    parser = cli.parser(__doc__, model=False)
+    parser.add_argument(
+        "--max-hours",
+        type=float,
+        default=MAX_HOURS,
+        help="budget over all resumed parts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--unpack-only",
+        action="store_true",
+        help="take runs/<ct|mr>.ckpt as it is and train nothing",
+    )
+    parser.add_argument(
+        "--head", action="store_true", help="train only the head, on the shipped predictor"
+    )
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="fit the calibration of the shipped weights anew and train nothing",
+    )
+    arguments = parser.parse_args()
+    bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
+    checkpoint = (
+        partition.ROOT
+        / "runs"
+        / f"{'quick_' if arguments.quick else ''}{partition.FOLDERS[arguments.modality]}.ckpt"
+    )
+    links = default_output(arguments.modality)
+    left_out = link(arguments.modality, links)
+    if arguments.recalibrate:
+        run_config(
+            bundle,
+            "evaluate",
+            {
+                "data_path": str(links),
+                "model_path": str(bundle),
+                "output_path": str(checkpoint),
+                "patients": left_out,
+            },
+        )
+    elif not arguments.unpack_only:
+        hours: dict[str, object] = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
+        if arguments.quick:
+            left_out = left_out[:1]
+            hours = {"max_epochs": 1, "max_hours": 0.01}
+        if arguments.head:
+            keep_predictor(bundle, Path(f"{checkpoint}.training"))
+            hours = {"training": HEAD_ONLY, "max_epochs": MAX_EPOCHS}
+        run_config(
+            bundle,
+            "train",
+            {
+                "data_path": str(links),
+                "model_path": str(checkpoint),
+                "validation_patients": left_out,
+                **hours,
+            },
+        )
+    if arguments.quick:
+        print(f"{checkpoint} was trained for a check and is not shipped")
+        return
+    unpack(checkpoint, bundle)
+    print(f"{bundle} now ships {model_file.load(bundle).sha256}")
+
+
+if __name__ == "__main__":
+    cli.end(main)

@@ -1,0 +1,360 @@
+"""Does the network say more of hidden pixels than local statistics and linear prediction do.
+
+And is its spread honest on scanners it has not seen?
+
+    python -m benchmarks.predictor.likelihood --modality ct_lung --model runs/ct.ckpt
+
+Patients of fold1 (left out of training; early stopping and calibration saw them). All pixels that
+scoring assesses, hidden as scoring hides them. Likelihood in nats per pixel, in HU or stored units,
+without the constant log(2 pi) / 2; smaller is better. References are fitted on fold0 and fold2, the
+folds of the network. Energy of z (1 = honest spread) per scanner, kernel and tissue, before and
+after a factor per tissue that half of the slice's blocks fit for the other half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.data import partition, scans
+from benchmarks.data.scans import Listed, Scan
+from benchmarks.metrics.bootstrap import mean_interval
+from benchmarks.models import registry
+from benchmarks.predictor import references, spread_calibration
+from benchmarks.predictor.references import Reference, Samples, nll
+from benchmarks.runner import cli
+from dfd.bundle.crops import normalised
+from dfd.intensity import body_mask, tissue_map
+from dfd.modalities import MODALITIES, Modality
+from dfd.predict import predict_slice
+
+PER_SERIES = 6
+PIXELS_PER_SLICE = 3000
+"""Drawn from each training slice for the references: a million numbers per weight in all."""
+HONEST = (0.8, 1.25)
+FEWEST_PIXELS = 1000
+"""Cells with fewer pixels say nothing."""
+NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What one slice says."""
+
+    listed: Listed
+    pixels: int
+    nll: Mapping[str, float]
+    """Sum over pixels per predictor."""
+    energies: Mapping[str, tuple[int, float, float, float]]
+    """Tissue -> pixels, and sums of the energy of z: as predicted, cut at
+    ``scan_factor.LARGEST_Z``, cut after the scan's own factor."""
+
+
+def fit_references(modality: str, per_series: int) -> list[Reference]:
+    """All references, fitted on the folds that the network learns from."""
+    rng = np.random.default_rng(partition.SEED)
+    parts = []
+    for scan in scans.load(scans.listed(modality, partition.LEARNED, per_series), modality):
+        pixels, measured, _ = normalised(scan.pixels, modality)
+        body = body_mask(scan.pixels, measured, MODALITIES[modality])
+        parts.append(references.sample(pixels, measured, body, PIXELS_PER_SLICE, rng))
+    samples = Samples.joined(parts)
+    return [
+        fit(samples)
+        for fit in (references.fit_local, references.fit_linear, references.fit_linear_deviation)
+    ]
+
+
+def measure(
+    scan: Scan, network: torch.nn.Module, fitted: Sequence[Reference], modality: Modality
+) -> SliceResult:
+    """Likelihoods and energies of one slice."""
+    prediction = predict_slice(scan.pixels, network, modality)
+    known = prediction.assessed
+    sums = {
+        NETWORK: float(
+            nll(scan.pixels[known], prediction.mean[known], prediction.spread[known]).sum()
+        )
+    }
+    pixels, measured, scale = normalised(scan.pixels, modality.name)
+    for reference in fitted:
+        mean, spread = reference.predict(pixels, measured)
+        # In units of the noise scale a density is larger by that scale.
+        sums[reference.name] = float(
+            (nll(pixels[known], mean[known], spread[known]) + np.log(scale)).sum()
+        )
+    labels = tissue_map(prediction.mean, known, modality)
+    after = spread_calibration.corrected(prediction.z, labels, len(modality.tissues))
+    energies = {}
+    for number, tissue in enumerate(modality.tissues):
+        here = labels == number
+        plain, cut = (
+            prediction.z[here].astype(np.float64) ** 2,
+            spread_calibration.energy(prediction.z[here]),
+        )
+        energies[tissue.name] = (
+            int(here.sum()),
+            float(plain.sum()),
+            float(cut.sum()),
+            float(spread_calibration.energy(after[here]).sum()),
+        )
+    return SliceResult(scan.listed, int(known.sum()), sums, energies)
+
+
+def likelihood_rows(
+    results: Sequence[SliceResult], learned: Sequence[Listed]
+) -> list[dict[str, Any]]:
+    """One row per series.
+
+    Likelihood of each predictor, and whether scanner and kernel occur in training.
+    """
+    scanners, pairs = (
+        {one.scanner for one in learned},
+        {(one.scanner, one.kernel) for one in learned},
+    )
+    grouped: dict[tuple[str, str], list[SliceResult]] = defaultdict(list)
+    for result in results:
+        grouped[result.listed.patient, result.listed.series].append(result)
+    rows = []
+    for (patient, series), members in sorted(grouped.items()):
+        one, pixels = members[0].listed, sum(member.pixels for member in members)
+        new = (
+            "scanner"
+            if one.scanner not in scanners
+            else "kernel"
+            if (one.scanner, one.kernel) not in pairs
+            else ""
+        )
+        values = {
+            name: sum(member.nll[name] for member in members) / pixels for name in members[0].nll
+        }
+        rows.append(
+            {
+                "patient": patient,
+                "series": series,
+                "scanner": one.scanner,
+                "kernel": one.kernel,
+                "new": new,
+                "slices": len(members),
+                "pixels": pixels,
+                "nll": values,
+            }
+        )
+    return rows
+
+
+def pooled(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over patients (a patient is the mean of the series).
+
+    And how much each reference is worse, with interval over patients.
+    """
+    names = list(rows[0]["nll"])
+    patients = sorted({row["patient"] for row in rows})
+    means = {
+        name: [
+            float(np.mean([row["nll"][name] for row in rows if row["patient"] == patient]))
+            for patient in patients
+        ]
+        for name in names
+    }
+    result: dict[str, Any] = {
+        "patients": len(patients),
+        "nll": {name: float(np.mean(values)) for name, values in means.items()},
+        "worse": {},
+    }
+    for name in names:
+        if name == NETWORK:
+            continue
+        worse = np.asarray(means[name]) - np.asarray(means[NETWORK])
+        low, high = mean_interval(list(worse), np.random.default_rng(partition.SEED))
+        result["worse"][name] = {
+            "mean": float(worse.mean()),
+            "low": low,
+            "high": high,
+            "smallest": float(worse.min()),
+            "series won": _won(rows, name),
+        }
+    return result
+
+
+def _won(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    return f"{sum(row['nll'][NETWORK] < row['nll'][name] for row in rows)} of {len(rows)}"
+
+
+def energy_cells(results: Sequence[SliceResult], learned: Sequence[Listed]) -> list[dict[str, Any]]:
+    """One cell per scanner, kernel and tissue."""
+    pairs = {(one.scanner, one.kernel) for one in learned}
+    sums: dict[tuple[str, str, str], NDArray[np.float64]] = defaultdict(lambda: np.zeros(4))
+    for result in results:
+        for tissue, values in result.energies.items():
+            sums[result.listed.scanner, result.listed.kernel, tissue] += np.asarray(values)
+    return [
+        {
+            "scanner": scanner,
+            "kernel": kernel,
+            "tissue": tissue,
+            "new": (scanner, kernel) not in pairs,
+            "pixels": int(values[0]),
+            "uncut": values[1] / values[0],
+            "before": values[2] / values[0],
+            "after": values[3] / values[0],
+        }
+        for (scanner, kernel, tissue), values in sorted(sums.items())
+        if values[0] >= FEWEST_PIXELS
+    ]
+
+
+def slice_cells(results: Sequence[SliceResult]) -> list[dict[str, float]]:
+    """One cell per slice and tissue.
+
+    The stricter view, since slices of one scanner cannot make up for each other.
+    """
+    cells = (
+        values
+        for result in results
+        for values in result.energies.values()
+        if values[0] >= FEWEST_PIXELS
+    )
+    return [{"before": cut / pixels, "after": after / pixels} for pixels, _, cut, after in cells]
+
+
+def honest(cells: Sequence[Mapping[str, Any]], when: str) -> int:
+    """How many cells lie within ``HONEST``."""
+    return sum(HONEST[0] <= cell[when] <= HONEST[1] for cell in cells)
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """The result as read by people."""
+    names = list(content["pooled"]["nll"])
+    series = [
+        [
+            row["patient"],
+            row["series"],
+            f"{row['scanner']}, {row['kernel']}",
+            row["new"] or "-",
+            *(f"{row['nll'][name]:.3f}" for name in names),
+        ]
+        for row in content["series"]
+    ]
+    series.append(
+        [
+            "**all patients**",
+            "",
+            "",
+            "",
+            *(f"**{content['pooled']['nll'][name]:.3f}**" for name in names),
+        ]
+    )
+    worse = [
+        [
+            name,
+            f"{value['mean']:+.3f}",
+            f"{value['low']:+.3f} to {value['high']:+.3f}",
+            f"{value['smallest']:+.3f}",
+            value["series won"],
+        ]
+        for name, value in content["pooled"]["worse"].items()
+    ]
+    single = content["slice cells"]
+    cells = [
+        [
+            f"{cell['scanner']}, {cell['kernel']}",
+            cell["tissue"],
+            "yes" if cell["new"] else "-",
+            *(f"{cell[key]:.2f}" for key in ("uncut", "before", "after")),
+        ]
+        for cell in content["energy"]
+    ]
+    parts = [
+        f"# Masked likelihood and honesty of the spread: {content['modality']}",
+        "Patients of fold1, who were left out of training; at most "
+        f"{content['slices per series']} slices a series. "
+        f"Nats per hidden pixel in {content['unit']}, without the constant; smaller is better. "
+        "'Unseen' says whether scanner or only kernel (MR: sequence) does not occur in training.",
+        cli.table(["patient", "series", "scanner, kernel", "unseen", *names], series),
+        (
+            "How much worse each reference is than the network, mean over patients with 95 % "
+            "interval over patients:"
+        ),
+        cli.table(
+            ["reference", "worse by", "interval", "least (patient)", "network better in"], worse
+        ),
+        "Mean energy of z per scanner, kernel and tissue (1 = honest): as it is, cut at |z| = "
+        "6, and cut after the scan's own factor per tissue "
+        f"(half of the blocks fits the other half). Within {HONEST[0]} to {HONEST[1]}: "
+        f"{honest(content['energy'], 'before')} of {len(cells)} cells "
+        f"before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
+        cli.table(["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"], cells),
+        (
+            f"The same slice by slice: {single['before']} of {single['all']} before, "
+            f"**{single['after']}** after."
+        ),
+        (
+            f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, "
+            f"{content['seconds']:.0f} s."
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All numbers."""
+    started = time.monotonic()
+    modality = MODALITIES[arguments.modality]
+    loaded = registry.load(arguments.model, modality.name)
+    per_series = 1 if arguments.quick else PER_SERIES
+    learned, left_out = (
+        scans.listed(modality.name, folds, per_series)
+        for folds in (partition.LEARNED, partition.LEFT_OUT)
+    )
+    fitted = fit_references(modality.name, per_series)
+    results = [
+        measure(scan, loaded.network, fitted, modality)
+        for scan in scans.load(left_out[:2] if arguments.quick else left_out, modality.name)
+    ]
+    rows, single = likelihood_rows(results, learned), slice_cells(results)
+    return {
+        "modality": modality.name,
+        "unit": "HU" if modality.unit == "HU" else "stored units",
+        "weights_sha256": loaded.model.sha256,
+        "seed": partition.SEED,
+        "slices per series": per_series,
+        "references": [
+            {
+                "name": one.name,
+                "deviation window": 2 * one.deviation_half + 1,
+                "constant": one.constant,
+                "slope": one.slope,
+            }
+            for one in fitted
+        ],
+        "series": rows,
+        "pooled": pooled(rows),
+        "energy": energy_cells(results, learned),
+        "slice cells": {
+            "all": len(single),
+            "before": honest(single, "before"),
+            "after": honest(single, "after"),
+        },
+        "seconds": time.monotonic() - started,
+    }
+
+
+def main() -> None:
+    arguments = cli.parser(__doc__).parse_args()
+    content = run(arguments)
+    cli.publish(
+        f"likelihood_{arguments.modality}", content, markdown(content), quick=arguments.quick
+    )
+
+
+if __name__ == "__main__":
+    cli.end(main)

@@ -1,0 +1,147 @@
+"""What it costs that a region is a disk of pixels where pixels are not square.
+
+    DFD_DATA=FOLDER python -m benchmarks.studies.oblong_pixels --modality ct_lung
+
+Four genuine places of two slices of each patient of fold1. At each an edit is laid into an ellipse
+as large as the region: a disk in mm, seen in pixels of that ratio of sides. It is scored as always,
+by a disk of pixels. With ratio 1 the two are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from benchmarks.attacks.canvas import Canvas, paste
+from benchmarks.attacks.noise import white
+from benchmarks.data import partition, scans
+from benchmarks.data.scans import Scan
+from benchmarks.metrics.roc import auc, auc_interval
+from benchmarks.models import registry
+from benchmarks.runner import cli
+from dfd.calibration import Calibration, rarity
+from dfd.evidence import SliceEvidence
+from dfd.modalities import MODALITIES
+from dfd.predict import predict_slice
+from dfd.records import BoolImage, FloatImage, Point, Region
+from dfd.regions import region_of
+
+SLICES, PLACES = 2, 4
+RATIOS = (1.0, 1.5, 1.8, 3.0)
+"""Row over column spacing; the last is that of coronal reformats."""
+STRENGTH, BLUR_PX = 0.6, 1.0
+GENUINE = "genuine"
+Edit = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
+
+
+def blurred(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
+    """The region smoothed."""
+    filled = np.where(np.isfinite(canvas.pixels), canvas.pixels, canvas.mean)
+    return paste(canvas.pixels, gaussian_filter(filled, BLUR_PX).astype(np.float32), mask)
+
+
+EDITS: dict[str, Edit] = {
+    f"white noise, {STRENGTH} residuals": lambda canvas, mask, rng: white(
+        canvas, mask, rng, strength=STRENGTH
+    ),
+    f"blur, sigma {BLUR_PX:g} px": blurred,
+}
+
+
+def ellipse(shape: tuple[int, ...], region: Region, ratio: float) -> BoolImage:
+    """``[H, W]``: an ellipse around ``region`` of its area, ``ratio`` times as wide as high."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    away = (rows - region.y) ** 2 * ratio + (columns - region.x) ** 2 / ratio
+    return np.asarray(away <= region.radius_px**2)
+
+
+def of_slice(
+    scan: Scan, network: torch.nn.Module, found: Calibration
+) -> Iterator[tuple[str, float, float]]:
+    """(edit, ratio, how rare the evidence is) of random places, genuine ones among them."""
+    modality = MODALITIES[scan.modality]
+    prediction = predict_slice(scan.pixels, network, modality)
+    radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
+    examined = SliceEvidence(prediction, modality)
+    centres = examined.windows(radius).table.centres
+    rng = np.random.default_rng(partition.SEED)
+    regions = [
+        Region(float(x), float(y), radius)
+        for x, y in centres[rng.permutation(len(centres))[:PLACES]]
+    ]
+    for region in regions:
+        yield GENUINE, 1.0, rareness(examined, region, found)
+        canvas = Canvas(scan.pixels, prediction.mean, prediction.mean)
+        for name, edit in EDITS.items():
+            for ratio in RATIOS:
+                pixels = edit(
+                    canvas,
+                    ellipse(scan.pixels.shape, region, ratio),
+                    np.random.default_rng(partition.SEED),
+                )
+                edited = SliceEvidence(predict_slice(pixels, network, modality), modality)
+                yield name, ratio, rareness(edited, region, found)
+
+
+def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> float:
+    """All evidence of ``region`` together, higher = more suspicious.
+
+    NaN where it cannot be measured.
+    """
+    values = {
+        each.family: each.statistic
+        for each in examined.measure(region)
+        if each.family in found.tables
+    }
+    return (
+        rarity(values, found.tables) if np.isfinite(list(values.values())).all() else float("nan")
+    )
+
+
+def main() -> None:
+    arguments = cli.parser(__doc__, model=False).parse_args()
+    loaded = registry.load(None, arguments.modality)
+    if loaded.calibration is None:
+        raise SystemExit("the shipped model has no calibration")
+    listed = scans.per_patient(scans.listed(arguments.modality, partition.LEFT_OUT, SLICES), SLICES)
+    values: dict[tuple[str, float], dict[str, list[float]]] = {}
+    for scan in scans.load(listed[:1] if arguments.quick else listed, arguments.modality):
+        for name, ratio, value in of_slice(scan, loaded.network, loaded.calibration):
+            if np.isfinite(value):
+                values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(
+                    value
+                )
+    rng = np.random.default_rng(partition.SEED)
+    patients = sorted(values[GENUINE, 1.0])
+    plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
+    rows, told = [], []
+    for (name, ratio), by_patient in values.items():
+        if name != GENUINE:
+            edited = [np.asarray(by_patient.get(each, [])) for each in patients]
+            area, (low, high) = (
+                auc(np.concatenate(edited), np.concatenate(plain)),
+                auc_interval(edited, plain, rng),
+            )
+            rows.append([name, f"{ratio:g}", f"{area:.3f}", f"{low:.3f} to {high:.3f}"])
+            told.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
+    number = sum(map(len, plain))
+    introduction = (
+        f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of "
+        f"{len(patients)} patients of fold1.\n\n"
+    )
+    text = introduction + cli.table(
+        ["edit in an ellipse", "ratio of sides", "AUC", "95 % over patients"], rows
+    )
+    cli.publish(
+        f"oblong_pixels_{arguments.modality}",
+        {"places": number, "rows": told},
+        text,
+        quick=arguments.quick,
+    )
+
+
+if __name__ == "__main__":
+    cli.end(main)
