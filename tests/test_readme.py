@@ -1,4 +1,4 @@
-"""The README is short, its numbers are the committed ones, and the links of all pages lead to files."""
+"""The README is short and its numbers are the committed ones; links of all pages lead to files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 MODALITIES = ("ct_lung", "mri_chest")
 SITE = ROOT / "docs" / "conf.py"
 SITE_FOLDERS = ("tutorials", "howto", "reference")
-"""Folders of the documentation whose pages come with the site: until it is there, their links are not checked."""
+"""Folders whose pages come with the site: until it is there, links to them are not checked."""
 PAGES = [
     path
     for pattern in ("*.md", "docs/**/*.md", "apps/*/*.md", "bundles/*/docs/*.md")
@@ -30,11 +30,17 @@ def names_of(pages: list[Path]) -> list[str]:
 
 
 def targets_of(page: Path) -> list[str]:
-    return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if not re.match(r"[a-z]+:", target)]
+    return [
+        target
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:", target)
+    ]
 
 
 def comes_with_the_site(path: Path) -> bool:
-    return not SITE.exists() and any(path.is_relative_to(ROOT / "docs" / folder) for folder in SITE_FOLDERS)
+    return not SITE.exists() and any(
+        path.is_relative_to(ROOT / "docs" / folder) for folder in SITE_FOLDERS
+    )
 
 
 def headings_of(page: Path) -> set[str]:
@@ -51,23 +57,40 @@ def test_the_readme_can_be_read_in_three_minutes() -> None:
 
 def test_the_readme_says_what_a_user_must_know() -> None:
     text = README.read_text(encoding="utf-8")
-    for needed in ("Not a medical device", "make demo", "make test", "dfd score --data", "Python 3.11, 3.12 or 3.13"):
+    for needed in (
+        "Not a medical device",
+        "make demo",
+        "make test",
+        "dfd score --data",
+        "Python 3.11, 3.12 or 3.13",
+    ):
         assert needed in text
 
 
 def auc_of(modality: str, edit: str) -> str:
-    families = json.loads((RESULTS / f"benchmark_{modality}_test.json").read_text(encoding="utf-8"))["families"]
+    families = json.loads(
+        (RESULTS / f"benchmark_{modality}_test.json").read_text(encoding="utf-8")
+    )["families"]
     return next((f"{family['auc']:.2f}" for family in families if family["kind"] == edit), "-")
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_test_patients() -> None:
     text = README.read_text(encoding="utf-8")
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.search(r"\| (\d\.\d\d|-) \|$", line)]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in text.splitlines()
+        if re.search(r"\| (\d\.\d\d|-) \|$", line)
+    ]
     assert len(rows) >= 5
     for name, *said in rows:
         edit = re.sub(r" \(.*\)$", "", name)
         assert said == [auc_of(modality, edit) for modality in MODALITIES], name
-    patients = [json.loads((RESULTS / f"benchmark_{modality}_test.json").read_text(encoding="utf-8"))["patients"] for modality in MODALITIES]
+    patients = [
+        json.loads((RESULTS / f"benchmark_{modality}_test.json").read_text(encoding="utf-8"))[
+            "patients"
+        ]
+        for modality in MODALITIES
+    ]
     assert "({} in CT, {} in MR)".format(*patients) in text
 
 
