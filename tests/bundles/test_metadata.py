@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "tests" / "schema" / "metadata.json"
 BUNDLES = [ROOT / "bundles" / modality.bundle for modality in MODALITIES.values()]
 ZOO_HEADINGS = (
-    "### Authors",
-    "### Tags",
+    "## Authors",
+    "## Tags",
     "## Model Description",
     "## Data",
     "## Performance",
