@@ -83,7 +83,7 @@ def test_the_numbers_of_the_readme_are_those_of_the_test_patients() -> None:
     ]
     assert len(rows) >= 5
     for name, *said in rows:
-        edit = re.sub(r" \(.*\)$", "", name)
+        edit = name.partition(" (")[2].removesuffix(")")
         assert said == [auc_of(modality, edit) for modality in MODALITIES], name
     patients = [
         json.loads((RESULTS / f"benchmark_{modality}_test.json").read_text(encoding="utf-8"))[
