@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmarks.data.partition import ROOT, SEED
 from benchmarks.runner import checkpoint, cli
-from dfd.bundle.identity import code_digest
+from dfd.bundle.inference.run_identity import code_digest
 from dfd.errors import InterruptedRunError
 from dfd.outputs import scores
 from dfd.outputs.ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from dfd.cli.entry import run
-from dfd.cli.surroundings import limit_threads, name_user
+from dfd.cli.environment import limit_threads, name_user
 
 
 def main() -> int:

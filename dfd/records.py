@@ -226,7 +226,7 @@ class SeriesSlice:
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class Reconstruction:
     """A slice at the same place in another series of the same study and acquisition.
 
     Another reconstruction of it.

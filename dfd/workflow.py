@@ -17,13 +17,13 @@ from typing import cast
 from monai.bundle import ConfigWorkflow
 
 from dfd.bundle import model_file
-from dfd.bundle.items import collect
-from dfd.bundle.results import calibration_of
+from dfd.bundle.datalists import collect
+from dfd.bundle.inference.results import calibration_of
 from dfd.calibration import SERIES, Calibration, true_rate_bound
 from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
+from dfd.model_paths import bundle_dir, bundle_names, resolve_model
 from dfd.outputs import lock
-from dfd.places import bundle_dir, bundle_names, resolve_model
 from dfd.records import Finding
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 

@@ -1,6 +1,6 @@
-"""The house stands.
+"""Imports flow down.
 
-Imports flow down, each heavy library has its home, files and functions stay small.
+Each heavy library has its place, files and functions stay small.
 """
 
 from __future__ import annotations
@@ -19,44 +19,25 @@ from dfd.modalities import MODALITIES
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dfd"
 
-FLOORS = (
+LAYERS = (
     {"__main__"},
     {"cli"},
     {"demo", "remote"},
     {"__init__"},
     {"workflow"},
-    {"bundle", "outputs"},
-    {
-        "predict",
-        "regions",
-        "evidence",
-        "agreement",
-        "calibration",
-        "reading",
-        "points",
-        "suitability",
-        "population",
-        "phantom",
-        "places",
-    },
-    {"residuals"},
-    {"intensity", "masking", "alterations", "hounsfield"},
-    {"modalities", "settings", "endings", "image_kinds"},
+    {"bundle"},
+    {"assessment", "outputs"},
+    {"context", "evidence", "calibration", "phantom", "points"},
+    {"prediction", "reading", "regions", "suitability", "population", "model_paths"},
+    {"intensity", "alterations", "hounsfield"},
+    {"modalities", "settings", "exit_messages", "image_kinds"},
     {"records", "errors", "progress"},
     {"sentences", "version"},
 )
-"""From the top down. A room may import from the floors below it only."""
+"""Layers from the top down. A part of the package may import from the layers below it only."""
 
-SIBLINGS = {
-    (
-        "bundle",
-        "outputs",
-    ),  # the handlers that inference.json names hand the findings over to be written
-}
-"""(who, whom): imports on one floor that are meant. Keep it short, and free of circles."""
-
-HOME = {
-    "torch": {"predict", "residuals", "bundle", "workflow"},
+PLACES = {
+    "torch": {"prediction", "assessment", "bundle", "workflow"},
     "monai": {"bundle", "workflow"},
     "ignite": {"bundle", "workflow"},
     "pydicom": {"reading", "phantom", "outputs", "remote"},
@@ -112,7 +93,7 @@ def sources(*folders: str) -> list[Path]:
     )
 
 
-def room_of(path: Path) -> str:
+def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -130,60 +111,60 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def imports_of_rooms() -> set[tuple[str, str]]:
-    """(room, dotted name) for every import in ``dfd``."""
+def imports_of_parts() -> set[tuple[str, str]]:
+    """(part, dotted name) for every import in ``dfd``."""
     found = set()
     for path in sources("dfd"):
         package = ("dfd", *path.relative_to(PACKAGE).parts[:-1])
         found |= {
-            (room_of(path), name)
+            (part_of(path), name)
             for name in imported(ast.parse(path.read_text(encoding="utf-8")), package)
         }
     return found
 
 
-def room_imports() -> set[tuple[str, str]]:
-    """(room, room it imports) between different rooms of ``dfd``."""
-    rooms = {room_of(path) for path in sources("dfd")}
+def part_imports() -> set[tuple[str, str]]:
+    """(part, part it imports) between different parts of ``dfd``."""
+    known = {part_of(path) for path in sources("dfd")}
     arrows = set()
-    for room, name in imports_of_rooms():
+    for part, name in imports_of_parts():
         parts = name.split(".")
         if parts[0] != "dfd":
             continue
         # `import dfd` and `from dfd import score` are arrows to the face of the package.
-        target = parts[1] if len(parts) > 1 and parts[1] in rooms else "__init__"
-        if target != room:
-            arrows.add((room, target))
+        target = parts[1] if len(parts) > 1 and parts[1] in known else "__init__"
+        if target != part:
+            arrows.add((part, target))
     return arrows
 
 
 def strays(arrows: set[tuple[str, str]]) -> list[str]:
-    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    layer = {part: number for number, parts in enumerate(LAYERS) for part in parts}
     arrows = {
-        arrow for arrow in arrows if floor.keys() >= set(arrow)
-    }  # a room without a floor has a test of its own
+        arrow for arrow in arrows if layer.keys() >= set(arrow)
+    }  # a part without a layer has a test of its own
     return sorted(
-        f"{who} imports {whom}, which is {'above it' if floor[whom] < floor[who] else 'beside it'}"
+        f"{who} imports {whom}, which is {'above it' if layer[whom] < layer[who] else 'beside it'}"
         for who, whom in arrows
-        if floor[whom] <= floor[who] and (who, whom) not in SIBLINGS
+        if layer[whom] <= layer[who]
     )
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {room_of(path) for path in sources("dfd")}
-    assert rooms <= set().union(*FLOORS), "say in FLOORS where the new room stands"
+def test_every_part_has_a_layer() -> None:
+    parts = {part_of(path) for path in sources("dfd")}
+    assert parts <= set().union(*LAYERS), "say in LAYERS where the new part stands"
 
 
 def test_imports_flow_down() -> None:
-    assert not strays(room_imports())
+    assert not strays(part_imports())
 
 
 @pytest.mark.parametrize(
     ("arrow", "text"),
     [
         (("records", "settings"), "above it"),
-        (("reading", "points"), "beside it"),
-        (("outputs", "bundle"), "beside it"),
+        (("reading", "prediction"), "beside it"),
+        (("outputs", "assessment"), "beside it"),
     ],
 )
 def test_a_wrong_arrow_would_be_seen(arrow: tuple[str, str], text: str) -> None:
@@ -203,15 +184,11 @@ def test_late_and_relative_imports_are_seen() -> None:
     }
 
 
-def test_siblings_make_no_circle() -> None:
-    assert not {(who, whom) for who, whom in SIBLINGS if (whom, who) in SIBLINGS}
-
-
-def test_each_outside_library_has_its_rooms() -> None:
+def test_each_outside_library_has_its_place() -> None:
     wrong = {
-        (room, name)
-        for room, name in imports_of_rooms()
-        if room not in HOME.get(name.split(".")[0], {room})
+        (part, name)
+        for part, name in imports_of_parts()
+        if part not in PLACES.get(name.split(".")[0], {part})
     }
     assert not wrong
 
@@ -221,8 +198,8 @@ def test_no_module_hides_a_verb() -> None:
 
     Would take the place of the function ``dfd.score``.
     """
-    rooms = {room_of(path) for path in sources("dfd")}
-    assert not rooms & set(dfd.__all__)
+    parts = {part_of(path) for path in sources("dfd")}
+    assert not parts & set(dfd.__all__)
 
 
 def test_files_are_short() -> None:
@@ -248,7 +225,7 @@ def test_functions_are_short() -> None:
     assert not long
 
 
-def test_no_module_is_a_drawer() -> None:
+def test_no_module_holds_odds_and_ends() -> None:
     names = [path.relative_to(ROOT) for path in sources("dfd", "benchmarks", "tests", "apps")]
     assert not [
         name for name in names if {part.removesuffix(".py") for part in name.parts} & BANNED_NAMES

@@ -18,8 +18,8 @@ from pydicom import dcmread
 from dfd.cli import verbs
 from dfd.cli.exits import STOPPED, USAGE, verdict_of
 from dfd.cli.requests import RemoteRequest
-from dfd.endings import TerminationError
 from dfd.errors import DfdError, InterruptedRunError, OutputError, RemoteError, UsageError
+from dfd.exit_messages import TerminationError
 from dfd.records import Finding
 from dfd.remote import access, archive, scoring
 from dfd.remote.access import (

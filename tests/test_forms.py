@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dfd.calibration import Calibration, Circumstances, fit, form_of, judge
 from dfd.evidence import noise, synthesis, texture
-from dfd.evidence.windows import MEASURES
+from dfd.evidence.window_features import MEASURES
 from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Finding, Point
 
 POINT = Point(2, "a.dcm", 10.0, 10.0)

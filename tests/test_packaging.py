@@ -104,7 +104,7 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     empty.mkdir()
     zipfile.ZipFile(wheel).extractall(installed)
     code = (
-        "import dfd.places as p; print(p.__file__); [print(p.resolve_model(name)) for name in "
+        "import dfd.model_paths as p; print(p.__file__); [print(p.resolve_model(name)) for name in "
         "('CT_InPainting.ckpt', 'mri_chest_inpainting')]"
     )
     environment = os.environ | {"PYTHONPATH": str(installed)}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dfd import progress as module
-from dfd.bundle.training import ProgressBar
+from dfd.bundle.training.handlers import ProgressBar
 from dfd.phantom import write_ct_series
 from dfd.progress import Progress, progress, span
 from dfd.reading import read_series
@@ -382,7 +382,7 @@ def test_slices_that_are_kept_for_training_are_counted(
 ) -> None:
     from monai.transforms import Lambda
 
-    from dfd.bundle.draws import CachedSlices
+    from dfd.bundle.training.samplers import CachedSlices
 
     clock.step_s = 6.0
     caplog.set_level(logging.INFO, "dfd")

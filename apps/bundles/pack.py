@@ -16,9 +16,9 @@ import torch
 from monai.bundle import ckpt_export
 
 from dfd.bundle import model_file
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.errors import BundleError
-from dfd.places import bundle_names, bundles_dir
+from dfd.model_paths import bundle_names, bundles_dir
 from dfd.workflow import quiet_monai
 
 SCRIPT = Path("models", "model.ts")

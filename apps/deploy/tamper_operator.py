@@ -21,7 +21,7 @@ from monai.deploy.core import (
 )
 
 import dfd
-from dfd.bundle.items import modality_of
+from dfd.bundle.datalists import modality_of
 from dfd.errors import DfdError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
 from benchmarks.attacks.canvas import FEATHER_PX, Canvas, Forger, blended, paste, residual_scale
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
 TRIES = 400

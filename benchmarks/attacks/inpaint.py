@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dfd.bundle.crops import normalised
-from dfd.predict import window_of
+from dfd.bundle.training.crops import normalised
+from dfd.prediction.predict import window_of
 from dfd.records import BoolImage, FloatImage
 
 

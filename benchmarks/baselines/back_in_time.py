@@ -19,7 +19,7 @@ import torch
 from benchmarks.baselines import state
 from benchmarks.baselines.base import Centre, SliceView, region_mask
 from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
-from dfd.bundle.crops import filled_up
+from dfd.bundle.training.crops import filled_up
 from dfd.intensity import brightness_scale, measured_pixels
 from dfd.modalities import Modality
 from dfd.records import BoolImage, FloatImage

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dfd.bundle.network import MaskedPredictor
-from dfd.masking import disk
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.modalities import Modality
+from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage, Prediction
 
 DIRECTION = "higher = more suspicious"

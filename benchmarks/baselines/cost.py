@@ -17,9 +17,9 @@ from benchmarks.baselines import BASELINES, SliceView, offered, ready
 from benchmarks.data import partition, scans
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.evidence.windows import grid_centres
+from dfd.evidence.window_features import grid_centres
 from dfd.modalities import MODALITIES, Modality
-from dfd.predict import predict_slice
+from dfd.prediction.predict import predict_slice
 from dfd.records import Point
 from dfd.regions import region_of
 

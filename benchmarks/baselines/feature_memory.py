@@ -24,12 +24,12 @@ from torch.nn import functional
 
 from benchmarks.baselines import state
 from benchmarks.baselines.base import Centre, SliceView
-from dfd.bundle.crops import normalised
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
+from dfd.bundle.training.crops import normalised
 from dfd.errors import UsageError
 from dfd.intensity import body_mask
 from dfd.modalities import Modality
-from dfd.predict import window_of
+from dfd.prediction.predict import window_of
 from dfd.records import BoolImage, FloatImage
 
 SOURCE = "after Roth et al. 2022, PatchCore, CVPR, section 3"

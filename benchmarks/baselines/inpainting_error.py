@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks.baselines.base import Centre, SliceView, region_mask
-from dfd.bundle.crops import normalised
-from dfd.bundle.network import MaskedPredictor
-from dfd.masking import disk
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
+from dfd.bundle.training.crops import normalised
+from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
 SOURCE = "mean absolute error of inpainting, on the masked predictor"

@@ -15,7 +15,7 @@ from benchmarks.attacks.training.loop import DEVICE
 from benchmarks.attacks.training.train import Material
 from benchmarks.baselines.back_in_time import VARIANTS, shown
 from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
-from dfd.bundle.crops import filled_up, place, turn
+from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.records import BoolImage, FloatImage

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.base import SUPPORT, Centre
-from dfd.evidence.windows import disk_offsets, grid_centres
+from dfd.evidence.window_features import disk_offsets, grid_centres
 from dfd.records import BoolImage, Prediction
 
 

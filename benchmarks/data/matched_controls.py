@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 
 from dfd.intensity import MAD_TO_SD
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
 APART = 4.0

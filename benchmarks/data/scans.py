@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data import partition
-from dfd.bundle.reader import pixels_of
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series, read_slice
+from dfd.reading.pixel_values import pixels_of
 from dfd.records import FloatImage, Slice, SliceRef
 from dfd.suitability import objections
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.data import scans
 from benchmarks.data.scans import Scan
-from dfd.bundle.neighbours import WIDEST
+from dfd.context.adjacent import WIDEST
 from dfd.records import Context, SeriesSlice, SliceRef
 
 EVERY = 10_000

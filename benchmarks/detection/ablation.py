@@ -25,7 +25,7 @@ from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.models import held_out_calibration
 from benchmarks.runner.cli import table
 from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
-from dfd.evidence.windows import FloatArray
+from dfd.evidence.window_features import FloatArray
 from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
@@ -73,7 +73,7 @@ def network_free(genuine: Sequence[Row]) -> Said:
 def compared_with_patients(genuine: Sequence[Row]) -> Said:
     """Windows compared with those of other patients in place of those of their own slice.
 
-    Else as ``dfd.evidence.tables.standing`` does it.
+    Else as ``dfd.evidence.reference_windows.standing`` does it.
     """
     known = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
     if not known:

@@ -30,7 +30,7 @@ from benchmarks.detection.trials import GENUINE, Ground, Places, Version
 from benchmarks.models import registry
 from benchmarks.models.registry import Loaded
 from benchmarks.runner.checkpoint import Rows
-from dfd.bundle.neighbours import same_place
+from dfd.context.adjacent import same_place
 from dfd.modalities import MODALITIES
 
 OFFSET, SIZE, STRENGTH = "offset", "size", "strength"

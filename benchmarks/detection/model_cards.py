@@ -24,8 +24,8 @@ from benchmarks.detection.report import number
 from benchmarks.runner import cli
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
+from dfd.model_paths import bundle_dir
 from dfd.outputs.files import write_atomically
-from dfd.places import bundle_dir
 
 Told = Mapping[str, Any]
 LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"

@@ -21,10 +21,10 @@ from benchmarks.data import matched_controls
 from benchmarks.data.scans import Scan
 from benchmarks.data.volumes import Volume, beside
 from dfd.evidence import SliceEvidence
-from dfd.evidence.tables import SliceTables
-from dfd.masking import disk
+from dfd.evidence.reference_windows import SliceTables
 from dfd.modalities import MODALITIES
-from dfd.predict import predict_slice
+from dfd.prediction.masks import disk
+from dfd.prediction.predict import predict_slice
 from dfd.records import BoolImage, Context, FloatImage, Point, Region
 from dfd.regions import region_of
 

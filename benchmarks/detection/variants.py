@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.runner.checkpoint import Rows
 from dfd.evidence import SliceEvidence, noise, synthesis
-from dfd.evidence.tables import SliceTables, Statistic, standing
-from dfd.evidence.windows import ADDED, REPLACED, FloatArray
+from dfd.evidence.reference_windows import SliceTables, Statistic, standing
+from dfd.evidence.window_features import ADDED, REPLACED, FloatArray
 from dfd.records import BoolImage, FloatImage, Prediction, Region
 
 KEY = "variants"

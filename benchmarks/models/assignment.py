@@ -14,7 +14,7 @@ from benchmarks.data.scans import Listed
 from benchmarks.models.cross_validation import FOLDS, model_of
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
-from dfd.places import bundle_dir
+from dfd.model_paths import bundle_dir
 
 TEST, OWN = "test", "own scans"
 

@@ -22,14 +22,16 @@ from benchmarks.models import registry
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
 from dfd import calibration
+from dfd.assessment.calibrate import fitted
+from dfd.assessment.cohort import Cohort
+from dfd.assessment.genuine_sample import measured_on
 from dfd.bundle import model_file
-from dfd.bundle.calibration import fitted, measured_on
-from dfd.bundle.items import Cohort, collect
+from dfd.bundle.datalists import collect
 from dfd.calibration import Calibration
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
+from dfd.model_paths import bundle_dir
 from dfd.outputs.files import write_atomically
-from dfd.places import bundle_dir
 from dfd.workflow import run_config
 
 EPOCHS = 63

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dfd.bundle import model_file
+from dfd.bundle.inference.results import calibration_of
 from dfd.bundle.model_file import Model
-from dfd.bundle.network import MaskedPredictor
-from dfd.bundle.results import calibration_of
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.calibration import Calibration
 from dfd.modalities import MODALITIES
-from dfd.places import bundle_dir, resolve_model
+from dfd.model_paths import bundle_dir, resolve_model
 
 
 @dataclass(frozen=True)

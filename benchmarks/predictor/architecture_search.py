@@ -25,13 +25,13 @@ from monai.networks.nets import BasicUNet, SegResNet, UNet
 from torch import nn
 
 from benchmarks.data import partition, scans
-from dfd.bundle.crops import normalised
-from dfd.bundle.loss import masked_nll
-from dfd.bundle.network import MaskedPredictor, ground_value
+from dfd.bundle.networks.masked_predictor import MaskedPredictor, ground_value
+from dfd.bundle.training.crops import normalised
+from dfd.bundle.training.loss import masked_nll
 from dfd.intensity import body_mask
-from dfd.masking import LATTICE_PASSES, lattice
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import write_atomically
+from dfd.prediction.masks import LATTICE_PASSES, lattice
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Candidate:
 
     build: Callable[[], nn.Module]
     side: int = 0
-    """Side of a square lattice; 0 for the knight's move of ``dfd.masking``."""
+    """Side of a square lattice; 0 for the knight's move of ``dfd.prediction.masks``."""
 
     @property
     def passes(self) -> int:

@@ -31,10 +31,10 @@ from benchmarks.models import registry
 from benchmarks.predictor import references, spread_calibration
 from benchmarks.predictor.references import Reference, Samples, nll
 from benchmarks.runner import cli
-from dfd.bundle.crops import normalised
+from dfd.bundle.training.crops import normalised
 from dfd.intensity import body_mask, tissue_map
 from dfd.modalities import MODALITIES, Modality
-from dfd.predict import predict_slice
+from dfd.prediction.predict import predict_slice
 
 PER_SERIES = 6
 PIXELS_PER_SLICE = 3000

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate
 from scipy.optimize import minimize
 
-from dfd.masking import LATTICE_PASSES, LATTICE_STEP
+from dfd.prediction.masks import LATTICE_PASSES, LATTICE_STEP
 from dfd.records import BoolImage, FloatImage
 
 LINEAR_HALF = 3

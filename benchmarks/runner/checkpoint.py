@@ -20,9 +20,9 @@ CODE = (
     "benchmarks/data/volumes.py",
     "benchmarks/attacks/*.py",
     "dfd/evidence/*.py",
-    "dfd/predict.py",
-    "dfd/residuals.py",
-    "dfd/bundle/head.py",
+    "dfd/prediction/predict.py",
+    "dfd/prediction/residual_maps.py",
+    "dfd/bundle/networks/residual_head.py",
     "dfd/intensity.py",
 )
 """What the numbers of a slice follow from."""

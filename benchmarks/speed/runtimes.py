@@ -19,12 +19,12 @@ from benchmarks.models import registry
 from benchmarks.predictor.references import nll
 from benchmarks.speed import workload
 from benchmarks.speed.stages import MODALITY, RUNS
-from dfd.bundle.network import MaskedPredictor
-from dfd.bundle.reader import pixels_of
-from dfd.masking import lattice
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.modalities import MODALITIES
-from dfd.predict import predict_slice, window_of
+from dfd.prediction.masks import lattice
+from dfd.prediction.predict import predict_slice, window_of
 from dfd.reading import read_slice
+from dfd.reading.pixel_values import pixels_of
 
 Pass = Callable[[torch.Tensor], torch.Tensor]
 OPSET = 18

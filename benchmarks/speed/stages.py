@@ -25,20 +25,20 @@ from benchmarks.data import partition
 from benchmarks.models import registry
 from benchmarks.speed import workload
 from dfd import workflow
-from dfd.bundle.context import LoadContextd
-from dfd.bundle.crops import HideCropd, NormaliseNoised, normalised
-from dfd.bundle.inferer import AutocastInferer, LatticeInferer
-from dfd.bundle.items import collect
-from dfd.bundle.loss import MaskedLikelihoodLoss
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.datalists import collect
+from dfd.bundle.inference.inferer import AutocastInferer, LatticeInferer
+from dfd.bundle.inference.load_context import LoadContextd
+from dfd.bundle.inference.scoring import ScoreRegionsd
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.reader import LoadSliced
-from dfd.bundle.scoring import ScoreRegionsd
+from dfd.bundle.training.crops import HideCropd, NormaliseNoised, normalised
+from dfd.bundle.training.loss import MaskedLikelihoodLoss
 from dfd.evidence import SliceEvidence
-from dfd.masking import LATTICE_PASSES, lattice
 from dfd.modalities import MODALITIES
-from dfd.places import bundle_dir
+from dfd.model_paths import bundle_dir
 from dfd.points import read_points
-from dfd.predict import predict_slice, window_of
+from dfd.prediction.masks import LATTICE_PASSES, lattice
+from dfd.prediction.predict import predict_slice, window_of
 from dfd.records import FloatImage, Point
 from dfd.regions import region_of
 from dfd.settings import ScoreSettings

@@ -21,15 +21,15 @@ from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.evidence import SliceEvidence, copy_move, correlation
-from dfd.evidence.windows import FloatArray
+from dfd.evidence import SliceEvidence, copy_move, copy_search
+from dfd.evidence.window_features import FloatArray
 from dfd.modalities import MODALITIES
-from dfd.predict import predict_slice
+from dfd.prediction.predict import predict_slice
 from dfd.records import Point, Region
 from dfd.regions import region_of
 
 SLICES, PLACES = 4, 32
-WAYS = {"with": correlation.heaviness, "without": lambda chance: 1.0}
+WAYS = {"with": copy_search.heaviness, "without": lambda chance: 1.0}
 EDGES = 1
 """Column of the covariates of a window: log of its edge strength."""
 
@@ -45,7 +45,7 @@ def of_slice(scan: Scan, network: torch.nn.Module) -> Iterator[tuple[float, ...]
         x, y = (float(value) for value in table.centres[place])
         told = [table.covariates[place, EDGES]]
         for heaviness in WAYS.values():
-            with patch.object(correlation, "heaviness", heaviness):
+            with patch.object(copy_search, "heaviness", heaviness):
                 told.append(copy_move.measure(Region(x, y, radius), reference).statistic)
         if np.isfinite(told).all():
             yield tuple(map(float, told))

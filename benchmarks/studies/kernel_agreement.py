@@ -5,8 +5,9 @@ How often genuine regions are told as other content, and how often edits of one 
     python -m benchmarks.studies.kernel_agreement
 
 Every development patient of CT of whom two reconstructions lie beside each other (there is one, and
-`dfd.agreement` was made on that one). Genuine places are drawn all over the body; edits are disks,
-one at a time, in one of both slices, clicked beside their middle. Intervals are over slices.
+`dfd.context.reconstruction_agreement` was made on that one). Genuine places are drawn all over the
+body; edits are disks, one at a time, in one of both slices, clicked beside their middle. Intervals
+are over slices.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from benchmarks.data.scans import Scan
 from benchmarks.metrics.bootstrap import mean_interval
 from benchmarks.models.cross_validation import FOLDS
 from benchmarks.runner import cli
-from dfd.agreement import Comparison, Content
-from dfd.bundle.twins import LoadTwind
+from dfd.context.reconstruction_agreement import Comparison, Content
+from dfd.context.reconstructions import Reconstructions
 from dfd.intensity import assessed_pixels
-from dfd.masking import disk
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.records import FloatImage, Point, Region
 from dfd.regions import region_of
 
@@ -164,12 +165,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     patients, few = [], 40 if arguments.quick else 1
     for patient in partition.patients(MODALITY, FOLDS):
         folder = partition.patient_folder(MODALITY, patient)
-        twins = LoadTwind(within=folder)
+        reconstructions = Reconstructions(within=folder)
         for scan in scans.load(
             scans.of_patient(patient, folder, MODALITY, 1 if arguments.quick else SLICES), MODALITY
         ):
-            for twin in twins.twins_of(scan.slice)[:1]:
-                of_slice(scan, twin.pixels, told, few)
+            for other in reconstructions.of(scan.slice)[:1]:
+                of_slice(scan, other.pixels, told, few)
                 patients.append(patient)
     return {
         "patients": sorted(set(patients)),

@@ -26,10 +26,10 @@ from benchmarks.detection import trials
 from benchmarks.detection.trials import Version
 from benchmarks.models import assignment, registry
 from benchmarks.runner import cli
-from dfd.evidence import tables
+from dfd.evidence import reference_windows
 from dfd.evidence.noise import LARGEST_TOLD
-from dfd.evidence.tables import SCALES
-from dfd.evidence.windows import GRAIN, MEASURES, FloatArray
+from dfd.evidence.reference_windows import SCALES
+from dfd.evidence.window_features import GRAIN, MEASURES, FloatArray
 from dfd.modalities import MODALITIES
 from dfd.records import Region
 
@@ -48,7 +48,7 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
         version.examined.windows(radius),
         [Region(float(x), float(y), radius) for x, y in version.centres],
     )
-    tables.look(regions, prepared)
+    reference_windows.look(regions, prepared)
     for region in regions:
         yield prepared.seen[region]
 

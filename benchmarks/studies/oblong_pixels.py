@@ -25,7 +25,7 @@ from benchmarks.runner import cli
 from dfd.calibration import Calibration, rarity
 from dfd.evidence import SliceEvidence
 from dfd.modalities import MODALITIES
-from dfd.predict import predict_slice
+from dfd.prediction.predict import predict_slice
 from dfd.records import BoolImage, FloatImage, Point, Region
 from dfd.regions import region_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from monai.transforms import LoadImaged, MapTransform
 from dfd.errors import DfdError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
+from dfd.reading.pixel_values import pixels_of
 from dfd.reading.unitless import in_steps
 from dfd.records import Slice
 from dfd.sentences import beginning_with
@@ -46,24 +47,6 @@ class SliceReader(ImageReader):
     def get_data(self, img: Slice) -> tuple[np.ndarray, dict[str, Any]]:
         """Pixels and meta data; rows stay first, unlike MONAI's stock readers."""
         return pixels_of(img), meta_of(img)
-
-
-def pixels_of(scan: Slice) -> np.ndarray:
-    """``[H, W]`` float32 with NaN where ``scan`` holds no measurement."""
-    return np.where(scan.valid, scan.pixels, np.nan).astype(np.float32)
-
-
-def pixels_in_scale_of(scan: Slice, other: Slice) -> np.ndarray:
-    """``[H, W]`` float32 of ``other`` on the intensity scale of ``scan``.
-
-    NaN where it holds no measurement.
-    """
-    pixels = pixels_of(other)
-    own, its = scan.rescale, other.rescale
-    if own == its:
-        return pixels
-    slope, intercept = its.slope / own.slope, (its.intercept - own.intercept) / own.slope
-    return (pixels.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
 def meta_of(scan: Slice) -> dict[str, Any]:
@@ -146,47 +129,3 @@ class LoadSliced(LoadImaged):
         pixels, _ = in_steps(values, valid)
         counted = torch.from_numpy(np.where(valid, pixels, np.nan).astype(np.float32))
         return MetaTensor(counted, meta=image.meta) if isinstance(image, MetaTensor) else counted
-
-
-def patients_of(
-    paths: Sequence[Path], hashes: Sequence[str], root: Path, studies: Sequence[str] = ()
-) -> list[str]:
-    """The patient each file belongs to: its folder directly below ``root``.
-
-    Folders that share a PatientID or a study are one patient, named as the first: a study is of one
-    patient, whatever an anonymiser made of the PatientID. Where all files carry the same PatientID
-    it says nothing (exporters write one constant), and so with the study. Files beside the folders
-    are told apart by ``hashes`` alone.
-
-    Args:
-        paths: Of the files.
-        hashes: Of the PatientID of each.
-        root: The folder of all.
-        studies: StudyInstanceUID of each; empty where it is not known.
-    """
-    below = [path.relative_to(root).parts for path in paths]
-    folders = [parts[0] if len(parts) > 1 else "" for parts in below]
-    telling = zip(folders, _telling(hashes), _telling(studies or [""] * len(paths)), strict=True)
-    known = list(telling)
-    clusters: list[set[tuple[str, str, str]]] = []
-    for one in sorted(set(known)):
-        tied = [
-            cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)
-        ]
-        clusters = [cluster for cluster in clusters if cluster not in tied] + [{one}.union(*tied)]
-    name = {
-        one: min((not folder, folder or patient) for folder, patient, _ in cluster)[1]
-        for cluster in clusters
-        for one in cluster
-    }
-    return [name[one] for one in known]
-
-
-def _telling(values: Sequence[str]) -> list[str]:
-    """``values``, or nothing at all where no two of them differ."""
-    return list(values) if len({value for value in values if value}) > 1 else [""] * len(values)
-
-
-def _same_patient(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
-    """Whether two (folder, PatientID, study) share any; what is empty is not shared."""
-    return any(left and left == right for left, right in zip(one, other, strict=True))

@@ -13,7 +13,7 @@ from dfd.calibration.cohort import (
     unlike,
     without,
 )
-from dfd.calibration.judgement import (
+from dfd.calibration.decision import (
     ORDINARY,
     STRONGLY_UNUSUAL,
     UNUSUAL,
@@ -22,7 +22,7 @@ from dfd.calibration.judgement import (
     judge,
     verdict_of,
 )
-from dfd.calibration.outstanding import outstanding
+from dfd.calibration.outliers import outstanding
 from dfd.calibration.screening import (
     FALSE_DISCOVERIES,
     MOST_FALSE_ALARMS,
@@ -34,7 +34,7 @@ from dfd.calibration.screening import (
     judge_slice,
     p_of_places,
 )
-from dfd.calibration.stored import FORMAT, from_json, to_json
+from dfd.calibration.serialization import FORMAT, from_json, to_json
 from dfd.calibration.tables import (
     QUANTILES,
     SMALLEST_P,

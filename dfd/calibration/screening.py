@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from dfd.calibration.cohort import SCREENING, Calibration, Setting, combined_p, fit, rarities
-from dfd.calibration.judgement import (
+from dfd.calibration.decision import (
     NO_CALIBRATION,
     UNUSUAL,
     Circumstances,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from dfd.endings import TerminationError, causes, is_disk_full, line_of
 from dfd.errors import DfdError, InterruptedRunError
+from dfd.exit_messages import TerminationError, causes, is_disk_full, line_of
 
 FINISHED = 0
 BUG = 1

@@ -102,7 +102,7 @@ def _fit(settings: TrainSettings | CalibrateSettings) -> int:
 
 def _info(request: InfoRequest) -> int:
     from dfd import workflow
-    from dfd.places import bundle_names
+    from dfd.model_paths import bundle_names
 
     for number, model in enumerate([request.model] if request.model else bundle_names()):
         lines = [

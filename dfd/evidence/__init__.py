@@ -19,9 +19,18 @@ from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
-from dfd.evidence import copy_move, grid, neighbours, noise, series_copy, synthesis, tables, texture
-from dfd.evidence.correlation import QUICK_TRANSFORMS, TRANSFORMS, Effort
-from dfd.evidence.tables import SliceTables
+from dfd.evidence import (
+    adjacent_slices,
+    copy_move,
+    noise,
+    reference_windows,
+    screening_grid,
+    series_copy,
+    synthesis,
+    texture,
+)
+from dfd.evidence.copy_search import QUICK_TRANSFORMS, TRANSFORMS, Effort
+from dfd.evidence.reference_windows import SliceTables
 from dfd.modalities import Modality
 from dfd.progress import progress
 from dfd.records import Context, Evidence, Prediction, Region
@@ -34,7 +43,10 @@ OFFERED: dict[str, Any] = {
     synthesis.FAMILY: synthesis,
     texture.FAMILY: texture,
 }
-NEIGHBOURED: dict[str, Any] = {neighbours.FAMILY: neighbours, series_copy.FAMILY: series_copy}
+NEIGHBOURED: dict[str, Any] = {
+    adjacent_slices.FAMILY: adjacent_slices,
+    series_copy.FAMILY: series_copy,
+}
 """Families that are offered beside those where the slices above and below are at hand."""
 ON_WINDOWS: dict[str, Any] = {texture.FAMILY: texture}
 """Offered families that go on from the windows whose noise is measured."""
@@ -70,7 +82,7 @@ class SliceEvidence:
 
     def windows(self, radius: float) -> SliceTables:
         """The slice's own windows for regions of ``radius`` (pixels)."""
-        prepared: SliceTables = self._of(tables.prepare, radius)
+        prepared: SliceTables = self._of(reference_windows.prepare, radius)
         return prepared
 
     def measure(self, region: Region) -> Sequence[Evidence]:
@@ -101,7 +113,7 @@ class SliceEvidence:
                     dict.fromkeys(prepare for _, prepare in self._families),
                 ):
                     if isinstance(prepared, SliceTables):
-                        tables.look(
+                        reference_windows.look(
                             [region for region in regions if region.radius_px == radius], prepared
                         )
             sought = pool.map(lambda region: self._copies(region, effort), regions)
@@ -127,7 +139,7 @@ class SliceEvidence:
         """
         places = [
             replace(like, x=float(x), y=float(y))
-            for x, y in grid.centres(self.prediction.z.shape, like.radius_px)
+            for x, y in screening_grid.centres(self.prediction.z.shape, like.radius_px)
         ]
         measured = [
             (region, found)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence.correlation import (
+from dfd.evidence.copy_search import (
     QUICK_TRANSFORMS,
     THOROUGH,
     Effort,
@@ -24,11 +24,11 @@ from dfd.evidence.correlation import (
     ground_of,
     search,
 )
-from dfd.evidence.tables import NO_SUPPORT, dominant_tissue
-from dfd.evidence.windows import SUPPORT
+from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue
+from dfd.evidence.window_features import SUPPORT
 from dfd.intensity import brightness_scale, tissue_map
-from dfd.masking import disk_within
 from dfd.modalities import Modality
+from dfd.prediction.masks import disk_within
 from dfd.records import BoolImage, Evidence, FloatImage, Prediction, Region
 from dfd.sentences import Sentence, named
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from dfd.evidence import wording
-from dfd.evidence.tables import SliceTables, evidence_of, prepare, standing
-from dfd.evidence.windows import ADDED, GRAIN, FloatArray
+from dfd.evidence.reference_windows import SliceTables, evidence_of, prepare, standing
+from dfd.evidence.window_features import ADDED, GRAIN, FloatArray
 from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
 
 FAMILY = "noise"

@@ -20,11 +20,11 @@ from dfd.evidence.copy_move import (
     pixels_of,
     reference_of,
 )
-from dfd.evidence.correlation import QUICK_TRANSFORMS, Effort, Planes, ground_of
+from dfd.evidence.copy_search import QUICK_TRANSFORMS, Effort, Planes, ground_of
 from dfd.intensity import assessed_pixels
 from dfd.modalities import Modality
+from dfd.prediction.residual_maps import SECOND_DIFFERENCE
 from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
-from dfd.residuals import SECOND_DIFFERENCE
 
 FAMILY = "series_copy"
 DIRECTION = (

@@ -9,8 +9,8 @@ import numpy as np
 
 from dfd.evidence import wording
 from dfd.evidence.noise import ANY, LARGEST, grain_deviation
-from dfd.evidence.tables import SliceTables, evidence_of, prepare, standing
-from dfd.evidence.windows import REPLACED, FloatArray
+from dfd.evidence.reference_windows import SliceTables, evidence_of, prepare, standing
+from dfd.evidence.window_features import REPLACED, FloatArray
 from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
 
 FAMILY = "synthesis"

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from dfd.evidence import tables
+from dfd.evidence import reference_windows
 from dfd.evidence.co_occurrence import CLASSES, REACH_PX, codes
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.tables import SliceTables, evidence_of, standing
-from dfd.evidence.windows import (
+from dfd.evidence.reference_windows import SliceTables, evidence_of, standing
+from dfd.evidence.window_features import (
     FloatArray,
     RunningSums,
     WindowTable,
@@ -150,8 +150,12 @@ def prepare(
     ``windows``: gives those of the same slice whose noise is measured, where others need them too.
     """
     textures = Textures(running_sums(counts_of(prediction)))
-    plain = tables.prepare(prediction, radius, modality) if windows is None else windows(radius)
-    scales = tables.scales_from([textures.of(scale.table) for scale in plain.scales])
+    plain = (
+        reference_windows.prepare(prediction, radius, modality)
+        if windows is None
+        else windows(radius)
+    )
+    scales = reference_windows.scales_from([textures.of(scale.table) for scale in plain.scales])
     return SliceTables(
         prediction, modality, scales, plain.sums, plain.labels, radius, textures.measure, NAMES
     )

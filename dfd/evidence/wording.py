@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dfd.evidence.windows import GRAIN, MEASURES
+from dfd.evidence.window_features import GRAIN, MEASURES
 
 ENERGY, ADDED_NOISE, REPLACED_CONTENT = "energy", "added noise", "replaced content"
 CLEAR = 1.0

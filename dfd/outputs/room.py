@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from dfd.endings import causes, is_disk_full
 from dfd.errors import OutputError
+from dfd.exit_messages import causes, is_disk_full
 
 RESERVE = "reserve"
 """File that holds room for the numbers until it is needed."""

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from numbers import Number
 from pathlib import Path
 
-from dfd.endings import causes, line_of
 from dfd.errors import DfdError, OutputError
+from dfd.exit_messages import causes, line_of
 from dfd.outputs.anonymous import HIDDEN
 from dfd.outputs.files import neutralise, write_atomically
 

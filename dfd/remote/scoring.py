@@ -14,7 +14,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from dfd import workflow
-from dfd.bundle.results_folder import new_folders
+from dfd.bundle.inference.results_folder import new_folders
 from dfd.errors import OutputError, RemoteError, UsageError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import choose_output_dir

@@ -18,7 +18,7 @@ from benchmarks.detection.ablation import SCORE, VARIANTS
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.models import held_out_calibration
 from dfd.evidence import OFFERED, SliceEvidence
-from dfd.evidence.windows import MEASURES
+from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.records import Prediction, Region
 

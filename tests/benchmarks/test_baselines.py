@@ -32,11 +32,11 @@ from benchmarks.baselines.objectives import Denoising
 from benchmarks.baselines.train import Effort
 from benchmarks.data import partition
 from benchmarks.data.scans import Listed, Scan
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.errors import UsageError
-from dfd.masking import disk
 from dfd.modalities import MODALITIES
-from dfd.predict import predict_slice
+from dfd.prediction.masks import disk
+from dfd.prediction.predict import predict_slice
 from dfd.records import ScanFacts, Slice, SliceRef
 
 SIDE, RADIUS = 160, 10.0

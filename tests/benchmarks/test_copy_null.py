@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.data.scans import Listed, Scan
 from benchmarks.studies import copy_null
-from dfd.evidence import correlation
+from dfd.evidence import copy_search
 from dfd.phantom import write_ct_series
 from dfd.reading import read_slice
-from tests.bundle.test_finish import small_network
+from tests.bundle.training.test_finalize import small_network
 
 
 def test_a_tie_to_edges_is_seen(rng):
@@ -26,9 +26,9 @@ def test_each_place_is_measured_in_both_ways(tmp_path):
     (path,) = write_ct_series(tmp_path, seed=5, slices=1, patient="a", size=128)
     read = read_slice(path)
     scan = Scan(Listed("a", ".", "x", "y", (read.ref,)), read, read.pixels)
-    before = correlation.heaviness
+    before = copy_search.heaviness
     rows = np.array(list(copy_null.of_slice(scan, small_network())))
     assert len(rows) > 10
     assert (rows[:, 1] <= rows[:, 2] + 1e-9).all()
     assert (rows[:, 1] < 0.95 * rows[:, 2]).any()
-    assert correlation.heaviness is before
+    assert copy_search.heaviness is before

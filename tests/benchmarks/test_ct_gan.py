@@ -16,7 +16,7 @@ from benchmarks.attacks import Canvas, checkpoints, ct_gan, cubes, networks, nod
 from benchmarks.attacks.ct_gan import Edit, forged, forged_stack
 from benchmarks.attacks.cubes import SIDE, Block
 from dfd.errors import UsageError
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 
 SIZE = 160
 CENTRE = (50.0, 80.0)

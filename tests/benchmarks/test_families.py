@@ -30,8 +30,8 @@ from benchmarks.attacks.crops import Window
 from benchmarks.attacks.registry import ADVERSARIAL, AI_EDIT, COPY_MOVE, FAMILIES
 from benchmarks.attacks.training import train
 from dfd.errors import UsageError
-from dfd.masking import disk
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 
 SIDE, SLICES, INDEX = 128, 5, 2
 NETWORKS = {

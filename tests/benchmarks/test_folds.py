@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.data import partition
 from benchmarks.models import cross_validation
-from dfd.bundle.calibration import Genuine
+from dfd.assessment.genuine_sample import Genuine
 from dfd.calibration import SCREENING, Calibration, fit_table
 from dfd.errors import UsageError
 from dfd.evidence import OFFERED
-from dfd.places import bundle_dir
+from dfd.model_paths import bundle_dir
 
 
 def test_the_network_of_the_shipped_fold_is_the_shipped_one() -> None:

@@ -20,7 +20,7 @@ from benchmarks.data import volumes
 from benchmarks.data.scans import Listed, Scan
 from benchmarks.data.volumes import Volume, stacked
 from dfd.errors import UsageError
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 from dfd.records import ScanFacts, Slice, SliceRef
 
 SIDE = 128

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.data import matched_controls
 from benchmarks.metrics.roc import auc
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 
 RADIUS = 8.0
 

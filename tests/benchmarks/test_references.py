@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.predictor import references
-from dfd.masking import LATTICE_PASSES, lattice
+from dfd.prediction.masks import LATTICE_PASSES, lattice
 
 
 @pytest.fixture(scope="module")

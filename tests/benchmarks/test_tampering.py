@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 import benchmarks.attacks
 from benchmarks.attacks import FORGERS, Canvas, copy_move
 from benchmarks.attacks.canvas import blended, paste, residual_scale, weights
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 
 EVERY = {**FORGERS, **copy_move.COPY_MOVES}
 

@@ -16,8 +16,8 @@ from benchmarks.attacks.registry import Family
 from benchmarks.data.scans import Listed, Scan, spread
 from benchmarks.data.volumes import Volume, beside
 from benchmarks.detection import trials
-from dfd.bundle.network import MaskedPredictor
-from dfd.masking import disk
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
+from dfd.prediction.masks import disk
 from dfd.records import ScanFacts, Slice, SliceRef
 
 FAMILIES = {name: Family("", forge) for name, forge in FORGERS.items()}

@@ -9,7 +9,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from dfd.bundle.reader import MARK, LoadSliced, SliceReader, meta_of, pixels_of
+from dfd.bundle.reader import MARK, LoadSliced, SliceReader, meta_of
+from dfd.reading.pixel_values import pixels_of
 from dfd.records import ScanFacts, Slice, SliceRef
 from tests.dicom_maker import make_pixels, make_slice
 

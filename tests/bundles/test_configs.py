@@ -126,8 +126,8 @@ def test_the_overlay_changes_only_what_train_has() -> None:
     known = {*train, *(".".join(name.split(".")[:length]) for name in train for length in range(1, 8))}
     new = {name.replace("#", ".") for name in read(CT / "configs" / "multi_gpu_train.json")} - known
     assert new == {"+imports", "rank", "processes", "cuda", "train.handlers.1._disabled_", "train.handlers.2.write"}
-    assert train["train.handlers.1._target_"] == "dfd.bundle.training.ProgressBar"
-    assert train["train.handlers.2._target_"] == "dfd.bundle.training.TrainingJournal"
+    assert train["train.handlers.1._target_"] == "dfd.bundle.training.handlers.ProgressBar"
+    assert train["train.handlers.2._target_"] == "dfd.bundle.training.handlers.TrainingJournal"
 
 
 def test_the_log_goes_to_stderr() -> None:

@@ -19,7 +19,7 @@ from monai.utils import set_determinism
 
 from dfd import calibration
 from dfd.bundle import model_file
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.calibration import Calibration
 from dfd.evidence import noise
 from dfd.modalities import MODALITIES, Modality

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dfd
-from dfd.bundle.items import modality_of
+from dfd.bundle.datalists import modality_of
 from dfd.cli import entry
 from dfd.cli.catalogue import FLAGS, catalogue_parser
 from dfd.cli.verbs import VERBS, top_parser, verb_parser

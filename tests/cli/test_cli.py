@@ -23,8 +23,8 @@ import dfd
 from dfd.cli import verbs
 from dfd.cli.entry import run
 from dfd.cli.jobs import table
-from dfd.endings import TerminationError
 from dfd.errors import BundleError, DfdError, InterruptedRunError, SeriesError
+from dfd.exit_messages import TerminationError
 from dfd.records import Finding, Point
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
@@ -164,7 +164,7 @@ def test_info_prints_what_is_known(
 ) -> None:
     assert run(["info", "my.ckpt"]) == 0
     assert capsys.readouterr().out == "bundle: my.ckpt\ncalibration patients: 12\n"
-    monkeypatch.setattr("dfd.places.bundle_names", lambda: ("one", "two"))
+    monkeypatch.setattr("dfd.model_paths.bundle_names", lambda: ("one", "two"))
     assert run(["info"]) == 0
     assert (
         capsys.readouterr().out

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
-from dfd.evidence.correlation import (
+from dfd.evidence.copy_search import (
     QUICK_TRANSFORMS,
     TRANSFORMS,
     Effort,
@@ -26,8 +26,8 @@ from dfd.evidence.correlation import (
     sampled,
     search,
 )
-from dfd.masking import disk
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]

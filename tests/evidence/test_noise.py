@@ -10,10 +10,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.runner.cli import RESULTS
-from dfd.evidence import noise, tables
-from dfd.evidence.windows import GRAIN, MEASURES
-from dfd.masking import disk
+from dfd.evidence import noise, reference_windows
+from dfd.evidence.window_features import GRAIN, MEASURES
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -43,8 +43,8 @@ def measured(prediction: Prediction, region: Region = CLICK) -> Evidence:
     return noise.measure(region, noise.prepare(prediction, region.radius_px, CT))
 
 
-def tissue_of(prepared: tables.SliceTables) -> str:
-    return tables.dominant_tissue(CLICK, prepared.labels, prepared.modality)
+def tissue_of(prepared: reference_windows.SliceTables) -> str:
+    return reference_windows.dominant_tissue(CLICK, prepared.labels, prepared.modality)
 
 
 def inside(region: Region = CLICK, shape: tuple[int, int] = SHAPE) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_a_click_a_little_off_does_not_excuse_the_edit() -> None:
 )
 def test_a_region_cut_by_the_border_says_why_it_cannot_be_judged(click: Region) -> None:
     evidence = measured(white(), click)
-    assert evidence.obstacle == tables.NO_SUPPORT
+    assert evidence.obstacle == reference_windows.NO_SUPPORT
     assert np.isnan(evidence.statistic)
 
 
@@ -163,14 +163,14 @@ def test_air_is_not_assessable() -> None:
 @pytest.mark.parametrize("shape", [(8, 8), (30, 30), (46, 46)])
 def test_a_tiny_slice_is_not_assessable(shape: tuple[int, int]) -> None:
     evidence = measured(white(shape=shape), Region(shape[1] / 2, shape[0] / 2, RADIUS))
-    assert evidence.obstacle in (tables.NO_SUPPORT, tables.NO_REFERENCE)
+    assert evidence.obstacle in (reference_windows.NO_SUPPORT, reference_windows.NO_REFERENCE)
     assert np.isnan(evidence.statistic)
 
 
 def test_a_slice_with_little_tissue_cannot_say_what_is_ordinary() -> None:
     genuine = white()
     genuine.assessed[:] = inside(Region(80.0, 70.0, 26.0))
-    assert measured(genuine).obstacle == tables.NO_REFERENCE
+    assert measured(genuine).obstacle == reference_windows.NO_REFERENCE
 
 
 def test_a_prediction_without_any_assessed_pixel() -> None:

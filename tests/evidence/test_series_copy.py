@@ -12,8 +12,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from dfd.evidence import SliceEvidence, series_copy
-from dfd.masking import disk
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.records import Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
 
 CT = MODALITIES["ct_lung"]

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfd.evidence import OFFERED, SliceEvidence, noise, synthesis, tables
-from dfd.evidence.windows import GRAIN, MEASURES, REPLACED
-from dfd.masking import disk
+from dfd.evidence import OFFERED, SliceEvidence, noise, reference_windows, synthesis
+from dfd.evidence.window_features import GRAIN, MEASURES, REPLACED
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.records import Prediction, Region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
@@ -87,6 +87,6 @@ def test_many_regions_are_measured_as_one_by_one() -> None:
 
 
 def test_noise_and_synthesis_share_what_is_prepared() -> None:
-    assert noise.prepare is synthesis.prepare is tables.prepare
+    assert noise.prepare is synthesis.prepare is reference_windows.prepare
     assert set(OFFERED) == {"noise", "copy_move", "synthesis", "texture"}
     assert MODALITIES["ct_lung"] is CT

@@ -12,10 +12,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
-from dfd.calibration.judgement import FORMS, _speaker, _teller
-from dfd.evidence import SliceEvidence, co_occurrence, noise, synthesis, tables, texture
-from dfd.evidence.windows import running_sums
-from dfd.masking import disk
+from dfd.calibration.decision import FORMS, _speaker, _teller
+from dfd.evidence import SliceEvidence, co_occurrence, noise, reference_windows, synthesis, texture
+from dfd.evidence.window_features import running_sums
+from dfd.prediction.masks import disk
 from dfd.records import Evidence, Prediction, Region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
@@ -149,13 +149,13 @@ def test_texture_is_offered_beside_the_others() -> None:
 def test_windows_are_measured_once_for_all_families(monkeypatch: pytest.MonkeyPatch) -> None:
     given, made = white(), []
     alone = texture.measure(CLICK, texture.prepare(given, CLICK.radius_px, CT))
-    prepare = tables.prepare
+    prepare = reference_windows.prepare
 
-    def counted(*words: Any) -> tables.SliceTables:
+    def counted(*words: Any) -> reference_windows.SliceTables:
         made.append(words)
         return prepare(*words)
 
-    for module in (noise, synthesis, tables):
+    for module in (noise, synthesis, reference_windows):
         monkeypatch.setattr(module, "prepare", counted)
     together = SliceEvidence(given, CT).measure(CLICK)
     assert len(made) == 1

@@ -73,7 +73,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mr_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of the other modality, with random weights."""
     from dfd.bundle import model_file
-    from dfd.bundle.network import MaskedPredictor
+    from dfd.bundle.networks.masked_predictor import MaskedPredictor
 
     path = tmp_path_factory.mktemp("mr") / "mr_model.ckpt"
     path.write_bytes(

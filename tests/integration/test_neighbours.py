@@ -15,7 +15,7 @@ import torch
 import dfd
 from dfd import workflow
 from dfd.bundle import model_file
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.phantom import write_ct_series
 
 

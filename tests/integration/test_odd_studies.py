@@ -15,8 +15,8 @@ import torch
 
 import dfd
 from dfd.bundle import model_file
-from dfd.bundle.context import IDENTICAL
-from dfd.bundle.network import MaskedPredictor
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
+from dfd.context.series_slices import IDENTICAL
 from dfd.errors import DfdError
 from dfd.phantom import write_ct_series, write_mr_series
 

@@ -20,16 +20,16 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from dfd.bundle.patient_points import place_points
+from dfd.assessment.notes import ReconstructionNotes
+from dfd.bundle.inference.patient_points import place_points
 from dfd.bundle.reader import LoadSliced
-from dfd.bundle.twins import TwinNotes
 from dfd.calibration import Calibration, Circumstances, fit, judge
 from dfd.cli import jobs
 from dfd.errors import PointsError
 from dfd.evidence import noise
 from dfd.evidence.copy_move import CopyMoveReference, reason_for
-from dfd.evidence.correlation import Match, Transform
-from dfd.evidence.windows import MEASURES
+from dfd.evidence.copy_search import Match, Transform
+from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.outputs import report, scores, suspicious
 from dfd.outputs.anonymous import LocalNames, tell_columns_left_out
@@ -40,12 +40,12 @@ from dfd.records import (
     Evidence,
     Finding,
     Point,
+    Reconstruction,
     Region,
     ScanFacts,
     Slice,
     SliceRef,
     Suspicion,
-    Twin,
 )
 from dfd.regions import region_of
 from dfd.settings import ScoreSettings
@@ -206,12 +206,15 @@ def found(point: Point, names: Names) -> Finding:
         source_y=3.0,
         source_file=names.source,
     )
-    twin = Twin(
+    twin = Reconstruction(
         f"{names.other}/{names.source}",
         np.where(scan.valid, scan.pixels, np.nan).astype(np.float32),
     )
     around = Circumstances(
-        10.0, {}, ("the pixels are not square",), notes=TwinNotes(scan, (twin,), CT).of(region)
+        10.0,
+        {},
+        ("the pixels are not square",),
+        notes=ReconstructionNotes(scan, (twin,), CT).of(region),
     )
     return judge(point, [noisy, copied], calibrated(), around)
 

@@ -19,8 +19,8 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 import dfd
-from dfd.bundle.results import Choices
-from dfd.calibration.judgement import FORMS
+from dfd.bundle.inference.results import Choices
+from dfd.calibration.decision import FORMS
 from dfd.errors import UsageError
 from dfd.outputs import dicom
 from dfd.outputs.dicom import codes
@@ -685,7 +685,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_highdicom_is_loaded_only_where_it_is_asked_for() -> None:
     code = (
-        "import sys, dfd.bundle.results; print(*sorted({'highdicom', 'dicomweb_client', "
+        "import sys, dfd.bundle.inference.results; print(*sorted({'highdicom', 'dicomweb_client', "
         "'pynetdicom'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from dfd.endings import TerminationError
 from dfd.errors import OutputError
+from dfd.exit_messages import TerminationError
 from dfd.outputs import run_log
 from dfd.outputs.run_log import RunLog
 

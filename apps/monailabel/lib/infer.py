@@ -13,7 +13,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.transform.writer import Writer
 
 from dfd.modalities import Modality
-from dfd.places import bundle_dir
+from dfd.model_paths import bundle_dir
 from lib.asking import Answer, ask
 from lib.images import Image, image_at
 from lib.questions import Place, places_of, slice_of

@@ -31,7 +31,7 @@ from benchmarks.data.scans import Scan
 from benchmarks.data.volumes import Volume, volumes
 from benchmarks.runner import cli
 from dfd.errors import UsageError
-from dfd.masking import disk
+from dfd.prediction.masks import disk
 
 logger = logging.getLogger(__name__)
 

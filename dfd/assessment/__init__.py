@@ -1,0 +1,1 @@
+"""From points to findings: records in, records out, and no framework."""

@@ -1,0 +1,33 @@
+"""What a slice is assessed by, and what is known of it from other slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfd.calibration import Calibration
+from dfd.modalities import Modality
+from dfd.records import Context, Reconstruction
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What a model knows of genuine scans."""
+
+    modality: Modality
+    calibration: Calibration | None = None
+    """None: evidence is measured, and nothing can be said of how unusual it is."""
+
+
+@dataclass(frozen=True)
+class SliceContext:
+    """What other slices say of a slice."""
+
+    adjacent: Context | None = None
+    """The slices above and below, and where the others of the series lie."""
+    notes: tuple[str, ...] = ()
+    """Sentences about its neighbours."""
+    reconstructions: tuple[Reconstruction, ...] = ()
+    """The same slice in other series of its study."""
+
+
+NO_CONTEXT = SliceContext()

@@ -1,0 +1,193 @@
+"""Genuine scans + network -> statistics of genuine regions and slices."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dfd.assessment.cohort import Cohort
+from dfd.assessment.screening import places_of
+from dfd.context.adjacent_slices import AdjacentSlices
+from dfd.errors import DfdError
+from dfd.evidence import SliceEvidence, noise
+from dfd.modalities import MODALITIES, Modality
+from dfd.population import covariates_of
+from dfd.prediction.predict import predict_slice
+from dfd.progress import Progress
+from dfd.reading import read_slice
+from dfd.reading.pixel_values import pixels_of
+from dfd.records import Point, Slice
+from dfd.regions import region_of
+from dfd.sentences import beginning_with
+from dfd.suitability import objections
+
+logger = logging.getLogger(__name__)
+
+SLICES_PER_PATIENT = 12
+"""Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
+REGIONS_PER_SLICE = 12
+SCREENED_PER_PATIENT = 4
+"""Slices of a calibration patient that are looked at all over: each costs as much as its
+prediction, and gives one maximum."""
+
+Row = Mapping[str, float]
+"""Statistic of each family in one region; NaN where it could not be measured."""
+
+
+def usable_scan(item: Mapping[str, Any], modality: Modality) -> Slice | None:
+    """The slice of an item (``image``, a path, and ``frame``, zero-based or None).
+
+    None, with a warning, where scoring would refuse it.
+    """
+    path = Path(item["image"])
+    try:
+        scan = read_slice(path, item.get("frame"), modality.unit)
+    except DfdError as error:
+        logger.warning("left out of calibration: %s", beginning_with(str(path), error.sentence))
+        return None
+    doubts = objections(scan, modality)
+    refusal = doubts.refusal or doubts.not_assessable
+    if refusal:
+        logger.warning("left out of calibration: %s: %s", item["image"], refusal)
+        return None
+    return scan
+
+
+def genuine_regions(
+    item: Mapping[str, Any],
+    network: torch.nn.Module,
+    modality_name: str,
+    seed: int,
+    adjacent: AdjacentSlices | None = None,
+) -> tuple[list[Row], dict[str, float]]:
+    """Statistics of random genuine regions of one slice, by family, and the slice's covariates.
+
+    Both empty where it cannot be used.
+
+    ``adjacent`` finds the slices above and below; None: the slice has no context.
+    """
+    modality = MODALITIES[modality_name]
+    scan = usable_scan(item, modality)
+    if scan is None:
+        return [], {}
+    context = None if adjacent is None else adjacent.of(scan)[0]
+    prediction = predict_slice(pixels_of(scan), network, modality)
+    region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
+    examined = SliceEvidence(prediction, modality, context)
+    centres = examined.windows(region.radius_px).table.centres
+    # The same way as a click: any place of the body whose window has support.
+    drawn = np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]
+    rows: list[Row] = []
+    for places in (drawn[:REGIONS_PER_SLICE], drawn[REGIONS_PER_SLICE:]):
+        if len(rows) < REGIONS_PER_SLICE:
+            found = examined.measure_all(
+                [replace(region, x=float(x), y=float(y)) for x, y in places]
+            )
+            measured = [{each.family: each.statistic for each in one} for one in found]
+            rows += [row for row in measured if np.isfinite(row[noise.FAMILY])]
+    del rows[REGIONS_PER_SLICE:]
+    return rows, covariates_of(prediction, scan.facts, modality)
+
+
+@dataclass(frozen=True)
+class Genuine:
+    """What genuine scans of some patients gave, before any table is fitted."""
+
+    by_patient: list[list[Row]]
+    """Regions of each patient."""
+    slices: list[list[Sequence[Row]]]
+    """Of each patient, slices that were looked at all over: every place of them."""
+    population: Mapping[str, Sequence[float]]
+    """Covariate -> its value in each slice."""
+    patients: Sequence[str] = ()
+    """Their names, in order."""
+
+
+def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
+    """Genuine regions of ``cohort``, whom ``network`` has not seen."""
+    network.eval()
+    by_patient: list[list[Row]] = []
+    population: dict[str, list[float]] = defaultdict(list)
+    adjacent = AdjacentSlices(others=True)
+    chosen = [_spread(cohort.collection.of([patient])) for patient in cohort.patients]
+    told = Progress("calibration: measuring regions, slices", sum(map(len, chosen)))
+    for number, items in enumerate(chosen):
+        rows: list[Row] = []
+        for place, item in enumerate(items):
+            measured, covariates = genuine_regions(
+                item,
+                network,
+                cohort.collection.modality,
+                cohort.seed + 1000 * number + place,
+                adjacent,
+            )
+            rows += measured
+            for name, value in covariates.items():
+                if np.isfinite(value):
+                    population[name].append(value)
+            told.update()
+        by_patient.append(rows)
+        logger.info(
+            "calibration: patient %d of %d, %d genuine regions",
+            number + 1,
+            len(cohort.patients),
+            len(rows),
+        )
+    told.close()
+    return Genuine(by_patient, whole_slices(network, cohort), population, cohort.patients)
+
+
+def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """At most ``SLICES_PER_PATIENT`` slices, spread over all of a patient."""
+    return [
+        items[int(index)]
+        for index in np.unique(np.linspace(0, len(items) - 1, SLICES_PER_PATIENT).round())
+    ]
+
+
+def whole_slices(
+    network: torch.nn.Module, cohort: Cohort
+) -> list[list[Sequence[Mapping[str, float]]]]:
+    """Of each patient a handful of genuine slices, every place of them.
+
+    Those that cannot be used are left out.
+    """
+    modality = MODALITIES[cohort.collection.modality]
+    by_patient: list[list[Sequence[Mapping[str, float]]]] = []
+    chosen = [_inner(cohort.collection.of([patient])) for patient in cohort.patients]
+    with Progress("calibration: screening slices", sum(map(len, chosen))) as done:
+        for number, items in enumerate(chosen, start=1):
+            kept = []
+            for item in items:
+                kept.append(genuine_places(item, network, modality))
+                done.update()
+            by_patient.append([rows for rows in kept if rows])
+            told = "calibration: patient %d of %d, %d genuine slices looked at all over"
+            logger.info(told, number, len(chosen), len(by_patient[-1]))
+    return by_patient
+
+
+def _inner(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """At most ``SCREENED_PER_PATIENT`` slices, spread over a patient, not those at its ends."""
+    places = np.linspace(0, len(items) - 1, SCREENED_PER_PATIENT + 2)[1:-1]
+    return [items[int(index)] for index in np.unique(places.round())]
+
+
+def genuine_places(
+    item: Mapping[str, Any], network: torch.nn.Module, modality: Modality
+) -> list[Mapping[str, float]]:
+    """Statistics of every place of one genuine slice, by family; none where it cannot be used."""
+    scan = usable_scan(item, modality)
+    if scan is None:
+        return []
+    prediction = predict_slice(pixels_of(scan), network, modality)
+    return places_of(
+        prediction, modality, region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
+    ).rows

@@ -1,0 +1,297 @@
+"""Which slices a run works on.
+
+Training and validation items of a folder, sampling weights, items of a points file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dfd.assessment.cohort import Cohort, Collection, patients_of
+from dfd.errors import PointsError, SeriesError
+from dfd.modalities import MODALITIES
+from dfd.reading import read_series
+from dfd.reading.copies import uids_shared
+from dfd.records import Point, Series, SliceRef
+
+logger = logging.getLogger(__name__)
+
+VALIDATION_SHARE = 0.25
+"""Share of the patients left out of training, on whom early stopping and calibration stand."""
+CROPS_PER_SLICE, MOST_CROPS = 256, 6400
+"""Crops of an epoch: a few slices are not drawn from thousands of times before validation is asked
+again."""
+HEAD_BATCH = 16
+"""Crops in one step of the head."""
+HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 64, 4800
+"""Each takes a tenth of a second to make, so a short run makes few."""
+
+
+def modality_of(series: Sequence[Series], folder: Path) -> str:
+    """Name of the modality that all series share.
+
+    Raises:
+        SeriesError: no scan that a model exists for, or more than one modality; the message lists
+            how many of each.
+    """
+    counts = Counter(s.facts.modality or "unknown" for s in series)
+    known = {m.dicom_modality: m.name for m in MODALITIES.values()}
+    listed = (
+        ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing readable"
+    )
+    wanted = sorted({known[name] for name in counts if name in known})
+    if len(wanted) > 1:
+        choice = f"choose {' or '.join(wanted)} with --modality"
+        raise SeriesError(
+            f"{folder} mixes modalities ({listed} series); give one folder per modality, or "
+            f"{choice}."
+        )
+    if not wanted:
+        raise SeriesError(
+            f"{folder} holds no series a model exists for ({listed}); expected "
+            f"{' or '.join(sorted(known))} DICOM files."
+        )
+    return wanted[0]
+
+
+def collect(folder: str | Path, modality: str | None = None) -> Collection:
+    """Every slice of ``folder`` that belongs to ``modality`` (None: the one all series share).
+
+    Raises:
+        SeriesError: nothing readable, or mixed modalities.
+    """
+    root = Path(folder)
+    series, skipped = read_series(root)
+    for left_out in skipped:
+        logger.warning("%s left out: %s", left_out.path, left_out.reason)
+    name = modality or modality_of(series, root)
+    chosen = [s for s in series if s.facts.modality in (MODALITIES[name].dicom_modality, "")]
+    if not chosen:
+        raise SeriesError(
+            f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; "
+            "check the path."
+        )
+    _tell_of_copies(chosen)
+    pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
+    hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
+    patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
+    if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
+        told = (
+            "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and "
+            "PatientID there are %d"
+        )
+        logger.warning(told, len(set(patients)))
+    frames = Counter(ref.path for _, ref, _ in pairs)
+    items = tuple(
+        {
+            "image": str(ref.path),
+            "frame": ref.frame if frames[ref.path] > 1 else None,
+            "patient": patient,
+            "group": " ".join(
+                (s.facts.manufacturer, s.facts.model, s.facts.kernel or s.facts.sequence)
+            ),
+            "spacing_mm": s.facts.spacing_mm,
+            "series": number,
+        }
+        for (s, ref, number), patient in zip(pairs, patients, strict=True)
+    )
+    return Collection(items, name)
+
+
+def _tell_of_copies(series: Sequence[Series], *, named: bool = True) -> None:
+    """Say which copies are left out (those with a name of their own only where ``named``).
+
+    And that identifiers repeat.
+    """
+    pairs = [
+        (copy, of) for one in series for copy, of in one.copies if named or not _is_named(copy, of)
+    ]
+    if pairs:
+        copy, original = pairs[0]
+        words = "slice is" if len(pairs) == 1 else "slices are"
+        told = "%d %s left out, since another file holds the same, as %s does for %s"
+        logger.warning(told, len(pairs), words, original.path, copy.path)
+    shared = sum(uids_shared(one.slices).total() for one in series)
+    if shared:
+        told = (
+            "%d slices differ and share their SOPInstanceUID with others, as a faulty export "
+            "writes: they are taken as different slices"
+        )
+        logger.warning(told, shared)
+
+
+def _is_named(copy: SliceRef, original: SliceRef) -> bool:
+    """Whether nothing in the header of a copy says that it is one.
+
+    Its SOPInstanceUID is another, or missing.
+    """
+    return not copy.sop_uid or copy.sop_uid != original.sop_uid
+
+
+def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
+    """Patients left out of training.
+
+    Those ``named``, else a quarter, spread over scanners, chosen by a hash of the name.
+
+    Raises:
+        SeriesError: a named patient is not in the folder.
+    """
+    if named:
+        missing = sorted(set(named) - set(collection.patients))
+        if missing:
+            raise SeriesError(
+                f"validation patient {missing[0]} is not in the training folder; it holds "
+                f"{', '.join(collection.patients)}."
+            )
+        return sorted(named)
+    if len(collection.patients) < 2:
+        return []
+    by_group: dict[str, list[str]] = defaultdict(list)
+    for patient in collection.patients:
+        by_group[collection.of([patient])[0]["group"]].append(patient)
+    largest_first = sorted(by_group.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    turns = [
+        sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+        for _, members in largest_first
+    ]
+    order = [
+        members[turn]
+        for turn in range(max(map(len, turns)))
+        for members in turns
+        if turn < len(members)
+    ]
+    return sorted(order[: max(1, round(VALIDATION_SHARE * len(order)))])
+
+
+def cohort_of(collection: Collection, patients: Sequence[str], seed: int) -> Cohort:
+    """``patients``, or all of the folder where none is named.
+
+    Raises:
+        SeriesError: a named patient is not in the folder.
+    """
+    return Cohort(
+        collection,
+        validation_patients(collection, patients) if patients else collection.patients,
+        seed,
+    )
+
+
+def crops_per_epoch(items: Sequence[Mapping[str, Any]], batch_size: int) -> int:
+    """How many crops an epoch draws from these slices.
+
+    At least one batch, ``CROPS_PER_SLICE`` for each slice, ``MOST_CROPS`` at most.
+    """
+    return max(batch_size, min(MOST_CROPS, CROPS_PER_SLICE * len(items)))
+
+
+def head_crops(items: Sequence[Mapping[str, Any]], max_epochs: int) -> int:
+    """How many altered crops the head learns from.
+
+    ``HEAD_CROPS_PER_SLICE`` for each slice, as many more for each epoch that is asked for.
+    """
+    return max(
+        HEAD_BATCH,
+        min(MOST_HEAD_CROPS, HEAD_CROPS_PER_SLICE * len(items), HEAD_CROPS_PER_EPOCH * max_epochs)
+        // HEAD_BATCH
+        * HEAD_BATCH,
+    )
+
+
+def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Sampling weight per item.
+
+    A scanner and kernel with n slices is drawn in proportion to sqrt(n), not to n.
+
+    Full balance would show the ten slices of a rare kernel as often as a hundred of a common one,
+    and learn them by heart.
+    """
+    counts = Counter(item["group"] for item in items)
+    return [1.0 / math.sqrt(counts[item["group"]]) for item in items]
+
+
+def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """One item per slice that is asked about, in order of first mention, with all its points.
+
+    A slice is decoded and predicted once.
+    """
+    grouped: dict[tuple[Path, int | None], list[Point]] = defaultdict(list)
+    for point in points:
+        if point.path is not None and not point.error:
+            grouped[point.path, point.frame].append(point)
+    return [
+        {"image": str(path), "frame": None if frame is None else frame - 1, "points": group}
+        for (path, frame), group in grouped.items()
+    ]
+
+
+def slice_points(folder: Path) -> list[Point]:
+    """Every slice below ``folder`` that can be read, as a row that names no place in it.
+
+    Numbered from 1, in the order of their files.
+
+    Files with one SOPInstanceUID and the same pixels are one slice; a copy under an identifier of
+    its own has a row of its own.
+
+    Raises:
+        PointsError: there is none.
+    """
+    try:
+        series, skipped = read_series(folder)
+    except SeriesError as error:
+        raise PointsError(str(error)) from error
+    for left_out in skipped:
+        logger.warning("%s left out: %s", left_out.path, left_out.reason)
+    _tell_of_copies(series, named=False)
+    found = [ref for one in series for ref in one.slices]
+    found += [copy for one in series for copy, of in one.copies if _is_named(copy, of)]
+    refs = sorted(found, key=lambda ref: (ref.path, ref.frame))
+    if not refs:
+        raise PointsError(
+            f"{folder} holds no points file and no slice that can be read; put scans there, "
+            "and a CSV with the columns filename,X,Y or name one."
+        )
+    frames = Counter(ref.path for ref in refs)
+    points = []
+    for row, ref in enumerate(refs, start=1):
+        name = ref.path.relative_to(folder).as_posix()
+        frame = ref.frame + 1 if frames[ref.path] > 1 else None
+        cells = {"filename": name, "X": "", "Y": ""} | (
+            {} if frame is None else {"frame": str(frame)}
+        )
+        points.append(Point(row, name, frame=frame, cells=cells, path=ref.path))
+    return points
+
+
+def training_items(collection: Collection, left_out: Sequence[str]) -> list[dict[str, Any]]:
+    """Slices of the patients that the network learns from."""
+    return collection.of(
+        [patient for patient in collection.patients if patient not in set(left_out)]
+    )
+
+
+def validation_items(
+    collection: Collection, left_out: Sequence[str], crops: int
+) -> list[dict[str, Any]]:
+    """``crops`` fixed draws.
+
+    Spread evenly over the patients left out (over all patients where none is), each with a seed of
+    its own.
+    """
+    patients = list(left_out) or collection.patients
+    by_patient = [collection.of([patient]) for patient in patients]
+    chosen = []
+    for number in range(crops):
+        members = by_patient[number % len(by_patient)]
+        stride = max(
+            1, len(members) // -(-crops // len(by_patient))
+        )  # few crops are spread over the whole series, not taken from its start
+        chosen.append(
+            {**members[number // len(by_patient) * stride % len(members)], "draw": number}
+        )
+    return chosen

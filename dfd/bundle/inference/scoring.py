@@ -1,0 +1,123 @@
+"""Prediction -> findings or map: the postprocessing of both bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import MapTransform
+
+from dfd.assessment import screening
+from dfd.assessment.criteria import Criteria, SliceContext
+from dfd.assessment.points import PointAssessor
+from dfd.assessment.screening import screen
+from dfd.bundle.inference.inferer import as_prediction
+from dfd.calibration import Calibration
+from dfd.errors import SeriesError
+from dfd.modalities import MODALITIES
+from dfd.records import Finding, Prediction, Region
+
+
+def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Collates a batch of one slice.
+
+    ``image`` ``[1, 1, H, W]``, everything else as it is (records are no tensors).
+
+    An array and not a tensor, for the reason given at :func:`dfd.bundle.batches.stacked`.
+    """
+    (item,) = items
+    return {**item, "image": np.asarray(item["image"])[None]}
+
+
+def prepare_slice(
+    batch: Mapping[str, Any],
+    device: torch.device | None = None,
+    non_blocking: bool = False,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Batch of one slice -> input of the inferer; there is no label."""
+    return torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking), None
+
+
+class ScoreRegionsd(MapTransform):
+    """``pred`` of ``LatticeInferer`` -> findings, or a map.
+
+    With the key ``points`` (a list of ``Point``): adds ``findings`` (one per point, in order),
+    ``regions`` (``Region`` or None), ``prediction`` and ``screenings`` (row -> ``Screening``, of
+    the points that ask about the slice as a whole), and ``sources`` (name -> pixels of slices that
+    were copied from). ``context``, ``context_note`` and ``reconstructions`` say what other slices
+    hold, see ``dfd.assessment.points``.
+
+    Without: replaces ``pred`` by the map of -log10 p, ``[1, H, W]`` (``[B, 1, H, W]`` for a batch),
+    0 where nothing can be said; a file that could not be read raises ``SeriesError``.
+    """
+
+    def __init__(
+        self,
+        keys: str = "pred",
+        modality: str = "ct_lung",
+        calibration: Calibration | None = None,
+    ) -> None:
+        super().__init__(keys)
+        self.criteria = Criteria(MODALITIES[modality], calibration)
+        self._assessor = PointAssessor(self.criteria)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if "points" not in data:
+            return self._mapped(data)
+        if data.get("error"):
+            unreadable = [
+                Finding(point, "unreadable", error=data["error"]) for point in data["points"]
+            ]
+            return {**data, "findings": unreadable, "regions": [None] * len(unreadable)}
+        return {**data, **self._assessed(data)}
+
+    def _assessed(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The answers to all points of a slice."""
+        scan, points = data["scan"], data["points"]
+        prediction = as_prediction(torch.as_tensor(data[self.keys[0]])[0])
+        note = data.get("context_note", "")
+        context = SliceContext(
+            data.get("context"), (note,) if note else (), data.get("reconstructions", ())
+        )
+        whole = [point for point in points if point.is_screening]
+        screened = screen(scan, whole, prediction, self.criteria) if whole else {}
+        clicked = [point for point in points if not point.is_screening]
+        findings, regions = self._assessor.assess(scan, clicked, prediction, context)
+        pairs: dict[int, tuple[Finding, Region | None]] = {
+            finding.point.row: (finding, region)
+            for finding, region in zip(findings, regions, strict=True)
+        }
+        pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
+        ordered = [pairs[point.row] for point in points]
+        return {
+            "findings": [finding for finding, _ in ordered],
+            "regions": [region for _, region in ordered],
+            "prediction": prediction,
+            "screenings": screened,
+            "sources": self._assessor.sources(findings, context.adjacent, scan),
+        }
+
+    def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """``pred`` replaced by its map, for one slice or a batch."""
+        if data.get("error"):  # a map of zeros would say that nothing stands out
+            raise SeriesError(data["error"])
+        planes = torch.as_tensor(data[self.keys[0]])
+        batch = planes if planes.ndim == 4 else planes[None]
+        maps = torch.stack(
+            [torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch]
+        )
+        return {**data, self.keys[0]: maps if planes.ndim == 4 else maps[0]}
+
+    def map_of(self, prediction: Prediction) -> np.ndarray:
+        """``[H, W]`` float32 map of -log10 p, as of a slice that is screened.
+
+        For regions of the modality's own radius in pixels.
+        """
+        modality, calibration = self.criteria.modality, self.criteria.calibration
+        if calibration is None:
+            return np.zeros(prediction.z.shape, dtype=np.float32)
+        places = screening.places_of(prediction, modality, Region(0.0, 0.0, modality.radius_px))
+        return np.nan_to_num(screening.map_of(places, prediction, calibration), nan=0.0)

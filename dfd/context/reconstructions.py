@@ -1,0 +1,166 @@
+"""The same slice in another series of its study, as a second convolution kernel gives it.
+
+Found within the data and read.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dfd.context.adjacent import place_in, series_holding
+from dfd.context.series_slices import FOLDERS_KEPT, SeriesFolders
+from dfd.errors import DfdError
+from dfd.reading import read_slice, study_of
+from dfd.reading.content import is_nifti
+from dfd.reading.pixel_values import pixels_in_scale_of
+from dfd.records import Reconstruction, Series, Slice, SliceRef
+
+MOST_SIBLINGS = 16
+"""Folders beside a slice's own whose first file is looked at: those whose names lie nearest to its
+own."""
+MOST_RECONSTRUCTIONS = 2
+"""Other reconstructions that a slice is compared with."""
+SAME_PLACE_MM = 0.1
+"""Largest distance of the first pixels; the same for the thickness."""
+SAME_DIRECTION, SAME_SPACING_MM = 0.001, 0.001
+"""Largest difference of a direction cosine and of a pixel's side: 0.5 mm over a slice, and as
+much."""
+
+
+class Reconstructions:
+    """Finds the slice in other series of its study.
+
+    The same study, frame of reference, acquisition (time, tube voltage, image type, thickness),
+    modality, orientation, matrix, spacing and place. They are sought by their headers in the
+    slice's own folder and in the folders beside it whose first file is of the same study, never
+    outside ``within``. What cannot be read is left out.
+    """
+
+    def __init__(
+        self, within: str | Path | None = None, folders: SeriesFolders | None = None
+    ) -> None:
+        """``within``: the data folder; None where only the slice's own folder may be looked at."""
+        self._within = None if within is None else Path(within)
+        self._folders = folders or SeriesFolders()
+        self._siblings: OrderedDict[tuple[Path, str], tuple[Series, ...]] = OrderedDict()
+
+    def of(self, scan: Slice) -> tuple[Reconstruction, ...]:
+        """The first ``MOST_RECONSTRUCTIONS`` of ``scan`` that can be read."""
+        if is_nifti(scan.ref.path):
+            return ()
+        try:
+            beside = self._folders.beside(scan.ref.path)
+        except DfdError:  # it costs the comparison, not the slice
+            return ()
+        own = series_holding(scan.ref, beside)
+        if own is None or not (own.uid and own.study_uid and own.space_uid and own.orientation):
+            return ()
+        ref = place_in(own, scan.ref)
+        if ref is None:
+            return ()
+        found: list[Reconstruction] = []
+        for series, other in _places(
+            own, ref, (*beside, *self._sibling_series(scan.ref.path.parent, own.study_uid))
+        ):
+            one = self._read(series, other, scan)
+            found += [one] if one is not None else []
+            if len(found) == MOST_RECONSTRUCTIONS:
+                break
+        return tuple(found)
+
+    def _sibling_series(self, folder: Path, study_uid: str) -> tuple[Series, ...]:
+        """Series of the folders beside ``folder`` that belong to the study; remembered."""
+        key = (folder, study_uid)
+        if key not in self._siblings:
+            found: list[Series] = []
+            for sibling in sibling_folders(folder, self._within):
+                if study_of(sibling) == study_uid:
+                    try:
+                        found += self._folders.of(sibling)
+                    except DfdError:
+                        continue
+            self._siblings[key] = tuple(found)
+            if len(self._siblings) > FOLDERS_KEPT:
+                self._siblings.popitem(last=False)
+        self._siblings.move_to_end(key)
+        return self._siblings[key]
+
+    def _read(self, series: Series, ref: SliceRef, scan: Slice) -> Reconstruction | None:
+        try:
+            read = read_slice(ref.path, ref.frame, scan.facts.unit)
+        except DfdError:
+            return None
+        if read.facts.unit != scan.facts.unit or read.pixels.shape != scan.pixels.shape:
+            return None
+        root = self._within if self._within is not None else scan.ref.path.parent
+        name = (
+            ref.path.relative_to(root).as_posix()
+            if ref.path.is_relative_to(root)
+            else ref.path.name
+        )
+        several = sum(each.path == ref.path for each in series.slices) > 1
+        return Reconstruction(
+            f"{name} (frame {ref.frame + 1})" if several else name, pixels_in_scale_of(scan, read)
+        )
+
+
+def sibling_folders(folder: Path, within: Path | None) -> list[Path]:
+    """The ``MOST_SIBLINGS`` folders beside one.
+
+    By name, if what they lie in is the data folder or lies in it.
+    """
+    if within is None or folder == within or not folder.parent.is_relative_to(within):
+        return []
+    try:
+        names = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
+    except OSError:
+        return []
+    place = names.index(folder.name) if folder.name in names else 0
+    nearest = sorted(
+        (abs(number - place), name) for number, name in enumerate(names) if name != folder.name
+    )
+    return [folder.parent / name for name in sorted(name for _, name in nearest[:MOST_SIBLINGS])]
+
+
+def _places(
+    own: Series, ref: SliceRef, series: Sequence[Series]
+) -> Iterator[tuple[Series, SliceRef]]:
+    """The slice of each other reconstruction of ``own`` that lies where ``ref`` does."""
+    for other in series:
+        if _same_geometry(own, other):
+            there = (
+                each
+                for each in other.slices
+                if each.acquired == ref.acquired
+                and _near(each.corner_mm, ref.corner_mm, SAME_PLACE_MM)
+            )
+            found = next(there, None)
+            if found is not None:
+                yield other, found
+
+
+def _same_geometry(own: Series, other: Series) -> bool:
+    """Whether ``other`` is another series of the same study that may show what ``own`` does."""
+    one, two = own.facts, other.facts
+    same = (own.study_uid, own.space_uid, one.modality, one.image_type) == (
+        other.study_uid,
+        other.space_uid,
+        two.modality,
+        two.image_type,
+    )
+    return (
+        same
+        and other.uid not in ("", own.uid)
+        and _near(own.orientation, other.orientation, SAME_DIRECTION)
+        and _near(one.spacing_mm or (), two.spacing_mm or (), SAME_SPACING_MM)
+        and abs((one.thickness_mm or 0.0) - (two.thickness_mm or 0.0)) <= SAME_PLACE_MM
+    )
+
+
+def _near(one: Sequence[float], two: Sequence[float], tolerance: float) -> bool:
+    """Whether both hold as many numbers, at least one, and none is farther from the other's."""
+    return len(one) == len(two) > 0 and all(
+        abs(a - b) <= tolerance for a, b in zip(one, two, strict=True)
+    )

@@ -1,0 +1,96 @@
+"""Series of folders, and their other slices, read once while points of one series follow."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+from dfd.context.adjacent import MOST_OTHERS, comparable, name_from
+from dfd.errors import DfdError
+from dfd.reading import read_series, read_slice
+from dfd.reading.content import is_nifti
+from dfd.reading.nifti import read_nifti_series
+from dfd.reading.pixel_values import pixels_of
+from dfd.records import Context, Series, SeriesSlice, Slice, SliceRef
+
+FOLDERS_KEPT = 8
+"""Folders whose headers are remembered: points of one series mostly follow each other."""
+
+
+class SeriesFolders:
+    """The series of folders, from headers alone.
+
+    Those of the last ``FOLDERS_KEPT`` are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
+
+    def beside(self, path: Path) -> tuple[Series, ...]:
+        """The series of a file's own folder, or of a NIfTI file itself.
+
+        Raises:
+            SeriesError: it cannot be read.
+        """
+        return self.of(path if is_nifti(path) else path.parent)
+
+    def of(self, place: Path) -> tuple[Series, ...]:
+        """The series below a folder, or of a NIfTI file.
+
+        Raises:
+            SeriesError: it cannot be read.
+        """
+        if place not in self._known:
+            self._known[place] = (
+                (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+            )
+            if len(self._known) > FOLDERS_KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(place)
+        return self._known[place]
+
+
+class SeriesSlices:
+    """Reads the slices ``around`` a slice.
+
+    The last of them are kept, with what was made of them, since points of one series follow each
+    other.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
+
+    def into(self, context: Context, scan: Slice) -> Context:
+        """``context`` of ``scan`` with ``others``.
+
+        Those that cannot be read, or are of another shape or unit, are left out.
+        """
+        read = [self._of(ref, scan) for ref in context.around]
+        shape = scan.pixels.shape
+        return replace(
+            context,
+            others=tuple(one for one in read if one is not None and one.pixels.shape == shape),
+        )
+
+    def _of(self, ref: SliceRef, scan: Slice) -> SeriesSlice | None:
+        place = (ref.path, ref.frame)
+        if place not in self._known:
+            self._known[place] = _read(ref, scan)
+            if len(self._known) > MOST_OTHERS + 2:
+                self._known.popitem(last=False)
+        self._known.move_to_end(place)
+        return self._known[place]
+
+
+def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:
+    try:
+        read = read_slice(ref.path, ref.frame, scan.facts.unit)
+    except DfdError:  # it costs this slice, not the one that is asked about
+        return None
+    if not comparable(read, scan):
+        return None
+    name = name_from(ref.path, scan.ref.path)
+    return SeriesSlice(
+        f"{name} (frame {ref.frame + 1})" if ref.path == scan.ref.path else name, pixels_of(read)
+    )

@@ -1,0 +1,82 @@
+"""Places all over a slice, and the map that their numbers make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dfd.evidence import SliceEvidence, copy_move, screening_grid
+from dfd.evidence.copy_search import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
+from dfd.prediction.masks import disk
+from dfd.records import Evidence, Region
+from tests.evidence.test_noise import CT, RADIUS, SHAPE, white
+
+LIKE = Region(0.0, 0.0, RADIUS, 10.0)
+
+
+@pytest.mark.parametrize(("radius", "step"), [(14.3, 16), (30.0, 16), (10.0, 12), (6.0, 8)])
+def test_small_regions_lie_closer(radius: float, step: int) -> None:
+    assert screening_grid.step_of(radius) == step
+
+
+def test_places_stand_wherever_there_is_support_and_carry_the_evidence_of_a_point() -> None:
+    known = ~disk(*SHAPE, (40, 120), 30.0)
+    examined = SliceEvidence(replace(white(), assessed=known), CT)
+    regions, evidence = examined.everywhere(LIKE)
+    assert all(region.radius_mm == 10.0 for region in regions)
+    assert {region.x % screening_grid.step_of(RADIUS) for region in regions} == {
+        screening_grid.step_of(RADIUS) // 2
+    }
+    assert not [region for region in regions if np.hypot(region.x - 40, region.y - 120) < 18]
+    assert len(regions) > 0.6 * (SHAPE[0] // screening_grid.step_of(RADIUS)) ** 2
+    assert not [found[0].obstacle for found in evidence if found[0].obstacle]
+    (again,) = examined.measure_all([regions[7]])
+    assert [each.statistic for each in again[::2]] == pytest.approx(
+        [each.statistic for each in evidence[7][::2]]
+    )
+
+
+def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Transform, ...]] = []
+
+    def measured(region: Region, reference: object, *, effort: Effort) -> Evidence:
+        asked.append(effort.transforms)
+        return Evidence("copy_move", 1.0)
+
+    monkeypatch.setattr(copy_move, "measure", measured)
+    examined = SliceEvidence(white(), CT)
+    examined.measure(replace(LIKE, x=80.0, y=80.0))
+    assert set(asked) == {TRANSFORMS}
+    asked.clear()
+    examined.everywhere(LIKE)
+    assert set(asked) == {QUICK_TRANSFORMS}
+
+
+def test_a_slice_without_a_measurement_has_no_place() -> None:
+    assert SliceEvidence(replace(white(), assessed=np.zeros(SHAPE, bool)), CT).everywhere(LIKE) == (
+        [],
+        [],
+    )
+
+
+def test_the_map_holds_each_value_at_its_place_and_lines_between() -> None:
+    places = np.array([[8, 8], [24, 8], [8, 24], [24, 24], [40, 8]])
+    known = np.ones((40, 60), bool)
+    known[0] = False
+    found = screening_grid.painted(places, np.array([1.0, 3.0, 1.0, 3.0, np.nan]), known, 16)
+    assert found.dtype == np.float32
+    assert [found[8, 8], found[8, 24], found[24, 24]] == [1.0, 3.0, 3.0]
+    np.testing.assert_allclose(found[8:25, 16], 2.0, rtol=1e-6)
+    assert np.isnan(found[0]).all()
+    assert np.isnan(found[:, 41:]).all()
+    assert np.nanmax(found) == 3.0
+
+
+def test_a_map_of_no_place_is_empty() -> None:
+    assert np.isnan(
+        screening_grid.painted(np.zeros((0, 2), np.int64), np.zeros(0), np.ones((20, 30), bool), 16)
+    ).all()
