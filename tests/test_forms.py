@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dfd.calibration import Calibration, Circumstances, fit, form_of, judge
 from dfd.evidence import noise, synthesis, texture
 from dfd.evidence.window_features import MEASURES
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Finding, Point
+from dfd.records import Evidence, Finding, Form, Point
 
 POINT = Point(2, "a.dcm", 10.0, 10.0)
 FAMILIES = ("noise", "synthesis", "texture")
@@ -31,8 +31,8 @@ OF_AN_EDIT = (
 )
 NEUTRAL = "the fine texture here"
 CONTRADICTIONS = {
-    ADVERSARIAL_NOISE: ("generated", "weaker than the surroundings", "less like"),
-    AI_EDIT: ("noise here is stronger", "noise was added", "less like"),
+    Form.ADVERSARIAL_NOISE: ("generated", "weaker than the surroundings", "less like"),
+    Form.AI_EDIT: ("noise here is stronger", "noise was added", "less like"),
 }
 
 
@@ -86,7 +86,7 @@ def test_the_reason_never_contradicts_the_form(
     if finding.form:
         assert not [words for words in CONTRADICTIONS[finding.form] if words in finding.reason]
         assert finding.reason.startswith(
-            (*(OF_NOISE if finding.form == ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL)
+            (*(OF_NOISE if finding.form == Form.ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL)
         )
 
 
@@ -96,13 +96,13 @@ def test_the_reason_never_contradicts_the_form(
         (
             "synthesis",
             {"energy": 5.0, "replaced content": 9.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "noise here is stronger than the surroundings predict, 5.0 times",
         ),
         (
             "synthesis",
             {"energy": 1.5, "added noise": 6.0, "replaced content": 9.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "the grain here looks more like grain that noise was added to than in the same "
             "tissue of this slice, 6.0 times the usual variation; "
             "it is stronger than the surroundings predict",
@@ -110,43 +110,43 @@ def test_the_reason_never_contradicts_the_form(
         (
             "synthesis",
             {"energy": 3.0, "replaced content": 9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here looks more like resampled, smoothed or generated content",
         ),
         (
             "synthesis",
             {"correlation 0,1": 7.0, "replaced content": -2.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is more alike from pixel to pixel (across)",
         ),
         (
             "synthesis",
             {"energy": -7.0, "replaced content": -2.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "noise here is weaker than the surroundings predict, 7.0 times",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": 9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here looks more like resampled",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": -9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is less alike",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": 5.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "noise here is stronger than the surroundings predict, 3.0 times",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": 7.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is more alike from pixel to pixel (down)",
         ),
     ],
@@ -172,10 +172,10 @@ def test_texture_is_told_by_its_own_words_where_the_others_speak_for_another_for
     )
     statistics = {"noise": 6.0, "synthesis": 1.0, "texture": 12.0}
     finding = answer(calibration, statistics, {"noise": noisy, "synthesis": edited})
-    assert finding.form == AI_EDIT
+    assert finding.form == Form.AI_EDIT
     assert finding.reason.startswith(NEUTRAL)
     agreeing = answer(calibration, statistics, {"noise": noisy, "synthesis": noisy})
-    assert agreeing.form == ADVERSARIAL_NOISE
+    assert agreeing.form == Form.ADVERSARIAL_NOISE
     assert agreeing.reason.startswith("noise here is stronger")
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from dfd import evidence, records
 from dfd.calibration import verdict_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, ScanFacts, SliceRef
+from dfd.records import Evidence, Family, Finding, Point, ScanFacts, SliceRef, Verdict
 
 NOUNS = [
     noun
     for _, noun in inspect.getmembers(records, dataclasses.is_dataclass)
-    if noun.__module__ == records.__name__
+    if noun.__module__.startswith(f"{records.__name__}.")
 ]
 
 
@@ -84,13 +84,13 @@ def test_defaults_are_not_shared() -> None:
 
 def test_verdicts_are_the_ones_that_are_given() -> None:
     given = {verdict_of(p) for p in (1.0, 0.05, 0.01)}
-    assert given == set(VERDICTS[:3])
+    assert given == set(list(Verdict)[:3])
     assert not [
         verdict
-        for verdict in VERDICTS
+        for verdict in Verdict
         if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())
     ]
 
 
 def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(FAMILIES)
+    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(Family)

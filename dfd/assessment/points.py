@@ -21,7 +21,17 @@ from dfd.errors import PointsError
 from dfd.evidence import NEIGHBOURED, SliceEvidence, series_copy
 from dfd.modalities import Modality
 from dfd.population import covariates_of
-from dfd.records import Context, Evidence, Finding, FloatImage, Point, Prediction, Region, Slice
+from dfd.records import (
+    Context,
+    Evidence,
+    Finding,
+    FloatImage,
+    Point,
+    Prediction,
+    Region,
+    Slice,
+    Verdict,
+)
 from dfd.regions import region_of, shape_note
 from dfd.sentences import quoted
 from dfd.suitability import objections
@@ -81,7 +91,7 @@ class PointAssessor:
             return judge(point, evidence, self.criteria.calibration, circumstances)
 
         findings = [
-            Finding(point, "unreadable", error=each.sentence)
+            Finding(point, Verdict.UNREADABLE, error=each.sentence)
             if isinstance(each, PointsError)
             else finding(point, each)
             for point, each in zip(points, placed, strict=True)
@@ -121,8 +131,8 @@ class PointAssessor:
 def without_evidence(point: Point, refusal: str, not_assessable: str) -> Finding:
     """The answer where a slice is refused, or says nothing."""
     if refusal:
-        return Finding(point, "unreadable", error=f"{quoted(point.filename)}: {refusal}")
-    return Finding(point, "not assessable", reason=not_assessable)
+        return Finding(point, Verdict.UNREADABLE, error=f"{quoted(point.filename)}: {refusal}")
+    return Finding(point, Verdict.NOT_ASSESSABLE, reason=not_assessable)
 
 
 def place(point: Point, scan: Slice, modality: Modality) -> Region | PointsError:

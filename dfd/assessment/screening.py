@@ -15,7 +15,7 @@ from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, screening_grid
 from dfd.modalities import Modality
 from dfd.population import covariates_of
-from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice
+from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice, Verdict
 from dfd.suitability import objections
 
 AROUND_STEPS = 2
@@ -84,7 +84,7 @@ def screen(
     for point in points:
         like = place(replace(point, x=0.0, y=0.0), scan, modality)
         if isinstance(like, PointsError):
-            refused = Finding(point, "unreadable", error=like.sentence)
+            refused = Finding(point, Verdict.UNREADABLE, error=like.sentence)
             answers[point.row] = Screening(refused, nothing, 0.0)
             continue
         if doubts.refusal or doubts.not_assessable:

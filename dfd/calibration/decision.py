@@ -9,7 +9,7 @@ from functools import partial
 
 from dfd.calibration.cohort import SLICE, Calibration, combined_p, unlike
 from dfd.calibration.tables import p_value
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, COPY_MOVE, Evidence, Finding, Point
+from dfd.records import SUSPICIOUS, Evidence, Family, Finding, Form, Point, Verdict
 from dfd.sentences import joined, marked
 
 NO_CALIBRATION = (
@@ -17,9 +17,13 @@ NO_CALIBRATION = (
     "calibrate` on genuine scans"
 )
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": COPY_MOVE, "neighbours": AI_EDIT, "series_copy": COPY_MOVE}
+FORMS: dict[str, Form] = {
+    Family.COPY_MOVE: Form.COPY_MOVE,
+    Family.ADJACENT_SLICES: Form.AI_EDIT,
+    Family.SERIES_COPY: Form.COPY_MOVE,
+}
 """Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
-SPOKEN_FOR = {"texture": "synthesis"}
+SPOKEN_FOR: dict[str, Family] = {Family.TEXTURE: Family.SYNTHESIS}
 """Family that cannot tell added noise from replaced content -> the one whose measures tell it."""
 ORDINARY_BESIDE = (
     ", and it differs from the slices above and below no more than the same tissue does"
@@ -30,14 +34,14 @@ ORDINARY = (
 )
 
 
-def verdict_of(p: float) -> str:
+def verdict_of(p: float) -> Verdict:
     """The word for a p-value."""
     if p <= STRONGLY_UNUSUAL:
-        return "strongly unusual"
-    return "unusual" if p <= UNUSUAL else "no anomaly found"
+        return Verdict.STRONGLY_UNUSUAL
+    return Verdict.UNUSUAL if p <= UNUSUAL else Verdict.NO_ANOMALY
 
 
-def form_of(evidence: Evidence) -> str:
+def form_of(evidence: Evidence) -> Form:
     """Which form of tampering this evidence speaks for.
 
     What stands out by more noise, and not by what the head sees replaced, had noise added.
@@ -47,7 +51,7 @@ def form_of(evidence: Evidence) -> str:
     energy = evidence.measures.get("energy", 0.0)
     largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
     added = max(energy, evidence.measures.get("added noise", 0.0))
-    return ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else AI_EDIT
+    return Form.ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else Form.AI_EDIT
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def judge(
     refused = partial(
         Finding,
         point,
-        "not assessable",
+        Verdict.NOT_ASSESSABLE,
         tissue=first.tissue,
         radius_mm=around.radius_mm,
         evidence=tuple(found),
@@ -97,7 +101,7 @@ def judge(
     leading = min(usable, key=lambda each: by_family[each.family])
     remarks = remarks_on(calibration, around)
     verdict = verdict_of(p)
-    alarm = verdict != "no anomaly found"
+    alarm = verdict in SUSPICIOUS
     copies = [
         each
         for each in usable
@@ -177,7 +181,7 @@ def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:
             f"{TOGETHER}, though by itself one kind of evidence is (p = "
             f"{by_family[leading.family]:.2g}): {marked(leading.reason)}"
         )
-    return ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family)
+    return ORDINARY + ORDINARY_BESIDE * (Family.ADJACENT_SLICES in by_family)
 
 
 def remarks_on(calibration: Calibration, around: Circumstances) -> list[str]:

@@ -27,7 +27,7 @@ from dfd.calibration.decision import (
     verdict_of,
 )
 from dfd.calibration.tables import FloatArray, fit_table, p_value, p_values
-from dfd.records import Evidence, Finding, Point, Region, Suspicion
+from dfd.records import SUSPICIOUS, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.sentences import joined, marked
 
 MOST_FALSE_ALARMS = 1.0
@@ -106,7 +106,7 @@ def judge_slice(
 
     And the regions in it that stand out, from the fewest expected false alarms on.
     """
-    refused = partial(Finding, point, "not assessable", radius_mm=around.radius_mm)
+    refused = partial(Finding, point, Verdict.NOT_ASSESSABLE, radius_mm=around.radius_mm)
     if calibration is None:
         return refused(reason=NO_CALIBRATION), ()
     setting = calibration.settings.get(SCREENING)
@@ -163,7 +163,7 @@ def _of_slice(
     """
     p, beyond = judged
     verdict = verdict_of(p)
-    alarm = verdict != "no anomaly found"
+    alarm = verdict in SUSPICIOUS
     found = strongest.finding
     return Finding(
         point,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dfd.outputs.record_json import as_json, from_json
 from dfd.outputs.report import PointPictures, ScreeningPictures
 from dfd.outputs.report.pictures import Picture, SourcePictures, Windowed
-from dfd.records import VERDICTS, Evidence, Finding, Point, Region, ScanFacts
+from dfd.records import Evidence, Finding, Point, Region, ScanFacts, Verdict
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 FLOATS = st.floats()
@@ -34,7 +34,7 @@ FINDINGS = st.builds(
         label=st.none() | st.integers(0, 1),
         path=st.none() | st.just(Path("a/b")),
     ),
-    verdict=st.sampled_from(VERDICTS),
+    verdict=st.sampled_from(Verdict),
     p_value=FLOATS,
     reason=TEXTS,
     p_by_family=st.dictionaries(TEXTS, FLOATS, max_size=3),

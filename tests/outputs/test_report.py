@@ -22,9 +22,9 @@ from dfd.outputs.report import charts, content, material, pictures, words
 from dfd.outputs.report.material import Material, Run, Seen
 from dfd.outputs.run_record import NOTICE
 from dfd.records import (
-    FAMILIES,
     Context,
     Evidence,
+    Family,
     Finding,
     Point,
     Prediction,
@@ -541,7 +541,7 @@ def test_many_slices_get_the_group_page_and_few_do_not(
 
 
 def test_every_family_has_words_and_every_modality_presets() -> None:
-    assert set(words.FAMILY_WORDS) == set(FAMILIES)
+    assert set(words.FAMILY_WORDS) == set(Family)
     assert all(modality.presets for modality in MODALITIES.values())
 
 
