@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfd.calibration import Calibration, Circumstances, fit, form_of, judge
+from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit, form_of
 from dfd.evidence import noise, synthesis, texture
 from dfd.evidence.window_features import MEASURES
 from dfd.records import Evidence, Finding, Form, Point
@@ -43,8 +43,7 @@ def calibration() -> Calibration:
         [dict(zip(FAMILIES, rng.gamma(6.0, 0.18, len(FAMILIES)), strict=True)) for _ in range(40)]
         for _ in range(24)
     ]
-    tables, combined = fit(rows)
-    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, tables, {}, combined)
+    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {}, {SLICE: fit(rows)})
 
 
 def told(family: str, statistic: float, measures: Mapping[str, float]) -> Evidence:
@@ -71,7 +70,7 @@ def answer(
     evidence = [
         told(family, value, measures.get(family, {})) for family, value in statistics.items()
     ]
-    return judge(POINT, evidence, calibration, Circumstances(10.0))
+    return decide(POINT, evidence, calibration, DecisionContext(10.0))
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
@@ -188,4 +187,4 @@ def test_what_a_family_says_by_itself_stays_its_own_answer(calibration: Calibrat
         "generated content" in {each.family: each.reason for each in finding.evidence}["synthesis"]
     )
     bare = replace(told("synthesis", 12.0, whole), reason_by_form={})
-    assert judge(POINT, [bare], calibration, Circumstances(10.0)).reason == bare.reason
+    assert decide(POINT, [bare], calibration, DecisionContext(10.0)).reason == bare.reason

@@ -9,13 +9,14 @@ count that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dfd.calibration.cohort import fit, rarities
-from dfd.calibration.screening import Row
-from dfd.calibration.tables import FloatArray
+from dfd.calibration.cohort import combined_statistics, fit
+from dfd.calibration.screening import largest_of
+from dfd.calibration.tables import CalibrationTable, Statistics
 
 FAR = 1000.0
 """How many times as rare as the rarest that half of the other patients hold: more than an order
@@ -24,24 +25,26 @@ FEWEST_PATIENTS = 3
 """Of two that differ nobody knows which is the strange one."""
 
 
-def outstanding(by_patient: Sequence[Sequence[Row]]) -> list[list[int]]:
+def outlier_regions(by_patient: Sequence[Sequence[Statistics]]) -> list[list[int]]:
     """Of each patient the places (in order) of the regions that lie beyond ``FAR``.
 
     Nobody's where there are fewer than ``FEWEST_PATIENTS``.
     """
     filled = [number for number, rows in enumerate(by_patient) if rows]
-    found: list[list[int]] = [[] for _ in by_patient]
+    outliers: list[list[int]] = [[] for _ in by_patient]
     if len(filled) < FEWEST_PATIENTS:
-        return found
+        return outliers
     for number in filled:
         others = [by_patient[other] for other in filled if other != number]
-        tables, _ = fit(others)
-        largest = [_largest(rarities(rows, tables)) for rows in others]
-        values = rarities(by_patient[number], tables)
-        found[number] = [int(place) for place in np.flatnonzero(values > FAR * np.median(largest))]
-    return found
+        tables = fit(others).tables
+        largest = [_largest(rows, tables) for rows in others]
+        values = combined_statistics(by_patient[number], tables)
+        far = values > FAR * np.median(largest)
+        outliers[number] = [int(place) for place in np.flatnonzero(far)]
+    return outliers
 
 
-def _largest(values: FloatArray) -> float:
-    usable = values[np.isfinite(values)]
-    return float(usable.max()) if usable.size else 1.0
+def _largest(rows: Sequence[Statistics], tables: Mapping[str, CalibrationTable]) -> float:
+    """1, the smallest there is, where nothing was measured."""
+    largest = largest_of(combined_statistics(rows, tables))
+    return largest if math.isfinite(largest) else 1.0

@@ -193,7 +193,7 @@ class Context:
     distances_mm: tuple[float, float] | None = None
     """Of (below, above) from the slice; None where the file names no positions, and both count
     alike."""
-    around: tuple[SliceRef, ...] = ()
+    series_refs: tuple[SliceRef, ...] = ()
     """Where the slices of the series lie that something may have been copied from, those beside
     among them; never the slice itself."""
     others: tuple[SeriesSlice, ...] = ()

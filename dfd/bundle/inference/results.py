@@ -322,9 +322,7 @@ class ResultsWriter:
 
     def _record(self, verdicts: Counter[Verdict], *, ended: bool) -> dict[str, object]:
         """The content of ``run.json``."""
-        unscored = {
-            str(verdict): verdicts[verdict] for verdict in Verdict if verdict in NOT_SCORED
-        }
+        unscored = {str(verdict): verdicts[verdict] for verdict in Verdict if verdict in NOT_SCORED}
         hidden = PATHS if self.choices.anonymous else frozenset()
         return {
             **self._basis,

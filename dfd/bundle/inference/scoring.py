@@ -97,7 +97,9 @@ class ScoreRegionsd(MapTransform):
             "regions": [region for _, region in ordered],
             "prediction": prediction,
             "screenings": screened,
-            "sources": self._assessor.sources(findings, context.adjacent, scan),
+            "sources": self._assessor.series.pixels_by_name(
+                {finding.source_file for finding in findings} - {""}, context.adjacent, scan
+            ),
         }
 
     def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

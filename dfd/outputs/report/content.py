@@ -16,8 +16,8 @@ from dfd.calibration import (
     STRONGLY_UNUSUAL,
     UNUSUAL,
     Calibration,
+    combined_statistic,
     count_in_words,
-    rarity,
     true_rate_bound,
 )
 from dfd.outputs.anonymous import LocalNames, columns_left_out
@@ -252,7 +252,7 @@ class _Reader:
         }
         lines = []
         if tables.combined is not None:
-            together = rarity(values, tables.tables)
+            together = combined_statistic(values, tables.tables)
             asked = (
                 "How rare is all evidence taken together? Calibrated on "
                 f"{words.SETTING_WORDS[finding.setting]}."
@@ -260,7 +260,7 @@ class _Reader:
             line = self._line(
                 (TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting
             )
-            # A rarity is a power of ten.
+            # A combined statistic is a power of ten.
             lines.append(replace(line, statistic=math.log10(together)))
         evidence = {each.family: each for each in finding.evidence}
         return [
