@@ -45,14 +45,14 @@ def patients_of(
 
     Folders that share a PatientID or a study are one patient, named as the first: a study is of one
     patient, whatever an anonymiser made of the PatientID. Where all files carry the same PatientID
-    it says nothing (exporters write one constant), and so with the study. Files beside the folders
-    are told apart by ``hashes`` alone.
+    it says nothing (exporters write one constant), and so with the study. Of files beside the
+    folders only ``hashes`` count.
 
     Args:
         paths: Of the files.
         hashes: Of the PatientID of each.
         root: The folder of all.
-        studies: StudyInstanceUID of each; empty where it is not known.
+        studies: StudyInstanceUID of each; empty where there is none.
     """
     below = [path.relative_to(root).parts for path in paths]
     folders = [parts[0] if len(parts) > 1 else "" for parts in below]

@@ -1,7 +1,6 @@
 """Evidence -> p-value and verdict: conformal over patients (see ``tables``)."""
 
 from dfd.calibration.cohort import (
-    COVARIATES,
     SCREENING,
     SERIES,
     SLICE,
@@ -47,6 +46,7 @@ from dfd.calibration.tables import (
     share_beyond,
     true_rate_bound,
 )
+from dfd.population import COVARIATES
 
 __all__ = [
     "COVARIATES",

@@ -29,9 +29,6 @@ place of a slice without a point."""
 POPULATION_MARGIN = 0.25
 """Share of a covariate's range by which a scan may lie outside the calibration scans before it
 counts as out of their distribution."""
-COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
-"""What describes a scan besides its pixels: level and correlation of its noise, size of its
-pixels, honesty of the predicted spread."""
 
 
 @dataclass(frozen=True)

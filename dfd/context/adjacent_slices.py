@@ -1,4 +1,4 @@
-"""The slices above and below a slice, found in its own folder and read."""
+"""Reads the slices above and below a slice from its own folder."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Point:
     cells: Mapping[str, str] = field(default_factory=dict)
     """The input columns as they were written, in order."""
     path: Path | None = None
-    """The file that was found."""
+    """The file that ``filename`` names; None where there is none."""
     error: str = ""
     patient_mm: tuple[float, float, float] | None = None
     """The place in the patient (LPS, mm) where the row names one instead of a pixel.

@@ -185,7 +185,7 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The two slices beside a slice, of the same series and matrix, in the unit of the slice."""
+    """The slices below and above a slice, of the same series, matrix and unit."""
 
     below: FloatImage
     """``[H, W]``, NaN where there is no measurement. The neighbour at the lower position."""
@@ -194,7 +194,7 @@ class Context:
     """Of (below, above) from the slice; None where the file names no positions, and both count
     alike."""
     series_refs: tuple[SliceRef, ...] = ()
-    """Where the slices of the series lie that something may have been copied from, those beside
+    """Where the slices of the series lie that something may have been copied from, those two
     among them; never the slice itself."""
     others: tuple[SeriesSlice, ...] = ()
     """Those of them that have been read."""
