@@ -123,7 +123,7 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
     >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
-    tried (docs/explanation/method.md).
+    tried (docs/explanation/tried.md).
     """
     return float(combined_statistics([statistics], tables)[0])
 
