@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
+import io
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from dfd import evidence, records
 from dfd.calibration import verdict_of
-from dfd.records import Evidence, Family, Finding, Point, ScanFacts, SliceRef, Verdict
+from dfd.records import Evidence, Family, Finding, Form, Point, ScanFacts, SliceRef, Verdict
 
 NOUNS = [
     noun
@@ -90,6 +93,31 @@ def test_verdicts_are_the_ones_that_are_given() -> None:
         for verdict in Verdict
         if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())
     ]
+
+
+def test_their_values_are_the_words_of_the_outputs() -> None:
+    assert list(Verdict) == [
+        "no anomaly found",
+        "unusual",
+        "strongly unusual",
+        "not assessable",
+        "unreadable",
+        "not reached",
+    ]
+    assert list(Form) == ["adversarial noise", "copy-move", "AI edit"]
+    assert list(Family) == [
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+        "neighbours",
+        "series_copy",
+    ]
+    stream = io.StringIO()
+    csv.writer(stream).writerow([Verdict.UNUSUAL, Form.AI_EDIT])
+    assert stream.getvalue() == "unusual,AI edit\r\n"
+    assert json.dumps({Verdict.UNUSUAL: Form.COPY_MOVE}) == '{"unusual": "copy-move"}'
+    assert f"{Verdict.UNUSUAL} ({Form.AI_EDIT})" == "unusual (AI edit)"
 
 
 def test_families_that_are_offered_have_a_name() -> None:

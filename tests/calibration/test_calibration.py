@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,10 @@ from dfd.calibration import (
     verdict_of,
 )
 from dfd.errors import CalibrationError
+from dfd.modalities import MODALITIES, Modality
 from dfd.records import Evidence, Finding, Point
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 STATISTIC = st.floats(0.0, 1e6, allow_nan=False)
 PATIENTS = st.lists(
@@ -639,3 +642,11 @@ def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(
         ).reason
         == ORDINARY
     )
+
+
+@pytest.mark.parametrize("modality", MODALITIES.values(), ids=lambda each: each.name)
+def test_the_shipped_calibrations_are_written_as_they_were_read(modality: Modality) -> None:
+    path = ROOT / "bundles" / modality.bundle / "models" / "calibration.json"
+    text = path.read_text(encoding="utf-8")
+    again = to_json(from_json(json.loads(text)))
+    assert json.dumps(again) == json.dumps(json.loads(text))
