@@ -32,10 +32,10 @@ from dfd.suitability import objections
 logger = logging.getLogger(__name__)
 
 SLICES_PER_PATIENT = 12
-"""Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
+"""Adjacent slices give much the same; a dozen spread over the series is enough per patient."""
 REGIONS_PER_SLICE = 12
 SCREENED_PER_PATIENT = 4
-"""Slices of a calibration patient that are looked at all over: each costs as much as its
+"""Slices of a calibration patient that are measured everywhere: each costs as much as its
 prediction, and gives one maximum."""
 
 
@@ -101,7 +101,7 @@ class GenuineSample:
     by_patient: list[list[Statistics]]
     """Regions of each patient."""
     slices: list[list[Sequence[Statistics]]]
-    """Of each patient, slices that were looked at all over: every place of them."""
+    """Of each patient, slices that were measured everywhere: every place of them."""
     population: Mapping[str, Sequence[float]]
     """Covariate -> its value in each slice."""
     patients: Sequence[str] = ()

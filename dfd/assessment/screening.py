@@ -1,4 +1,4 @@
-"""From a slice without a point to a screening: every place of it is looked at."""
+"""From a slice without a point to a screening: every place of it is measured."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def screen(
 ) -> dict[int, Screening]:
     """Row -> answer, for each of ``points`` that asks about the slice as a whole.
 
-    Each radius is looked at once.
+    Each radius is measured once.
     """
     modality, calibration = criteria.modality, criteria.calibration
     suitability = objections(scan, modality)

@@ -1,10 +1,9 @@
 """Tampered scans among those that a calibration takes for genuine.
 
-What lies far beyond everything that the other patients show is left out.
+Regions far beyond everything that the other patients show are outliers and left out.
 
-A calibration is valid with them too, since they only raise p-values; but it would find little. So
-the bar is high: it must not take out what genuine scans hold now and then, because a p-value has to
-count that.
+A calibration is valid with them too, since they only raise p-values; but it would detect little. So
+the bar is high: what genuine scans hold now and then must stay, because a p-value has to count it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ FAR = 1000.0
 """How many times as rare as the rarest that half of the other patients hold: more than an order
 beyond what any genuine patient reached so far."""
 FEWEST_PATIENTS = 3
-"""Of two that differ nobody knows which is the strange one."""
+"""Of two patients that differ nobody knows which is the outlier."""
 
 
 def outlier_regions(by_patient: Sequence[Sequence[Statistics]]) -> list[list[int]]:

@@ -7,7 +7,7 @@ statistic over genuine regions; the p-value of a new region is (1 + sum over pat
 of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee,
 Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients).
 Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked: the one in the numerator,
-which stands for the new patient, gives way to the share that is foretold for him.
+which stands for the new patient, gives way to the share that is expected for him.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def p_values(
     shares = shares_beyond(statistics, table)
     beyond = shares < 1.0 / (n + 1)
     # Below the limit conformal p-values end. (1 + n shares) min(shares, 1 / (n + 1)) joins them
-    # without a step, never falls below the share that the patients foretell, and tends to it: a
+    # without a step, never falls below the share that the patients give, and tends to it: a
     # factor that stays (2 was tried) promises no more there and halves the realised rate.
     extended = np.maximum(shares * (1 + n * shares), SMALLEST_P)
     return np.where(beyond, extended, np.minimum(1.0, (1 + n * shares) / (n + 1))), beyond

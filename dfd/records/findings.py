@@ -101,7 +101,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     """What the p-values stand on, one piece per family that was asked; not in ``scores.csv``."""
     setting: str = ""
-    """By which tables of the calibration it was judged; not in ``scores.csv``."""
+    """By which tables of the calibration it was decided; not in ``scores.csv``."""
 
     def __post_init__(self) -> None:
         """Keep sentences that know their names."""
@@ -128,6 +128,6 @@ class Screening:
     """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be
     said."""
     radius_px: float
-    """Of the regions that were looked at."""
+    """Of the regions that were measured."""
     suspicions: tuple[Suspicion, ...] = ()
     """From the fewest expected false alarms on."""
