@@ -25,7 +25,7 @@ from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir, bundle_names, resolve_model
 from dfd.outputs import lock
 from dfd.records import Finding
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings, options_of
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> ob
         DfdError: what the parts of the workflow raise.
     """
     file = bundle / "configs" / f"{config}.json"
-    known = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads(file.read_text(encoding="utf-8"))
     for key in overrides:
-        if key not in known:
+        if key.split("::")[0] not in content:
             raise BundleError(
                 f"{file} has no key {key!r}; it belongs to another version of this program."
             )
@@ -127,21 +127,11 @@ def score(settings: ScoreSettings) -> list[Finding]:
         DfdError: data, points or model cannot be used at all.
     """
     model = resolve_model(settings.model)
-    overrides = {
-        "model_path": str(model),
-        "data_path": str(settings.data),
-        "points": None if settings.points is None else str(settings.points),
-        "output_dir": None if settings.output_dir is None else str(settings.output_dir),
-        "images": settings.images,
-        "report": settings.report,
-        "anonymous": settings.anonymous,
-        "dicom": settings.dicom,
-        "context": settings.context,
-        "num_workers": settings.workers,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
-    return cast("list[Finding]", run_config(bundle_of(model), "inference", overrides))
+    bundle = bundle_of(model)
+    overrides = _overrides(settings, model_path=str(model))
+    if "settings" not in _keys(bundle, "inference"):
+        overrides = _without_settings(overrides, bundle)
+    return cast("list[Finding]", run_config(bundle, "inference", overrides))
 
 
 def train(settings: TrainSettings) -> Path:
@@ -159,19 +149,11 @@ def train(settings: TrainSettings) -> Path:
             f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}."
         )
     name = settings.modality or collect(settings.data).modality
-    overrides = {
-        "data_path": str(settings.data),
-        "model_path": str(settings.model),
-        "max_epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "num_workers": settings.workers,
-        "max_hours": settings.max_hours,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
     logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
     try:
-        return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+        return cast(
+            "Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", _overrides(settings))
+        )
     finally:
         lock.let_go(
             Path(f"{settings.model}.training")
@@ -181,15 +163,47 @@ def train(settings: TrainSettings) -> Path:
 def calibrate(settings: CalibrateSettings) -> Path:
     """Fits the calibration of a model anew on genuine scans and gives the file that was written."""
     model = resolve_model(settings.model)
-    overrides = {
-        "data_path": str(settings.data),
-        "model_path": str(model),
-        "output_path": str(settings.output),
-        "num_workers": settings.workers,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
+    overrides = _overrides(settings, model_path=str(model))
     return cast("Path", run_config(bundle_of(model), "evaluate", overrides))
+
+
+def _overrides(
+    settings: ScoreSettings | TrainSettings | CalibrateSettings, **other: object
+) -> dict[str, object]:
+    """What a settings record changes in a bundle's configuration; ``other`` comes before it."""
+    values = {
+        each.key: getattr(settings, each.name)
+        for each in options_of(type(settings))
+        if each.option.in_bundle
+    }
+    plain = {key: str(one) if isinstance(one, Path) else one for key, one in values.items()}
+    return plain | other
+
+
+def _keys(bundle: Path, config: str) -> frozenset[str]:
+    file = bundle / "configs" / f"{config}.json"
+    return frozenset(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _without_settings(overrides: Mapping[str, object], bundle: Path) -> dict[str, object]:
+    """Overrides for a bundle of an earlier version, which has a key for each option it knows.
+
+    Raises:
+        BundleError: an option is asked for that the bundle does not know.
+    """
+    known = _keys(bundle, "inference")
+    defaults = {each.key: each.default for each in options_of(ScoreSettings)}
+    kept: dict[str, object] = {}
+    for key, value in overrides.items():
+        name = key.removeprefix("settings::")
+        if name in known:
+            kept[name] = value
+        elif value != defaults[key]:
+            raise BundleError(
+                f"the bundle {bundle} does not know the option {name!r}, since it is older than "
+                "this program; leave the option out, or take the bundle of this version."
+            )
+    return kept
 
 
 def with_context(calibration: Calibration) -> int:

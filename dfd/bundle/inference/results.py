@@ -18,7 +18,6 @@ from ignite.engine import Engine, Events
 
 from dfd.bundle import batches, model_file
 from dfd.bundle.inference.basis import basis_of
-from dfd.bundle.inference.choices import Choices
 from dfd.bundle.inference.kept_results import Keeping, Taken
 from dfd.bundle.inference.kept_slice import KeptSlice, kept_of, nameless
 from dfd.bundle.inference.pace import Pace
@@ -28,7 +27,8 @@ from dfd.bundle.inference.requested_points import points_of as points_of  # name
 from dfd.bundle.inference.results_folder import (
     results_folder as results_folder,  # named by inference.json
 )
-from dfd.bundle.inference.run_identity import PATHS, Asked, identity_of
+from dfd.bundle.inference.run_identity import Asked, identity_of
+from dfd.bundle.inference.run_options import RunOptions
 from dfd.bundle.model_file import Model
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, Calibration, counts_of_many, from_json
 from dfd.errors import InterruptedRunError, OutputError
@@ -64,7 +64,7 @@ class ResultsWriter:
         output_dir: an existing folder.
         model: for the record.
         modality: name in ``MODALITIES``.
-        choices: fields of ``Choices``.
+        options: ``settings`` and ``log``; see ``RunOptions.of``.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ResultsWriter:
         output_dir: str | Path,
         model: Model,
         modality: str,
-        **choices: Any,
+        **options: Any,
     ) -> None:
         self.points, self.folder, self.model, self.modality = (
             list(points),
@@ -81,7 +81,12 @@ class ResultsWriter:
             model,
             MODALITIES[modality],
         )
-        self.choices = Choices(**choices)
+        self.options = RunOptions.of(**options)
+        self.settings = self.options.settings
+        if self.settings.dicom:  # refused before anything is scored
+            from dfd.outputs.dicom import require
+
+            require()
         # By row: points that went through a reader process come back as copies.
         self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
         self.found: dict[int, Finding] = {
@@ -93,11 +98,11 @@ class ResultsWriter:
         self.placed: dict[int, Region] = {}
         self.calibration = calibration_of(model)
         self.gathering = (
-            Gathering(self.modality, self.calibration, pictured=self.choices.images)
-            if self.choices.report
+            Gathering(self.modality, self.calibration, pictured=self.settings.images)
+            if self.settings.report
             else None
         )
-        self.keeping = Keeping(self.folder, self.points, anonymous=self.choices.anonymous)
+        self.keeping = Keeping(self.folder, self.points, anonymous=self.settings.anonymous)
         self.pictures = SlicePictures(self.folder, self.modality, self.keeping.room, self.numbers)
         self.pace = Pace()
         self.done: set[int] = set()
@@ -129,15 +134,15 @@ class ResultsWriter:
             Asked(
                 self.points,
                 self.model,
-                self.choices.deciding(self.modality, device),
-                self.choices.record,
+                {"modality": self.modality.name, "device": device},
+                self.options.record,
                 self.folder,
             )
         )
         self.salt = identity["data"]
         if self.keeping.begin(identity):
             self.going_on = True
-            self.choices.log.go_on(self.folder)
+            self.options.log.go_on(self.folder)
             for taken in self.keeping.taken():
                 self._take_up(taken)
             told = (
@@ -182,11 +187,11 @@ class ResultsWriter:
         """Takes the findings of one slice: numbers first, then pictures."""
         output, batch = engine.state.output, engine.state.batch
         kept = kept_of(output, batch.get("scan"))
-        kept = nameless(kept, self.salt) if self.choices.anonymous else kept
+        kept = nameless(kept, self.salt) if self.settings.anonymous else kept
         self._note(kept)
         self.keeping.scored(kept)
         self.pace.keep(self._checkpoint)
-        images, files = self.pictures.of(batch, output) if self.choices.images else (None, [])
+        images, files = self.pictures.of(batch, output) if self.settings.images else (None, [])
         if self.gathering is not None and kept.seen is not None:
             self.gathering.take(batch, output, images, kept.seen)
         self.keeping.drawn(kept.rows, files, self.gathering.material if self.gathering else None)
@@ -205,7 +210,7 @@ class ResultsWriter:
         And ``run.json``.
         """
         findings = self.findings()
-        must, anonymous = self.keeping.room.must, self.choices.anonymous
+        must, anonymous = self.keeping.room.must, self.settings.anonymous
         must(lambda: scores.write(self.folder, findings, anonymous=anonymous))
         whole = [finding.point.row for finding in findings if finding.point.is_screening]
         if whole:
@@ -223,7 +228,7 @@ class ResultsWriter:
         with suppress(OutputError):
             self.keeping.secure()
             self.write_numbers()
-            run_log.write(self.folder, self.choices.log, anonymous=self.choices.anonymous)
+            run_log.write(self.folder, self.options.log, anonymous=self.settings.anonymous)
 
     def write(self) -> list[Finding]:
         """Writes the numbers and ``report.html``."""
@@ -249,7 +254,7 @@ class ResultsWriter:
             about = report.Run(
                 self.modality, self.calibration, self._record(verdicts, ended=True), missing
             )
-            material, anonymous = self.gathering.material, self.choices.anonymous
+            material, anonymous = self.gathering.material, self.settings.anonymous
             if not self.keeping.room.may(
                 report.FILE_NAME,
                 lambda: report.write(self.folder, findings, material, about, anonymous=anonymous),
@@ -298,7 +303,7 @@ class ResultsWriter:
 
     def write_dicom(self, findings: Sequence[Finding]) -> None:
         """Writes the DICOM results, where they are asked for."""
-        if not self.choices.dicom:
+        if not self.settings.dicom:
             return
         from dfd.outputs import dicom
 
@@ -312,12 +317,12 @@ class ResultsWriter:
             )
             for finding, row in rows
         ]
-        dicom.write(self.folder, answers, maker, images=self.choices.images)
+        dicom.write(self.folder, answers, maker, images=self.settings.images)
 
     @cached_property
     def _basis(self) -> dict[str, object]:
         return basis_of(
-            self.model, self.modality, self.calibration, anonymous=self.choices.anonymous
+            self.model, self.modality, self.calibration, anonymous=self.settings.anonymous
         )
 
     def _record(self, verdicts: Counter[str], *, ended: bool) -> dict[str, object]:
@@ -326,7 +331,6 @@ class ResultsWriter:
             verdict: verdicts[verdict]
             for verdict in ("not assessable", "unreadable", "not reached")
         }
-        hidden = PATHS if self.choices.anonymous else frozenset()
         return {
             **self._basis,
             "device": self.device or "none needed",
@@ -341,9 +345,7 @@ class ResultsWriter:
                 **unscored,
             },
             "verdicts": dict(verdicts),
-            "configuration": {
-                key: value for key, value in self.choices.record.items() if key not in hidden
-            },
+            "configuration": self.options.shown(),
         }
 
 
@@ -361,10 +363,12 @@ def run(
     model_file.put_into(network, model, results.modality.bundle)
     device = next((str(each.device) for each in network.parameters()), "cpu")
     with lock.held(results.folder, "wait until it has ended, or choose another output folder"):
-        with results.choices.log.listening():
+        with results.options.log.listening():
             results.begin(device)
-        with run_log.kept(results.choices.log, results.folder, anonymous=results.choices.anonymous):
-            if results.choices.anonymous:
+        with run_log.kept(
+            results.options.log, results.folder, anonymous=results.settings.anonymous
+        ):
+            if results.settings.anonymous:
                 tell_columns_left_out(results.points)
             try:
                 _score(evaluator, results)
