@@ -1,4 +1,4 @@
-"""Findings and material -> what the template puts down.
+"""Findings and data -> what the template puts down.
 
 Texts are cleaned here; the template escapes them.
 """
@@ -24,8 +24,9 @@ from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Distribution, Strip
-from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
+from dfd.outputs.report.data import MOST_SHOWN, ReportData, ReportRun, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
+from dfd.outputs.writer import SliceInfo
 from dfd.points import roles_of
 from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
 from dfd.regions import radius_in_words
@@ -140,12 +141,12 @@ class Page:
     """Columns of the points file that results without names do not carry."""
 
 
-def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool) -> Page:
+def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anonymous: bool) -> Page:
     """What the report says of ``findings``, one per row of the points file."""
-    placed = [each.finding for one in material.suspicions.values() for each in one]
+    placed = [each.finding for one in data.suspicions.values() for each in one]
     names = LocalNames([*findings, *placed])
     told = names.hide(findings) if anonymous else list(findings)
-    reader = _Reader(material, run.calibration, names if anonymous else None)
+    reader = _Reader(data, run.calibration, names if anonymous else None)
     carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted(
@@ -157,7 +158,7 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
     p_values = [finding.p_value for finding in told if math.isfinite(finding.p_value)]
     counts = Counter(finding.verdict for finding in told)
-    series, plotted = _by_series(rows, {row.number for row in shown}, material, anonymous=anonymous)
+    series, plotted = _by_series(rows, {row.number for row in shown}, data, anonymous=anonymous)
     patients = run.calibration.patients if run.calibration else 0
     return Page(
         rows=tuple(rows.values()),
@@ -189,9 +190,9 @@ class _Reader:
     """Turns findings into rows; distributions are drawn once and shared."""
 
     def __init__(
-        self, material: Material, calibration: Calibration | None, names: LocalNames | None
+        self, data: ReportData, calibration: Calibration | None, names: LocalNames | None
     ) -> None:
-        self.material, self.calibration, self.names = material, calibration, names
+        self.data, self.calibration, self.names = data, calibration, names
         self.distributions: dict[str, Distribution] = {}
         self.slices: dict[Picture, str] = {}
 
@@ -203,14 +204,14 @@ class _Reader:
 
     def paged(self, row: Row) -> Row:
         """The same with what its page needs."""
-        finding, material = row.finding, self.material
-        seen, pictures = material.seen.get(row.number), material.pictures.get(row.number)
+        finding, data = row.finding, self.data
+        info, pictures = data.slices.get(row.number), data.pictures.get(row.number)
         facts = (
-            words.scan_facts(seen.facts, seen.shape, anonymous=self.names is not None)
-            if seen
+            words.scan_facts(info.facts, info.shape, anonymous=self.names is not None)
+            if info
             else []
         )
-        suspicions = material.suspicions.get(row.number, ())
+        suspicions = data.suspicions.get(row.number, ())
         found = [each.finding for each in suspicions]
         hidden = self.names.hide(found) if self.names else found
         return replace(
@@ -223,9 +224,9 @@ class _Reader:
                 _place(number, each, told)
                 for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)
             ),
-            radius_px=material.radii_px.get(row.number, 0.0),
+            radius_px=data.radii_px.get(row.number, 0.0),
             size=_size(
-                finding, pictures.region if isinstance(pictures, PointPictures) else None, seen
+                finding, pictures.region if isinstance(pictures, PointPictures) else None, info
             ),
             source_file=neutralise(finding.source_file),
             whole=self._slice(pictures.whole) if pictures else "",
@@ -315,7 +316,7 @@ def _alarm(threshold: float, p_values: Sequence[float]) -> Alarm:
 
 
 def _by_series(
-    rows: Mapping[int, Row], linked: set[int], material: Material, *, anonymous: bool
+    rows: Mapping[int, Row], linked: set[int], data: ReportData, *, anonymous: bool
 ) -> tuple[tuple[SeriesLine, ...], Strip | None]:
     """The group page: where many slices were looked at, or whole ones."""
     slices = {(row.name, row.finding.point.frame) for row in rows.values()}
@@ -323,9 +324,9 @@ def _by_series(
         return (), None
     members: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for row in rows.values():
-        seen = material.seen.get(row.number)
-        if seen is not None and math.isfinite(row.finding.p_value):
-            facts = seen.facts
+        info = data.slices.get(row.number)
+        if info is not None and math.isfinite(row.finding.p_value):
+            facts = info.facts
             folder = "" if anonymous else str(PurePath(row.name.replace("\\", "/")).parent)
             members[
                 folder,
@@ -333,7 +334,7 @@ def _by_series(
                 facts.kernel,
                 facts.sequence,
                 facts.thickness_mm,
-                seen.shape,
+                info.shape,
             ].append(row)
     lines, plotted = [], []
     ordered = sorted(
@@ -343,7 +344,7 @@ def _by_series(
         label = f"series {number}" if anonymous or key[0] in ("", ".") else f"{number}  {key[0]}"
         scores = [row.finding.score for row in held]
         alarm = _alarm(UNUSUAL, [row.finding.p_value for row in held])
-        kept = material.seen[held[0].number]
+        kept = data.slices[held[0].number]
         told = dict(words.scan_facts(kept.facts, kept.shape, anonymous=anonymous))
         facts_line = ", ".join(
             f"{name.lower()} {neutralise(told[name])}"
@@ -376,12 +377,12 @@ def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
     )
 
 
-def _size(finding: Finding, region: Region | None, seen: Seen | None) -> str:
+def _size(finding: Finding, region: Region | None, info: SliceInfo | None) -> str:
     """The radius of a region in mm, both ways where pixels are not square."""
     if finding.radius_mm is None:
         return ""
-    if region is None or seen is None:
+    if region is None or info is None:
         return f"{finding.radius_mm:.1f} mm"
-    return radius_in_words(region.radius_px, finding.radius_mm, seen.facts.spacing_mm).removeprefix(
+    return radius_in_words(region.radius_px, finding.radius_mm, info.facts.spacing_mm).removeprefix(
         "radius "
     )

@@ -97,7 +97,7 @@ class ScreeningPictures:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PointView:
     """A slice and what lies beside it, while it is at hand."""
 
     images: SliceImages
@@ -120,25 +120,29 @@ def whole_slice(scan: Slice, grey: GreyImage) -> Picture:
 
 
 def of_point(
-    sight: Sight, whole: Picture, region: Region, finding: Finding, rarity: FloatImage | None = None
+    view: PointView,
+    whole: Picture,
+    region: Region,
+    finding: Finding,
+    rarity: FloatImage | None = None,
 ) -> PointPictures:
     """The pictures of one point.
 
     ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None.
     """
-    scan = sight.scan
+    scan = view.scan
     box = crop_box(region, scan.pixels.shape)
-    windows = _windows(sight, region, box, finding.tissue)
-    residual = _map(_residual_levels(sight.images.octaves[box]), panels.lookup_table(), box)
+    windows = _windows(view, region, box, finding.tissue)
+    residual = _map(_residual_levels(view.images.octaves[box]), panels.lookup_table(), box)
     shown = (
         None
         if rarity is None
         else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
     )
-    distances = sight.context.distances_mm if sight.context else None
+    distances = view.context.distances_mm if view.context else None
     first = next(window for window in windows if window.chosen)
     return PointPictures(
-        region, whole, windows, residual, shown, distances, _source(sight, region, finding, first)
+        region, whole, windows, residual, shown, distances, _source(view, region, finding, first)
     )
 
 
@@ -175,8 +179,8 @@ def legends() -> dict[str, str]:
     }
 
 
-def _windows(sight: Sight, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
-    scan, context, modality = sight.scan, sight.context, sight.images.modality
+def _windows(view: PointView, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
+    scan, context, modality = view.scan, view.context, view.images.modality
     planes = {"here": scan.pixels} | (
         {"below": context.below, "above": context.above} if context else {}
     )
@@ -220,7 +224,7 @@ def _presets(scan: Slice, modality: Modality) -> list[tuple[str, tuple[float, fl
 
 
 def _source(
-    sight: Sight, region: Region, finding: Finding, window: Windowed
+    view: PointView, region: Region, finding: Finding, window: Windowed
 ) -> SourcePictures | None:
     """Where the same noise stands.
 
@@ -229,15 +233,15 @@ def _source(
     if finding.source_x is None or finding.source_y is None:
         return None
     at = replace(region, x=finding.source_x, y=finding.source_y)
-    pixels = sight.sources.get(finding.source_file) if finding.source_file else sight.scan.pixels
+    pixels = view.sources.get(finding.source_file) if finding.source_file else view.scan.pixels
     if pixels is None:
         return None
     box = crop_box(at, pixels.shape)
     whole = None
     if finding.source_file:
-        other = replace(sight.scan, pixels=pixels, valid=np.isfinite(pixels))
+        other = replace(view.scan, pixels=pixels, valid=np.isfinite(pixels))
         whole = whole_slice(
-            other, panels.grey_image(other, panels.display_window(other, sight.images.modality))
+            other, panels.grey_image(other, panels.display_window(other, view.images.modality))
         )
     return SourcePictures(at.x, at.y, _grey(pixels[box], box, (window.low, window.high)), whole)
 
