@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
+from dfd.bundle.keys import Keys
 from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
@@ -90,14 +91,14 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
     frames = Counter(ref.path for _, ref, _ in pairs)
     items = tuple(
         {
-            "image": str(ref.path),
-            "frame": ref.frame if frames[ref.path] > 1 else None,
-            "patient": patient,
-            "group": " ".join(
+            Keys.IMAGE: str(ref.path),
+            Keys.FRAME: ref.frame if frames[ref.path] > 1 else None,
+            Keys.PATIENT: patient,
+            Keys.GROUP: " ".join(
                 (s.facts.manufacturer, s.facts.model, s.facts.kernel or s.facts.sequence)
             ),
-            "spacing_mm": s.facts.spacing_mm,
-            "series": number,
+            Keys.SPACING_MM: s.facts.spacing_mm,
+            Keys.SERIES: number,
         }
         for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
@@ -154,7 +155,7 @@ def validation_patients(collection: Collection, named: Sequence[str] = ()) -> li
         return []
     by_group: dict[str, list[str]] = defaultdict(list)
     for patient in collection.patients:
-        by_group[collection.of([patient])[0]["group"]].append(patient)
+        by_group[collection.of([patient])[0][Keys.GROUP]].append(patient)
     largest_first = sorted(by_group.items(), key=lambda entry: (-len(entry[1]), entry[0]))
     turns = [
         sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -211,8 +212,8 @@ def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
     Full balance would show the ten slices of a rare kernel as often as a hundred of a common one,
     and learn them by heart.
     """
-    counts = Counter(item["group"] for item in items)
-    return [1.0 / math.sqrt(counts[item["group"]]) for item in items]
+    counts = Counter(item[Keys.GROUP] for item in items)
+    return [1.0 / math.sqrt(counts[item[Keys.GROUP]]) for item in items]
 
 
 def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -225,7 +226,11 @@ def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
         if point.path is not None and not point.error:
             grouped[point.path, point.frame].append(point)
     return [
-        {"image": str(path), "frame": None if frame is None else frame - 1, "points": group}
+        {
+            Keys.IMAGE: str(path),
+            Keys.FRAME: None if frame is None else frame - 1,
+            Keys.POINTS: group,
+        }
         for (path, frame), group in grouped.items()
     ]
 
@@ -292,6 +297,6 @@ def validation_items(
             1, len(members) // -(-crops // len(by_patient))
         )  # few crops are spread over the whole series, not taken from its start
         chosen.append(
-            {**members[number // len(by_patient) * stride % len(members)], "draw": number}
+            {**members[number // len(by_patient) * stride % len(members)], Keys.DRAW: number}
         )
     return chosen

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from dfd.alterations import Altered, Material, alter
 from dfd.bundle.datalists import HEAD_BATCH
 from dfd.bundle.inference.inferer import AutocastInferer
+from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
@@ -66,7 +67,7 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         if not self.maps:
             self.make()
-        return {"image": self.maps[index].float(), "label": self.labels[index].float()}
+        return {Keys.IMAGE: self.maps[index].float(), Keys.LABEL: self.labels[index].float()}
 
     def make(self) -> None:
         """Fills the pool; the seed decides everything."""
@@ -108,15 +109,17 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         )
         body = filled_up(self._body(chosen), self.size)
         window = place(body, self.size, rng)
-        pixels, above = (filled_up(each["pixels"], self.size)[window] for each in (chosen, beside))
-        donor = filled_up(lender["pixels"], self.size)[
+        pixels, above = (
+            filled_up(each[Keys.PIXELS], self.size)[window] for each in (chosen, beside)
+        )
+        donor = filled_up(lender[Keys.PIXELS], self.size)[
             place(filled_up(self._body(lender), self.size), self.size, rng)
         ]
         pixels, above, donor, inside = turn(
             (pixels, above, donor, body[window]), int(rng.integers(8))
         )
         return alter(
-            Material(pixels, donor, above, 1.0 / float(chosen["scale"]), self._paint), rng
+            Material(pixels, donor, above, 1.0 / float(chosen[Keys.SCALE]), self._paint), rng
         ), inside
 
     def _beside(self, number: int, rng: np.random.Generator) -> Mapping[str, Any]:
@@ -130,13 +133,13 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         fitting = [
             each
             for each in near
-            if each.get("series") == chosen.get("series")
-            and each["pixels"].shape == chosen["pixels"].shape
+            if each.get(Keys.SERIES) == chosen.get(Keys.SERIES)
+            and each[Keys.PIXELS].shape == chosen[Keys.PIXELS].shape
         ]
         return fitting[int(rng.integers(len(fitting)))] if fitting else chosen
 
     def _body(self, one: Mapping[str, Any]) -> BoolImage:
-        pixels, measured = one["pixels"] * one["scale"], one["measured"]
+        pixels, measured = one[Keys.PIXELS] * one[Keys.SCALE], one[Keys.MEASURED]
         inside: BoolImage = (
             measured & body_mask(pixels, measured, self.modality) if measured.any() else measured
         )
