@@ -23,9 +23,10 @@ from dfd.calibration import SERIES, Calibration, true_rate_bound
 from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir, bundle_names, resolve_model
+from dfd.options import options_of
 from dfd.outputs import lock
 from dfd.records import Finding
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings, options_of
+from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ LAYERS = (
     {"intensity", "alterations", "hounsfield"},
     {"modalities", "settings", "exit_messages", "image_kinds"},
     {"records", "errors", "progress"},
-    {"sentences", "version"},
+    {"options", "sentences", "version"},
 )
 """Layers from the top down. A part of the package may import from the layers below it only."""
 

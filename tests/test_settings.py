@@ -21,7 +21,8 @@ from dfd.bundle.inference.run_options import RunOptions
 from dfd.cli.entry import parse
 from dfd.cli.flags import READERS
 from dfd.errors import BundleError, UsageError
-from dfd.settings import ScoreSettings, Value, option, options_of
+from dfd.options import Value, option, options_of
+from dfd.settings import ScoreSettings
 
 RECORDS = (ScoreSettings, settings.TrainSettings, settings.CalibrateSettings)
 BUNDLES = Path(__file__).parents[1] / "bundles"

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from dfd.errors import BundleError, UsageError
-from dfd.settings import ScoreSettings, options_of
+from dfd.options import options_of
+from dfd.settings import ScoreSettings
 
 RUNNER_FLAGS = frozenset(
     {

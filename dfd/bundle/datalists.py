@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
+from dfd.bundle.copies import is_named, report_copies
 from dfd.bundle.keys import Keys
 from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
-from dfd.reading.copies import uids_shared
-from dfd.records import Point, Series, SliceRef
+from dfd.records import Point, Series
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; "
             "check the path."
         )
-    _tell_of_copies(chosen)
+    report_copies(chosen)
     pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
     hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
     patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
@@ -89,7 +89,7 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
         )
         logger.warning(told, len(set(patients)))
     frames = Counter(ref.path for _, ref, _ in pairs)
-    items = tuple(
+    items: tuple[dict[str, Any], ...] = tuple(
         {
             Keys.IMAGE: str(ref.path),
             Keys.FRAME: ref.frame if frames[ref.path] > 1 else None,
@@ -103,36 +103,6 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
         for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
-
-
-def _tell_of_copies(series: Sequence[Series], *, named: bool = True) -> None:
-    """Say which copies are left out (those with a name of their own only where ``named``).
-
-    And that identifiers repeat.
-    """
-    pairs = [
-        (copy, of) for one in series for copy, of in one.copies if named or not _is_named(copy, of)
-    ]
-    if pairs:
-        copy, original = pairs[0]
-        words = "slice is" if len(pairs) == 1 else "slices are"
-        told = "%d %s left out, since another file holds the same, as %s does for %s"
-        logger.warning(told, len(pairs), words, original.path, copy.path)
-    shared = sum(uids_shared(one.slices).total() for one in series)
-    if shared:
-        told = (
-            "%d slices differ and share their SOPInstanceUID with others, as a faulty export "
-            "writes: they are taken as different slices"
-        )
-        logger.warning(told, shared)
-
-
-def _is_named(copy: SliceRef, original: SliceRef) -> bool:
-    """Whether nothing in the header of a copy says that it is one.
-
-    Its SOPInstanceUID is another, or missing.
-    """
-    return not copy.sop_uid or copy.sop_uid != original.sop_uid
 
 
 def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
@@ -252,9 +222,9 @@ def slice_points(folder: Path) -> list[Point]:
         raise PointsError(str(error)) from error
     for left_out in skipped:
         logger.warning("%s left out: %s", left_out.path, left_out.reason)
-    _tell_of_copies(series, named=False)
+    report_copies(series, named=False)
     found = [ref for one in series for ref in one.slices]
-    found += [copy for one in series for copy, of in one.copies if _is_named(copy, of)]
+    found += [copy for one in series for copy, of in one.copies if is_named(copy, of)]
     refs = sorted(found, key=lambda ref: (ref.path, ref.frame))
     if not refs:
         raise PointsError(

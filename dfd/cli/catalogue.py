@@ -18,7 +18,7 @@ from dfd.cli import flags
 from dfd.cli.flags import StrictParser
 from dfd.cli.requests import Request
 from dfd.errors import UsageError
-from dfd.settings import NamedOption, options_of
+from dfd.options import NamedOption, options_of
 
 LOG = logging.getLogger(__name__)
 TRAIN, TEST = "train", "test"

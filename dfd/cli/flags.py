@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
-from dfd.settings import NamedOption, Value
+from dfd.options import NamedOption, Value
 
 logger = logging.getLogger(__name__)
 

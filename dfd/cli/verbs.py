@@ -12,7 +12,8 @@ from dfd.cli import flags
 from dfd.cli.flags import StrictParser
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import UsageError
-from dfd.settings import RemoteStudy, options_of
+from dfd.options import options_of
+from dfd.settings import RemoteStudy
 from dfd.version import __version__
 
 ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a

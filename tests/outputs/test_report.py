@@ -18,7 +18,7 @@ from dfd.errors import OutputError
 from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, report
 from dfd.outputs.files import neutralise
-from dfd.outputs.report import charts, content, data, pictures, words
+from dfd.outputs.report import charts, content, data, pictures, series, words
 from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.run_record import NOTICE
 from dfd.outputs.writer import SliceInfo
@@ -534,7 +534,7 @@ def test_screened_slices_show_their_map_and_regions_and_series_are_compared(
 def test_many_slices_get_the_group_page_and_few_do_not(
     calibration: Calibration, about: ReportRun
 ) -> None:
-    for count, grouped in ((content.MANY, False), (content.MANY + 1, True)):
+    for count, grouped in ((series.MANY, False), (series.MANY + 1, True)):
         many = [
             found(point(row, f"p{row % 2}/{row}.dcm"), 2.0, calibration)
             for row in range(2, 2 + count)

@@ -16,14 +16,13 @@ from dfd.outputs.files import write_atomically
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.content import page
 from dfd.outputs.report.data import MOST_SHOWN, ReportData, ReportRun, rank
+from dfd.outputs.report.encoding import legends, whole_slice
 from dfd.outputs.report.pictures import (
     PointPictures,
     PointView,
     ScreeningPictures,
-    legends,
     of_point,
     of_screening,
-    whole_slice,
 )
 from dfd.outputs.report.words import is_kernel
 from dfd.outputs.run_record import NOTICE

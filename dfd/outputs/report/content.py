@@ -6,11 +6,9 @@ Texts are cleaned here; the template escapes them.
 from __future__ import annotations
 
 import math
-import statistics
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePath
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from dfd.calibration import (
     STRONGLY_UNUSUAL,
@@ -23,122 +21,21 @@ from dfd.calibration import (
 from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
-from dfd.outputs.report.charts import Distribution, Strip
+from dfd.outputs.report.charts import Distribution
 from dfd.outputs.report.data import MOST_SHOWN, ReportData, ReportRun, rank
-from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
+from dfd.outputs.report.encoding import Picture
+from dfd.outputs.report.page import FamilyLine, Page, Place, Row
+from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
+from dfd.outputs.report.series import alarm_of, by_series
 from dfd.outputs.writer import SliceInfo
 from dfd.points import roles_of
 from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
 from dfd.regions import radius_in_words
 
-MANY = 20
-"""From so many slices on scores are also shown by series."""
 MOST_COLUMNS = 4
 """Further input columns in the table; the page of a point names all."""
 TOGETHER = "together"
 """Stands for all families, calibrated as a whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyLine:
-    """What one family says of a point."""
-
-    title: str
-    question: str
-    p: float
-    statistic: float
-    says: str
-    distribution: Distribution | None = None
-    tick: float = 0.0
-    beyond: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A suspicious region of a screened slice."""
-
-    number: int
-    x: float
-    y: float
-    expected: str
-    form: str
-    p: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table, and what its page says."""
-
-    finding: Finding
-    name: str
-    cells: tuple[tuple[str, str], ...]
-    """Further input columns: name and text."""
-    says: str
-    facts: tuple[tuple[str, str], ...] = ()
-    families: tuple[FamilyLine, ...] = ()
-    point: PointPictures | None = None
-    screening: ScreeningPictures | None = None
-    places: tuple[Place, ...] = ()
-    radius_px: float = 0.0
-    size: str = ""
-    """Radius of the region in mm."""
-    source_file: str = ""
-    whole: str = ""
-    """Which of ``Page.slices`` it lies in; so the next, where its source does."""
-    source_whole: str = ""
-
-    @property
-    def number(self) -> int:
-        """Line of the points file; for whole folders, of the list of slices."""
-        return self.finding.point.row
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """How many p-values lie at or below a threshold, and how many would by chance."""
-
-    threshold: float
-    found: int
-    expected: str
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesLine:
-    """One series of the group page."""
-
-    label: str
-    facts: str
-    rows: int
-    found: int
-    expected: str
-    highest: float
-    median: float
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything the template puts down."""
-
-    rows: tuple[Row, ...]
-    """In the order of the points file."""
-    shown: tuple[Row, ...]
-    """Those with a page, the most suspicious first."""
-    columns: tuple[str, ...]
-    verdicts: tuple[tuple[str, int], ...]
-    scored: int
-    alarms: tuple[Alarm, ...]
-    distributions: tuple[Distribution, ...]
-    slices: tuple[tuple[str, Picture], ...]
-    """Pictures of whole slices by name: points of one slice share one."""
-    series: tuple[SeriesLine, ...]
-    strip: Strip | None
-    patients: int
-    smallest_p: float
-    rate_bound: float
-    screened: int
-    left_out: int = 0
-    """Columns of the points file that results without names do not carry."""
 
 
 def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anonymous: bool) -> Page:
@@ -158,7 +55,7 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
     p_values = [finding.p_value for finding in told if math.isfinite(finding.p_value)]
     counts = Counter(finding.verdict for finding in told)
-    series, plotted = _by_series(rows, {row.number for row in shown}, data, anonymous=anonymous)
+    series, plotted = by_series(rows, {row.number for row in shown}, data, anonymous=anonymous)
     patients = run.calibration.patients if run.calibration else 0
     return Page(
         rows=tuple(rows.values()),
@@ -166,7 +63,7 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
         columns=columns,
         verdicts=tuple((verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]),
         scored=len(p_values),
-        alarms=tuple(_alarm(threshold, p_values) for threshold in (UNUSUAL, STRONGLY_UNUSUAL)),
+        alarms=tuple(alarm_of(threshold, p_values) for threshold in (UNUSUAL, STRONGLY_UNUSUAL)),
         distributions=tuple(reader.distributions.values()),
         slices=tuple((name, picture) for picture, name in reader.slices.items()),
         series=series,
@@ -306,74 +203,6 @@ def _place(number: int, suspicion: Suspicion, told: Finding) -> Place:
     expected = count_in_words(suspicion.expected_false_alarms)
     return Place(
         number, point.x, point.y, expected, told.form, told.p_value, neutralise(told.reason)
-    )
-
-
-def _alarm(threshold: float, p_values: Sequence[float]) -> Alarm:
-    return Alarm(
-        threshold, sum(p <= threshold for p in p_values), f"{threshold * len(p_values):.2g}"
-    )
-
-
-def _by_series(
-    rows: Mapping[int, Row], linked: set[int], data: ReportData, *, anonymous: bool
-) -> tuple[tuple[SeriesLine, ...], Strip | None]:
-    """The group page: where many slices were looked at, or whole ones."""
-    slices = {(row.name, row.finding.point.frame) for row in rows.values()}
-    if len(slices) <= MANY and not any(row.finding.point.is_screening for row in rows.values()):
-        return (), None
-    members: dict[tuple[object, ...], list[Row]] = defaultdict(list)
-    for row in rows.values():
-        info = data.slices.get(row.number)
-        if info is not None and math.isfinite(row.finding.p_value):
-            facts = info.facts
-            folder = "" if anonymous else str(PurePath(row.name.replace("\\", "/")).parent)
-            members[
-                folder,
-                facts.patient_hash,
-                facts.kernel,
-                facts.sequence,
-                facts.thickness_mm,
-                info.shape,
-            ].append(row)
-    lines, plotted = [], []
-    ordered = sorted(
-        members.items(), key=lambda item: max(row.finding.score for row in item[1]), reverse=True
-    )
-    for number, (key, held) in enumerate(ordered, start=1):
-        label = f"series {number}" if anonymous or key[0] in ("", ".") else f"{number}  {key[0]}"
-        scores = [row.finding.score for row in held]
-        alarm = _alarm(UNUSUAL, [row.finding.p_value for row in held])
-        kept = data.slices[held[0].number]
-        told = dict(words.scan_facts(kept.facts, kept.shape, anonymous=anonymous))
-        facts_line = ", ".join(
-            f"{name.lower()} {neutralise(told[name])}"
-            for name in ("Kernel", "Sequence", "Slice thickness", "Scanner")
-            if name in told
-        )
-        lines.append(
-            SeriesLine(
-                label,
-                facts_line,
-                len(held),
-                alarm.found,
-                alarm.expected,
-                max(scores),
-                statistics.median(scores),
-            )
-        )
-        plotted.append((label, [_dot(row, linked) for row in held]))
-    return tuple(lines), charts.strip(plotted) if plotted else None
-
-
-def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
-    finding = row.finding
-    return (
-        finding.point.row,
-        finding.score,
-        finding.verdict,
-        f"{row.name}, p = {words.p_words(finding.p_value)}",
-        row.number in linked,
     )
 
 
