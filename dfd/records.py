@@ -1,4 +1,4 @@
-"""The nouns that rooms of this package hand to each other.
+"""The records that the modules of this package hand to each other.
 
 A record never draws, saves or loads itself.
 

@@ -1,6 +1,6 @@
 """Builds and runs a bundle's workflows.
 
-What the commands, the Python verbs and every other door call.
+What the commands, the Python verbs and every other entry point call.
 """
 
 from __future__ import annotations
@@ -33,10 +33,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def quiet_monai() -> Iterator[None]:
-    """MONAI warns of every config it parses and of every plug-in it misses.
-
-    Ours are our own, and errors are told by us.
-    """
+    """Silence MONAI, which warns of every config it parses and of every plug-in it misses."""
     # MONAI's modules set levels on loggers of their own, so each is named.
     names = [
         name
@@ -223,7 +220,7 @@ def describe(model: str) -> dict[str, object]:
     bundle = bundle_of(path)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     calibration = calibration_of(loaded)
-    told: dict[str, object] = {
+    description: dict[str, object] = {
         "model": os.fspath(path),
         "bundle": bundle.name,
         "version": metadata["version"],
@@ -233,9 +230,9 @@ def describe(model: str) -> dict[str, object]:
     }
     if calibration:
         bound = true_rate_bound(calibration.patients, 0.05)
-        told["smallest p-value supported"] = round(calibration.smallest_p, 4)
-        told["true false-alarm rate at 0.05, upper bound"] = (
+        description["smallest p-value supported"] = round(calibration.smallest_p, 4)
+        description["true false-alarm rate at 0.05, upper bound"] = (
             f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
         )
-    told["use"] = metadata["intended_use"]
-    return told
+    description["use"] = metadata["intended_use"]
+    return description

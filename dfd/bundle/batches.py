@@ -74,7 +74,7 @@ def untold_end() -> Iterator[None]:
 
 
 def run(engine: Engine) -> None:
-    """Run an engine; an exception that ends it is told by whoever catches it."""
+    """Run an engine; an exception that ends it is reported by whoever catches it."""
     with untold_end():
         engine.run()
 

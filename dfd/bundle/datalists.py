@@ -83,11 +83,11 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
     hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
     patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
     if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
-        told = (
+        message = (
             "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and "
             "PatientID there are %d"
         )
-        logger.warning(told, len(set(patients)))
+        logger.warning(message, len(set(patients)))
     frames = Counter(ref.path for _, ref, _ in pairs)
     items: tuple[dict[str, Any], ...] = tuple(
         {

@@ -37,7 +37,7 @@ class SliceReader(ImageReader):
         self.frame, self.unit = frame, unit
 
     def verify_suffix(self, filename: Any) -> bool:
-        """Files are told by content, so any name is taken."""
+        """Files are recognised by content, so any name is taken."""
         return True
 
     def read(self, data: Any, **_: Any) -> Slice:

@@ -1,4 +1,4 @@
-"""The files of a run, told from others by name; those of earlier runs are moved aside."""
+"""The files of a run, recognised by their names; those of earlier runs are moved aside."""
 
 from __future__ import annotations
 

@@ -105,10 +105,10 @@ def _cells(expected: float, number: int, finding: Finding) -> list[str]:
         point.y,
         finding.radius_mm,
     )
-    told = (finding.score, finding.p_value, expected, finding.form, neutralise(finding.reason))
+    answer = (finding.score, finding.p_value, expected, finding.form, neutralise(finding.reason))
     return [
         _text(value)
-        for value in (*place, *told, finding.source_x, finding.source_y, finding.extrapolated)
+        for value in (*place, *answer, finding.source_x, finding.source_y, finding.extrapolated)
     ]
 
 

@@ -132,13 +132,9 @@ class TrainingJournal:
                 "another file."
             ) from None
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.best_epoch, self.spent, self.history = (
-            state["best"],
-            state["best_epoch"],
-            state["seconds"],
-            state["history"],
-        )
-        self.seconds = self.spent
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.seconds = self.spent = state["seconds"]
+        self.history = state["history"]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * engine.state.epoch_length
         logger.info(

@@ -31,7 +31,7 @@ PAINT_FROM = 0.02
 """Share of an edit from which on a pixel is hidden from the inpainter."""
 
 
-class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
+class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
     """``image`` ``[5, S, S]`` (residual maps) and ``label`` ``[3, S, S]`` (added noise.
 
     Replaced content, 1 where a pixel counts).
@@ -75,7 +75,7 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         logger.info("altering %d genuine crops for the head to learn from", self.crops)
         was_training = self.network.training
         self.network.eval()
-        told = Progress("altering genuine crops", self.crops)
+        progress = Progress("altering genuine crops", self.crops)
         while len(self.maps) < self.crops:
             drawn = [
                 self._altered(rng) for _ in range(min(HEAD_BATCH, self.crops - len(self.maps)))
@@ -87,8 +87,8 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
                 torch.from_numpy(np.concatenate([altered.label, (altered.counted & body)[None]]))
                 for altered, body in drawn
             ]
-            told.update(len(drawn))
-        told.close()
+            progress.update(len(drawn))
+        progress.close()
         self.network.train(was_training)
 
     def _maps_of(self, pixels: FloatImage) -> torch.Tensor:

@@ -47,8 +47,8 @@ class CachedSlices(CacheDataset):
     def _fill_cache(self, indices: Any = None) -> list[Any]:
         with Progress(
             "reading slices", self.cache_num if indices is None else len(indices)
-        ) as told:
-            self._loaded = told.update
+        ) as shown:
+            self._loaded = shown.update
             try:
                 filled: list[Any] = super()._fill_cache(indices)
             finally:

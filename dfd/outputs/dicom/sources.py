@@ -178,7 +178,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         series.setdefault(
             (study, one, patient), SourceSeries(answer.finding.point.filename)
         ).answers.append((answer, image))
-    told = (
+    sentences = (
         [
             (
                 f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such "
@@ -188,7 +188,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         if nifti
         else []
     )
-    return list(series.values()), told + sentences_of(read)
+    return list(series.values()), sentences + sentences_of(read)
 
 
 def _image(header: Dataset, frame: int | None) -> SourceImage:

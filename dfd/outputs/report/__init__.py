@@ -46,7 +46,7 @@ def write(
         folder: Existing folder.
         findings: One per row, in order.
         data: What was collected while slices passed.
-        run: What is told of the run.
+        run: What is said of the run.
         anonymous: Replace file and folder names as scores.csv does, and show no free text of a
             header.
 

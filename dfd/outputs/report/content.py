@@ -42,19 +42,19 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
     """What the report says of ``findings``, one per row of the points file."""
     placed = [each.finding for one in data.suspicions.values() for each in one]
     names = LocalNames([*findings, *placed])
-    told = names.hide(findings) if anonymous else list(findings)
+    visible = names.hide(findings) if anonymous else list(findings)
     reader = _Reader(data, run.calibration, names if anonymous else None)
-    carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
+    carried = dict.fromkeys(name for finding in visible for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted(
-        (finding for finding in told if finding.verdict not in ("unreadable", "not reached")),
+        (finding for finding in visible if finding.verdict not in ("unreadable", "not reached")),
         key=rank,
         reverse=True,
     )[:MOST_SHOWN]
-    rows = {finding.point.row: reader.row(finding) for finding in told}
+    rows = {finding.point.row: reader.row(finding) for finding in visible}
     shown = tuple(reader.paged(rows[finding.point.row]) for finding in ordered)
-    p_values = [finding.p_value for finding in told if math.isfinite(finding.p_value)]
-    counts = Counter(finding.verdict for finding in told)
+    p_values = [finding.p_value for finding in visible if math.isfinite(finding.p_value)]
+    counts = Counter(finding.verdict for finding in visible)
     series, plotted = by_series(rows, {row.number for row in shown}, data, anonymous=anonymous)
     patients = run.calibration.patients if run.calibration else 0
     return Page(
@@ -71,7 +71,7 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
         patients=patients,
         smallest_p=run.calibration.smallest_p if run.calibration else math.nan,
         rate_bound=true_rate_bound(patients, UNUSUAL) if patients else 1.0,
-        screened=sum(finding.point.is_screening for finding in told),
+        screened=sum(finding.point.is_screening for finding in visible),
         left_out=len(columns_left_out(finding.point for finding in findings)) if anonymous else 0,
     )
 
@@ -96,8 +96,8 @@ class _Reader:
     def row(self, finding: Finding) -> Row:
         """What the table needs."""
         point = finding.point
-        told = neutralise(finding.error or finding.reason)
-        return Row(finding, neutralise(point.filename), _carried(point), told)
+        text = neutralise(finding.error or finding.reason)
+        return Row(finding, neutralise(point.filename), _carried(point), text)
 
     def paged(self, row: Row) -> Row:
         """The same with what its page needs."""
@@ -118,8 +118,10 @@ class _Reader:
             point=pictures if isinstance(pictures, PointPictures) else None,
             screening=pictures if isinstance(pictures, ScreeningPictures) else None,
             places=tuple(
-                _place(number, each, told)
-                for number, (each, told) in enumerate(zip(suspicions, hidden, strict=True), start=1)
+                _place(number, each, place)
+                for number, (each, place) in enumerate(
+                    zip(suspicions, hidden, strict=True), start=1
+                )
             ),
             radius_px=data.radii_px.get(row.number, 0.0),
             size=_size(
@@ -171,19 +173,19 @@ class _Reader:
         ]
 
     def _family(self, family: str, found: Evidence, finding: Finding) -> FamilyLine:
-        told = words.FAMILY_WORDS[family]
+        about = words.FAMILY_WORDS[family]
         says = neutralise(found.obstacle or found.reason)
         p = finding.p_by_family.get(family, math.nan)
         if not math.isfinite(p):
-            return FamilyLine(told.title, told.question, p, found.statistic, says)
+            return FamilyLine(about.title, about.question, p, found.statistic, says)
         return self._line(
-            (family, told.title, told.question, p), found.statistic, says, finding.setting
+            (family, about.title, about.question, p), found.statistic, says, finding.setting
         )
 
     def _line(
-        self, told: tuple[str, str, str, float], value: float, says: str, setting: str
+        self, heading: tuple[str, str, str, float], value: float, says: str, setting: str
     ) -> FamilyLine:
-        family, title, question, p = told
+        family, title, question, p = heading
         drawn = self._distribution(setting, family)
         tick, beyond = drawn.place(value) if drawn else (0.0, False)
         return FamilyLine(title, question, p, value, says, drawn, tick, beyond)
@@ -198,11 +200,17 @@ class _Reader:
         return self.distributions.get(key)
 
 
-def _place(number: int, suspicion: Suspicion, told: Finding) -> Place:
-    point = told.point
+def _place(number: int, suspicion: Suspicion, finding: Finding) -> Place:
+    point = finding.point
     expected = count_in_words(suspicion.expected_false_alarms)
     return Place(
-        number, point.x, point.y, expected, told.form, told.p_value, neutralise(told.reason)
+        number,
+        point.x,
+        point.y,
+        expected,
+        finding.form,
+        finding.p_value,
+        neutralise(finding.reason),
     )
 
 
