@@ -28,6 +28,7 @@ from dfd.records import (
     Screening,
     Slice,
     Suspicion,
+    Verdict,
 )
 from dfd.settings import ScoreSettings
 
@@ -121,7 +122,7 @@ class SliceResult:
         return [
             (finding, region)
             for finding, region in pairs
-            if region is not None and finding.verdict != "unreadable"
+            if region is not None and finding.verdict != Verdict.UNREADABLE
         ]
 
     @cached_property

@@ -13,7 +13,7 @@ import torch
 
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, counts_of_many
 from dfd.outputs.writer import KeptSlice, Results, Stage
-from dfd.records import Finding, Point, Region, Suspicion
+from dfd.records import NOT_SCORED, Finding, Point, Region, Suspicion, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,6 @@ NOT_REACHED = (
     "the run was stopped before this row was reached; run the same command again into the same "
     "output folder to go on"
 )
-UNSCORED = ("not assessable", "unreadable", "not reached")
-"""Verdicts of rows that have no score."""
 
 
 class Collected:
@@ -34,7 +32,7 @@ class Collected:
     def __init__(self, points: Sequence[Point]) -> None:
         self.points = list(points)
         self.findings: dict[int, Finding] = {
-            point.row: Finding(point, "unreadable", error=point.error)
+            point.row: Finding(point, Verdict.UNREADABLE, error=point.error)
             for point in self.points
             if point.error
         }
@@ -83,15 +81,15 @@ class Collected:
             left_out: How many files found no room.
         """
         findings = [
-            self.findings.get(point.row) or Finding(point, "not reached", error=NOT_REACHED)
+            self.findings.get(point.row) or Finding(point, Verdict.NOT_REACHED, error=NOT_REACHED)
             for point in self.points
         ]
         record = self._record(Counter(finding.verdict for finding in findings), stage, left_out)
         whole = {**about, **record, "configuration": configuration}
         return Results(findings, whole, stage, self.regions, self.suspicions)
 
-    def _record(self, verdicts: Counter[str], stage: Stage, left_out: int) -> dict[str, object]:
-        unscored = {verdict: verdicts[verdict] for verdict in UNSCORED}
+    def _record(self, verdicts: Counter[Verdict], stage: Stage, left_out: int) -> dict[str, object]:
+        unscored = {str(verdict): verdicts[verdict] for verdict in Verdict if verdict in NOT_SCORED}
         ended = stage in (Stage.STOPPED, Stage.FINISHED)
         return {
             "device": self.device or "none needed",

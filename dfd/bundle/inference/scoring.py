@@ -18,7 +18,7 @@ from dfd.bundle.keys import Keys
 from dfd.calibration import Calibration
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
-from dfd.records import Finding, Prediction, Region
+from dfd.records import Finding, Prediction, Region, Verdict
 
 
 def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -70,7 +70,8 @@ class ScoreRegionsd(MapTransform):
             return self._mapped(data)
         if data.get(Keys.ERROR):
             unreadable = [
-                Finding(point, "unreadable", error=data[Keys.ERROR]) for point in data[Keys.POINTS]
+                Finding(point, Verdict.UNREADABLE, error=data[Keys.ERROR])
+                for point in data[Keys.POINTS]
             ]
             return {**data, Keys.FINDINGS: unreadable, Keys.REGIONS: [None] * len(unreadable)}
         return {**data, **self._assessed(data)}
@@ -98,7 +99,9 @@ class ScoreRegionsd(MapTransform):
             Keys.REGIONS: [region for _, region in ordered],
             Keys.PREDICTION: prediction,
             Keys.SCREENINGS: screened,
-            Keys.SOURCES: self._assessor.sources(findings, context.adjacent, scan),
+            Keys.SOURCES: self._assessor.series.pixels_by_name(
+                {finding.source_file for finding in findings} - {""}, context.adjacent, scan
+            ),
         }
 
     def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -14,8 +14,8 @@ from dfd.calibration import (
     STRONGLY_UNUSUAL,
     UNUSUAL,
     Calibration,
+    combined_statistic,
     count_in_words,
-    rarity,
     true_rate_bound,
 )
 from dfd.outputs.anonymous import LocalNames, columns_left_out
@@ -29,7 +29,7 @@ from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
 from dfd.outputs.report.series import alarm_of, by_series
 from dfd.outputs.writer import SliceInfo
 from dfd.points import roles_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
+from dfd.records import NOT_READ, Evidence, Family, Finding, Point, Region, Suspicion, Verdict
 from dfd.regions import radius_in_words
 
 MOST_COLUMNS = 4
@@ -47,7 +47,7 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
     carried = dict.fromkeys(name for finding in visible for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted(
-        (finding for finding in visible if finding.verdict not in ("unreadable", "not reached")),
+        (finding for finding in visible if finding.verdict not in NOT_READ),
         key=rank,
         reverse=True,
     )[:MOST_SHOWN]
@@ -61,7 +61,7 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
         rows=tuple(rows.values()),
         shown=shown,
         columns=columns,
-        verdicts=tuple((verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]),
+        verdicts=tuple((verdict, counts[verdict]) for verdict in Verdict if counts[verdict]),
         scored=len(p_values),
         alarms=tuple(alarm_of(threshold, p_values) for threshold in (UNUSUAL, STRONGLY_UNUSUAL)),
         distributions=tuple(reader.distributions.values()),
@@ -152,7 +152,7 @@ class _Reader:
         }
         lines = []
         if tables.combined is not None:
-            together = rarity(values, tables.tables)
+            together = combined_statistic(values, tables.tables)
             asked = (
                 "How rare is all evidence taken together? Calibrated on "
                 f"{words.SETTING_WORDS[finding.setting]}."
@@ -160,14 +160,14 @@ class _Reader:
             line = self._line(
                 (TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting
             )
-            # A rarity is a power of ten.
+            # A combined statistic is a power of ten.
             lines.append(replace(line, statistic=math.log10(together)))
         evidence = {each.family: each for each in finding.evidence}
         return [
             *lines,
             *(
                 self._family(family, evidence[family], finding)
-                for family in FAMILIES
+                for family in Family
                 if family in evidence
             ),
         ]

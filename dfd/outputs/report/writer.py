@@ -12,7 +12,7 @@ from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.report.pictures import PointPictures, PointView, ScreeningPictures
 from dfd.outputs.writer import BaseWriter, KeptSlice, Results, Run, SliceResult, Stage
 from dfd.progress import progress
-from dfd.records import Finding, FloatImage, Region
+from dfd.records import Finding, FloatImage, Region, Verdict
 from dfd.settings import ScoreSettings
 
 
@@ -69,7 +69,7 @@ class ReportWriter(BaseWriter):
 
     def finish(self, results: Results) -> None:
         """Write the page; on a full disk it is left out."""
-        missing = sum(finding.verdict == "not reached" for finding in results.findings)
+        missing = sum(finding.verdict == Verdict.NOT_REACHED for finding in results.findings)
         run, anonymous = self.run, self.run.settings.anonymous
         about = ReportRun(run.modality, run.calibration, results.record, missing)
         if results.stage in (Stage.STOPPED, Stage.FINISHED) and not run.room.may(
