@@ -84,6 +84,13 @@ class NamedOption:
         return self.option.catalogue or ("no_" if self.turns_off else "") + self.name
 
     @property
+    def meaning(self) -> str:
+        """What a value means, for who sets the field in Python."""
+        if self.option.value is not Value.SWITCH:
+            return self.option.help
+        return f"{not self.default}: {self.option.help}"
+
+    @property
     def record_key(self) -> str:
         """Its key in ``run.json``."""
         return self.option.key or self.name

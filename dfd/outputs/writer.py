@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from dfd.calibration import Calibration
 from dfd.modalities import Modality
 from dfd.outputs.room import Room
 from dfd.outputs.run_log import RunLog
@@ -33,6 +32,7 @@ from dfd.records import (
 from dfd.settings import ScoreSettings
 
 if TYPE_CHECKING:
+    from dfd.calibration import Calibration
     from dfd.outputs.overlay import SliceImages
     from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
 
