@@ -34,12 +34,16 @@ def main() -> None:
         help="address to listen at (default 127.0.0.1: this machine only; there is no password)",
     )
     parser.add_argument("--port", default="8000", help="port to listen at (default 8000)")
-    given, more = parser.parse_known_args()
-    if not given.studies.startswith(("http://", "https://")) and not Path(given.studies).is_dir():
-        parser.error(f"there is no folder {given.studies}; name the one with the scans")
-    if reason := why_not(given.host, given.port):
+    arguments, more = parser.parse_known_args()
+    if (
+        not arguments.studies.startswith(("http://", "https://"))
+        and not Path(arguments.studies).is_dir()
+    ):
+        parser.error(f"there is no folder {arguments.studies}; name the one with the scans")
+    if reason := why_not(arguments.host, arguments.port):
         parser.error(
-            f"nobody can listen at port {given.port} of {given.host} ({reason}); name another "
+            f"nobody can listen at port {arguments.port} of {arguments.host} ({reason}); name "
+            "another "
             "with --port"
         )
     prepare()
@@ -53,11 +57,11 @@ def main() -> None:
         "--app",
         str(HERE),
         "--studies",
-        given.studies,
+        arguments.studies,
         "--host",
-        given.host,
+        arguments.host,
         "--port",
-        given.port,
+        arguments.port,
     ]
     sys.argv = ["monailabel", "start_server", *words, *more]
     Main().run()

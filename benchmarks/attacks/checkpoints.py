@@ -39,18 +39,18 @@ def place(name: str, modality: str, folder: Path | None = None) -> Path:
     return folder / file if folder else trained(KIND, file)
 
 
-def save(kept: Kept, folder: Path | None = None) -> Path:
+def save(checkpoint: Kept, folder: Path | None = None) -> Path:
     """Writes the file, whole or not at all, and gives its name."""
     content = {
         "format": FORMAT,
-        "name": kept.name,
-        "modality": kept.modality,
-        "patients": list(kept.patients),
-        "weights": dict(kept.weights),
+        "name": checkpoint.name,
+        "modality": checkpoint.modality,
+        "patients": list(checkpoint.patients),
+        "weights": dict(checkpoint.weights),
     }
     stream = io.BytesIO()
     torch.save(content, stream)
-    path = place(kept.name, kept.modality, folder)
+    path = place(checkpoint.name, checkpoint.modality, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, stream.getvalue())
     return path

@@ -128,10 +128,12 @@ def source_shift(
         right = int(rng.integers(-columns.min(), width - columns.max()))
         if max(abs(down), abs(right)) <= extent:
             continue
-        found = pixels[rows + down, columns + right]
-        if not np.isfinite(found).all():
+        source = pixels[rows + down, columns + right]
+        if not np.isfinite(source).all():
             continue
-        cost = float(abs(found.mean() - np.nanmean(target)) + abs(found.std() - np.nanstd(target)))
+        cost = float(
+            abs(source.mean() - np.nanmean(target)) + abs(source.std() - np.nanstd(target))
+        )
         best = min(best, (cost, (down, right)), key=lambda pair: pair[0])
     return best[1]
 
@@ -162,9 +164,9 @@ def _mapped(
     if shift is None:
         return canvas.pixels.copy()
     places = moved + (middle + np.asarray(shift))[:, None]
-    known = np.where(np.isfinite(canvas.pixels), canvas.pixels, np.nanmean(canvas.pixels))
+    filled = np.where(np.isfinite(canvas.pixels), canvas.pixels, np.nanmean(canvas.pixels))
     changed = canvas.pixels.copy()
-    changed[mask] = map_coordinates(known, places, order=3, mode="nearest")
+    changed[mask] = map_coordinates(filled, places, order=3, mode="nearest")
     return blended(canvas.pixels, changed, mask, FEATHER_PX)
 
 
@@ -180,13 +182,13 @@ def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
     rows, columns = np.nonzero(inside)
     ends, others, right_side, degree = [], [], np.zeros(len(rows)), np.zeros(len(rows))
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        beside = (np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1))
-        known = np.isfinite(difference[beside])
-        free, rim = known & inside[beside], known & ~inside[beside]
-        degree += known
-        right_side += np.where(rim, np.nan_to_num(difference[beside]), 0.0)
+        neighbour = (np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1))
+        measured = np.isfinite(difference[neighbour])
+        free, rim = measured & inside[neighbour], measured & ~inside[neighbour]
+        degree += measured
+        right_side += np.where(rim, np.nan_to_num(difference[neighbour]), 0.0)
         ends.append(np.flatnonzero(free))
-        others.append(number[beside][free])
+        others.append(number[neighbour][free])
     here = np.concatenate([np.arange(len(rows)), *ends])
     there = np.concatenate([np.arange(len(rows)), *others])
     # A mask without any rim would have no solution; a breath of stiffness leaves it at 0.

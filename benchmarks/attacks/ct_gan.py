@@ -96,7 +96,7 @@ def _edited(canvas: Canvas, centre: Centre, rng: np.random.Generator, edit: Edit
     middle = (canvas.index, round(centre[1]), round(centre[0]))
     block = Block.of_cube(middle, spacing)
     before = block.cut(stack)
-    cube = painted(network, cubes.cube_at(stack, middle, spacing), _wanted(edit, rng), rng)
+    cube = painted(network, cubes.cube_at(stack, middle, spacing), _nodule_shape(edit, rng), rng)
     back = cubes.resampled(cubes.in_hu(cube), block.size)
     weight = dome(block.size)
     after = weight * back + (1.0 - weight) * before
@@ -107,21 +107,19 @@ def _edited(canvas: Canvas, centre: Centre, rng: np.random.Generator, edit: Edit
     return np.where(touched & np.isfinite(stack), clamped(changed), stack).astype(np.float32)
 
 
-def _wanted(edit: Edit, rng: np.random.Generator) -> Stack:
+def _nodule_shape(edit: Edit, rng: np.random.Generator) -> Stack:
     """What the network shall paint: a nodule of random size and shape, or nothing."""
     if edit.kind == "injection":
         return nodules.shape(float(rng.uniform(*nodules.DIAMETER_MM)), rng)
     return np.zeros((SIDE,) * 3, dtype=np.float32)
 
 
-def painted(
-    network: torch.nn.Module, cube: Stack, wanted: Stack, rng: np.random.Generator
-) -> Stack:
+def painted(network: torch.nn.Module, cube: Stack, shape: Stack, rng: np.random.Generator) -> Stack:
     """``cube`` (``[SIDE, SIDE, SIDE]``, units of the networks) with its hole generated."""
     hole = cubes.hole()
     noise = rng.normal(size=cube.shape).astype(np.float32)
     with torch.inference_mode():
-        out = network(torch.from_numpy(np.stack([cube * (1 - hole), hole, noise, wanted])[None]))[
+        out = network(torch.from_numpy(np.stack([cube * (1 - hole), hole, noise, shape])[None]))[
             0, 0
         ].numpy()
     return np.where(hole > 0, out, cube).astype(np.float32)

@@ -49,12 +49,12 @@ class Grounded(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """As the network itself."""
         image, hole = inputs[:, :1], inputs[:, 1:2]
-        seen = 1.0 - hole
-        whole = image.sum(dim=(2, 3), keepdim=True) / seen.sum(dim=(2, 3), keepdim=True).clamp_min(
-            1.0
-        )
-        ground = (_nearby(image) + FAR_WEIGHT * whole) / (_nearby(seen) + FAR_WEIGHT)
-        shown = torch.cat([seen * (image - ground), inputs[:, 1:]], dim=1)
+        visible = 1.0 - hole
+        mean = image.sum(dim=(2, 3), keepdim=True) / visible.sum(
+            dim=(2, 3), keepdim=True
+        ).clamp_min(1.0)
+        ground = (_nearby(image) + FAR_WEIGHT * mean) / (_nearby(visible) + FAR_WEIGHT)
+        shown = torch.cat([visible * (image - ground), inputs[:, 1:]], dim=1)
         return ground + self.network(shown)
 
 

@@ -81,7 +81,7 @@ def matched(
     return window.put(np.zeros_like(canvas.pixels), grain.astype(np.float32))
 
 
-def _spectrum(values: FloatArray, seen: BoolImage) -> FloatArray:
+def _spectrum(values: FloatArray, measured: BoolImage) -> FloatArray:
     """Power spectrum on a grid of twice the side of ``values`` (``[N, N]``).
 
     From the autocovariance over pairs of ``seen`` pixels (Wiener-Khinchin).
@@ -91,7 +91,7 @@ def _spectrum(values: FloatArray, seen: BoolImage) -> FloatArray:
     size = (2 * values.shape[0], 2 * values.shape[1])
     sums, pairs = (
         np.fft.irfft2(np.abs(np.fft.rfft2(array, size)) ** 2, size)
-        for array in (values, seen.astype(np.float64))
+        for array in (values, measured.astype(np.float64))
     )
     covariance = np.where(pairs > 0.5, sums / np.maximum(pairs, 1.0), 0.0)
     lags = [np.abs(np.fft.fftfreq(extent, 1.0 / extent)) for extent in size]

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.baselines import state
 from benchmarks.baselines.base import Centre, SliceView, region_mask
-from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
+from benchmarks.baselines.noise_predictor import NoisePredictor, remaining_shares
 from dfd.bundle.training.crops import filled_up
 from dfd.intensity import brightness_scale, measured_pixels
 from dfd.modalities import Modality
@@ -101,10 +101,10 @@ def reversed_once(patch: torch.Tensor, network: NoisePredictor) -> torch.Tensor:
 
     2020, algorithm 2 at its last step, which adds no noise), cut to [-1, 1].
     """
-    kept = kept_shares()[STEP]
+    remaining = remaining_shares()[STEP]
     with torch.inference_mode():
         noise = network(patch, torch.full((len(patch),), STEP))
-        return ((patch - (1.0 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1.0, 1.0)
+        return ((patch - (1.0 - remaining).sqrt() * noise) / remaining.sqrt()).clamp(-1.0, 1.0)
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
@@ -127,4 +127,4 @@ def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
         return float("nan")
     patch = torch.from_numpy(np.ascontiguousarray(prepared.shown[window]))[None, None]
     residual = (patch - reversed_once(patch, prepared.network))[0, 0].numpy()[inside[window]]
-    return float(np.mean(residual**2) / float(1.0 - kept_shares()[STEP]))
+    return float(np.mean(residual**2) / float(1.0 - remaining_shares()[STEP]))

@@ -24,7 +24,7 @@ BETAS = (1e-4, 0.02)
 """Variance of the first and the last step; in between linear (same place)."""
 
 
-def kept_shares() -> torch.Tensor:
+def remaining_shares() -> torch.Tensor:
     """``[STEPS]``: share of the variance of a patch that is left after each step (alpha-bar, eq.
 
     4 of Ho et al.).

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.attacks.training.loop import DEVICE
 from benchmarks.attacks.training.train import Material
 from benchmarks.baselines.back_in_time import VARIANTS, shown
-from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
+from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, remaining_shares
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
@@ -56,7 +56,7 @@ class Denoising:
         self.half = DEVICE.type == "cuda" or bool(
             torch.cpu._is_avx512_bf16_supported()
         )  # as our own network is trained
-        self.shares = kept_shares().to(DEVICE)
+        self.shares = remaining_shares().to(DEVICE)
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
@@ -67,11 +67,11 @@ class Denoising:
         noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32)).to(
             DEVICE
         )
-        kept = self.shares[steps][:, None, None, None]
-        noised = kept.sqrt() * genuine + (1.0 - kept).sqrt() * noise
+        remaining = self.shares[steps][:, None, None, None]
+        noised = remaining.sqrt() * genuine + (1.0 - remaining).sqrt() * noise
         with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=self.half):
-            told = self.network(noised, steps).float()
-        loss = ((told - noise) ** 2).mean()
+            predicted = self.network(noised, steps).float()
+        loss = ((predicted - noise) ** 2).mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)

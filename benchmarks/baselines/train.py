@@ -66,11 +66,11 @@ def train(name: str, material: Material, effort: Effort) -> Path:
         return path
     if name == feature_memory.STATE:
         network = registry.load(effort.model, material.modality).network
-        chosen = (
+        slices = (
             material.scans[index].pixels for index in spread(len(material.scans), effort.slices)
         )
         content = feature_memory.fit(
-            chosen, network, MODALITIES[material.modality], np.random.default_rng(partition.SEED)
+            slices, network, MODALITIES[material.modality], np.random.default_rng(partition.SEED)
         )
     else:
         torch.manual_seed(partition.SEED)
@@ -82,20 +82,20 @@ def train(name: str, material: Material, effort: Effort) -> Path:
     return state.save(name, material.modality, material.patients, content, effort.folder)
 
 
-def chosen(names: list[str], modality: str) -> list[str]:
+def names_to_train(names: list[str], modality: str) -> list[str]:
     """What to make: all of the modality where nothing is named.
 
     Raises:
         UsageError: a name is not among them.
     """
-    known = names_of(modality)
-    strange = sorted(set(names) - set(known))
-    if strange:
+    valid = names_of(modality)
+    invalid = sorted(set(names) - set(valid))
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is learned by no baseline for {modality}; choose from "
-            f"{', '.join(known)}."
+            f"{invalid[0]!r} is learned by no baseline for {modality}; choose from "
+            f"{', '.join(valid)}."
         )
-    return names or known
+    return names or valid
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
         help="for each diffusion, over all parts (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    names = chosen(arguments.name or [], arguments.modality)
+    names = names_to_train(arguments.name or [], arguments.modality)
     effort = Effort(arguments.cpu_minutes, model=arguments.model)
     if arguments.quick:
         effort = Effort(

@@ -16,8 +16,8 @@ class Windows:
     Windows of which less than ``SUPPORT`` is known are left out.
     """
 
-    def __init__(self, prediction: Prediction, known: BoolImage, radius: float) -> None:
-        self.known, self.offsets = known, disk_offsets(radius)
+    def __init__(self, prediction: Prediction, valid: BoolImage, radius: float) -> None:
+        self.valid, self.offsets = valid, disk_offsets(radius)
         self.places, self.counted = self._pixels(grid_centres(prediction, radius))
         enough = self.counted.mean(axis=1) >= SUPPORT
         self.places, self.counted = self.places[enough], self.counted[enough]
@@ -32,12 +32,12 @@ class Windows:
 
         Those beyond the border are not.
         """
-        height, width = self.known.shape
+        height, width = self.valid.shape
         rows = centres[:, 1:] + self.offsets[:, 0]
         columns = centres[:, :1] + self.offsets[:, 1]
         within = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         places = np.where(within, rows * width + columns, 0)
-        return places, within & self.known.ravel()[places]
+        return places, within & self.valid.ravel()[places]
 
 
 def mean_over(

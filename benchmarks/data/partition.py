@@ -54,10 +54,10 @@ def patients(
     Raises:
         UsageError: a fold is not one of development.
     """
-    strange = sorted(set(folds) - {*LEARNED, *LEFT_OUT})
-    if strange:
+    invalid = sorted(set(folds) - {*LEARNED, *LEFT_OUT})
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is no fold of development; choose from "
+            f"{invalid[0]!r} is no fold of development; choose from "
             f"{', '.join((*LEARNED, *LEFT_OUT))}."
         )
     entries = json.loads(split.read_text(encoding="utf-8"))[FOLDERS[modality]]
@@ -95,7 +95,7 @@ def opened(
     openings = json.loads(record.read_text(encoding="utf-8")) if record.exists() else []
     entry = {"modality": modality, "commit": commit, "weights_sha256": weights_sha256}
     if not any(
-        entry.items() <= known.items() for known in openings
+        entry.items() <= opening.items() for opening in openings
     ):  # a run that was killed may go on
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         write_atomically(
@@ -124,16 +124,16 @@ def frozen_commit() -> str:
     Raises:
         UsageError: code or models differ from it, or there is none.
     """
-    told = [
+    answers = [
         subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
         for words in (
             ("rev-parse", "HEAD"),
             ("status", "--porcelain", "--", "benchmarks", "dfd", "bundles"),
         )
     ]
-    if any(one.returncode for one in told) or told[1].stdout.strip():
+    if any(one.returncode for one in answers) or answers[1].stdout.strip():
         raise UsageError(
             "The checkout differs from its commit, so what is tested would not be what is "
             "frozen; commit first."
         )
-    return told[0].stdout.strip()
+    return answers[0].stdout.strip()

@@ -60,12 +60,12 @@ class Scan:
         )
 
 
-def spread(count: int, wanted: int) -> list[int]:
+def spread(count: int, most: int) -> list[int]:
     """At most ``wanted`` of ``count`` places, evenly spread.
 
     The middles of as many equal parts, since the ends of a series lack a neighbour.
     """
-    number = min(count, wanted)
+    number = min(count, most)
     return [int((place + 0.5) * count / number) for place in range(number)]
 
 
@@ -84,7 +84,7 @@ def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]
 
 def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[Listed]:
     """Every series below ``folder``, with at most ``per_series`` slices each."""
-    found = []
+    result = []
     series, _ = read_series(folder)
     for number, one in enumerate(
         s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality
@@ -94,7 +94,7 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
         name = str(place.relative_to(folder)) if place != folder else "."
         refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
         scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or NOT_NAMED
-        found.append(
+        result.append(
             Listed(
                 patient,
                 f"{name} {number + 1}" if planes > 1 else name,
@@ -103,23 +103,23 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
                 refs,
             )
         )
-    return found
+    return result
 
 
-def per_patient(series: Sequence[Listed], wanted: int) -> list[Listed]:
+def per_patient(series: Sequence[Listed], most: int) -> list[Listed]:
     """The same list with at most ``wanted`` slices per patient.
 
     Spread over all of the patient's series.
     """
-    kept = []
+    result = []
     for patient in sorted({one.patient for one in series}):
         pairs = [(one, ref) for one in series if one.patient == patient for ref in one.refs]
-        chosen = [pairs[index] for index in spread(len(pairs), wanted)]
+        spread_out = [pairs[index] for index in spread(len(pairs), most)]
         for one in series:
-            refs = tuple(ref for owner, ref in chosen if owner is one)
+            refs = tuple(ref for owner, ref in spread_out if owner is one)
             if refs:
-                kept.append(Listed(one.patient, one.series, one.scanner, one.kernel, refs))
-    return kept
+                result.append(Listed(one.patient, one.series, one.scanner, one.kernel, refs))
+    return result
 
 
 def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:

@@ -45,12 +45,12 @@ def volumes(modality: str, folds: Sequence[str]) -> Iterator[Volume]:
         yield from stacked(list(scans.load([one], modality)))
 
 
-def holding(made: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
+def holding(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
     """The stack that holds a slice, and its place there: what a canvas needs beside the slice.
 
     None where the slice stands in no stack.
     """
-    return next(((volume, volume.refs.index(ref)) for volume in made if ref in volume.refs), None)
+    return next(((volume, volume.refs.index(ref)) for volume in stacks if ref in volume.refs), None)
 
 
 def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
@@ -74,27 +74,29 @@ def stacked(series: Sequence[Scan]) -> Iterator[Volume]:
 
     Of one phase and shape each, with known positions and pixel spacing, cut at gaps.
     """
-    known = [
+    positioned = [
         scan
         for scan in series
         if scan.slice.ref.position_mm is not None and scan.slice.facts.spacing_mm is not None
     ]
-    for phase, shape in sorted({(scan.slice.ref.phase, scan.pixels.shape) for scan in known}):
-        alike = [
-            scan for scan in known if (scan.slice.ref.phase, scan.pixels.shape) == (phase, shape)
+    for phase, shape in sorted({(scan.slice.ref.phase, scan.pixels.shape) for scan in positioned}):
+        members = [
+            scan
+            for scan in positioned
+            if (scan.slice.ref.phase, scan.pixels.shape) == (phase, shape)
         ]
-        alike.sort(key=_position)
-        steps = np.diff([_position(scan) for scan in alike])
+        members.sort(key=_position)
+        steps = np.diff([_position(scan) for scan in members])
         usual = (
-            float(np.median(steps)) if len(steps) else (alike[0].slice.facts.thickness_mm or 1.0)
+            float(np.median(steps)) if len(steps) else (members[0].slice.facts.thickness_mm or 1.0)
         )
         ends = [
             number + 1
             for number, step in enumerate(steps)
             if not usual / GAP <= step <= usual * GAP
         ]
-        for first, last in zip([0, *ends], [*ends, len(alike)], strict=True):
-            yield _volume(alike[first:last], usual)
+        for first, last in zip([0, *ends], [*ends, len(members)], strict=True):
+            yield _volume(members[first:last], usual)
 
 
 def _position(scan: Scan) -> float:

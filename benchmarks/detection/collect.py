@@ -53,16 +53,19 @@ def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
         cohort,
         folders={name: cohort.folders[name] for name in list(cohort.folders)[: wanted.patients]},
     )
-    chosen = scans.per_patient(few.listed(wanted.slices), wanted.slices)
-    made, seen = [], dict.fromkeys(few.folders, 0)
-    for one in measurements.slices_of(chosen):
+    series = scans.per_patient(few.listed(wanted.slices), wanted.slices)
+    numbered, count_of = [], dict.fromkeys(few.folders, 0)
+    for one in measurements.slices_of(series):
         parts = measurements.parts_of(
-            wanted.families, cohort.modality, one.patient, curves=seen[one.patient] < CURVE_SLICES
+            wanted.families,
+            cohort.modality,
+            one.patient,
+            curves=count_of[one.patient] < CURVE_SLICES,
         )
-        told = measurements.baselines_of(cohort.modality, one.patient)
-        place = seen[one.patient]
-        seen[one.patient] += 1
-        made.append(
+        baselines = measurements.baselines_of(cohort.modality, one.patient)
+        place = count_of[one.patient]
+        count_of[one.patient] += 1
+        numbered.append(
             (
                 place,
                 Task(
@@ -71,11 +74,11 @@ def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
                     cohort.modality,
                     cohort.model,
                     tuple(parts),
-                    tuple(told),
+                    tuple(baselines),
                 ),
             )
         )
-    return [task for _, task in sorted(made, key=lambda pair: pair[0])]
+    return [task for _, task in sorted(numbered, key=lambda pair: pair[0])]
 
 
 def ledger_of(cohort: Cohort, weights_sha256: str) -> Ledger:
@@ -105,29 +108,29 @@ def gather(tasks: Sequence[Task], ledger: Ledger, jobs: int) -> list[dict[str, A
 
     Every slice is kept as soon as it is done; only this process writes.
     """
-    todo = [kept for task in tasks if (kept := _undone(task, ledger)).parts]
-    for number, (task, found) in enumerate(_worked(todo, jobs), 1):
-        ledger.add(task.name, found)
+    todo = [rest for task in tasks if (rest := _undone(task, ledger)).parts]
+    for number, (task, measured) in enumerate(_worked(todo, jobs), 1):
+        ledger.add(task.name, measured)
         logger.info(
             "%s: %d regions (slice %d of %d)",
             task.name,
-            sum(map(len, found.values())),
+            sum(map(len, measured.values())),
             number,
             len(todo),
         )
-    told = []
+    rows = []
     for task in tasks:
-        known = {
+        facts = {
             "scanner": task.listed.scanner,
             "kernel": task.listed.kernel,
             "maker": task.listed.maker,
         }
-        told += [
-            {**row, **known}
+        rows += [
+            {**row, **facts}
             for part in task.parts
             for row in ledger.done[task.name, part.key(task.modality)]
         ]
-    return told
+    return rows
 
 
 def _undone(task: Task, ledger: Ledger) -> Task:
@@ -154,7 +157,7 @@ def _worked(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, 
     ) as pool:
         running = {pool.submit(measurements.measure, task): task for task in tasks}
         try:
-            for done in as_completed(running):
-                yield running[done], done.result()
+            for future in as_completed(running):
+                yield running[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

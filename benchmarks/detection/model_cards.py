@@ -26,7 +26,7 @@ from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
 from dfd.outputs.files import write_atomically
 
-Told = Mapping[str, Any]
+Numbers = Mapping[str, Any]
 LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"
 BEGIN, END = "<!-- made by benchmarks.detection.model_cards: {} -->", "<!-- end -->"
 HARD = {
@@ -58,7 +58,7 @@ SECTIONS = {"benchmark": "", "benchmark test": "_test"}
 """Mark on a card -> end of the name of the results that it tells."""
 
 
-def benchmark_of(modality: str, end: str = "") -> Told | None:
+def benchmark_of(modality: str, end: str = "") -> Numbers | None:
     """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``).
 
     None where it was not run yet.
@@ -79,36 +79,36 @@ def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
     return float("nan") if content is None else content
 
 
-def benchmark_section(told: Told) -> str:
+def benchmark_section(numbers: Numbers) -> str:
     """What a card says of the whole benchmark.
 
     What was to be reached, forms, every edit, false alarms, and groups of scans.
     """
     who = (
-        f"{told['patients']} patients, each scored by a network that did not learn from him; "
-        f"p-values stand on {told['calibration patients']} others."
+        f"{numbers['patients']} patients, each scored by a network that did not learn from him; "
+        f"p-values stand on {numbers['calibration patients']} others."
     )
     parts = [
         who,
-        targets.markdown(told["targets"]),
+        targets.markdown(numbers["targets"]),
         "### Forms",
-        report.forms(told["forms"]),
+        report.forms(numbers["forms"]),
         "### Edits",
-        _edits(told),
+        _edits(numbers),
         "### False alarms on clean controls",
-        report.alarms(told["false alarms"]),
+        report.alarms(numbers["false alarms"]),
         "### Scanners, kernels and tissues (AUC)",
-        report.groups(told["forms"]),
+        report.groups(numbers["forms"]),
     ]
     return "\n\n".join(part.replace("## Targets", "### Targets") for part in parts if part)
 
 
-def _edits(told: Told) -> str:
+def _edits(numbers: Numbers) -> str:
     """Every edit, and the places that must not be told from others.
 
     Lone slice, then with neighbours.
     """
-    beside = {one["kind"]: one for one in told["beside"]}
+    with_context = {one["kind"]: one for one in numbers["beside"]}
     cells = [
         [
             *(
@@ -116,12 +116,12 @@ def _edits(told: Told) -> str:
                 str(one["patients"]),
                 str(one["regions"]),
                 report.ranged(one, "auc"),
-                *(number(one[key]) for key in report.FOUND),
+                *(number(one[key]) for key in report.SENSITIVITIES),
             ),
             " / ".join(number(one[name]) for name in report.RATES[:2]),
-            report.ranged(beside[one["kind"]], "auc") if one["kind"] in beside else "-",
+            report.ranged(with_context[one["kind"]], "auc") if one["kind"] in with_context else "-",
         ]
-        for one in (*told["families"], *told["untouched"])
+        for one in (*numbers["families"], *numbers["untouched"])
     ]
     heads = [
         "edit",
@@ -136,13 +136,13 @@ def _edits(told: Told) -> str:
     return cli.table(heads, cells)
 
 
-def limits_table(every: Mapping[str, Told]) -> str:
+def limits_table(every: Mapping[str, Numbers]) -> str:
     """What is hard, of both modalities side by side.
 
     Lone slice, then with neighbours where there are any.
     """
     rows = [
-        [words, *(cell for told in every.values() for cell in _cells(told, name))]
+        [words, *(cell for numbers in every.values() for cell in _cells(numbers, name))]
         for words, name in HARD.items()
     ]
     heads = [
@@ -152,31 +152,31 @@ def limits_table(every: Mapping[str, Told]) -> str:
     return cli.table(heads, rows)
 
 
-def _cells(told: Told, name: str) -> list[str]:
+def _cells(numbers: Numbers, name: str) -> list[str]:
     """AUC of one edit with its interval, alone and with neighbours.
 
     A dash where it was not tried.
     """
-    parts = ((*told["families"], *told["untouched"]), told["beside"])
+    parts = ((*numbers["families"], *numbers["untouched"]), numbers["beside"])
     return [
         next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-")
         for part in parts
     ]
 
 
-def curves_section(every: Mapping[str, Told]) -> str:
+def curves_section(every: Mapping[str, Numbers]) -> str:
     """How detection falls with the miss of a click, the size and the strength of an edit.
 
     Of each modality.
     """
-    told = []
-    for modality, whole in every.items():
-        told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
-        told += [
+    parts = []
+    for modality, numbers in every.items():
+        parts += [f"### {MODALITIES[modality].bundle}", *report.curves(numbers["curves"], level=4)]
+        parts += [
             f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)"
-            for curve in whole["curves"]
+            for curve in numbers["curves"]
         ]
-    return "\n\n".join(told)
+    return "\n\n".join(parts)
 
 
 def filled(text: str, name: str, table: str, page: Path) -> str:
@@ -186,9 +186,9 @@ def filled(text: str, name: str, table: str, page: Path) -> str:
         UsageError: ``page`` has no such marks.
     """
     begin = BEGIN.format(name)
-    head, found, rest = text.partition(begin)
+    head, begun, rest = text.partition(begin)
     _, closed, tail = rest.partition(END)
-    if not found or not closed:
+    if not begun or not closed:
         raise UsageError(
             f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs."
         )
@@ -204,23 +204,27 @@ def all_filled(text: str, tables: Mapping[str, str], page: Path) -> str:
 
 def pages() -> dict[Path, Callable[[str], str]]:
     """Page -> how its text is brought up to date."""
-    made: dict[Path, Callable[[str], str]] = {}
+    result: dict[Path, Callable[[str], str]] = {}
     for modality in MODALITIES:
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
         wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
-        made[card] = partial(
+        result[card] = partial(
             all_filled,
-            tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole},
+            tables={
+                name: benchmark_section(numbers) for name, numbers in wholes.items() if numbers
+            },
             page=card,
         )
-    development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
+    development = {
+        modality: numbers for modality in MODALITIES if (numbers := benchmark_of(modality))
+    }
     tables = (
         {"hard": limits_table(development), "curves": curves_section(development)}
         if development
         else {}
     )
-    made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
-    return made
+    result[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
+    return result
 
 
 def main() -> None:

@@ -90,7 +90,10 @@ class Sides:
         theirs = self.parts(rival, patients)
         met = [bool(len(edited) + len(genuine)) for edited, genuine in zip(*theirs, strict=True)]
         edited, genuine = (
-            [values if kept else np.empty(0) for values, kept in zip(side, met, strict=True)]
+            [
+                values if both_measured else np.empty(0)
+                for values, both_measured in zip(side, met, strict=True)
+            ]
             for side in self.parts(ours, patients)
         )
         return (edited, genuine), theirs
@@ -100,9 +103,9 @@ class Sides:
         return _pooled(self.parts(number, self.patients), range(len(self.patients)))
 
 
-def _pooled(parts: Parts, drawn: Drawn) -> tuple[FloatArray, FloatArray]:
+def _pooled(parts: Parts, indices: Drawn) -> tuple[FloatArray, FloatArray]:
     edited, genuine = (
-        np.concatenate([side[i] for i in drawn]) if len(side) else np.empty(0) for side in parts
+        np.concatenate([side[i] for i in indices]) if len(side) else np.empty(0) for side in parts
     )
     return edited, genuine
 
@@ -131,21 +134,21 @@ def detection(of: Sides, draws: int = DRAWS) -> dict[str, Any]:
     patients = of.patients
     parts = of.parts(ours, patients)
 
-    def numbers(drawn: Drawn) -> dict[str, float]:
-        edited, genuine = _pooled(parts, drawn)
+    def numbers(indices: Drawn) -> dict[str, float]:
+        edited, genuine = _pooled(parts, indices)
         return {
             "auc": auc(edited, genuine),
             **{f"found at {alarms:g}": found_at(edited, genuine, alarms) for alarms in ALARMS},
         }
 
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "patients": len(patients),
         "regions": sum(map(len, parts[0])),
         **numbers(range(len(patients))),
     }
-    told["not assessable"] = len(of.edited) - told["regions"]
+    result["not assessable"] = len(of.edited) - result["regions"]
     between = intervals(numbers, len(patients), _generator(), draws)
-    return told | {f"{name} interval": bounds for name, bounds in between.items()}
+    return result | {f"{name} interval": bounds for name, bounds in between.items()}
 
 
 def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
@@ -159,16 +162,16 @@ def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS
     patients = sorted({name for of in every for name in of.patients})
     parts = {name: [of.paired(of_baseline(name), patients) for of in every] for name in baselines}
 
-    def lead(name: str, drawn: Drawn) -> float:
+    def lead(name: str, indices: Drawn) -> float:
         return _mean(
             [
-                auc(*_pooled(mine, drawn)) - auc(*_pooled(theirs, drawn))
+                auc(*_pooled(mine, indices)) - auc(*_pooled(theirs, indices))
                 for mine, theirs in parts[name]
             ]
         )
 
     everybody = range(len(patients))
-    told = {
+    baseline_auc = {
         name: _mean([auc(*_pooled(theirs, everybody)) for _, theirs in parts[name]])
         for name in baselines
     }
@@ -176,7 +179,7 @@ def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS
     leads = {name: value for name, value in leads.items() if math.isfinite(value)}
     if not leads:
         return {
-            "baselines": told,
+            "baselines": baseline_auc,
             "best baseline": "",
             "above best": math.nan,
             "above best interval": (math.nan, math.nan),
@@ -184,11 +187,11 @@ def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS
         }
     best = min(leads, key=lambda name: leads[name])
     return {
-        "baselines": told,
+        "baselines": baseline_auc,
         "best baseline": best,
         "above best": leads[best],
         "above best interval": interval(
-            lambda drawn: lead(best, drawn), len(patients), _generator(), draws
+            lambda indices: lead(best, indices), len(patients), _generator(), draws
         ),
         "above every": leads[best] > 0,
     }
@@ -199,15 +202,15 @@ def shares(rows: Sequence[Row]) -> dict[str, float]:
 
     Patient and manufacturer left out; NaN where there are none.
     """
-    told: dict[str, float] = {}
+    result: dict[str, float] = {}
     for key, words in LEFT_OUT.items():
         values = np.asarray([row[key] for row in rows], dtype=np.float64)
         values = values[np.isfinite(values)]
-        told |= {
+        result |= {
             f"{words}, p <= {limit:g}": float((values <= limit).mean()) if len(values) else math.nan
             for limit in LIMITS
         }
-    return told
+    return result
 
 
 def family_row(
@@ -215,16 +218,16 @@ def family_row(
 ) -> dict[str, Any]:
     """Everything that is said of one kind of edit."""
     of = sides_of(rows, kind)
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "kind": kind,
         **detection(of, draws),
         **shares(of.edited),
         **against([of], baselines, draws),
     }
-    told["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
-    told["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
-    told["tissues"] = grouped(of, lambda row: str(row["tissue"]))
-    return told
+    result["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
+    result["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
+    result["tissues"] = grouped(of, lambda row: str(row["tissue"]))
+    return result
 
 
 def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, Any]:
@@ -237,7 +240,7 @@ def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, 
     )
     if min(len(of.edited), len(of.genuine)) < LEAST:
         return {}
-    told = detection(
+    result = detection(
         Sides(
             *(
                 [{**row, "statistic": row["statistic beside"]} for row in side]
@@ -250,7 +253,7 @@ def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, 
     families = {family: auc(*of.pooled(of_evidence(family))) for family in NEIGHBOURED}
     return {
         "kind": kind,
-        **told,
+        **result,
         "alone": auc(*of.pooled(ours)),
         **{f"p <= {limit:g}": float((values <= limit).mean()) for limit in LIMITS},
         **families,
@@ -259,15 +262,15 @@ def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, 
 
 def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:
     """AUC within each group of regions that holds at least ``LEAST`` on either side."""
-    told = {}
+    result = {}
     for name in sorted({group(row) for row in of.edited} - {""}):
         inside = Sides(
             *([row for row in side if group(row) == name] for side in (of.edited, of.genuine))
         )
         edited, genuine = inside.pooled(ours)
         if min(len(edited), len(genuine)) >= LEAST:
-            told[name] = auc(edited, genuine)
-    return told
+            result[name] = auc(edited, genuine)
+    return result
 
 
 def means(
@@ -283,25 +286,25 @@ def means(
     parts = [of.parts(number, patients) for of in every]
     p_values = [of.parts(p, patients)[0] for of in every] if p else []
 
-    def numbers(drawn: Drawn) -> dict[str, float]:
-        pooled = [_pooled(part, drawn) for part in parts]
-        told = {"auc": _mean([auc(*pair) for pair in pooled])}
-        told |= {
+    def numbers(indices: Drawn) -> dict[str, float]:
+        pooled = [_pooled(part, indices) for part in parts]
+        result = {"auc": _mean([auc(*pair) for pair in pooled])}
+        result |= {
             f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled])
             for alarms in ALARMS
         }
         if p:
-            said = [
-                np.concatenate([side[i] for i in drawn]) if len(side) else np.empty(0)
+            p_of_edits = [
+                np.concatenate([side[i] for i in indices]) if len(side) else np.empty(0)
                 for side in p_values
             ]
-            told[STRONG] = _mean(
+            result[STRONG] = _mean(
                 [
                     float((values <= STRONGLY_UNUSUAL).mean()) if len(values) else math.nan
-                    for values in said
+                    for values in p_of_edits
                 ]
             )
-        return told
+        return result
 
     between = intervals(numbers, len(patients), _generator(), draws)
     return {
@@ -346,8 +349,8 @@ GROUPS: dict[str, Callable[[Row], str]] = {
 
 
 def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return float(np.mean(known)) if known else math.nan
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.mean(finite)) if finite else math.nan
 
 
 def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
@@ -361,7 +364,7 @@ def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
         for name in sorted({row["patient"] for row in genuine})
     }
     makers = {row["patient"]: row["maker"] for row in genuine}
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "controls": len(genuine),
         "patients": len(by_name),
         "all": {},
@@ -369,34 +372,36 @@ def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
         "manufacturers": {},
     }
     for name in shares([]):
-        known = [each[name] for each in by_name.values() if math.isfinite(each[name])]
-        told["all"][name], told["intervals"][name] = (
-            _mean(known),
-            mean_interval(known, _generator()),
+        finite = [each[name] for each in by_name.values() if math.isfinite(each[name])]
+        result["all"][name], result["intervals"][name] = (
+            _mean(finite),
+            mean_interval(finite, _generator()),
         )
     for maker in sorted(set(makers.values())):
         inside = [each for name, each in by_name.items() if makers[name] == maker]
-        told["manufacturers"][maker] = {
+        result["manufacturers"][maker] = {
             "patients": len(inside),
             **{name: _mean([each[name] for each in inside]) for name in shares([])},
         }
-    return told
+    return result
 
 
-def curve(rows: Sequence[Row], chosen: Sequence[Row], draws: int = DRAWS) -> list[dict[str, Any]]:
+def curve(
+    rows: Sequence[Row], edited_rows: Sequence[Row], draws: int = DRAWS
+) -> list[dict[str, Any]]:
     """Detection at each place of a curve.
 
     ``chosen`` are its edited regions, compared with the controls of the same patients.
     """
-    told = []
-    for at in sorted({row["at"] for row in chosen}):
-        edited = [row for row in chosen if row["at"] == at]
+    result = []
+    for at in sorted({row["at"] for row in edited_rows}):
+        edited = [row for row in edited_rows if row["at"] == at]
         tried = {row["patient"] for row in edited}
         of = Sides(
             edited, [row for row in rows if row["kind"] == GENUINE and row["patient"] in tried]
         )
-        told.append({"at": at, **detection(of, draws)})
-    return told
+        result.append({"at": at, **detection(of, draws)})
+    return result
 
 
 def forms_of(families: Mapping[str, Family]) -> dict[str, list[str]]:

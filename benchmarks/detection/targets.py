@@ -19,11 +19,11 @@ from benchmarks.detection.summary import STRONG, Number, Row
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.runner.cli import table
 
-AUC, FOUND = "auc", "found at 0.01"
-COLUMNS = {AUC: "AUC", FOUND: "found at 1 %", STRONG: STRONG}
+AUC, SENSITIVITY = "auc", "found at 0.01"
+COLUMNS = {AUC: "AUC", SENSITIVITY: "found at 1 %", STRONG: STRONG}
 FEWEST = 6
 """Patients of a source below which it has no row of its own."""
-WANTED_MR = 0.90
+LEAST_AUC_MR = 0.90
 FIRST_SHARP = 50
 """Number of a Siemens kernel (B31f, Br40d, Hr60, Bl57) from which on it enhances edges."""
 FIRST_SHARP_FC, LAST_SHARP_FC = 50, 59
@@ -91,19 +91,19 @@ ADAPTIVE = tuple(
     if name.endswith("+ spectrum-matched noise") and not family.held_out
 )
 CT = (
-    Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, FOUND: 0.80, STRONG: 0.6}),
+    Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, SENSITIVITY: 0.80, STRONG: 0.6}),
     Target(
         (
             "copy-move: hard, feathered, Poisson, flipped, rotation <= 15 degrees, scale 0.9 to "
             "1.1, added noise <= 1 residual scale"
         ),
         COPIES,
-        {AUC: 0.99, FOUND: 0.95, STRONG: 0.8},
+        {AUC: 0.99, SENSITIVITY: 0.95, STRONG: 0.8},
     ),
     Target(
         "adversarial, white spectrum, soft kernels, RMS >= 0.6 residuals",
         WHITE,
-        {AUC: 0.98, FOUND: 0.85, STRONG: 0.6},
+        {AUC: 0.98, SENSITIVITY: 0.85, STRONG: 0.6},
         lambda row: is_sharp(str(row["kernel"])) is False,
     ),
     Target(
@@ -130,7 +130,7 @@ CT = (
 """Of CT. MR has a row for each form and source, see ``by_source``."""
 
 
-def told_of(
+def numbers_of(
     target: Target, rows: Sequence[Row], baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
     """Numbers of one row, and whether each that is wanted is reached (None: could not be measured).
@@ -141,9 +141,9 @@ def told_of(
     every = [of for kind in target.kinds if (of := summary.sides_of(inside, kind)).edited]
     if not every:
         return {}
-    told = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
+    numbers = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
     met = {
-        name: told[name] >= least if math.isfinite(told[name]) else None
+        name: numbers[name] >= least if math.isfinite(numbers[name]) else None
         for name, least in target.wanted.items()
     }
     rivals = summary.against(every, baselines, draws) if baselines else {}
@@ -153,7 +153,7 @@ def told_of(
         **tried,
         "wanted": dict(target.wanted),
         "met": met,
-        **told,
+        **numbers,
         **rivals,
     }
 
@@ -176,7 +176,7 @@ def by_source(rows: Sequence[Row], forms: Mapping[str, Sequence[str]]) -> list[T
         if sum(each == name for each in patients.values()) >= FEWEST
     ]
     return [
-        Target(f"{form}: {source}", tuple(kinds), {AUC: WANTED_MR}, _stands_in(source))
+        Target(f"{form}: {source}", tuple(kinds), {AUC: LEAST_AUC_MR}, _stands_in(source))
         for source in sources
         for form, kinds in forms.items()
     ]
@@ -194,17 +194,17 @@ def lines(
     Every baseline must be beaten where a row stands for one source of MR.
     """
     if modality == "ct_lung":
-        found = [told_of(target, rows, (), draws) for target in CT]
+        results = [numbers_of(target, rows, (), draws) for target in CT]
     else:
-        found = [told_of(target, rows, baselines, draws) for target in by_source(rows, forms)]
-    return [told for told in found if told]
+        results = [numbers_of(target, rows, baselines, draws) for target in by_source(rows, forms)]
+    return [each for each in results if each]
 
 
-def markdown(told: Sequence[Mapping[str, Any]]) -> str:
+def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """As read by people."""
-    if not told:
+    if not lines:
         return ""
-    rivals = any("above every" in one for one in told)
+    rivals = any("above every" in one for one in lines)
     heads = [
         "",
         "edits",
@@ -218,13 +218,13 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
             *(_cell(one, name) for name in COLUMNS),
             *([lead(one)] if rivals else []),
         ]
-        for one in told
+        for one in lines
     ]
-    said = (
+    explanation = (
         "Means over the edits of each row, p-values with the patient left out; with what is "
         "wanted, and whether it is reached."
     )
-    return f"## Targets\n\n{said}\n\n{table(heads, cells)}"
+    return f"## Targets\n\n{explanation}\n\n{table(heads, cells)}"
 
 
 def _cell(one: Mapping[str, Any], name: str) -> str:

@@ -79,8 +79,8 @@ def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
     centres, covariates = table.centres[usable], table.covariates[usable, :2]
     if not len(centres):
         return Places(radius, centres, centres)
-    edited, beside = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
-    return Places(radius, centres[edited], centres[beside.reshape(-1)])
+    edited, controls = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
+    return Places(radius, centres[edited], centres[controls.reshape(-1)])
 
 
 @dataclass(frozen=True)
@@ -231,11 +231,11 @@ def measured(
     """
     rows, scan, radius = [], ground.scan, ground.places.radius
     for x, y in version.centres if centres is None else centres:
-        found = version.examined.measure(Region(float(x), float(y), radius))
+        evidence_of = version.examined.measure(Region(float(x), float(y), radius))
         content = matched_controls.content(
             version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale
         )
-        statistics = {each.family: each.statistic for each in found}
+        statistics = {each.family: each.statistic for each in evidence_of}
         rows.append(
             asdict(
                 Trial(
@@ -243,7 +243,7 @@ def measured(
                     scan.name,
                     version.kind,
                     statistics,
-                    found[0].tissue,
+                    evidence_of[0].tissue,
                     *content,
                 )
             )

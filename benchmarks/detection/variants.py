@@ -117,15 +117,15 @@ def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
     The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only
     what no network says is used: where the slice is assessed, and its noise scale.
     """
-    known = prediction.assessed
-    if not known.any():
+    valid = prediction.assessed
+    if not valid.any():
         return replace(prediction, log_odds=None)
-    seen = np.isfinite(pixels)
-    held = np.where(seen, pixels, 0.0).astype(np.float64)
-    mean = np.where(known, _of_neighbours(held, seen), prediction.mean)
-    missed = np.where(known, held - mean, 0.0)
-    spread = _local_scale(missed, known)
-    z = np.where(known, missed / spread, 0.0)
+    measured = np.isfinite(pixels)
+    filled = np.where(measured, pixels, 0.0).astype(np.float64)
+    mean = np.where(valid, _of_neighbours(filled, measured), prediction.mean)
+    missed = np.where(valid, filled - mean, 0.0)
+    spread = _local_scale(missed, valid)
+    z = np.where(valid, missed / spread, 0.0)
     return replace(
         prediction,
         mean=mean.astype(np.float32),
@@ -135,20 +135,20 @@ def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
     )
 
 
-def _of_neighbours(held: NDArray[np.float64], seen: BoolImage) -> NDArray[np.float64]:
+def _of_neighbours(filled: NDArray[np.float64], measured: BoolImage) -> NDArray[np.float64]:
     """Gaussian mean over the pixels that are seen, but for the one in the middle."""
     impulse = np.zeros((17, 17))
     impulse[8, 8] = 1.0
     own = float(gaussian_filter(impulse, NEAR_PX)[8, 8])
-    weights = gaussian_filter(seen.astype(np.float64), NEAR_PX) - own * seen
-    return np.asarray((gaussian_filter(held, NEAR_PX) - own * held) / np.maximum(weights, 1e-6))
+    weights = gaussian_filter(measured.astype(np.float64), NEAR_PX) - own * measured
+    return np.asarray((gaussian_filter(filled, NEAR_PX) - own * filled) / np.maximum(weights, 1e-6))
 
 
-def _local_scale(missed: NDArray[np.float64], known: BoolImage) -> NDArray[np.float64]:
+def _local_scale(missed: NDArray[np.float64], valid: BoolImage) -> NDArray[np.float64]:
     """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``known``) around each pixel."""
-    limit = LARGEST * max(float(np.sqrt(np.mean(missed[known] ** 2))), 1e-6)
-    near = np.maximum(gaussian_filter(known.astype(np.float64), AROUND_PX), 1e-6)
+    limit = LARGEST * max(float(np.sqrt(np.mean(missed[valid] ** 2))), 1e-6)
+    near = np.maximum(gaussian_filter(valid.astype(np.float64), AROUND_PX), 1e-6)
     local = np.sqrt(
         np.maximum(gaussian_filter(np.clip(missed, -limit, limit) ** 2, AROUND_PX) / near, 0.0)
     )
-    return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[known])), 1e-6 * limit)))
+    return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[valid])), 1e-6 * limit)))

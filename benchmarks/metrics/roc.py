@@ -61,8 +61,9 @@ def auc_interval(
     In the same order) are drawn again.
     """
     return interval(
-        lambda drawn: auc(
-            np.concatenate([edited[i] for i in drawn]), np.concatenate([genuine[i] for i in drawn])
+        lambda indices: auc(
+            np.concatenate([edited[i] for i in indices]),
+            np.concatenate([genuine[i] for i in indices]),
         ),
         len(edited),
         rng,

@@ -40,7 +40,7 @@ class Cohort:
         ]
 
 
-def of_folds(modality: str, wanted: Sequence[str]) -> tuple[list[Cohort], list[str]]:
+def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[Cohort], list[str]]:
     """One cohort for each fold of ``wanted`` whose model is there.
 
     And the folds that have none yet.
@@ -48,17 +48,17 @@ def of_folds(modality: str, wanted: Sequence[str]) -> tuple[list[Cohort], list[s
     Raises:
         UsageError: none of them has one.
     """
-    there = [fold for fold in FOLDS if fold in wanted and model_of(modality, fold).exists()]
-    if not there:
+    trained = [fold for fold in FOLDS if fold in folds and model_of(modality, fold).exists()]
+    if not trained:
         raise UsageError(
-            f"None of the folds {', '.join(wanted)} has a model; train it with `python -m "
+            f"None of the folds {', '.join(folds)} has a model; train it with `python -m "
             f"benchmarks.models.cross_validation --modality {modality}`."
         )
-    made = [
+    groups = [
         Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
-        for fold in there
+        for fold in trained
     ]
-    return made, [fold for fold in FOLDS if fold in wanted and fold not in there]
+    return groups, [fold for fold in FOLDS if fold in folds and fold not in trained]
 
 
 def _development(modality: str, fold: str) -> dict[str, Path]:

@@ -74,7 +74,7 @@ def in_order(modality: str) -> list[str]:
     return [name for fold in FOLDS for name in partition.patients(modality, (fold,))]
 
 
-def standing(modality: str, found: Calibration) -> list[str]:
+def standing(modality: str, calibration: Calibration) -> list[str]:
     """Names of the patients behind a shipped calibration, as they stand in its tables.
 
     All development patients, or those of its own fold.
@@ -83,10 +83,11 @@ def standing(modality: str, found: Calibration) -> list[str]:
         UsageError: it stands on others.
     """
     for names in (in_order(modality), partition.patients(modality, partition.LEFT_OUT)):
-        if found.patients == len(names):
+        if calibration.patients == len(names):
             return names
     raise UsageError(
-        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it "
+        f"the calibration stands on {calibration.patients} patients, and nobody knows which; "
+        "fit it "
         f"anew with --modality {modality} --calibrate."
     )
 
@@ -135,9 +136,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.calibrate:
         target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
-        found = cross_fitted(arguments.modality)
-        write_atomically(target, (json.dumps(calibration.to_json(found)) + "\n").encode())
-        print(f"{target} stands on {found.patients} patients")
+        fitted_calibration = cross_fitted(arguments.modality)
+        write_atomically(
+            target, (json.dumps(calibration.to_json(fitted_calibration)) + "\n").encode()
+        )
+        print(f"{target} stands on {fitted_calibration.patients} patients")
         return
     for fold in arguments.fold or partition.LEARNED:
         print(

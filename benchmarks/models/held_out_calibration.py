@@ -113,10 +113,12 @@ def beside(pool: Pool) -> Pool | None:
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
         return None
-    made = replace(pool.calibration, tables=setting.tables, combined=setting.combined, settings={})
+    series = replace(
+        pool.calibration, tables=setting.tables, combined=setting.combined, settings={}
+    )
     return (
-        Pool(pool.names, made)
-        if {len(table.patients) for table in _tables(made).values()} == {len(pool.names)}
+        Pool(pool.names, series)
+        if {len(table.patients) for table in _tables(series).values()} == {len(pool.names)}
         else None
     )
 
@@ -140,7 +142,7 @@ def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float
 
 
 def scores(
-    asked: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
+    regions: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
 ) -> list[float]:
     """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``.
 
@@ -161,4 +163,4 @@ def scores(
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine])
         for family in families
     }
-    return [float(rarity(row, tables)) for row in asked]
+    return [float(rarity(row, tables)) for row in regions]

@@ -57,10 +57,14 @@ class Direct(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``[B, 2, H, W]`` -> ``[B, 2, H, W]``, as ``MaskedPredictor``."""
         pixels, hidden = image[:, :1], image[:, 1:2]
-        seen = 1.0 - hidden
-        ground = ground_value(pixels, seen)
+        visible = 1.0 - hidden
+        ground = ground_value(pixels, visible)
         features = torch.cat(
-            [torch.asinh(0.5 * (pixels - ground) * seen), 0.3 * torch.asinh(0.2 * ground), hidden],
+            [
+                torch.asinh(0.5 * (pixels - ground) * visible),
+                0.3 * torch.asinh(0.2 * ground),
+                hidden,
+            ],
             dim=1,
         )
         out = self.backbone(features)
@@ -209,7 +213,9 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
     folder = partition.ROOT / "runs" / ("quick" if quick else "networks")
     folder.mkdir(parents=True, exist_ok=True)
     learn = crops(modality, partition.LEARNED, size, partition.SEED)
-    held = crops(modality, partition.LEFT_OUT, min(size, VALIDATION_CROPS), partition.SEED + 1)
+    validation = crops(
+        modality, partition.LEFT_OUT, min(size, VALIDATION_CROPS), partition.SEED + 1
+    )
     rows = []
     for name, candidate in CANDIDATES.items():
         row = {
@@ -219,21 +225,21 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
             "crops": len(learn),
         }
         file = folder / f"{modality}_{name.replace(' ', '_').replace(',', '')}.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if quick or {key: kept.get(key) for key in row} != row:
-            kept = {**row, **_trial(candidate, learn, held, cpu_seconds)}
-            write_atomically(file, json.dumps(kept).encode())
-            logger.info("%s: %.4f nats", name, kept["val nll"])
-        rows.append(kept)
+        result = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if quick or {key: result.get(key) for key in row} != row:
+            result = {**row, **_trial(candidate, learn, validation, cpu_seconds)}
+            write_atomically(file, json.dumps(result).encode())
+            logger.info("%s: %.4f nats", name, result["val nll"])
+        rows.append(result)
     return sorted(rows, key=lambda row: float(row["val nll"]))
 
 
 def _trial(
-    candidate: Candidate, learn: torch.Tensor, held: torch.Tensor, cpu_seconds: float
+    candidate: Candidate, learn: torch.Tensor, validation: torch.Tensor, cpu_seconds: float
 ) -> dict[str, Any]:
     network = train(candidate, learn, cpu_seconds)
     return {
-        "val nll": validate(candidate, network, held),
+        "val nll": validate(candidate, network, validation),
         "passes": candidate.passes,
         "slice cpu seconds": slice_seconds(candidate, network),
         "weights": sum(parameter.numel() for parameter in network.parameters()),

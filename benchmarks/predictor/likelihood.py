@@ -78,10 +78,10 @@ def measure(
 ) -> SliceResult:
     """Likelihoods and energies of one slice."""
     prediction = predict_slice(scan.pixels, network, modality)
-    known = prediction.assessed
+    valid = prediction.assessed
     sums = {
         NETWORK: float(
-            nll(scan.pixels[known], prediction.mean[known], prediction.spread[known]).sum()
+            nll(scan.pixels[valid], prediction.mean[valid], prediction.spread[valid]).sum()
         )
     }
     pixels, measured, scale = normalised(scan.pixels, modality.name)
@@ -89,9 +89,9 @@ def measure(
         mean, spread = reference.predict(pixels, measured)
         # In units of the noise scale a density is larger by that scale.
         sums[reference.name] = float(
-            (nll(pixels[known], mean[known], spread[known]) + np.log(scale)).sum()
+            (nll(pixels[valid], mean[valid], spread[valid]) + np.log(scale)).sum()
         )
-    labels = tissue_map(prediction.mean, known, modality)
+    labels = tissue_map(prediction.mean, valid, modality)
     after = spread_calibration.corrected(prediction.z, labels, len(modality.tissues))
     energies = {}
     for number, tissue in enumerate(modality.tissues):
@@ -106,7 +106,7 @@ def measure(
             float(cut.sum()),
             float(spread_calibration.energy(after[here]).sum()),
         )
-    return SliceResult(scan.listed, int(known.sum()), sums, energies)
+    return SliceResult(scan.listed, int(valid.sum()), sums, energies)
 
 
 def likelihood_rows(

@@ -26,28 +26,28 @@ TALKING = ("__main__", "benchmarks", "dfd")
 
 def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:
     """A parser with ``--modality``, ``--quick`` and, where wanted, ``--model``."""
-    made = argparse.ArgumentParser(
+    result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    made.add_argument(
+    result.add_argument(
         "--modality",
         choices=list(MODALITIES),
         default="ct_lung",
         help="which bundle and which scans (default: %(default)s)",
     )
     if model:
-        made.add_argument(
+        result.add_argument(
             "--model",
             help=(
                 "a file written by training, or a bundle (default: the shipped one of the modality)"
             ),
         )
-    made.add_argument(
+    result.add_argument(
         "--quick",
         action="store_true",
         help="a check of seconds on a few slices; its numbers mean nothing and go to runs/quick",
     )
-    return made
+    return result
 
 
 def publish(

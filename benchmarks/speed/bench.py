@@ -77,12 +77,12 @@ def run_part(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str
             folder, arguments.model, arguments.quick, arguments.minutes, arguments.modality
         )
     work = runtimes.engines if part == "engines" else getattr(stages, part)
-    told = {**work(folder, arguments.model, arguments.quick), "machine": stages.machine()}
+    numbers = {**work(folder, arguments.model, arguments.quick), "machine": stages.machine()}
     peak = max(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    return {**told, "peak GB": peak * 1024 / 1e9}
+    return {**numbers, "peak GB": peak * 1024 / 1e9}
 
 
 def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -114,11 +114,11 @@ def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, A
         if arguments.model
         else []
     )
-    done = subprocess.run(line, cwd=partition.ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    answers = [text for text in done.stdout.splitlines() if text.startswith(MARK)]
-    if done.returncode or not answers:
+    ended = subprocess.run(line, cwd=partition.ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    answers = [text for text in ended.stdout.splitlines() if text.startswith(MARK)]
+    if ended.returncode or not answers:
         raise InterruptedRunError(
-            f"the part {part} of the benchmark ended with status {done.returncode}; its "
+            f"the part {part} of the benchmark ended with status {ended.returncode}; its "
             "messages are above."
         )
     result: dict[str, Any] = json.loads(answers[-1].removeprefix(MARK))
@@ -146,7 +146,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     """The result as read by people."""
     parts, machine = content["parts"], content["parts"]["one_point"]["machine"]
     measured = against_limits(parts)
-    kept = {
+    met = {
         name: value >= LIMITS[name] if name in AT_LEAST else value <= LIMITS[name]
         for name, value in measured.items()
     }
@@ -155,7 +155,7 @@ def markdown(content: Mapping[str, Any]) -> str:
             name,
             f"{value:.2f}",
             f"{'>=' if name in AT_LEAST else '<='} {LIMITS[name]:g}",
-            "yes" if kept[name] else "**no**",
+            "yes" if met[name] else "**no**",
         ]
         for name, value in measured.items()
     ]

@@ -111,7 +111,7 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         judge({**batch, "pred": inferer(batch["image"], loaded.network)})
 
     passes = bare_passes(np.asarray(image[0]), loaded.network)
-    told = {
+    seconds = {
         "decoding": median_seconds(lambda: load({"image": str(file)}), runs),
         "bare passes": median_seconds(passes, runs),
         "prediction": median_seconds(
@@ -119,10 +119,10 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         ),
         "whole way": median_seconds(way, runs),
     }
-    told["score() with overlay"] = median_seconds(
+    seconds["score() with overlay"] = median_seconds(
         lambda: _score(root, model, folder / "out", images=True), runs
     )
-    told["score() without overlay"] = median_seconds(
+    seconds["score() without overlay"] = median_seconds(
         lambda: _score(root, model, folder / "out", images=False), runs
     )
     command = [
@@ -137,14 +137,14 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         *(["--model", model] if model else []),
     ]
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=partition.ROOT, capture_output=True, check=False)
-    told["dfd score, new process"] = (
-        time.perf_counter() - started if done.returncode == 0 else float("nan")
+    ended = subprocess.run(command, cwd=partition.ROOT, capture_output=True, check=False)
+    seconds["dfd score, new process"] = (
+        time.perf_counter() - started if ended.returncode == 0 else float("nan")
     )
-    rest = told["whole way"] - told["decoding"]
+    rest = seconds["whole way"] - seconds["decoding"]
     return {
-        "seconds": told,
-        "ratio to bare passes, less decoding": rest / told["bare passes"],
+        "seconds": seconds,
+        "ratio to bare passes, less decoding": rest / seconds["bare passes"],
         "window": list(_window_shape(image[0], loaded.network)),
     }
 
@@ -186,16 +186,16 @@ def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     prediction = predict_slice(pixels, loaded.network, modality)
     like = region_of(Point(0, "", 0.0, 0.0), item["scan"], modality)
     places, _ = SliceEvidence(prediction, modality).everywhere(like)
-    told = {
+    seconds = {
         "prediction": median_seconds(lambda: predict_slice(pixels, loaded.network, modality), runs),
         "evidence": median_seconds(
             lambda: SliceEvidence(prediction, modality).everywhere(like), runs
         ),
     }
-    rate = len(places) / sum(told.values())
-    told["one region of the BTD-like network"] = patch = btd_patch(runs)
+    rate = len(places) / sum(seconds.values())
+    seconds["one region of the BTD-like network"] = patch = btd_patch(runs)
     return {
-        "seconds": told,
+        "seconds": seconds,
         "places": len(places),
         "regions per second": rate,
         "times the BTD-like network": rate * patch,

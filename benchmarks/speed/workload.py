@@ -122,8 +122,8 @@ def inner_points(file: Path, count: int, rng: np.random.Generator) -> list[tuple
     inside[: margin[0]] = inside[-margin[0] :] = False
     inside[:, : margin[1]] = inside[:, -margin[1] :] = False
     rows, columns = np.nonzero(inside)
-    drawn = rng.choice(len(rows), size=count, replace=False)
-    return [(int(columns[index]), int(rows[index])) for index in drawn]
+    indices = rng.choice(len(rows), size=count, replace=False)
+    return [(int(columns[index]), int(rows[index])) for index in indices]
 
 
 def training_folder(folder: Path, patients: Sequence[str] | None = None) -> tuple[Path, list[str]]:

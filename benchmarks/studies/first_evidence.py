@@ -61,8 +61,8 @@ HEAD = ("edit", "regions", "AUC", "found at 5 %", "found at 1 %")
 def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]]:
     """Rows of all slices; those that an earlier run left behind are taken as they are."""
     modality = MODALITIES[arguments.modality]
-    wanted = SLICES_OF_ALL if arguments.all else SLICES
-    series = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, wanted), wanted)
+    count = SLICES_OF_ALL if arguments.all else SLICES
+    series = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, count), count)
     if arguments.quick:
         series = [
             scans.Listed(one.patient, one.series, one.scanner, one.kernel, one.refs[:1])
@@ -70,12 +70,12 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
         ]
     families = families_of(arguments)
     stacks = list(volumes(modality.name, partition.LEFT_OUT))
-    kept = _store(arguments, loaded)
+    ledger = _store(arguments, loaded)
     rows = []
     for scan in scans.load(series, modality.name):
-        if (scan.name, "") not in kept.done:
+        if (scan.name, "") not in ledger.done:
             rng = np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())])
-            kept.add(
+            ledger.add(
                 scan.name,
                 {
                     "": trials.trials_of(
@@ -83,8 +83,8 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
                     )
                 },
             )
-            logger.info("%s: %d regions", scan.name, len(kept.done[scan.name, ""]))
-        rows += kept.done[scan.name, ""]
+            logger.info("%s: %d regions", scan.name, len(ledger.done[scan.name, ""]))
+        rows += ledger.done[scan.name, ""]
     return rows
 
 
@@ -156,8 +156,8 @@ def summarise(
 
     For one kind of edit against all controls.
     """
-    edited, genuine = ([row for row in rows if row["kind"] == wanted] for wanted in (kind, GENUINE))
-    parts, beside = (
+    edited, genuine = ([row for row in rows if row["kind"] == side] for side in (kind, GENUINE))
+    parts, parts_with_context = (
         [
             by_patient(
                 [row.get(key, np.nan) for row in side], [row["patient"] for row in side], patients
@@ -166,9 +166,11 @@ def summarise(
         ]
         for key in ("statistic", "beside")
     )
-    pooled, with_neighbours = ([np.concatenate(side) for side in both] for both in (parts, beside))
+    pooled, with_neighbours = (
+        [np.concatenate(side) for side in both] for both in (parts, parts_with_context)
+    )
     low, high = auc_interval(parts[0], parts[1], np.random.default_rng(partition.SEED))
-    told = {
+    result = {
         "kind": kind,
         "regions": len(pooled[0]),
         "not assessable": len(edited) - len(pooled[0]),
@@ -176,18 +178,18 @@ def summarise(
         "low": low,
         "high": high,
     }
-    told |= {
+    result |= {
         f"found at {alarms:g}": found_at(pooled[0], pooled[1], alarms) for alarms in (0.05, 0.01)
     }
-    told["auc with neighbours"] = auc(*with_neighbours)
-    told["low with neighbours"], told["high with neighbours"] = auc_interval(
-        beside[0], beside[1], np.random.default_rng(partition.SEED)
+    result["auc with neighbours"] = auc(*with_neighbours)
+    result["low with neighbours"], result["high with neighbours"] = auc_interval(
+        parts_with_context[0], parts_with_context[1], np.random.default_rng(partition.SEED)
     )
-    told |= {
+    result |= {
         f"auc by {family}": auc(*(_of_family(side, family) for side in (edited, genuine)))
         for family in MEASURED
     }
-    told |= {
+    result |= {
         f"auc of {name}": auc(
             *(
                 np.asarray([row[name] for row in side], dtype=np.float64)
@@ -196,7 +198,7 @@ def summarise(
         )
         for name in CONTENT
     }
-    return told
+    return result
 
 
 def _of_family(rows: Sequence[Mapping[str, Any]], family: str) -> FloatArray:
@@ -204,8 +206,8 @@ def _of_family(rows: Sequence[Mapping[str, Any]], family: str) -> FloatArray:
 
 
 def _finite(values: Sequence[float]) -> FloatArray:
-    told = np.asarray(values, dtype=np.float64)
-    return told[np.isfinite(told)]
+    array = np.asarray(values, dtype=np.float64)
+    return array[np.isfinite(array)]
 
 
 def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) -> float:
@@ -220,23 +222,23 @@ def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) 
 
 def by_tissue(rows: Sequence[Mapping[str, Any]], kind: str) -> dict[str, float]:
     """AUC within each tissue class that holds at least ten regions of either side."""
-    told = {}
+    result = {}
     for tissue in sorted({row["tissue"] for row in rows if row["tissue"]}):
-        sides_of = [
+        sides = [
             np.asarray(
                 [
                     row["statistic"]
                     for row in rows
-                    if row["kind"] == wanted
+                    if row["kind"] == side
                     and row["tissue"] == tissue
                     and np.isfinite(row["statistic"])
                 ]
             )
-            for wanted in (kind, GENUINE)
+            for side in (kind, GENUINE)
         ]
-        if min(map(len, sides_of)) >= 10:
-            told[tissue] = auc(*sides_of)
-    return told
+        if min(map(len, sides)) >= 10:
+            result[tissue] = auc(*sides)
+    return result
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -263,13 +265,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         }
         for row in gather(arguments, loaded)
     ]
-    seen = [patient for patient in patients if any(row["patient"] == patient for row in rows)]
+    scored = [patient for patient in patients if any(row["patient"] == patient for row in rows)]
     kinds = []
     for kind in families_of(arguments):
         edited = [row for row in rows if row["kind"] == kind]
         kinds.append(
             {
-                **summarise(rows, kind, seen),
+                **summarise(rows, kind, scored),
                 **rates(edited, calibration, others),
                 "tissues": by_tissue(rows, kind),
             }
@@ -279,7 +281,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "modality": arguments.modality,
         "weights_sha256": loaded.model.sha256,
         "seed": partition.SEED,
-        "patients": len(seen),
+        "patients": len(scored),
         "slices": len({row["slice"] for row in rows}),
         "controls": len(genuine),
         "calibration patients": calibration.patients if calibration else 0,
@@ -288,7 +290,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             patient: rates(
                 [row for row in genuine if row["patient"] == patient], calibration, others
             )
-            for patient in seen
+            for patient in scored
         },
         "kinds": kinds,
         "seconds": time.monotonic() - started,

@@ -132,8 +132,8 @@ def content(path: Path) -> object:
         return None
     if path.name == "run.json":
         record = json.loads(path.read_bytes())
-        kept = ("counts", "verdicts", "weights_sha256", "calibration_sha256")
-        return {name: record.get(name) for name in kept}
+        fields = ("counts", "verdicts", "weights_sha256", "calibration_sha256")
+        return {name: record.get(name) for name in fields}
     if path.suffix == ".ckpt":  # its history says how many seconds each epoch took
         model = model_file.load(path)
         return model.sha256, model.calibration
@@ -167,10 +167,10 @@ def main() -> None:
         "--output", type=Path, required=True, metavar="DIR", help="where the outputs go"
     )
     parser.add_argument("--reference", type=Path, metavar="DIR", help="outputs of another commit")
-    given = parser.parse_args()
-    make(given.output)
-    if given.reference is not None:
-        changed = list(differences(given.output, given.reference))
+    arguments = parser.parse_args()
+    make(arguments.output)
+    if arguments.reference is not None:
+        changed = list(differences(arguments.output, arguments.reference))
         print("\n".join(changed) or "no file differs")
         sys.exit(bool(changed))
 

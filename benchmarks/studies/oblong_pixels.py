@@ -59,7 +59,7 @@ def ellipse(shape: tuple[int, ...], region: Region, ratio: float) -> BoolImage:
 
 
 def of_slice(
-    scan: Scan, network: torch.nn.Module, found: Calibration
+    scan: Scan, network: torch.nn.Module, calibration: Calibration
 ) -> Iterator[tuple[str, float, float]]:
     """(edit, ratio, how rare the evidence is) of random places, genuine ones among them."""
     modality = MODALITIES[scan.modality]
@@ -73,7 +73,7 @@ def of_slice(
         for x, y in centres[rng.permutation(len(centres))[:PLACES]]
     ]
     for region in regions:
-        yield GENUINE, 1.0, rareness(examined, region, found)
+        yield GENUINE, 1.0, rareness(examined, region, calibration)
         canvas = Canvas(scan.pixels, prediction.mean, prediction.mean)
         for name, edit in EDITS.items():
             for ratio in RATIOS:
@@ -83,10 +83,10 @@ def of_slice(
                     np.random.default_rng(partition.SEED),
                 )
                 edited = SliceEvidence(predict_slice(pixels, network, modality), modality)
-                yield name, ratio, rareness(edited, region, found)
+                yield name, ratio, rareness(edited, region, calibration)
 
 
-def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> float:
+def rareness(examined: SliceEvidence, region: Region, calibration: Calibration) -> float:
     """All evidence of ``region`` together, higher = more suspicious.
 
     NaN where it cannot be measured.
@@ -94,10 +94,12 @@ def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> flo
     values = {
         each.family: each.statistic
         for each in examined.measure(region)
-        if each.family in found.tables
+        if each.family in calibration.tables
     }
     return (
-        rarity(values, found.tables) if np.isfinite(list(values.values())).all() else float("nan")
+        rarity(values, calibration.tables)
+        if np.isfinite(list(values.values())).all()
+        else float("nan")
     )
 
 
@@ -106,9 +108,9 @@ def main() -> None:
     loaded = registry.load(None, arguments.modality)
     if loaded.calibration is None:
         raise SystemExit("the shipped model has no calibration")
-    listed = scans.per_patient(scans.listed(arguments.modality, partition.LEFT_OUT, SLICES), SLICES)
+    series = scans.per_patient(scans.listed(arguments.modality, partition.LEFT_OUT, SLICES), SLICES)
     values: dict[tuple[str, float], dict[str, list[float]]] = {}
-    for scan in scans.load(listed[:1] if arguments.quick else listed, arguments.modality):
+    for scan in scans.load(series[:1] if arguments.quick else series, arguments.modality):
         for name, ratio, value in of_slice(scan, loaded.network, loaded.calibration):
             if np.isfinite(value):
                 values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(
@@ -117,7 +119,7 @@ def main() -> None:
     rng = np.random.default_rng(partition.SEED)
     patients = sorted(values[GENUINE, 1.0])
     plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
-    rows, told = [], []
+    rows, lines = [], []
     for (name, ratio), by_patient in values.items():
         if name != GENUINE:
             edited = [np.asarray(by_patient.get(each, [])) for each in patients]
@@ -126,7 +128,7 @@ def main() -> None:
                 auc_interval(edited, plain, rng),
             )
             rows.append([name, f"{ratio:g}", f"{area:.3f}", f"{low:.3f} to {high:.3f}"])
-            told.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
+            lines.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
     number = sum(map(len, plain))
     introduction = (
         f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of "
@@ -137,7 +139,7 @@ def main() -> None:
     )
     cli.publish(
         f"oblong_pixels_{arguments.modality}",
-        {"places": number, "rows": told},
+        {"places": number, "rows": lines},
         text,
         quick=arguments.quick,
     )

@@ -152,8 +152,8 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
     lung = contents.lung
     if not discs.present[lung.solid]:
         return []
-    chosen = np.flatnonzero(discs.present[contents.index])
-    index = contents.index[chosen]
+    indices = np.flatnonzero(discs.present[contents.index])
+    index = contents.index[indices]
     rim = _rims(discs, index)
     pressing = [one for one in lung.exclude if discs.present[one]]
     free = _within(discs, lung.solid, rim)
@@ -163,7 +163,7 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
     parts: list[Part] = []
     solid = np.zeros(index.size, dtype=bool)
     for place, own in enumerate(index.tolist()):
-        tissue = contents.tissue[chosen[place]]
+        tissue = contents.tissue[indices[place]]
         if not free[place].any():
             continue
         met: list[int] = []
@@ -171,11 +171,11 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
             away = np.linalg.norm(discs.centres[index] - discs.centres[own], axis=1)
             met = index[solid & (away < reach + reach[place])].tolist()
             solid[place] = True
-        whole = bool(free[place].all())
+        free_everywhere = bool(free[place].all())
         parts.append(
             Part(
-                (own,) if whole else (own, lung.solid),
-                tuple(met) if whole else (*met, *pressing),
+                (own,) if free_everywhere else (own, lung.solid),
+                tuple(met) if free_everywhere else (*met, *pressing),
                 tissue,
                 "lung",
             )

@@ -56,10 +56,10 @@ class Assembly:
             exclude: Solids to leave out.
             within: Solids that all of it must lie in; the rest is cut off.
         """
-        taken = list(exclude)
+        excluded = list(exclude)
         for index in solids:
-            self.parts.append(Part((index, *within), tuple(taken), *change))
-            taken.append(index)
+            self.parts.append(Part((index, *within), tuple(excluded), *change))
+            excluded.append(index)
 
     def solids(self) -> Solids:
         """All solids so far."""

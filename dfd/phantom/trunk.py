@@ -22,7 +22,7 @@ MIDLINE_DEPTH = 0.97
 """Depth of the trunk in the midline over its depth beside it."""
 RIBS = 13
 RIB_JOINTS = 12
-RIB_BESIDE_MM, RIB_BEHIND_MM = 7.5, 6.5
+RIB_SIDE_MM, RIB_BACK_MM = 7.5, 6.5
 """From the lung to the middle of a rib, at the side and at the back."""
 TOP_RIB_MM = 130.0
 """Height of the back end of the first rib."""
@@ -86,11 +86,11 @@ def add_trunk(assembly: Assembly, rng: np.random.Generator, build: Build) -> tup
     """Add everything but the contents of the lungs; returns the right and the left lung."""
     muscles = _add_wall(assembly, build)
     sides = [_lung_solid(assembly, rng, build, side) for side in (-1.0, 1.0)]
-    beside, wings = _add_spine(assembly, build)
+    spine_muscle, wings = _add_spine(assembly, build)
     for solid, muscle, side in zip(sides, muscles, (-1.0, 1.0), strict=True):
         blade = _add_blade(assembly, build, (solid, muscle), side)
         _add_ribs(assembly, (solid, blade, *wings), side)
-    pressing = (*_add_mediastinum(assembly, rng, build), beside)
+    pressing = (*_add_mediastinum(assembly, rng, build), spine_muscle)
     pressing += _add_domes(assembly, rng, build, pressing)
     lungs = [
         Lung(solid, pressing, np.array([34.0 * side, 6.0, -20.0]))
@@ -145,7 +145,7 @@ def _add_ribs(assembly: Assembly, lung_and_bones: tuple[int, ...], side: float) 
     """
     lung, *bones = lung_and_bones
     centre, shape = assembly.centre(lung), assembly.shape(lung)
-    semi_x, semi_y = np.sqrt(shape[0, 0]) + RIB_BESIDE_MM, np.sqrt(shape[1, 1]) + RIB_BEHIND_MM
+    semi_x, semi_y = np.sqrt(shape[0, 0]) + RIB_SIDE_MM, np.sqrt(shape[1, 1]) + RIB_BACK_MM
     steps = np.linspace(0.0, 1.0, RIB_JOINTS)
     angle = np.deg2rad(112.0 - 187.0 * steps)
     for rib in range(RIBS):
@@ -187,7 +187,7 @@ def _add_blade(
 ) -> int:
     """A shoulder blade behind the ribs, cut off where the muscle ends."""
     lung, muscle = lung_and_muscle
-    y = assembly.centre(lung)[1] + 0.93 * (np.sqrt(assembly.shape(lung)[1, 1]) + RIB_BEHIND_MM)
+    y = assembly.centre(lung)[1] + 0.93 * (np.sqrt(assembly.shape(lung)[1, 1]) + RIB_BACK_MM)
     blade = assembly.solid(
         (side * 0.62 * build.half_width, y, 45.0), (27.0, 2.6, 75.0), side * -32.0
     )
@@ -201,7 +201,7 @@ def _add_spine(assembly: Assembly, build: Build) -> tuple[int, list[int]]:
     Returns the muscle beside the spine, which presses into the lungs, and the transverse processes.
     """
     y = build.spine_y
-    beside = assembly.solid((0.0, y + 9.0, 0.0), (27.0, 33.0, ENDLESS_MM))
+    spine_muscle = assembly.solid((0.0, y + 9.0, 0.0), (27.0, 33.0, ENDLESS_MM))
     body = assembly.solid((0.0, y, 0.0), (17.0, 14.0, ENDLESS_MM))
     canal = assembly.solid((0.0, y + 23.0, 0.0), (9.5, 8.0, ENDLESS_MM))
     arch = assembly.solid((0.0, y + 23.5, 0.0), (15.0, 12.5, ENDLESS_MM))
@@ -221,7 +221,7 @@ def _add_spine(assembly: Assembly, build: Build) -> tuple[int, list[int]]:
     assembly.fill(
         [assembly.solid((0.0, sternum_y, 0.0), (15.5, 4.5, ENDLESS_MM))], ("marrow", "cortical")
     )
-    return beside, wings
+    return spine_muscle, wings
 
 
 def _add_airways(assembly: Assembly, rng: np.random.Generator) -> list[int]:

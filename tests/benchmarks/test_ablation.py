@@ -103,9 +103,9 @@ def test_a_form_is_lost_with_the_family_that_finds_it() -> None:
     assert told["without copy_move"][ADVERSARIAL]["auc"] > 0.8
     assert told["noise alone"][COPY_MOVE]["auc"] == pytest.approx(0.5, abs=0.1)
     assert told["without self-reference"][ADVERSARIAL]["auc"] > 0.8
-    low, high = told[ablation.WHOLE][ADVERSARIAL]["auc interval"]
-    assert low <= told[ablation.WHOLE][ADVERSARIAL]["auc"] <= high
-    assert ablation.WHOLE in ablation.markdown(
+    low, high = told[ablation.WHOLE_DETECTOR][ADVERSARIAL]["auc interval"]
+    assert low <= told[ablation.WHOLE_DETECTOR][ADVERSARIAL]["auc"] <= high
+    assert ablation.WHOLE_DETECTOR in ablation.markdown(
         [{"variant": name, "forms": forms} for name, forms in told.items()]
     )
 
@@ -118,7 +118,7 @@ def test_rows_without_variants_are_left_out_of_their_lines() -> None:
     told = {
         one["variant"]: one["forms"][ADVERSARIAL] for one in ablation.lines(old, FORMS, draws=5)
     }
-    assert math.isfinite(told[ablation.WHOLE]["auc"])
+    assert math.isfinite(told[ablation.WHOLE_DETECTOR]["auc"])
     for name in (
         "without the head",
         "without self-reference",

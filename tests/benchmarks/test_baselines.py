@@ -27,7 +27,7 @@ from benchmarks.baselines import (
     train,
 )
 from benchmarks.baselines.base import region_mask
-from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
+from benchmarks.baselines.noise_predictor import NoisePredictor, remaining_shares
 from benchmarks.baselines.objectives import Denoising
 from benchmarks.baselines.train import Effort
 from benchmarks.data import partition
@@ -172,7 +172,7 @@ def test_a_reverse_step_that_knows_the_noise_gives_the_image_back():
         np.linspace(-0.5, 0.5, 96 * 96, dtype=np.float32).reshape(1, 1, 96, 96)
     )
     noise = torch.randn(clean.shape)
-    kept = kept_shares()[back_in_time.STEP]
+    kept = remaining_shares()[back_in_time.STEP]
     again = back_in_time.reversed_once(
         kept.sqrt() * clean + (1 - kept).sqrt() * noise, lambda patch, steps: noise
     )
@@ -333,7 +333,7 @@ def test_a_diffusion_is_trained_and_kept_with_its_patients(modality, name, folde
 
 def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
     monkeypatch.setattr(objectives, "BATCH", 1)
-    monkeypatch.setattr("benchmarks.attacks.training.loop.KEPT_EVERY_S", 0.0)
+    monkeypatch.setattr("benchmarks.attacks.training.loop.SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(
         "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
@@ -379,12 +379,12 @@ def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeyp
 
 
 def test_a_name_that_learns_nothing_is_refused():
-    assert train.chosen([], "mri_chest") == ["btd", "patchcore"]
+    assert train.names_to_train([], "mri_chest") == ["btd", "patchcore"]
     with pytest.raises(
         UsageError,
         match="'btd_unclipped' is learned by no baseline for mri_chest; choose from btd, patchcore",
     ):
-        train.chosen(["btd_unclipped"], "mri_chest")
+        train.names_to_train(["btd_unclipped"], "mri_chest")
 
 
 def test_what_a_baseline_costs_is_told(network):

@@ -81,7 +81,7 @@ def painting():
 
 
 def test_what_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.attacks.training.loop.KEPT_EVERY_S", 0.0)
+    monkeypatch.setattr("benchmarks.attacks.training.loop.SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(
         "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
@@ -174,12 +174,12 @@ def test_volumes_are_read_series_by_series(monkeypatch):
 
 
 def test_a_network_that_is_none_is_refused():
-    assert "gan" in train.chosen([], "mri_chest")
-    assert "ct_gan_removal" not in train.chosen([], "mri_chest")
+    assert "gan" in train.networks_to_train([], "mri_chest")
+    assert "ct_gan_removal" not in train.networks_to_train([], "mri_chest")
     with pytest.raises(
         UsageError, match="'ct_gan_removal' is no network of a forger for mri_chest"
     ):
-        train.chosen(["ct_gan_removal"], "mri_chest")
+        train.networks_to_train(["ct_gan_removal"], "mri_chest")
 
 
 def test_networks_take_any_size_that_halves():

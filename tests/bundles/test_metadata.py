@@ -32,7 +32,9 @@ def test_it_follows_the_schema(bundle: Path, tmp_path: Path) -> None:
     # it.
     schema = Path(shutil.copy(SCHEMA, tmp_path / "schema.json"))
     digest = hashlib.md5(SCHEMA.read_bytes(), usedforsecurity=False).hexdigest()
-    verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(schema), hash_val=digest)
+    verify_metadata(
+        meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(schema), hash_val=digest
+    )
     assert schema.read_bytes() == SCHEMA.read_bytes()
 
 
@@ -54,8 +56,18 @@ def test_the_schema_looks_into_tensors() -> None:
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_versions_are_those_that_are_tested(bundle: Path) -> None:
     content = metadata(bundle)
-    pins = dict(re.findall(r"^([A-Za-z0-9-]+)==([0-9.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
-    core = {"monai": content["monai_version"], "torch": content["pytorch_version"], "numpy": content["numpy_version"]}
+    pins = dict(
+        re.findall(
+            r"^([A-Za-z0-9-]+)==([0-9.]+)",
+            (ROOT / "constraints.txt").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
+    core = {
+        "monai": content["monai_version"],
+        "torch": content["pytorch_version"],
+        "numpy": content["numpy_version"],
+    }
     named = core | content["required_packages_version"]
     assert named.pop("deepfakes-detector") == dfd.__version__
     assert named == {name: pins[name] for name in named}

@@ -94,10 +94,10 @@ def _folder(path: Path) -> Image:
         raise refusal("the folder of the image holds no series that can be read; load it again")
     first = pydicom.dcmread(series.slices[0].path, stop_before_pixels=True)
     positions = [ref.position_mm for ref in series.slices]
-    known = len(positions) > 1 and None not in positions
+    located = len(positions) > 1 and None not in positions
     step = (
         (positions[-1] - positions[0]) / (len(positions) - 1)
-        if known
+        if located
         else float(first.get("SliceThickness") or 1.0)
     )
     return Image(

@@ -99,7 +99,7 @@ def _even(
     number: int,
     rng: np.random.Generator,
     places: Callable[[NDArray[np.float32], float], NDArray[np.int64]],
-    wanted: Callable[[Cubes], bool],
+    accept: Callable[[Cubes], bool],
 ) -> Cubes:
     by_patient: dict[str, list[Cubes]] = {}
     for volume in volumes:
@@ -109,20 +109,22 @@ def _even(
                 cube = cubes.cube_at(
                     volume.pixels, (index, int(row), int(column)), volume.spacing_mm
                 )
-                if wanted(cube):
+                if accept(cube):
                     by_patient.setdefault(volume.patient, []).append(cube)
-    return _drawn(by_patient, number, rng)
+    return _sample_evenly(by_patient, number, rng)
 
 
-def _drawn(by_patient: dict[str, list[Cubes]], number: int, rng: np.random.Generator) -> Cubes:
+def _sample_evenly(
+    by_patient: dict[str, list[Cubes]], number: int, rng: np.random.Generator
+) -> Cubes:
     share = -(-number // max(len(by_patient), 1))
-    drawn = [
-        found[index]
-        for _, found in sorted(by_patient.items())
-        for index in rng.permutation(len(found))[:share]
+    sample = [
+        members[index]
+        for _, members in sorted(by_patient.items())
+        for index in rng.permutation(len(members))[:share]
     ]
     return (
-        np.stack(drawn[:number]) if drawn else np.zeros((0, *(cubes.SIDE,) * 3), dtype=np.float32)
+        np.stack(sample[:number]) if sample else np.zeros((0, *(cubes.SIDE,) * 3), dtype=np.float32)
     )
 
 
@@ -149,7 +151,7 @@ def blob_crops(
 
     And for each whether something dense and round is in its middle; half and half.
     """
-    found: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    crops_of: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
     share = -(-number // (2 * max(len(scans), 1)))
     half = CROP // 2
     for scan in scans:
@@ -157,21 +159,21 @@ def blob_crops(
         measured = measured_pixels(scan.pixels, MODALITIES[modality])
         body = body_mask(scan.pixels, measured, MODALITIES[modality])
         body[:half] = body[-half:] = body[:, :half] = body[:, -half:] = False
-        seen = np.clip(image, *SEEN)
-        contrast = gaussian_filter(seen, BLOB_PX[0]) - gaussian_filter(seen, BLOB_PX[1])
+        clipped = np.clip(image, *SEEN)
+        contrast = gaussian_filter(clipped, BLOB_PX[0]) - gaussian_filter(clipped, BLOB_PX[1])
         peaks = np.argwhere(
             body
             & (contrast > BLOB_CONTRAST)
             & (contrast == maximum_filter(contrast, size=round(BLOB_PX[1])))
         )
         flat = np.argwhere(body & (np.abs(contrast) < FLAT_CONTRAST))
-        for places, kept in zip((flat, peaks), found, strict=True):
-            kept += [
+        for places, crops in zip((flat, peaks), crops_of, strict=True):
+            crops += [
                 image[y - half : y + half, x - half : x + half]
                 for y, x in places[rng.permutation(len(places))[:share]]
             ]
-    labels = np.repeat([False, True], [len(kept) for kept in found])
-    return np.stack([crop for kept in found for crop in kept]), labels
+    labels = np.repeat([False, True], [len(crops) for crops in crops_of])
+    return np.stack([crop for crops in crops_of for crop in crops]), labels
 
 
 def crops(

@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 """Where lessons put their networks and tensors."""
 WARM_UP_STEPS = 50
-KEPT_EVERY_S = 60.0
+SAVE_EVERY_S = 60.0
 """CPU seconds of work that an interruption may cost."""
-TOLD_EVERY_S = 60.0
+LOG_EVERY_S = 60.0
 
 
 class Lesson(Protocol):
@@ -62,7 +62,7 @@ def teach(
         name: [group["lr"] for group in optimizer.param_groups]
         for name, optimizer in lesson.optimizers.items()
     }
-    kept_at = told_at = spent
+    saved_at = logged_at = spent
     started = time.process_time() - spent
     while spent < cpu_seconds and (most_steps is None or step < most_steps):
         share = spent / cpu_seconds
@@ -76,20 +76,20 @@ def teach(
         torch.manual_seed(partition.SEED + step)
         losses = lesson.step(share, np.random.default_rng([partition.SEED, step]))
         step, spent = step + 1, time.process_time() - started
-        if spent - told_at > TOLD_EVERY_S:
-            told_at = spent
+        if spent - logged_at > LOG_EVERY_S:
+            logged_at = spent
             logger.info(
                 "%4.0f s, step %d: %s",
                 spent,
                 step,
                 ", ".join(f"{name} {value:.4f}" for name, value in losses.items()),
             )
-        if spent - kept_at > KEPT_EVERY_S:
-            kept_at = spent
+        if spent - saved_at > SAVE_EVERY_S:
+            saved_at = spent
             for name, optimizer in lesson.optimizers.items():
                 for group, rate in zip(optimizer.param_groups, rates[name], strict=True):
                     group["lr"] = rate
-            _keep(lesson, spent, step, state)
+            _save(lesson, spent, step, state)
     state.unlink(missing_ok=True)
     logger.info("%d steps in %.0f CPU seconds on %s", step, spent, DEVICE.type)
     return {
@@ -98,7 +98,7 @@ def teach(
     }
 
 
-def _keep(lesson: Lesson, spent: float, step: int, state: Path) -> None:
+def _save(lesson: Lesson, spent: float, step: int, state: Path) -> None:
     content = {
         "spent": spent,
         "step": step,

@@ -93,7 +93,7 @@ def injection(material: Material) -> Lesson:
     And from genuine blobs.
     """
     rng = np.random.default_rng(partition.SEED)
-    base, tissue, found = (
+    base, tissue, blobs = (
         make(material.volumes, number, rng)
         for make, number in (
             (datasets.parenchyma, CUBES),
@@ -102,17 +102,17 @@ def injection(material: Material) -> Lesson:
         )
     )
     logger.info(
-        "%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(found)
+        "%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(blobs)
     )
 
     def one(rng: np.random.Generator) -> NDArray[np.float32]:
-        if not len(found) or rng.random() < NODULE_SHARE:
+        if not len(blobs) or rng.random() < NODULE_SHARE:
             return np.stack(
                 datasets.with_nodule(
                     base[rng.integers(len(base))], tissue[rng.integers(len(tissue))], rng
                 )
             )
-        blob = found[rng.integers(len(found))]
+        blob = blobs[rng.integers(len(blobs))]
         return np.stack([blob, datasets.shape_of_blob(blob)])
 
     def draw(
@@ -197,20 +197,20 @@ def train(
     )
 
 
-def chosen(names: list[str], modality: str) -> list[str]:
+def networks_to_train(names: list[str], modality: str) -> list[str]:
     """The networks to train: all of the modality where none is named.
 
     Raises:
         UsageError: a name is not one of them.
     """
-    known = [name for name, recipe in RECIPES.items() if modality in recipe.modalities]
-    strange = sorted(set(names) - set(known))
-    if strange:
+    valid = [name for name, recipe in RECIPES.items() if modality in recipe.modalities]
+    invalid = sorted(set(names) - set(valid))
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is no network of a forger for {modality}; choose from "
-            f"{', '.join(known)}."
+            f"{invalid[0]!r} is no network of a forger for {modality}; choose from "
+            f"{', '.join(valid)}."
         )
-    return names or known
+    return names or valid
 
 
 def main() -> None:
@@ -229,7 +229,7 @@ def main() -> None:
         help="times as long as the recipes say (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    names = chosen(arguments.train, arguments.modality)
+    names = networks_to_train(arguments.train, arguments.modality)
     material = Material(
         arguments.modality, tuple(partition.patients(arguments.modality, partition.LEARNED))
     )
