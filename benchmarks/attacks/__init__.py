@@ -12,9 +12,9 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.attacks import copy_move, fill, filtering, noise
-from benchmarks.attacks.canvas import Canvas, Forger, untouched
+from benchmarks.attacks.canvas import Canvas, MaskEdit, untouched
 
-FORGERS: dict[str, Forger] = {
+SIMPLE_EDITS: dict[str, MaskEdit] = {
     "null edit (must be 0.5)": untouched,
     "white noise 0.3 x residual": partial(noise.white, strength=0.3),
     "white noise 0.6 x residual": partial(noise.white, strength=0.6),

@@ -42,11 +42,11 @@ class Canvas:
     modality: str = "ct_lung"
 
 
-Forger: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
+MaskEdit: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
 
 Centre: TypeAlias = tuple[float, float]
 """(x, y) in pixels."""
-SiteForger: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
+SiteEdit: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
 """A forger that edits around a place by a size of its own, as attackers do who want a lesion there;
 what it edited is what has changed."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.attacks.canvas import Canvas
-from benchmarks.data.partition import trained
+from benchmarks.data.partition import network_file
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
@@ -23,7 +23,7 @@ FORMAT = "forger network 1"
 
 
 @dataclass(frozen=True)
-class Kept:
+class Checkpoint:
     """What a training leaves behind."""
 
     name: str
@@ -34,12 +34,15 @@ class Kept:
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of a forger's network, see ``sides.trained``; in ``folder`` where one is named."""
+    """The file of a forger's network, see ``benchmarks.data.partition.network_file``.
+
+    In ``folder`` where one is named.
+    """
     file = f"{modality}_{name}.pt"
-    return folder / file if folder else trained(KIND, file)
+    return folder / file if folder else network_file(KIND, file)
 
 
-def save(checkpoint: Kept, folder: Path | None = None) -> Path:
+def save(checkpoint: Checkpoint, folder: Path | None = None) -> Path:
     """Writes the file, whole or not at all, and gives its name."""
     content = {
         "format": FORMAT,

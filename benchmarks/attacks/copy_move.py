@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
-from benchmarks.attacks.canvas import FEATHER_PX, Canvas, Forger, blended, paste, residual_scale
+from benchmarks.attacks.canvas import FEATHER_PX, Canvas, MaskEdit, blended, paste, residual_scale
 from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
@@ -198,7 +198,7 @@ def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
     return result
 
 
-COPY_MOVES: dict[str, Forger] = {
+COPY_MOVES: dict[str, MaskEdit] = {
     "copy-move, hard edge": partial(copied, feather_px=0.0),
     "copy-move, feathered 3 px": partial(copied, feather_px=FEATHER_PX),
     "copy-move, Poisson-blended": poisson,

@@ -50,7 +50,9 @@ class Edit:
     copied_noise: bool = False
 
 
-def forged(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> FloatImage:
+def edit_slice(
+    canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit
+) -> FloatImage:
     """``[H, W]``: the slice with ``edit`` done around ``centre`` (x, y).
 
     The edit has the size of its cube, whatever region is scored afterwards: the edited area is
@@ -68,8 +70,8 @@ def forged(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Ed
     )
 
 
-def forged_stack(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> Stack:
-    """``[S, H, W]``: the same edit in every slice that it reaches. Raises as ``forged``."""
+def edit_stack(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> Stack:
+    """``[S, H, W]``: the same edit in every slice that it reaches. Raises as ``edit_slice``."""
     changed = _edited(canvas, centre, rng, edit)
     before = _stack_of(canvas)[0]
     return np.stack(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter, gaussian_gradient_magnitude
 
-from benchmarks.attacks.canvas import FEATHER_PX, Canvas, Forger, blended
+from benchmarks.attacks.canvas import FEATHER_PX, Canvas, MaskEdit, blended
 from benchmarks.attacks.crops import Window
 from dfd.intensity import MAD_TO_SD
 from dfd.records import BoolImage, FloatImage
@@ -35,7 +35,7 @@ FloatArray = NDArray[np.float64]
 
 
 def renoised(
-    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, fill: Forger
+    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, fill: MaskEdit
 ) -> FloatImage:
     """``fill``, its own grain blurred away.
 

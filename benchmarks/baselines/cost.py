@@ -28,7 +28,9 @@ REGIONS = 20
 
 def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
     """The middle slice of the first series of fold1, and the radius of a region in it."""
-    series = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, 3)[:1], 3)
+    series = scans.per_patient(
+        scans.select_series(modality.name, partition.VALIDATION_FOLDS, 3)[:1], 3
+    )
     loaded = list(scans.load(series, modality.name))
     scan = loaded[len(loaded) // 2]
     network = registry.load(model, modality.name).network

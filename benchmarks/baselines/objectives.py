@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.attacks.training.loop import DEVICE
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines.back_in_time import VARIANTS, shown
 from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, remaining_shares
 from dfd.bundle.training.crops import filled_up, place, turn
@@ -27,22 +27,22 @@ EMA_DECAY = 0.995
 """As BTD averages its weights."""
 
 
-class Denoising:
+class DenoisingObjective:
     """Noise of a random step, mean squared error (Ho et al. 2020, algorithm 1).
 
     The network to keep is the running mean of the trained one.
     """
 
-    kept = "mean"
+    output_network = "mean"
 
-    def __init__(self, material: Material, name: str) -> None:
-        modality, variant = MODALITIES[material.modality], VARIANTS[material.modality, name]
+    def __init__(self, data: TrainingData, name: str) -> None:
+        modality, variant = MODALITIES[data.modality], VARIANTS[data.modality, name]
         self.side = variant.side
         self.by_patient: dict[str, list[tuple[FloatImage, BoolImage]]] = {}
-        for scan in material.scans:
+        for scan in data.scans:
             image, measured = shown(scan.pixels, modality, variant)
             body = measured & body_mask(scan.pixels, measured, modality)
-            self.by_patient.setdefault(scan.listed.patient, []).append(
+            self.by_patient.setdefault(scan.source.patient, []).append(
                 (filled_up(image, self.side), filled_up(body, self.side))
             )
         self.network, mean = NoisePredictor().to(DEVICE), NoisePredictor().to(DEVICE)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.data.partition import trained
+from benchmarks.data.partition import network_file
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
@@ -22,12 +22,12 @@ FORMAT = "baseline 1"
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of what a baseline has learned, see ``sides.trained``.
+    """The file of what a baseline has learned, see ``benchmarks.data.partition.network_file``.
 
     In ``folder`` where one is named.
     """
     file = f"{modality}_{name}.pt"
-    return folder / file if folder else trained(KIND, file)
+    return folder / file if folder else network_file(KIND, file)
 
 
 def save(

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.attacks.training.loop import teach
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training import loop
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines import BASELINES, feature_memory, offered, state
-from benchmarks.baselines.objectives import Denoising
+from benchmarks.baselines.objectives import DenoisingObjective
 from benchmarks.data import partition
 from benchmarks.data.scans import spread
 from benchmarks.models import registry
@@ -58,28 +58,26 @@ def names_of(modality: str) -> list[str]:
     return sorted({BASELINES[name].state for name in offered(MODALITIES[modality])} - {""})
 
 
-def train(name: str, material: Material, effort: Effort) -> Path:
+def train(name: str, data: TrainingData, effort: Effort) -> Path:
     """Makes one file unless it is there, and gives it."""
-    path = state.place(name, material.modality, effort.folder)
+    path = state.place(name, data.modality, effort.folder)
     if path.exists():
         logger.info("%s is there already", path)
         return path
     if name == feature_memory.STATE:
-        network = registry.load(effort.model, material.modality).network
-        slices = (
-            material.scans[index].pixels for index in spread(len(material.scans), effort.slices)
-        )
+        network = registry.load(effort.model, data.modality).network
+        slices = (data.scans[index].pixels for index in spread(len(data.scans), effort.slices))
         content = feature_memory.fit(
-            slices, network, MODALITIES[material.modality], np.random.default_rng(partition.SEED)
+            slices, network, MODALITIES[data.modality], np.random.default_rng(partition.SEED)
         )
     else:
         torch.manual_seed(partition.SEED)
-        lesson = Denoising(material, name)
+        objective = DenoisingObjective(data, name)
         logger.info("%s: %.0f CPU minutes", name, effort.cpu_minutes)
-        content = teach(
-            lesson, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps
+        content = loop.train(
+            objective, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps
         )
-    return state.save(name, material.modality, material.patients, content, effort.folder)
+    return state.save(name, data.modality, data.patients, content, effort.folder)
 
 
 def names_to_train(names: list[str], modality: str) -> list[str]:
@@ -122,11 +120,11 @@ def main() -> None:
             model=arguments.model,
             folder=cli.QUICK_RESULTS / "baselines",
         )
-    material = Material(
-        arguments.modality, tuple(partition.patients(arguments.modality, partition.LEARNED))
+    data = TrainingData(
+        arguments.modality, tuple(partition.patients(arguments.modality, partition.TRAINING_FOLDS))
     )
     for name in names:
-        train(name, material, effort)
+        train(name, data, effort)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ NOT_NAMED = "(not named)"
 
 
 @dataclass(frozen=True)
-class Listed:
+class SelectedSeries:
     """One series of one patient: what its header says, and the slices that were chosen from it."""
 
     patient: str
@@ -44,7 +44,7 @@ class Listed:
 class Scan:
     """One decoded slice."""
 
-    listed: Listed
+    source: SelectedSeries
     slice: Slice
     pixels: FloatImage
     """``[H, W]``, NaN where there is no measurement."""
@@ -55,7 +55,7 @@ class Scan:
     def name(self) -> str:
         """Patient, series and file, unique among development slices."""
         return (
-            f"{self.listed.patient}/{self.listed.series}/"
+            f"{self.source.patient}/{self.source.series}/"
             f"{self.slice.ref.path.name}#{self.slice.ref.frame}"
         )
 
@@ -69,7 +69,7 @@ def spread(count: int, most: int) -> list[int]:
     return [int((place + 0.5) * count / number) for place in range(number)]
 
 
-def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]:
+def select_series(modality: str, folds: Sequence[str], per_series: int) -> list[SelectedSeries]:
     """Every series of the development patients of ``folds``.
 
     With at most ``per_series`` slices each.
@@ -82,7 +82,7 @@ def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]
     ]
 
 
-def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[Listed]:
+def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[SelectedSeries]:
     """Every series below ``folder``, with at most ``per_series`` slices each."""
     result = []
     series, _ = read_series(folder)
@@ -95,7 +95,7 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
         refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
         scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or NOT_NAMED
         result.append(
-            Listed(
+            SelectedSeries(
                 patient,
                 f"{name} {number + 1}" if planes > 1 else name,
                 scanner,
@@ -106,7 +106,7 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
     return result
 
 
-def per_patient(series: Sequence[Listed], most: int) -> list[Listed]:
+def per_patient(series: Sequence[SelectedSeries], most: int) -> list[SelectedSeries]:
     """The same list with at most ``wanted`` slices per patient.
 
     Spread over all of the patient's series.
@@ -118,11 +118,13 @@ def per_patient(series: Sequence[Listed], most: int) -> list[Listed]:
         for one in series:
             refs = tuple(ref for owner, ref in spread_out if owner is one)
             if refs:
-                result.append(Listed(one.patient, one.series, one.scanner, one.kernel, refs))
+                result.append(
+                    SelectedSeries(one.patient, one.series, one.scanner, one.kernel, refs)
+                )
     return result
 
 
-def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:
+def load(series: Sequence[SelectedSeries], modality: str) -> Iterator[Scan]:
     """Decodes the chosen slices; those that scoring would refuse are left out and named."""
     for one in series:
         for ref in one.refs:

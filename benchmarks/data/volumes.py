@@ -16,7 +16,7 @@ from benchmarks.data.scans import Scan
 from dfd.context.adjacent import WIDEST
 from dfd.records import Context, SeriesSlice, SliceRef
 
-EVERY = 10_000
+ALL_SLICES = 10_000
 """Slices per series: all of them."""
 GAP = 1.5
 """Where neighbours lie further apart than this many usual distances, or closer than its inverse, a
@@ -41,11 +41,11 @@ def volumes(modality: str, folds: Sequence[str]) -> Iterator[Volume]:
 
     Slices that scoring would refuse are left out and end a stack.
     """
-    for one in scans.listed(modality, folds, EVERY):
-        yield from stacked(list(scans.load([one], modality)))
+    for one in scans.select_series(modality, folds, ALL_SLICES):
+        yield from to_volumes(list(scans.load([one], modality)))
 
 
-def holding(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
+def find_stack(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
     """The stack that holds a slice, and its place there: what a canvas needs beside the slice.
 
     None where the slice stands in no stack.
@@ -53,7 +53,7 @@ def holding(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | Non
     return next(((volume, volume.refs.index(ref)) for volume in stacks if ref in volume.refs), None)
 
 
-def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
+def adjacent_slices(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
     """What scoring would find above and below a slice of a stack.
 
     None at its ends, and where slices lie too far apart.
@@ -69,7 +69,7 @@ def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | 
     return Context(volume.pixels[place - 1], volume.pixels[place + 1], (step, step), others=others)
 
 
-def stacked(series: Sequence[Scan]) -> Iterator[Volume]:
+def to_volumes(series: Sequence[Scan]) -> Iterator[Volume]:
     """The slices of one series as stacks.
 
     Of one phase and shape each, with known positions and pixel spacing, cut at gaps.
@@ -108,8 +108,8 @@ def _volume(members: Sequence[Scan], step_mm: float) -> Volume:
     refs = tuple(scan.slice.ref for scan in members)
     pixels = np.stack([scan.pixels for scan in members]).astype(np.float32)
     return Volume(
-        members[0].listed.patient,
-        members[0].listed.series,
+        members[0].source.patient,
+        members[0].source.series,
         refs,
         pixels,
         (max(step_mm, 1e-3), row, column),

@@ -181,7 +181,11 @@ def line(
     scored_rows = [row for row in scored(rows, variant) if math.isfinite(row[SCORE])]
     numbers = {}
     for form, kinds in forms.items():
-        every = [of for kind in kinds if (of := summary.sides_of(scored_rows, kind)).edited]
+        every = [
+            comparison
+            for kind in kinds
+            if (comparison := summary.comparison_of(scored_rows, kind)).edited
+        ]
         numbers[form] = {
             "families": len(every),
             **summary.means(every, lambda row: float(row[SCORE]), draws=draws),

@@ -35,10 +35,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.attacks.registry import FAMILIES, UNTOUCHED
+from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
 from benchmarks.detection import ablation, collect, measurements, plots, report, summary, targets
-from benchmarks.detection.collect import Wanted
+from benchmarks.detection.collect import TrialPlan
 from benchmarks.detection.measurements import (
     OFFSET,
     REPRESENTATIVES,
@@ -47,10 +47,10 @@ from benchmarks.detection.measurements import (
     STRENGTHS,
     TABLE,
 )
-from benchmarks.detection.summary import LEFT_OUT, Row, Sides
+from benchmarks.detection.summary import P_VALUES, Comparison, Row
 from benchmarks.detection.trials import GENUINE
 from benchmarks.models import assignment, cross_validation, held_out_calibration, registry
-from benchmarks.models.assignment import Cohort
+from benchmarks.models.assignment import PatientGroup
 from benchmarks.models.cross_validation import FOLDS
 from benchmarks.models.held_out_calibration import Pool
 from benchmarks.runner import cli
@@ -71,7 +71,7 @@ CURVE_LABELS = {
 
 
 @dataclass(frozen=True)
-class Gathered:
+class BenchmarkData:
     """All that was measured."""
 
     rows: list[Row]
@@ -86,33 +86,33 @@ class Gathered:
         return sorted({str(row["patient"]) for row in self.rows})
 
     @property
-    def standing(self) -> int:
+    def calibration_patients(self) -> int:
         """On how many patients p-values stand, at least."""
         return len(self.pool.names) - int(any(name in self.pool.names for name in self.patients))
 
 
-def families_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
+def attacks_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
     """Names of what is tried."""
-    wanted = {
+    candidates = {
         **UNTOUCHED,
         **(
-            FAMILIES
+            ATTACKS
             if not quick
             else {
-                name: family
-                for name, family in FAMILIES.items()
+                name: attack
+                for name, attack in ATTACKS.items()
                 if name in (*REPRESENTATIVES, *STRENGTHS.values())
             }
         ),
     }
     return tuple(
         name
-        for name, family in wanted.items()
-        if modality in family.modalities and (held_out or not family.held_out)
+        for name, attack in candidates.items()
+        if modality in attack.modalities and (held_out or not attack.held_out)
     )
 
 
-def chosen(arguments: argparse.Namespace) -> tuple[list[Cohort], list[str]]:
+def groups_of(arguments: argparse.Namespace) -> tuple[list[PatientGroup], list[str]]:
     """Who is scored by what, and the folds whose model is not there yet."""
     if arguments.data and arguments.test:
         raise UsageError("--data and --test name different patients; give one of them.")
@@ -121,88 +121,103 @@ def chosen(arguments: argparse.Namespace) -> tuple[list[Cohort], list[str]]:
     if arguments.test:
         shipped = registry.load(assignment.shipped(arguments.modality), arguments.modality)
         return [
-            assignment.of_test(arguments.modality, shipped.model.sha256, asked=arguments.test)
+            assignment.of_test(arguments.modality, shipped.model.sha256, confirmed=arguments.test)
         ], []
     return assignment.of_folds(
-        arguments.modality, arguments.folds or (partition.LEFT_OUT if arguments.quick else FOLDS)
+        arguments.modality,
+        arguments.folds or (partition.VALIDATION_FOLDS if arguments.quick else FOLDS),
     )
 
 
 def pool_of(modality: str) -> Pool:
     """Whose genuine regions p-values stand on: the patients of the shipped calibration."""
-    found = registry.load(None, modality).calibration
-    return held_out_calibration.named(
-        found, [] if found is None else cross_validation.standing(modality, found), "the bundle"
+    calibration = registry.load(None, modality).calibration
+    return held_out_calibration.name_patients(
+        calibration,
+        [] if calibration is None else cross_validation.standing(modality, calibration),
+        "the bundle",
     )
 
 
 def collect_rows(
-    arguments: argparse.Namespace, scored: Sequence[Cohort], missing: Sequence[str]
-) -> Gathered:
+    arguments: argparse.Namespace, scored: Sequence[PatientGroup], missing: Sequence[str]
+) -> BenchmarkData:
     """Measures what is not measured yet, and judges everything."""
-    loaded = {cohort.name: registry.load(cohort.model, cohort.modality) for cohort in scored}
+    loaded = {group.name: registry.load(group.model, group.modality) for group in scored}
     pool = pool_of(arguments.modality)
-    families = families_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick)
-    wanted = Wanted(
-        families,
+    attacks = attacks_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick)
+    plan = TrialPlan(
+        attacks,
         1 if arguments.quick else arguments.slices,
         QUICK_PATIENTS if arguments.quick else None,
     )
-    found: list[Row] = []
-    told = {}
-    for cohort in scored:
-        sha256 = loaded[cohort.name].model.sha256
-        tasks = collect.tasks_of(cohort, wanted)
-        found += collect.gather(tasks, collect.ledger_of(cohort, sha256), arguments.jobs)
-        told[cohort.name] = {
-            "patients": len({task.listed.patient for task in tasks}),
+    rows: list[Row] = []
+    groups = {}
+    for group in scored:
+        sha256 = loaded[group.name].model.sha256
+        tasks = collect.tasks_of(group, plan)
+        rows += collect.gather(tasks, collect.ledger_of(group, sha256), arguments.jobs)
+        groups[group.name] = {
+            "patients": len({task.source.patient for task in tasks}),
             "slices": len(tasks),
             "weights": sha256,
         }
-    return Gathered(judged(found, pool, makers_of(pool, scored)), told, missing, pool)
+    return BenchmarkData(
+        with_p_values(rows, pool, manufacturers_of(pool, scored)), groups, missing, pool
+    )
 
 
-def makers_of(pool: Pool, scored: Sequence[Cohort]) -> dict[str, frozenset[str]]:
+def manufacturers_of(pool: Pool, scored: Sequence[PatientGroup]) -> dict[str, frozenset[str]]:
     """Manufacturers of the scanners of every patient who is known.
 
     Of the folds, of whom is scored, and of whom the p-values stand on.
     """
-    told = {}
-    folders = {name: folder for cohort in scored for name, folder in cohort.folders.items()}
+    result = {}
+    folders = {name: folder for group in scored for name, folder in group.folders.items()}
     modality = scored[0].modality
     if scored[0].name != assignment.OWN:
         folders |= {name: partition.patient_folder(modality, name) for name in pool.names}
     for name, folder in folders.items():
-        told[name] = frozenset(one.maker for one in scans.of_patient(name, folder, modality, 1))
-    return told
+        result[name] = frozenset(one.maker for one in scans.of_patient(name, folder, modality, 1))
+    return result
 
 
-def judged(found: Sequence[Row], pool: Pool, makers: Mapping[str, frozenset[str]]) -> list[Row]:
+def with_p_values(
+    rows: Sequence[Row], pool: Pool, makers: Mapping[str, frozenset[str]]
+) -> list[Row]:
     """Rows with our statistic and both p-values.
 
     That with the manufacturer left out is NaN where nobody remains or it is not known.
     """
-    known, series = all(name in makers for name in pool.names), held_out_calibration.beside(pool)
-    told: list[Row] = []
-    for row in found:
-        patient, said = row["patient"], row["statistics"]
-        alike = {
-            name for name in pool.names if known and makers[name] & makers.get(patient, frozenset())
+    all_named, series = (
+        all(name in makers for name in pool.names),
+        held_out_calibration.of_series(pool),
+    )
+    result: list[Row] = []
+    for row in rows:
+        patient, statistics = row["patient"], row["statistics"]
+        same_manufacturer = {
+            name
+            for name in pool.names
+            if all_named and makers[name] & makers.get(patient, frozenset())
         } | {patient}
-        alone, others = pool.judge({patient}), pool.judge(alike) if known else None
+        alone, others = (
+            pool.without({patient}),
+            pool.without(same_manufacturer) if all_named else None,
+        )
         p_of = {
-            key: judge.p(said) if judge else math.nan
-            for key, judge in zip(LEFT_OUT, (alone, others), strict=True)
+            key: calibration.p(statistics) if calibration else math.nan
+            for key, calibration in zip(P_VALUES, (alone, others), strict=True)
         }
-        told.append(
+        result.append(
             {
                 **row,
-                "statistic": alone.statistic(said) if alone else math.nan,
+                "statistic": alone.statistic(statistics) if alone else math.nan,
                 **p_of,
                 **_with_neighbours(row, series),
             }
         )
-    return told
+    return result
 
 
 def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
@@ -211,51 +226,51 @@ def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
     NaN elsewhere.
     """
     compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
-    judge = series.judge({row["patient"]}) if series and compared else None
-    said = row["statistics"]
+    calibration = series.without({row["patient"]}) if series and compared else None
+    statistics = row["statistics"]
     return {
-        "statistic beside": judge.statistic(said) if judge else math.nan,
-        "p beside": judge.p(said) if judge else math.nan,
+        "statistic beside": calibration.statistic(statistics) if calibration else math.nan,
+        "p beside": calibration.p(statistics) if calibration else math.nan,
     }
 
 
-def summed_up(arguments: argparse.Namespace, gathered: Gathered) -> dict[str, Any]:
+def numbers_of(arguments: argparse.Namespace, data: BenchmarkData) -> dict[str, Any]:
     """All numbers."""
-    everything, tried = gathered.rows, {row["kind"] for row in gathered.rows if not row["curve"]}
+    everything, tried = data.rows, {row["kind"] for row in data.rows if not row["curve"]}
     names = [
         name
-        for name in families_of(
+        for name in attacks_of(
             arguments.modality, held_out=arguments.held_out, quick=arguments.quick
         )
         if name in tried
     ]
     baselines = measurements.baselines_of(arguments.modality)
-    forms = summary.forms_of({name: TABLE[name] for name in names})
+    forms = summary.attacks_by_form({name: TABLE[name] for name in names})
     return {
         "modality": arguments.modality,
         "seed": partition.SEED,
-        "patients": len(gathered.patients),
-        "cohorts": gathered.cohorts,
-        "folds without model": list(gathered.missing),
+        "patients": len(data.patients),
+        "cohorts": data.cohorts,
+        "folds without model": list(data.missing),
         "baselines": baselines,
-        "calibration patients": gathered.standing,
-        "smallest p": 1.0 / (1 + gathered.standing),
+        "calibration patients": data.calibration_patients,
+        "smallest p": 1.0 / (1 + data.calibration_patients),
         "least": summary.LEAST,
         "forms": [
             summary.form_row(everything, form, kinds, baselines) for form, kinds in forms.items()
         ],
         "families": [
-            summary.family_row(everything, name, baselines) for name in names if name in FAMILIES
+            summary.attack_row(everything, name, baselines) for name in names if name in ATTACKS
         ],
-        "beside": [told for name in names if (told := summary.beside_row(everything, name))],
+        "beside": [numbers for name in names if (numbers := summary.context_row(everything, name))],
         "untouched": [
-            summary.family_row(everything, name, ()) for name in names if name in UNTOUCHED
+            summary.attack_row(everything, name, ()) for name in names if name in UNTOUCHED
         ],
         "false alarms": summary.false_alarms(everything),
         "ablation": ablation.lines(everything, forms),
         "targets": targets.lines(arguments.modality, everything, forms, baselines),
         "curves": {curve: summary_of_curve(everything, curve) for curve in CURVE_LABELS},
-        "families left out": left_out(arguments, gathered.patients),
+        "families left out": attacks_left_out(arguments, data.patients),
     }
 
 
@@ -263,12 +278,12 @@ def summary_of_curve(everything: Sequence[Row], curve: str) -> dict[str, Any]:
     """Family -> points. That of strength is one line through families of the table."""
     if curve == STRENGTH:
         at = {kind: strength for strength, kind in STRENGTHS.items()}
-        drawn = [
+        edited = [
             {**row, "at": at[row["kind"]]}
             for row in everything
             if row["kind"] in at and row["curve"] in ("", STRENGTH)
         ]
-        return {"white noise": summary.curve(everything, drawn)} if drawn else {}
+        return {"white noise": summary.curve(everything, edited)} if edited else {}
     kinds = [
         name
         for name in REPRESENTATIVES
@@ -282,16 +297,18 @@ def summary_of_curve(everything: Sequence[Row], curve: str) -> dict[str, Any]:
     }
 
 
-def left_out(arguments: argparse.Namespace, patients: Sequence[str]) -> dict[str, dict[str, int]]:
+def attacks_left_out(
+    arguments: argparse.Namespace, patients: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """Family -> why it could not be tried, and on how many patients."""
-    told = {}
-    for name in families_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick):
+    result = {}
+    for name in attacks_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick):
         reasons = Counter(
             measurements.obstacle(name, arguments.modality, patient) for patient in patients
         )
         if any(reason for reason in reasons):
-            told[name] = {reason: count for reason, count in reasons.items() if reason}
-    return told
+            result[name] = {reason: count for reason, count in reasons.items() if reason}
+    return result
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -304,17 +321,19 @@ def markdown(content: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def figures(content: Mapping[str, Any], gathered: Gathered) -> dict[str, Figure]:
+def figures(content: Mapping[str, Any], data: BenchmarkData) -> dict[str, Figure]:
     """Pictures by name."""
-    everything = gathered.rows
+    everything = data.rows
     genuine = [row for row in everything if row["kind"] == GENUINE]
     detectors = {
         "ours": summary.ours,
         **{name: summary.of_baseline(name) for name in content["baselines"]},
     }
-    kinds = summary.forms_of({one["kind"]: TABLE[one["kind"]] for one in content["families"]})
+    kinds = summary.attacks_by_form(
+        {one["kind"]: TABLE[one["kind"]] for one in content["families"]}
+    )
     every = {
-        form: Sides(
+        form: Comparison(
             [row for row in everything if row["kind"] in names and not row["curve"]], genuine
         )
         for form, names in kinds.items()
@@ -324,17 +343,17 @@ def figures(content: Mapping[str, Any], gathered: Gathered) -> dict[str, Figure]
             name: np.asarray(
                 [row[key] for row in genuine if row["patient"] == name and math.isfinite(row[key])]
             )
-            for name in gathered.patients
+            for name in data.patients
         }
-        for key, words in LEFT_OUT.items()
+        for key, words in P_VALUES.items()
     }
     radius = float(np.median([row["radius"] for row in genuine])) if genuine else math.nan
     mark = (radius, "radius of the region (median)")
-    told = {
+    result = {
         "roc": plots.roc(
             {
-                form: {name: of.pooled(number) for name, number in detectors.items()}
-                for form, of in every.items()
+                form: {name: comparison.pooled(number) for name, number in detectors.items()}
+                for form, comparison in every.items()
             }
         ),
         "calibration": plots.calibration(
@@ -343,10 +362,10 @@ def figures(content: Mapping[str, Any], gathered: Gathered) -> dict[str, Figure]
     }
     for curve, points in content["curves"].items():
         if points:
-            told[curve] = plots.curves(
+            result[curve] = plots.curves(
                 points, CURVE_LABELS[curve], mark if curve != STRENGTH else None
             )
-    return told
+    return result
 
 
 def arguments_of() -> argparse.Namespace:
@@ -392,13 +411,13 @@ def arguments_of() -> argparse.Namespace:
 def main() -> None:
     arguments = arguments_of()
     started = time.monotonic()
-    gathered = collect_rows(arguments, *chosen(arguments))
-    if not gathered.rows:
+    data = collect_rows(arguments, *groups_of(arguments))
+    if not data.rows:
         raise UsageError(
             "Not one slice could be assessed, so there is nothing to tell; give axial slices "
             "of the modality."
         )
-    content = summed_up(arguments, gathered) | {"seconds": time.monotonic() - started}
+    content = numbers_of(arguments, data) | {"seconds": time.monotonic() - started}
     name = f"benchmark_{arguments.modality}" + ("_test" if arguments.test else "")
     folder = cli.publish(
         name,
@@ -407,7 +426,7 @@ def main() -> None:
         quick=arguments.quick,
         folder=OWN_RESULTS if arguments.data else None,
     )
-    for which, figure in figures(content, gathered).items():
+    for which, figure in figures(content, data).items():
         print(f"drawn: {plots.save(figure, folder / f'{name}_{which}.png')}")
 
 

@@ -20,7 +20,7 @@ import torch
 from benchmarks.data import partition, scans
 from benchmarks.detection import measurements
 from benchmarks.detection.measurements import Task
-from benchmarks.models.assignment import OWN, Cohort
+from benchmarks.models.assignment import OWN, PatientGroup
 from benchmarks.runner.checkpoint import DIGITS, Ledger, Rows, code_digest
 
 logger = logging.getLogger(__name__)
@@ -30,39 +30,39 @@ CODE = (
     "benchmarks/detection/variants.py",
     "benchmarks/baselines/*.py",
 )
-"""What rows follow from beside ``ledger.CODE``."""
+"""What rows follow from beside ``benchmarks.runner.checkpoint.CODE``."""
 CURVE_SLICES = 1
 """Slices per patient on which the curves are measured: a curve asks for as many forgeries again as
 half the table."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrialPlan:
     """What is to be tried, and on how much."""
 
-    families: tuple[str, ...]
+    attacks: tuple[str, ...]
     slices: int
     """Per patient, spread over all series."""
     patients: int | None = None
     """Only the first so many of each cohort."""
 
 
-def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
+def tasks_of(group: PatientGroup, plan: TrialPlan) -> list[Task]:
     """One task for each slice, a slice of every patient before the next of anyone."""
     few = replace(
-        cohort,
-        folders={name: cohort.folders[name] for name in list(cohort.folders)[: wanted.patients]},
+        group,
+        folders={name: group.folders[name] for name in list(group.folders)[: plan.patients]},
     )
-    series = scans.per_patient(few.listed(wanted.slices), wanted.slices)
+    series = scans.per_patient(few.select_series(plan.slices), plan.slices)
     numbered, count_of = [], dict.fromkeys(few.folders, 0)
     for one in measurements.slices_of(series):
         parts = measurements.parts_of(
-            wanted.families,
-            cohort.modality,
+            plan.attacks,
+            group.modality,
             one.patient,
             curves=count_of[one.patient] < CURVE_SLICES,
         )
-        baselines = measurements.baselines_of(cohort.modality, one.patient)
+        baselines = measurements.baselines_of(group.modality, one.patient)
         place = count_of[one.patient]
         count_of[one.patient] += 1
         numbered.append(
@@ -70,9 +70,9 @@ def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
                 place,
                 Task(
                     one,
-                    cohort.folders[one.patient],
-                    cohort.modality,
-                    cohort.model,
+                    group.folders[one.patient],
+                    group.modality,
+                    group.model,
                     tuple(parts),
                     tuple(baselines),
                 ),
@@ -81,23 +81,23 @@ def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
     return [task for _, task in sorted(numbered, key=lambda pair: pair[0])]
 
 
-def ledger_of(cohort: Cohort, weights_sha256: str) -> Ledger:
-    """What is done already of ``cohort``, with these weights, this code and these baselines.
+def ledger_of(group: PatientGroup, weights_sha256: str) -> Ledger:
+    """What is done already of ``group``, with these weights, this code and these baselines.
 
     A change of any begins anew.
     """
     marks = [
         weights_sha256[:DIGITS],
         code_digest(CODE),
-        measurements.baselines_mark(cohort.modality, next(iter(cohort.folders), ""))[:DIGITS],
+        measurements.baselines_mark(group.modality, next(iter(group.folders), ""))[:DIGITS],
     ]
-    if cohort.name == OWN:
-        marks.append(f"{zlib.crc32(str(sorted(map(str, cohort.folders.values()))).encode()):08x}")
+    if group.name == OWN:
+        marks.append(f"{zlib.crc32(str(sorted(map(str, group.folders.values()))).encode()):08x}")
     return Ledger(
         partition.ROOT
         / "runs"
         / "benchmark"
-        / "_".join([cohort.modality, cohort.name.replace(" ", "_"), *marks, ".jsonl"]).replace(
+        / "_".join([group.modality, group.name.replace(" ", "_"), *marks, ".jsonl"]).replace(
             "_.", "."
         )
     )
@@ -121,9 +121,9 @@ def gather(tasks: Sequence[Task], ledger: Ledger, jobs: int) -> list[dict[str, A
     rows = []
     for task in tasks:
         facts = {
-            "scanner": task.listed.scanner,
-            "kernel": task.listed.kernel,
-            "maker": task.listed.maker,
+            "scanner": task.source.scanner,
+            "kernel": task.source.kernel,
+            "maker": task.source.maker,
         }
         rows += [
             {**row, **facts}

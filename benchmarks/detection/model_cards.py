@@ -68,7 +68,10 @@ def benchmark_of(modality: str, end: str = "") -> Numbers | None:
 
 
 def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
-    """The same with NaN where ``command.rounded`` put None, but for what has three answers."""
+    """The same with NaN where ``benchmarks.runner.cli.rounded`` put None.
+
+    But for what has three answers.
+    """
     if isinstance(content, dict):
         return {
             key: value if key in ("above every", "met") else restored(value)

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.attacks.registry import NOTHING, Family
+from benchmarks.attacks.registry import NOTHING, Attack
 from benchmarks.data import partition
 from benchmarks.detection.trials import CONTENT, GENUINE
 from benchmarks.metrics.bootstrap import DRAWS, interval, intervals, mean_interval
-from benchmarks.metrics.roc import FloatArray, auc, by_patient, found_at
+from benchmarks.metrics.roc import FloatArray, auc, by_patient, sensitivity_at
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
 from dfd.evidence import NEIGHBOURED, OFFERED
 
@@ -29,7 +29,7 @@ Number: TypeAlias = Callable[[Row], float]
 ALARMS = (0.05, 0.01)
 LIMITS = (UNUSUAL, STRONGLY_UNUSUAL)
 STRONG = f"p <= {STRONGLY_UNUSUAL:g}"
-LEFT_OUT = {"p": "patient left out", "p maker": "manufacturer left out"}
+P_VALUES = {"p": "patient left out", "p maker": "manufacturer left out"}
 """Key of a row -> what its p-value stands on."""
 LEAST = 10
 """Regions on either side below which nothing is said of a group of scans."""
@@ -57,12 +57,12 @@ def of_content(name: str) -> Number:
 
 Parts: TypeAlias = tuple[list[FloatArray], list[FloatArray]]
 """Values of each patient: edited, genuine."""
-Drawn: TypeAlias = Sequence[int] | range | NDArray[np.int64]
+PatientIndices: TypeAlias = Sequence[int] | range | NDArray[np.int64]
 """Numbers of patients, repeated as drawn."""
 
 
 @dataclass(frozen=True)
-class Sides:
+class Comparison:
     """Edited regions and controls of the patients on whom an edit was tried."""
 
     edited: Sequence[Row]
@@ -103,21 +103,21 @@ class Sides:
         return _pooled(self.parts(number, self.patients), range(len(self.patients)))
 
 
-def _pooled(parts: Parts, indices: Drawn) -> tuple[FloatArray, FloatArray]:
+def _pooled(parts: Parts, indices: PatientIndices) -> tuple[FloatArray, FloatArray]:
     edited, genuine = (
         np.concatenate([side[i] for i in indices]) if len(side) else np.empty(0) for side in parts
     )
     return edited, genuine
 
 
-def sides_of(rows: Sequence[Row], kind: str) -> Sides:
+def comparison_of(rows: Sequence[Row], kind: str) -> Comparison:
     """Regions of one kind of edit and the controls of the same patients.
 
     Without those of curves.
     """
     edited = [row for row in rows if row["kind"] == kind and not row["curve"]]
     tried = {row["patient"] for row in edited}
-    return Sides(
+    return Comparison(
         edited, [row for row in rows if row["kind"] == GENUINE and row["patient"] in tried]
     )
 
@@ -126,19 +126,21 @@ def _generator() -> np.random.Generator:
     return np.random.default_rng(partition.SEED)
 
 
-def detection(of: Sides, draws: int = DRAWS) -> dict[str, Any]:
+def detection(comparison: Comparison, draws: int = DRAWS) -> dict[str, Any]:
     """AUC and detection at each rate of false alarms, with intervals.
 
     And how many regions they stand on.
     """
-    patients = of.patients
-    parts = of.parts(ours, patients)
+    patients = comparison.patients
+    parts = comparison.parts(ours, patients)
 
-    def numbers(indices: Drawn) -> dict[str, float]:
+    def numbers(indices: PatientIndices) -> dict[str, float]:
         edited, genuine = _pooled(parts, indices)
         return {
             "auc": auc(edited, genuine),
-            **{f"found at {alarms:g}": found_at(edited, genuine, alarms) for alarms in ALARMS},
+            **{
+                f"found at {alarms:g}": sensitivity_at(edited, genuine, alarms) for alarms in ALARMS
+            },
         }
 
     result: dict[str, Any] = {
@@ -146,12 +148,14 @@ def detection(of: Sides, draws: int = DRAWS) -> dict[str, Any]:
         "regions": sum(map(len, parts[0])),
         **numbers(range(len(patients))),
     }
-    result["not assessable"] = len(of.edited) - result["regions"]
+    result["not assessable"] = len(comparison.edited) - result["regions"]
     between = intervals(numbers, len(patients), _generator(), draws)
     return result | {f"{name} interval": bounds for name, bounds in between.items()}
 
 
-def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS) -> dict[str, Any]:
+def against(
+    every: Sequence[Comparison], baselines: Sequence[str], draws: int = DRAWS
+) -> dict[str, Any]:
     """AUC of every baseline on the same regions, and how far ours lies above the best of them.
 
     That which leaves us the smallest lead.
@@ -159,10 +163,13 @@ def against(every: Sequence[Sides], baselines: Sequence[str], draws: int = DRAWS
     Of several edits the mean is taken. Intervals are of the difference, over the same patients
     drawn.
     """
-    patients = sorted({name for of in every for name in of.patients})
-    parts = {name: [of.paired(of_baseline(name), patients) for of in every] for name in baselines}
+    patients = sorted({name for comparison in every for name in comparison.patients})
+    parts = {
+        name: [comparison.paired(of_baseline(name), patients) for comparison in every]
+        for name in baselines
+    }
 
-    def lead(name: str, indices: Drawn) -> float:
+    def lead(name: str, indices: PatientIndices) -> float:
         return _mean(
             [
                 auc(*_pooled(mine, indices)) - auc(*_pooled(theirs, indices))
@@ -203,7 +210,7 @@ def shares(rows: Sequence[Row]) -> dict[str, float]:
     Patient and manufacturer left out; NaN where there are none.
     """
     result: dict[str, float] = {}
-    for key, words in LEFT_OUT.items():
+    for key, words in P_VALUES.items():
         values = np.asarray([row[key] for row in rows], dtype=np.float64)
         values = values[np.isfinite(values)]
         result |= {
@@ -213,59 +220,64 @@ def shares(rows: Sequence[Row]) -> dict[str, float]:
     return result
 
 
-def family_row(
+def attack_row(
     rows: Sequence[Row], kind: str, baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
     """Everything that is said of one kind of edit."""
-    of = sides_of(rows, kind)
+    comparison = comparison_of(rows, kind)
     result: dict[str, Any] = {
         "kind": kind,
-        **detection(of, draws),
-        **shares(of.edited),
-        **against([of], baselines, draws),
+        **detection(comparison, draws),
+        **shares(comparison.edited),
+        **against([comparison], baselines, draws),
     }
-    result["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
-    result["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
-    result["tissues"] = grouped(of, lambda row: str(row["tissue"]))
+    result["by evidence"] = {
+        family: auc(*comparison.pooled(of_evidence(family))) for family in OFFERED
+    }
+    result["content"] = {name: auc(*comparison.pooled(of_content(name))) for name in CONTENT}
+    result["tissues"] = grouped(comparison, lambda row: str(row["tissue"]))
     return result
 
 
-def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, Any]:
+def context_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, Any]:
     """What the slices above and below add to one kind of edit, on the regions that had them.
 
     Empty where fewer than ``LEAST`` had.
     """
-    of = sides_of(
+    comparison = comparison_of(
         [row for row in rows if math.isfinite(row.get("statistic beside", math.nan))], kind
     )
-    if min(len(of.edited), len(of.genuine)) < LEAST:
+    if min(len(comparison.edited), len(comparison.genuine)) < LEAST:
         return {}
     result = detection(
-        Sides(
+        Comparison(
             *(
                 [{**row, "statistic": row["statistic beside"]} for row in side]
-                for side in (of.edited, of.genuine)
+                for side in (comparison.edited, comparison.genuine)
             )
         ),
         draws,
     )
-    values = np.asarray([row["p beside"] for row in of.edited])
-    families = {family: auc(*of.pooled(of_evidence(family))) for family in NEIGHBOURED}
+    values = np.asarray([row["p beside"] for row in comparison.edited])
+    families = {family: auc(*comparison.pooled(of_evidence(family))) for family in NEIGHBOURED}
     return {
         "kind": kind,
         **result,
-        "alone": auc(*of.pooled(ours)),
+        "alone": auc(*comparison.pooled(ours)),
         **{f"p <= {limit:g}": float((values <= limit).mean()) for limit in LIMITS},
         **families,
     }
 
 
-def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:
+def grouped(comparison: Comparison, group: Callable[[Row], str]) -> dict[str, float]:
     """AUC within each group of regions that holds at least ``LEAST`` on either side."""
     result = {}
-    for name in sorted({group(row) for row in of.edited} - {""}):
-        inside = Sides(
-            *([row for row in side if group(row) == name] for side in (of.edited, of.genuine))
+    for name in sorted({group(row) for row in comparison.edited} - {""}):
+        inside = Comparison(
+            *(
+                [row for row in side if group(row) == name]
+                for side in (comparison.edited, comparison.genuine)
+            )
         )
         edited, genuine = inside.pooled(ours)
         if min(len(edited), len(genuine)) >= LEAST:
@@ -274,7 +286,7 @@ def grouped(of: Sides, group: Callable[[Row], str]) -> dict[str, float]:
 
 
 def means(
-    every: Sequence[Sides], number: Number = ours, p: Number | None = None, draws: int = DRAWS
+    every: Sequence[Comparison], number: Number = ours, p: Number | None = None, draws: int = DRAWS
 ) -> dict[str, Any]:
     """The mean over several edits of AUC and detection by ``number``, with intervals.
 
@@ -282,15 +294,15 @@ def means(
 
     ``p``: also of the share of edited regions whose ``p`` is at most ``STRONGLY_UNUSUAL``.
     """
-    patients = sorted({name for of in every for name in of.patients})
-    parts = [of.parts(number, patients) for of in every]
-    p_values = [of.parts(p, patients)[0] for of in every] if p else []
+    patients = sorted({name for comparison in every for name in comparison.patients})
+    parts = [comparison.parts(number, patients) for comparison in every]
+    p_values = [comparison.parts(p, patients)[0] for comparison in every] if p else []
 
-    def numbers(indices: Drawn) -> dict[str, float]:
+    def numbers(indices: PatientIndices) -> dict[str, float]:
         pooled = [_pooled(part, indices) for part in parts]
         result = {"auc": _mean([auc(*pair) for pair in pooled])}
         result |= {
-            f"found at {alarms:g}": _mean([found_at(*pair, alarms) for pair in pooled])
+            f"found at {alarms:g}": _mean([sensitivity_at(*pair, alarms) for pair in pooled])
             for alarms in ALARMS
         }
         if p:
@@ -325,9 +337,10 @@ def form_row(
 
     And all its edits within groups of scans.
     """
-    every = [sides_of(rows, kind) for kind in kinds]
-    together = Sides(
-        [row for of in every for row in of.edited], [row for row in rows if row["kind"] == GENUINE]
+    every = [comparison_of(rows, kind) for kind in kinds]
+    together = Comparison(
+        [row for comparison in every for row in comparison.edited],
+        [row for row in rows if row["kind"] == GENUINE],
     )
     return {
         **{"form": form, "families": len(kinds)},
@@ -397,16 +410,16 @@ def curve(
     for at in sorted({row["at"] for row in edited_rows}):
         edited = [row for row in edited_rows if row["at"] == at]
         tried = {row["patient"] for row in edited}
-        of = Sides(
+        comparison = Comparison(
             edited, [row for row in rows if row["kind"] == GENUINE and row["patient"] in tried]
         )
-        result.append({"at": at, **detection(of, draws)})
+        result.append({"at": at, **detection(comparison, draws)})
     return result
 
 
-def forms_of(families: Mapping[str, Family]) -> dict[str, list[str]]:
+def attacks_by_form(attacks: Mapping[str, Attack]) -> dict[str, list[str]]:
     """Form -> its families, those of nothing left out."""
-    forms = sorted({family.form for family in families.values()} - {NOTHING, ""})
+    forms = sorted({attack.form for attack in attacks.values()} - {NOTHING, ""})
     return {
-        form: [name for name, family in families.items() if family.form == form] for form in forms
+        form: [name for name, attack in attacks.items() if attack.form == form] for form in forms
     }

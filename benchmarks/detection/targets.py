@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.attacks.copy_move import COPY_MOVES
-from benchmarks.attacks.registry import AI_EDIT, FAMILIES
+from benchmarks.attacks.registry import AI_EDIT, ATTACKS
 from benchmarks.detection import summary
 from benchmarks.detection.report import lead, number, ranged
 from benchmarks.detection.summary import STRONG, Number, Row
@@ -78,7 +78,7 @@ def _white(strengths: Sequence[str]) -> tuple[str, ...]:
 
 
 HELD_OUT = tuple(
-    name for name, family in FAMILIES.items() if family.held_out and family.form == AI_EDIT
+    name for name, attack in ATTACKS.items() if attack.held_out and attack.form == AI_EDIT
 )
 COPIES = tuple(name for name in COPY_MOVES if name != "copy-move, quarter turns")
 """The copies that a target was set for: not those turned by quarters, nor those from another
@@ -87,8 +87,8 @@ WHITE, WEAK = _white(("0.6", "1.0")), _white(("0.3",))
 SMOOTH = ("smooth noise 1.0 x residual, sigma 2 px", "smooth attack 1.0 x residual, sigma 2 px")
 ADAPTIVE = tuple(
     name
-    for name, family in FAMILIES.items()
-    if name.endswith("+ spectrum-matched noise") and not family.held_out
+    for name, attack in ATTACKS.items()
+    if name.endswith("+ spectrum-matched noise") and not attack.held_out
 )
 CT = (
     Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, SENSITIVITY: 0.80, STRONG: 0.6}),
@@ -138,7 +138,11 @@ def numbers_of(
     Empty where none of its edits was tried.
     """
     inside = [row for row in rows if target.where(row) and math.isfinite(target.number(row))]
-    every = [of for kind in target.kinds if (of := summary.sides_of(inside, kind)).edited]
+    every = [
+        comparison
+        for kind in target.kinds
+        if (comparison := summary.comparison_of(inside, kind)).edited
+    ]
     if not every:
         return {}
     numbers = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
@@ -147,7 +151,10 @@ def numbers_of(
         for name, least in target.wanted.items()
     }
     rivals = summary.against(every, baselines, draws) if baselines else {}
-    tried = {"edits": [of.edited[0]["kind"] for of in every], "of": len(target.kinds)}
+    tried = {
+        "edits": [comparison.edited[0]["kind"] for comparison in every],
+        "of": len(target.kinds),
+    }
     return {
         "target": target.name,
         **tried,

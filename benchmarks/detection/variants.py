@@ -51,12 +51,12 @@ LEAST = 0.1
 
 def added(rows: Rows, version: Version, radius: float) -> Rows:
     """``rows`` of the centres of ``version`` with what every variant says of them."""
-    examined = version.examined
+    evidence = version.evidence
     regions = [Region(float(x), float(y), radius) for x, y in version.centres]
     free = (
         _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
     )
-    tables = examined.windows(radius)
+    tables = evidence.windows(radius)
     return [
         {**row, KEY: {NO_HEAD: headless(region, tables), WINDOWS: windows(region, tables), **more}}
         for row, region, more in zip(rows, regions, free, strict=True)
@@ -101,8 +101,8 @@ def windows(region: Region, tables: SliceTables) -> list[list[float]]:
 
 
 def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:
-    examined = version.examined
-    plain = SliceEvidence(foretold(version.pixels, examined.prediction), examined.modality)
+    evidence = version.evidence
+    plain = SliceEvidence(foretold(version.pixels, evidence.prediction), evidence.modality)
     return [
         {NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}}
         for region in regions

@@ -30,7 +30,7 @@ def auc(edited: FloatArray, genuine: FloatArray) -> float:
     )
 
 
-def found_at(edited: FloatArray, genuine: FloatArray, alarms: float) -> float:
+def sensitivity_at(edited: FloatArray, genuine: FloatArray, alarms: float) -> float:
     """Share of edited regions above the threshold that at most ``alarms`` of the genuine exceed.
 
     NaN where one side is empty.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data import partition, scans
-from benchmarks.data.scans import Listed
+from benchmarks.data.scans import SelectedSeries
 from benchmarks.models.cross_validation import FOLDS, model_of
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
@@ -20,7 +20,7 @@ TEST, OWN = "test", "own scans"
 
 
 @dataclass(frozen=True)
-class Cohort:
+class PatientGroup:
     """Patients whom one model did not learn from."""
 
     name: str
@@ -31,7 +31,7 @@ class Cohort:
     folders: Mapping[str, Path]
     """Patient -> where the scans lie, in order of names."""
 
-    def listed(self, per_series: int) -> list[Listed]:
+    def select_series(self, per_series: int) -> list[SelectedSeries]:
         """Every series of the patients, with at most ``per_series`` slices each."""
         return [
             one
@@ -40,7 +40,7 @@ class Cohort:
         ]
 
 
-def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[Cohort], list[str]]:
+def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[PatientGroup], list[str]]:
     """One cohort for each fold of ``wanted`` whose model is there.
 
     And the folds that have none yet.
@@ -55,7 +55,7 @@ def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[Cohort], list[st
             f"benchmarks.models.cross_validation --modality {modality}`."
         )
     groups = [
-        Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
+        PatientGroup(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
         for fold in trained
     ]
     return groups, [fold for fold in FOLDS if fold in folds and fold not in trained]
@@ -68,10 +68,13 @@ def _development(modality: str, fold: str) -> dict[str, Path]:
     }
 
 
-def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
-    """The patients kept for the test and the shipped model. Raises as ``sides.opened``."""
-    names = partition.opened(modality, weights_sha256, asked=asked)
-    return Cohort(
+def of_test(modality: str, weights_sha256: str, *, confirmed: bool) -> PatientGroup:
+    """The patients kept for the test and the shipped model.
+
+    Raises as ``benchmarks.data.partition.open_test_patients``.
+    """
+    names = partition.open_test_patients(modality, weights_sha256, confirmed=confirmed)
+    return PatientGroup(
         TEST,
         modality,
         shipped(modality),
@@ -79,7 +82,7 @@ def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
     )
 
 
-def of_folder(modality: str, folder: Path) -> Cohort:
+def of_folder(modality: str, folder: Path) -> PatientGroup:
     """Every sub-folder of ``folder`` as a patient, and the shipped model.
 
     Raises:
@@ -91,7 +94,7 @@ def of_folder(modality: str, folder: Path) -> Cohort:
             f"{folder} holds no sub-folders; give a folder with one sub-folder of DICOM files "
             "for each patient."
         )
-    return Cohort(OWN, modality, shipped(modality), {path.name: path for path in inside})
+    return PatientGroup(OWN, modality, shipped(modality), {path.name: path for path in inside})
 
 
 def shipped(modality: str) -> str:

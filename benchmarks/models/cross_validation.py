@@ -36,7 +36,7 @@ from dfd.workflow import run_config
 
 EPOCHS = 63
 """What the shipped weights were trained for."""
-FOLDS = tuple(sorted((*partition.LEARNED, *partition.LEFT_OUT)))
+FOLDS = tuple(sorted((*partition.TRAINING_FOLDS, *partition.VALIDATION_FOLDS)))
 
 
 def model_of(modality: str, fold: str) -> Path:
@@ -44,9 +44,9 @@ def model_of(modality: str, fold: str) -> Path:
 
     The shipped bundle for its own fold, else the file that training leaves.
     """
-    if fold in partition.LEFT_OUT:
+    if fold in partition.VALIDATION_FOLDS:
         return bundle_dir(MODALITIES[modality].bundle)
-    return partition.trained("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
+    return partition.network_file("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
 
 
 def train(modality: str, fold: str, epochs: int) -> Path:
@@ -82,7 +82,7 @@ def standing(modality: str, calibration: Calibration) -> list[str]:
     Raises:
         UsageError: it stands on others.
     """
-    for names in (in_order(modality), partition.patients(modality, partition.LEFT_OUT)):
+    for names in (in_order(modality), partition.patients(modality, partition.VALIDATION_FOLDS)):
         if calibration.patients == len(names):
             return names
     raise UsageError(
@@ -129,7 +129,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--fold",
-        choices=partition.LEARNED,
+        choices=partition.TRAINING_FOLDS,
         action="append",
         help="only this one (default: each that is not shipped)",
     )
@@ -142,7 +142,7 @@ def main() -> None:
         )
         print(f"{target} stands on {fitted_calibration.patients} patients")
         return
-    for fold in arguments.fold or partition.LEARNED:
+    for fold in arguments.fold or partition.TRAINING_FOLDS:
         print(
             f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not "
             f"know the patients of {fold}"

@@ -20,7 +20,7 @@ COMBINED = ""
 
 
 @dataclass(frozen=True)
-class Judge:
+class HeldOutCalibration:
     """Genuine regions of some patients, by which a region is judged."""
 
     calibration: Calibration
@@ -53,25 +53,25 @@ class Pool:
     names: tuple[str, ...]
     """Whose values stand where in every table."""
     calibration: Calibration
-    _made: dict[frozenset[str], Judge | None] = field(
+    _cache: dict[frozenset[str], HeldOutCalibration | None] = field(
         default_factory=dict, repr=False, compare=False
     )
 
-    def judge(self, left_out: Collection[str] = ()) -> Judge | None:
+    def without(self, left_out: Collection[str] = ()) -> HeldOutCalibration | None:
         """By everybody but ``left_out``; None where nobody remains."""
         absent = frozenset(left_out) & frozenset(self.names)
-        if absent not in self._made:
-            self._made[absent] = self._judge(absent)
-        return self._made[absent]
+        if absent not in self._cache:
+            self._cache[absent] = self._fit_without(absent)
+        return self._cache[absent]
 
-    def _judge(self, absent: frozenset[str]) -> Judge | None:
+    def _fit_without(self, absent: frozenset[str]) -> HeldOutCalibration | None:
         if not absent:
-            return Judge(self.calibration)
+            return HeldOutCalibration(self.calibration)
         places = [place for place, name in enumerate(self.names) if name not in absent]
         if not places:
             return None
         every = _tables(self.calibration)
-        return Judge(
+        return HeldOutCalibration(
             _with(
                 self.calibration,
                 {
@@ -82,7 +82,7 @@ class Pool:
         )
 
 
-def named(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
+def name_patients(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
     """The calibration with the names of its patients.
 
     Which stand in its tables in the order of ``names``.
@@ -105,7 +105,7 @@ def named(calibration: Calibration | None, names: Sequence[str], what: str) -> P
     return Pool(tuple(names), calibration)
 
 
-def beside(pool: Pool) -> Pool | None:
+def of_series(pool: Pool) -> Pool | None:
     """The same patients judged by the tables of slices with neighbours.
 
     None where there are none, or not all of them had neighbours.

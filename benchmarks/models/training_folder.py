@@ -43,7 +43,7 @@ def link(modality: str, output: Path) -> list[str]:
             place.unlink()
         if not place.exists():
             place.symlink_to(source, target_is_directory=True)
-    return partition.patients(modality, partition.LEFT_OUT)
+    return partition.patients(modality, partition.VALIDATION_FOLDS)
 
 
 def main() -> None:

@@ -120,10 +120,10 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
     patients.
     """
     by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for scan in scans.load(scans.listed(modality, folds, PER_SERIES), modality):
+    for scan in scans.load(scans.select_series(modality, folds, PER_SERIES), modality):
         pixels, measured, _ = normalised(scan.pixels, modality)
         inside = measured & body_mask(scan.pixels, measured, MODALITIES[modality])
-        by_patient.setdefault(scan.listed.patient, []).append((pixels, inside))
+        by_patient.setdefault(scan.source.patient, []).append((pixels, inside))
     rng = np.random.default_rng(seed)
     cut: list[np.ndarray] = []
     names = sorted(by_patient)
@@ -212,9 +212,9 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
     cpu_seconds, size = (3.0, 64) if quick else (60.0 * minutes, TRAINING_CROPS)
     folder = partition.ROOT / "runs" / ("quick" if quick else "networks")
     folder.mkdir(parents=True, exist_ok=True)
-    learn = crops(modality, partition.LEARNED, size, partition.SEED)
+    learn = crops(modality, partition.TRAINING_FOLDS, size, partition.SEED)
     validation = crops(
-        modality, partition.LEFT_OUT, min(size, VALIDATION_CROPS), partition.SEED + 1
+        modality, partition.VALIDATION_FOLDS, min(size, VALIDATION_CROPS), partition.SEED + 1
     )
     rows = []
     for name, candidate in CANDIDATES.items():

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data import partition, scans
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.metrics.bootstrap import mean_interval
 from benchmarks.models import registry
 from benchmarks.predictor import references, spread_calibration
@@ -49,20 +49,22 @@ NETWORK = "network"
 class SliceResult:
     """What one slice says."""
 
-    listed: Listed
+    source: SelectedSeries
     pixels: int
     nll: Mapping[str, float]
     """Sum over pixels per predictor."""
     energies: Mapping[str, tuple[int, float, float, float]]
     """Tissue -> pixels, and sums of the energy of z: as predicted, cut at
-    ``scan_factor.LARGEST_Z``, cut after the scan's own factor."""
+    ``spread_calibration.LARGEST_Z``, cut after the scan's own factor."""
 
 
 def fit_references(modality: str, per_series: int) -> list[Reference]:
     """All references, fitted on the folds that the network learns from."""
     rng = np.random.default_rng(partition.SEED)
     parts = []
-    for scan in scans.load(scans.listed(modality, partition.LEARNED, per_series), modality):
+    for scan in scans.load(
+        scans.select_series(modality, partition.TRAINING_FOLDS, per_series), modality
+    ):
         pixels, measured, _ = normalised(scan.pixels, modality)
         body = body_mask(scan.pixels, measured, MODALITIES[modality])
         parts.append(references.sample(pixels, measured, body, PIXELS_PER_SLICE, rng))
@@ -106,11 +108,11 @@ def measure(
             float(cut.sum()),
             float(spread_calibration.energy(after[here]).sum()),
         )
-    return SliceResult(scan.listed, int(valid.sum()), sums, energies)
+    return SliceResult(scan.source, int(valid.sum()), sums, energies)
 
 
 def likelihood_rows(
-    results: Sequence[SliceResult], learned: Sequence[Listed]
+    results: Sequence[SliceResult], learned: Sequence[SelectedSeries]
 ) -> list[dict[str, Any]]:
     """One row per series.
 
@@ -122,10 +124,10 @@ def likelihood_rows(
     )
     grouped: dict[tuple[str, str], list[SliceResult]] = defaultdict(list)
     for result in results:
-        grouped[result.listed.patient, result.listed.series].append(result)
+        grouped[result.source.patient, result.source.series].append(result)
     rows = []
     for (patient, series), members in sorted(grouped.items()):
-        one, pixels = members[0].listed, sum(member.pixels for member in members)
+        one, pixels = members[0].source, sum(member.pixels for member in members)
         new = (
             "scanner"
             if one.scanner not in scanners
@@ -189,13 +191,15 @@ def _won(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     return f"{sum(row['nll'][NETWORK] < row['nll'][name] for row in rows)} of {len(rows)}"
 
 
-def energy_cells(results: Sequence[SliceResult], learned: Sequence[Listed]) -> list[dict[str, Any]]:
+def energy_cells(
+    results: Sequence[SliceResult], learned: Sequence[SelectedSeries]
+) -> list[dict[str, Any]]:
     """One cell per scanner, kernel and tissue."""
     pairs = {(one.scanner, one.kernel) for one in learned}
     sums: dict[tuple[str, str, str], NDArray[np.float64]] = defaultdict(lambda: np.zeros(4))
     for result in results:
         for tissue, values in result.energies.items():
-            sums[result.listed.scanner, result.listed.kernel, tissue] += np.asarray(values)
+            sums[result.source.scanner, result.source.kernel, tissue] += np.asarray(values)
     return [
         {
             "scanner": scanner,
@@ -312,8 +316,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     loaded = registry.load(arguments.model, modality.name)
     per_series = 1 if arguments.quick else PER_SERIES
     learned, left_out = (
-        scans.listed(modality.name, folds, per_series)
-        for folds in (partition.LEARNED, partition.LEFT_OUT)
+        scans.select_series(modality.name, folds, per_series)
+        for folds in (partition.TRAINING_FOLDS, partition.VALIDATION_FOLDS)
     )
     fitted = fit_references(modality.name, per_series)
     results = [

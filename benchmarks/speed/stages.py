@@ -98,7 +98,7 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     root, runs = workload.study(folder, 1, 1), 1 if quick else RUNS
     file, points = root / "p1" / "file000.dcm", read_points(root / "test.csv", root)
     loaded = registry.load(model, MODALITY)
-    load, inferer, judge = (
+    load, inferer, score = (
         LoadSliced("image"),
         LatticeInferer(MODALITY),
         ScoreRegionsd("pred", MODALITY, loaded.calibration),
@@ -108,7 +108,7 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     def way() -> None:
         item = load({"image": str(file), "frame": None})
         batch = {**item, "points": points, "image": item["image"][None]}
-        judge({**batch, "pred": inferer(batch["image"], loaded.network)})
+        score({**batch, "pred": inferer(batch["image"], loaded.network)})
 
     passes = bare_passes(np.asarray(image[0]), loaded.network)
     seconds = {
@@ -222,9 +222,9 @@ def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
 
     def way() -> dict[Hashable, Any]:
         item = LoadContextd("image")(LoadSliced("image")({"image": str(file), "frame": None}))
-        judge = ScoreRegionsd("pred", MODALITY, loaded.calibration)
+        score = ScoreRegionsd("pred", MODALITY, loaded.calibration)
         batch = {**item, "points": points, "image": item["image"][None]}
-        return judge({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
+        return score({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
 
     (finding,) = way()["findings"]
     return {
@@ -262,7 +262,7 @@ def training(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     At batch 64.
     """
     root, left_out = workload.training_folder(
-        folder, partition.patients(MODALITY, partition.LEARNED)[:2] if quick else None
+        folder, partition.patients(MODALITY, partition.TRAINING_FOLDS)[:2] if quick else None
     )
     batches, epochs = (2, 2) if quick else (BATCHES, 4)
     state = folder / "bench.ckpt"

@@ -141,8 +141,11 @@ def training_folder(folder: Path, patients: Sequence[str] | None = None) -> tupl
                     size=SIDE,
                 )
         return root, ["p2"]
-    left_out = partition.patients("ct_lung", partition.LEFT_OUT)[:1]
-    for patient in [*(patients or partition.patients("ct_lung", partition.LEARNED)), *left_out]:
+    left_out = partition.patients("ct_lung", partition.VALIDATION_FOLDS)[:1]
+    for patient in [
+        *(patients or partition.patients("ct_lung", partition.TRAINING_FOLDS)),
+        *left_out,
+    ]:
         if not (root / patient).exists():
             (root / patient).symlink_to(
                 partition.patient_folder("ct_lung", patient), target_is_directory=True

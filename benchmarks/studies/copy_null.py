@@ -68,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     network = registry.load(None, arguments.modality).network
     series = scans.per_patient(
-        scans.listed(arguments.modality, partition.LEFT_OUT, SLICES),
+        scans.select_series(arguments.modality, partition.VALIDATION_FOLDS, SLICES),
         1 if arguments.quick else SLICES,
     )
     rows = [

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.attacks import FORGERS
-from benchmarks.attacks.registry import FAMILIES, UNTOUCHED, Family
+from benchmarks.attacks import SIMPLE_EDITS
+from benchmarks.attacks.registry import ATTACKS, UNTOUCHED, Attack
 from benchmarks.data import partition, scans
-from benchmarks.data.volumes import holding, volumes
+from benchmarks.data.volumes import find_stack, volumes
 from benchmarks.detection import trials
 from benchmarks.detection.trials import CONTENT, GENUINE
-from benchmarks.metrics.roc import FloatArray, auc, auc_interval, by_patient, found_at
+from benchmarks.metrics.roc import FloatArray, auc, auc_interval, by_patient, sensitivity_at
 from benchmarks.models import cross_validation, registry
 from benchmarks.models.registry import Loaded
 from benchmarks.runner import cli
@@ -62,14 +62,16 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
     """Rows of all slices; those that an earlier run left behind are taken as they are."""
     modality = MODALITIES[arguments.modality]
     count = SLICES_OF_ALL if arguments.all else SLICES
-    series = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, count), count)
+    series = scans.per_patient(
+        scans.select_series(modality.name, partition.VALIDATION_FOLDS, count), count
+    )
     if arguments.quick:
         series = [
-            scans.Listed(one.patient, one.series, one.scanner, one.kernel, one.refs[:1])
+            scans.SelectedSeries(one.patient, one.series, one.scanner, one.kernel, one.refs[:1])
             for one in series[:2]
         ]
-    families = families_of(arguments)
-    stacks = list(volumes(modality.name, partition.LEFT_OUT))
+    attacks = attacks_of(arguments)
+    stacks = list(volumes(modality.name, partition.VALIDATION_FOLDS))
     ledger = _store(arguments, loaded)
     rows = []
     for scan in scans.load(series, modality.name):
@@ -79,7 +81,7 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
                 scan.name,
                 {
                     "": trials.trials_of(
-                        scan, loaded.network, rng, families, holding(stacks, scan.slice.ref)
+                        scan, loaded.network, rng, attacks, find_stack(stacks, scan.slice.ref)
                     )
                 },
             )
@@ -88,17 +90,17 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
     return rows
 
 
-def families_of(arguments: argparse.Namespace) -> dict[str, Family]:
+def attacks_of(arguments: argparse.Namespace) -> dict[str, Attack]:
     """What is tried. Held-out families are never among them.
 
     They are looked at once, when all choices are frozen.
     """
     if not arguments.all:
-        return {name: Family("", forge) for name, forge in FORGERS.items()}
+        return {name: Attack("", edit) for name, edit in SIMPLE_EDITS.items()}
     return {
-        name: family
-        for name, family in {**UNTOUCHED, **FAMILIES}.items()
-        if not family.held_out and arguments.modality in family.modalities
+        name: attack
+        for name, attack in {**UNTOUCHED, **ATTACKS}.items()
+        if not attack.held_out and arguments.modality in attack.modalities
     }
 
 
@@ -179,7 +181,8 @@ def summarise(
         "high": high,
     }
     result |= {
-        f"found at {alarms:g}": found_at(pooled[0], pooled[1], alarms) for alarms in (0.05, 0.01)
+        f"found at {alarms:g}": sensitivity_at(pooled[0], pooled[1], alarms)
+        for alarms in (0.05, 0.01)
     }
     result["auc with neighbours"] = auc(*with_neighbours)
     result["low with neighbours"], result["high with neighbours"] = auc_interval(
@@ -246,7 +249,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     loaded = registry.load(arguments.model, arguments.modality)
     patients, calibration = (
-        partition.patients(arguments.modality, partition.LEFT_OUT),
+        partition.patients(arguments.modality, partition.VALIDATION_FOLDS),
         loaded.calibration,
     )
     # A model of one's own was calibrated on whom its training left out.
@@ -267,7 +270,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     ]
     scored = [patient for patient in patients if any(row["patient"] == patient for row in rows)]
     kinds = []
-    for kind in families_of(arguments):
+    for kind in attacks_of(arguments):
         edited = [row for row in rows if row["kind"] == kind]
         kinds.append(
             {

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.attacks.registry import FAMILIES
+from benchmarks.attacks.registry import ATTACKS
 from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.detection import trials
@@ -45,7 +45,7 @@ DeviationPairs: TypeAlias = list[tuple[list[FloatArray], list[FloatArray]]]
 def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray | None, ...]]:
     """Of each edited place its deviations ``[9]`` at each scale, the largest first."""
     prepared, regions = (
-        version.examined.windows(radius),
+        version.evidence.windows(radius),
         [Region(float(x), float(y), radius) for x, y in version.centres],
     )
     reference_windows.look(regions, prepared)
@@ -55,17 +55,17 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
 
 def of_slice(scan: Scan, network: Any, into: DeviationPairs) -> None:  # noqa: ANN401 - a network
     """Adds the windows of one slice."""
-    ground = trials.ground_of(
+    setup = trials.prepare_slice(
         scan, network, np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())])
     )
-    if ground is None:
+    if setup is None:
         return
     versions = (
-        trials.genuine(ground),
-        trials.version_of(ground, ATTACK, FAMILIES[ATTACK]),
+        trials.unedited(setup),
+        trials.version_of(setup, ATTACK, ATTACKS[ATTACK]),
     )
     for side, version in enumerate(versions):
-        for scales in deviations_of(version, ground.places.radius) if version is not None else ():
+        for scales in deviations_of(version, setup.places.radius) if version is not None else ():
             for number, deviation in enumerate(scales):
                 if deviation is not None and np.isfinite(deviation).all():
                     into[number][side].append(
@@ -88,9 +88,9 @@ def of_modality(
     """The weights at each scale, the largest first, and how many patients they stand on."""
     deviations: DeviationPairs = [([], []) for _ in SCALES]
     patients = 0
-    for cohort in assignment.of_folds(modality, folds)[0]:
-        network = registry.load(cohort.model, modality).network
-        for patient, folder in list(cohort.folders.items())[:most]:
+    for group in assignment.of_folds(modality, folds)[0]:
+        network = registry.load(group.model, modality).network
+        for patient, folder in list(group.folders.items())[:most]:
             patients += 1
             for scan in scans.load(scans.of_patient(patient, folder, modality, 1)[:1], modality):
                 of_slice(scan, network, deviations)
@@ -108,7 +108,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     every = []
     for modality in MODALITIES:
-        scales, patients = of_modality(modality, partition.LEARNED, 1 if arguments.quick else None)
+        scales, patients = of_modality(
+            modality, partition.TRAINING_FOLDS, 1 if arguments.quick else None
+        )
         result["modalities"][modality] = {
             "patients": patients,
             "scales": [scale.round(3).tolist() for scale in scales],

@@ -65,15 +65,15 @@ def of_slice(
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    examined = SliceEvidence(prediction, modality)
-    centres = examined.windows(radius).table.centres
+    evidence = SliceEvidence(prediction, modality)
+    centres = evidence.windows(radius).table.centres
     rng = np.random.default_rng(partition.SEED)
     regions = [
         Region(float(x), float(y), radius)
         for x, y in centres[rng.permutation(len(centres))[:PLACES]]
     ]
     for region in regions:
-        yield GENUINE, 1.0, rareness(examined, region, calibration)
+        yield GENUINE, 1.0, rareness(evidence, region, calibration)
         canvas = Canvas(scan.pixels, prediction.mean, prediction.mean)
         for name, edit in EDITS.items():
             for ratio in RATIOS:
@@ -86,14 +86,14 @@ def of_slice(
                 yield name, ratio, rareness(edited, region, calibration)
 
 
-def rareness(examined: SliceEvidence, region: Region, calibration: Calibration) -> float:
+def rareness(evidence: SliceEvidence, region: Region, calibration: Calibration) -> float:
     """All evidence of ``region`` together, higher = more suspicious.
 
     NaN where it cannot be measured.
     """
     values = {
         each.family: each.statistic
-        for each in examined.measure(region)
+        for each in evidence.measure(region)
         if each.family in calibration.tables
     }
     return (
@@ -108,12 +108,14 @@ def main() -> None:
     loaded = registry.load(None, arguments.modality)
     if loaded.calibration is None:
         raise SystemExit("the shipped model has no calibration")
-    series = scans.per_patient(scans.listed(arguments.modality, partition.LEFT_OUT, SLICES), SLICES)
+    series = scans.per_patient(
+        scans.select_series(arguments.modality, partition.VALIDATION_FOLDS, SLICES), SLICES
+    )
     values: dict[tuple[str, float], dict[str, list[float]]] = {}
     for scan in scans.load(series[:1] if arguments.quick else series, arguments.modality):
         for name, ratio, value in of_slice(scan, loaded.network, loaded.calibration):
             if np.isfinite(value):
-                values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(
+                values.setdefault((name, ratio), {}).setdefault(scan.source.patient, []).append(
                     value
                 )
     rng = np.random.default_rng(partition.SEED)

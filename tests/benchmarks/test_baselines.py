@@ -14,7 +14,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import baselines
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines import (
     BASELINES,
     SliceView,
@@ -28,10 +28,10 @@ from benchmarks.baselines import (
 )
 from benchmarks.baselines.base import region_mask
 from benchmarks.baselines.noise_predictor import NoisePredictor, remaining_shares
-from benchmarks.baselines.objectives import Denoising
+from benchmarks.baselines.objectives import DenoisingObjective
 from benchmarks.baselines.train import Effort
 from benchmarks.data import partition
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
@@ -74,7 +74,7 @@ def scans_of(name, number=3):
         facts = ScanFacts(modality=MODALITIES[name].dicom_modality, spacing_mm=(1.7, 1.7))
         made.append(
             Scan(
-                Listed(f"p{seed}", "s", "scanner", "kernel", (ref,)),
+                SelectedSeries(f"p{seed}", "s", "scanner", "kernel", (ref,)),
                 Slice(ref, facts, pixels, np.isfinite(pixels)),
                 pixels,
                 name,
@@ -84,7 +84,7 @@ def scans_of(name, number=3):
 
 
 def material_of(name):
-    made = Material(name, ("p0", "p1", "p2"))
+    made = TrainingData(name, ("p0", "p1", "p2"))
     made.__dict__["scans"] = scans_of(name)
     return made
 
@@ -92,7 +92,7 @@ def material_of(name):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder in the place of runs/baselines."""
-    monkeypatch.setattr(state, "trained", lambda kind, name: tmp_path / name)
+    monkeypatch.setattr(state, "network_file", lambda kind, name: tmp_path / name)
     return tmp_path
 
 
@@ -337,7 +337,7 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
     monkeypatch.setattr(
         "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
-    material, step = material_of("ct_lung"), Denoising.step
+    data, step = material_of("ct_lung"), DenoisingObjective.step
     taken = []
 
     def interrupted(self, share, rng):
@@ -346,13 +346,13 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
         taken.append(share)
         return step(self, share, rng)
 
-    monkeypatch.setattr(Denoising, "step", interrupted)
+    monkeypatch.setattr(DenoisingObjective, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.train("btd", material, Effort())
-    monkeypatch.setattr(Denoising, "step", step)
-    resumed = torch.load(train.train("btd", material, Effort(most_steps=3)), weights_only=True)
+        train.train("btd", data, Effort())
+    monkeypatch.setattr(DenoisingObjective, "step", step)
+    resumed = torch.load(train.train("btd", data, Effort(most_steps=3)), weights_only=True)
     straight = torch.load(
-        train.train("btd", material, Effort(most_steps=3, folder=folder / "straight")),
+        train.train("btd", data, Effort(most_steps=3, folder=folder / "straight")),
         weights_only=True,
     )
     assert all(
@@ -363,8 +363,8 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
 def test_a_diffusion_learns(monkeypatch):
     monkeypatch.setattr(objectives, "BATCH", 2)
     torch.manual_seed(4)
-    lesson = Denoising(material_of("ct_lung"), "btd_unclipped")
-    losses = [lesson.step(0.0, np.random.default_rng(step))["error"] for step in range(6)]
+    objective = DenoisingObjective(material_of("ct_lung"), "btd_unclipped")
+    losses = [objective.step(0.0, np.random.default_rng(step))["error"] for step in range(6)]
     assert losses[-1] < losses[0]
 
 

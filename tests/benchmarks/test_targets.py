@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.attacks.registry import ADVERSARIAL, FAMILIES
+from benchmarks.attacks.registry import ADVERSARIAL, ATTACKS
 from benchmarks.detection import targets
 from benchmarks.detection.summary import STRONG
 from benchmarks.detection.targets import AUC, CT, SENSITIVITY, Target
@@ -74,9 +74,9 @@ def test_kernels_are_told_by_name(kernel: str, sharp: bool | None) -> None:
 
 def test_every_edit_that_a_row_names_is_there() -> None:
     named = {kind for target in CT for kind in target.kinds}
-    assert named <= set(FAMILIES)
+    assert named <= set(ATTACKS)
     assert all(target.kinds for target in CT)
-    held_out = {name for name, family in FAMILIES.items() if family.held_out}
+    held_out = {name for name, family in ATTACKS.items() if family.held_out}
     assert [target.name for target in CT if held_out & set(target.kinds)] == [
         "AI edit: held-out forgers"
     ]

@@ -189,7 +189,7 @@ def crops(
             continue
         measured = measured_pixels(scan.pixels, MODALITIES[modality])
         inside = measured & body_mask(scan.pixels, measured, MODALITIES[modality])
-        members.setdefault(scan.listed.patient, []).append(
+        members.setdefault(scan.source.patient, []).append(
             (shown(scan.pixels, modality)[0], inside)
         )
     names = sorted(members)

@@ -29,13 +29,13 @@ Draw = Callable[[np.random.Generator], tuple[Images, Images, Images]]
 """Target, hole and wanted shape, each ``[B, ...]``."""
 
 
-class Painting:
+class InpaintingObjective:
     """A conditional painter and its critic: L1 in the hole (Isola et al.
 
     2017) and a least-squares adversary (Mao et al. 2017).
     """
 
-    kept = "painter"
+    output_network = "painter"
 
     def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
         self.draw, self.l1_weight = draw, l1_weight
@@ -83,10 +83,10 @@ class Painting:
         _descend(self.networks[name], self.optimizers[name], loss)
 
 
-class _Single:
+class _OneNetwork:
     """A lesson of one network."""
 
-    kept = "network"
+    output_network = "network"
 
     def __init__(self, network: torch.nn.Module, rate: float) -> None:
         self.network = network.to(DEVICE)
@@ -95,7 +95,7 @@ class _Single:
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"network": self.optimizer}
 
 
-class Diffusing(_Single):
+class DiffusionObjective(_OneNetwork):
     """The velocity of a diffusion in the hole, mean squared error (Salimans and Ho 2022)."""
 
     def __init__(self, draw: Draw) -> None:
@@ -120,7 +120,7 @@ class Diffusing(_Single):
         return {"error": _number(loss)}
 
 
-class Coding(_Single):
+class AutoencoderObjective(_OneNetwork):
     """A variational autoencoder.
 
     L1 and a little Kullback-Leibler divergence (Kingma and Welling 2014, appendix B).
@@ -141,7 +141,7 @@ class Coding(_Single):
         return {"l1": _number(likeness), "divergence": _number(divergence)}
 
 
-class Judging(_Single):
+class ClassifierObjective(_OneNetwork):
     """Blob at the centre or not: binary cross-entropy."""
 
     def __init__(self, images: Images, labels: NDArray[np.bool_]) -> None:
