@@ -141,7 +141,7 @@ def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> floa
 
     >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
-    tried (docs/explanation/method.md).
+    tried (docs/explanation/tried.md).
     """
     return float(rarities([statistics], tables)[0])
 

@@ -305,7 +305,7 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
     content = benchmark.numbers_of(arguments, data) | {"seconds": 1.0}
     text = benchmark.markdown(content)
-    for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
+    for words in (KIND, "fold0", "False alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = model_cards.benchmark_section(
         model_cards.restored(json.loads(json.dumps(rounded(content))))
@@ -322,7 +322,7 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
         {"ct_lung": model_cards.restored(json.loads(json.dumps(rounded(content))))}
     )
     for words in (
-        "#### Pixels between click and edit",
+        "#### Distance between point and edit in pixels",
         f"| {KIND} |",
         "![offset](../../benchmarks/results/benchmark_ct_lung_offset.png)",
     ):

@@ -19,6 +19,11 @@ from dfd.modalities import MODALITIES
 ROOT = Path(__file__).resolve().parents[2]
 CT, MR = (ROOT / "bundles" / MODALITIES[name].bundle for name in ("ct_lung", "mri_chest"))
 CONFIGS = ("evaluate", "inference", "metadata", "multi_gpu_train", "train")
+DISPLAY_NAMES = {
+    "ct_lung": "Lung CT tampering detection",
+    "mri_chest": "Chest MR tampering detection",
+}
+"""As the model zoo's browser shows them."""
 KNOBS = {
     "evaluate": {"modality"},
     "inference": {"modality"},
@@ -29,6 +34,12 @@ KNOBS = {
         "task",
         "description",
         "data_source",
+        *(
+            f"eval_metrics.{measure}_{form}"
+            for measure in ("auc", "sensitivity_at_fpr_0.01")
+            for form in ("ai_edit", "adversarial_noise", "copy_move")
+        ),
+        *(f"eval_metrics.false_positive_rate_at_p_{limit}" for limit in ("0.05", "0.01")),
         "network_data_format.inputs.image.format",
         "network_data_format.inputs.image.modality",
     },
@@ -112,7 +123,7 @@ def test_each_bundle_is_of_its_modality(name: str) -> None:
         for config in ("train", "inference", "evaluate")
     } == {name}
     metadata = read(bundle / "configs" / "metadata.json")
-    assert metadata["name"] == bundle.name
+    assert metadata["name"] == DISPLAY_NAMES[name]
     assert (
         metadata["network_data_format"]["inputs"]["image"]["modality"]
         == MODALITIES[name].dicom_modality

@@ -18,13 +18,12 @@ from pydicom.valuerep import DA, TM
 
 from dfd.errors import SeriesError
 from dfd.reading.content import is_nifti
+from dfd.reading.geometry import placement_of, spacing_of
 from dfd.reading.guard import READ_ERRORS, read_header
-from dfd.reading.header import (
+from dfd.reading.header_values import (
     frame_value,
     number_of,
     numbers_of,
-    placement_of,
-    spacing_of,
     text_of,
     texts_of,
     value_of,
