@@ -279,13 +279,8 @@ def main() -> None:
     )
     job = Job(make_data(WORK / "data", points, slices), arguments.model)
     result = measure(job, runs, WORK, arguments.seed)
-    content = {
-        "points": points,
-        "slices": slices,
-        "seed": arguments.seed,
-        "compared": COMPARED,
-        **result,
-    }
+    settings = {"points": points, "slices": slices, "seed": arguments.seed}
+    content = {**settings, "compared": COMPARED, **result}
     cli.publish(NAME, content, summary(content), quick=arguments.quick)
     if any(run["differences"] for run in content["runs"]):
         raise InterruptedRunError("a run that was killed did not end as the undisturbed one")

@@ -17,8 +17,8 @@ PROJECT = HERE.parents[1]
 EXTENSIONS = ("*.dcm", "*.nii.gz", "*.nii")
 
 
-def main() -> None:
-    """Sets what MONAI Label needs and hands over to it."""
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line of this script; other words go to MONAI Label."""
     parser = argparse.ArgumentParser(
         description="MONAI Label server that scores regions of lung CT and chest MR for tampering",
         allow_abbrev=False,
@@ -34,6 +34,12 @@ def main() -> None:
         help="address to listen at (default 127.0.0.1: this machine only; there is no password)",
     )
     parser.add_argument("--port", default="8000", help="port to listen at (default 8000)")
+    return parser
+
+
+def main() -> None:
+    """Sets what MONAI Label needs and hands over to it."""
+    parser = argument_parser()
     arguments, more = parser.parse_known_args()
     if (
         not arguments.studies.startswith(("http://", "https://"))

@@ -16,9 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.detection import summary
+from benchmarks.detection.comparison import Row, comparison_of, means
 from benchmarks.detection.report import FOUND_HEADS, number, ranged
-from benchmarks.detection.summary import Row
 from benchmarks.detection.trials import GENUINE
 from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
 from benchmarks.metrics.bootstrap import DRAWS
@@ -181,13 +180,11 @@ def line(
     numbers = {}
     for form, kinds in forms.items():
         every = [
-            comparison
-            for kind in kinds
-            if (comparison := summary.comparison_of(scored_rows, kind)).edited
+            comparison for kind in kinds if (comparison := comparison_of(scored_rows, kind)).edited
         ]
         numbers[form] = {
             "families": len(every),
-            **summary.means(every, lambda row: float(row[SCORE]), draws=draws),
+            **means(every, lambda row: float(row[SCORE]), draws=draws),
         }
     return {"variant": variant.name, "forms": numbers}
 

@@ -23,39 +23,23 @@ frozen in a commit.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
-from benchmarks.data import partition, scans
-from benchmarks.detection import ablation, collect, measurements, plots, report, summary, targets
-from benchmarks.detection.collect import TrialPlan
-from benchmarks.detection.measurements import (
-    OFFSET,
-    REPRESENTATIVES,
-    SIZE,
-    STRENGTH,
-    STRENGTHS,
-    TABLE,
-)
-from benchmarks.detection.summary import P_VALUES, Comparison, Row
-from benchmarks.detection.trials import GENUINE
-from benchmarks.models import assignment, cross_validation, held_out_calibration, registry
+from benchmarks.data import partition
+from benchmarks.detection import collect, plots
+from benchmarks.detection.collect import BenchmarkData, TrialPlan, attacks_of
+from benchmarks.detection.comparison import Row
+from benchmarks.detection.figures import figures
+from benchmarks.detection.p_values import manufacturers_of, pool_of, with_p_values
+from benchmarks.detection.results import markdown, numbers_of
+from benchmarks.models import assignment, registry
 from benchmarks.models.assignment import PatientGroup
 from benchmarks.models.cross_validation import FOLDS
-from benchmarks.models.held_out_calibration import Pool
 from benchmarks.runner import cli
 from dfd.errors import UsageError
-from dfd.evidence import NEIGHBOURED
 
 SLICES = 2
 """Per patient: neighbouring slices say much the same, and one takes minutes."""
@@ -63,53 +47,6 @@ MOST_JOBS = 4
 QUICK_PATIENTS = 2
 OWN_RESULTS = partition.ROOT / "runs" / "own_scans"
 """Numbers on scans of a user never overwrite committed ones."""
-CURVE_LABELS = {
-    OFFSET: "distance between click and centre of the edit (pixels)",
-    SIZE: "radius of the edit (pixels)",
-    STRENGTH: "strength of white noise (local residuals)",
-}
-
-
-@dataclass(frozen=True)
-class BenchmarkData:
-    """All that was measured."""
-
-    rows: list[Row]
-    cohorts: Mapping[str, Mapping[str, Any]]
-    missing: Sequence[str]
-    """Folds without a model."""
-    pool: Pool
-
-    @property
-    def patients(self) -> list[str]:
-        """Who was scored, sorted."""
-        return sorted({str(row["patient"]) for row in self.rows})
-
-    @property
-    def calibration_patients(self) -> int:
-        """On how many patients p-values stand, at least."""
-        return len(self.pool.names) - int(any(name in self.pool.names for name in self.patients))
-
-
-def attacks_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
-    """Names of what is tried."""
-    candidates = {
-        **UNTOUCHED,
-        **(
-            ATTACKS
-            if not quick
-            else {
-                name: attack
-                for name, attack in ATTACKS.items()
-                if name in (*REPRESENTATIVES, *STRENGTHS.values())
-            }
-        ),
-    }
-    return tuple(
-        name
-        for name, attack in candidates.items()
-        if modality in attack.modalities and (held_out or not attack.held_out)
-    )
 
 
 def groups_of(arguments: argparse.Namespace) -> tuple[list[PatientGroup], list[str]]:
@@ -126,16 +63,6 @@ def groups_of(arguments: argparse.Namespace) -> tuple[list[PatientGroup], list[s
     return assignment.of_folds(
         arguments.modality,
         arguments.folds or (partition.VALIDATION_FOLDS if arguments.quick else FOLDS),
-    )
-
-
-def pool_of(modality: str) -> Pool:
-    """Whose genuine regions p-values stand on: the patients of the shipped calibration."""
-    calibration = registry.load(None, modality).calibration
-    return held_out_calibration.name_patients(
-        calibration,
-        [] if calibration is None else cross_validation.standing(modality, calibration),
-        "the bundle",
     )
 
 
@@ -165,207 +92,6 @@ def collect_rows(
     return BenchmarkData(
         with_p_values(rows, pool, manufacturers_of(pool, scored)), groups, missing, pool
     )
-
-
-def manufacturers_of(pool: Pool, scored: Sequence[PatientGroup]) -> dict[str, frozenset[str]]:
-    """Manufacturers of the scanners of every patient who is known.
-
-    Of the folds, of whom is scored, and of whom the p-values stand on.
-    """
-    result = {}
-    folders = {name: folder for group in scored for name, folder in group.folders.items()}
-    modality = scored[0].modality
-    if scored[0].name != assignment.OWN:
-        folders |= {name: partition.patient_folder(modality, name) for name in pool.names}
-    for name, folder in folders.items():
-        result[name] = frozenset(one.maker for one in scans.of_patient(name, folder, modality, 1))
-    return result
-
-
-def with_p_values(
-    rows: Sequence[Row], pool: Pool, makers: Mapping[str, frozenset[str]]
-) -> list[Row]:
-    """Rows with our statistic and both p-values.
-
-    That with the manufacturer left out is NaN where nobody remains or it is not known.
-    """
-    all_named, series = (
-        all(name in makers for name in pool.names),
-        held_out_calibration.of_series(pool),
-    )
-    result: list[Row] = []
-    for row in rows:
-        patient, statistics = row["patient"], row["statistics"]
-        same_manufacturer = {
-            name
-            for name in pool.names
-            if all_named and makers[name] & makers.get(patient, frozenset())
-        } | {patient}
-        alone, others = (
-            pool.without({patient}),
-            pool.without(same_manufacturer) if all_named else None,
-        )
-        p_of = {
-            key: calibration.p(statistics) if calibration else math.nan
-            for key, calibration in zip(P_VALUES, (alone, others), strict=True)
-        }
-        result.append(
-            {
-                **row,
-                "statistic": alone.statistic(statistics) if alone else math.nan,
-                **p_of,
-                **_with_neighbours(row, series),
-            }
-        )
-    return result
-
-
-def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
-    """Our statistic and p-value, patient left out, where the slices above and below were at hand.
-
-    NaN elsewhere.
-    """
-    compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
-    calibration = series.without({row["patient"]}) if series and compared else None
-    statistics = row["statistics"]
-    return {
-        "statistic beside": calibration.statistic(statistics) if calibration else math.nan,
-        "p beside": calibration.p(statistics) if calibration else math.nan,
-    }
-
-
-def numbers_of(arguments: argparse.Namespace, data: BenchmarkData) -> dict[str, Any]:
-    """All numbers."""
-    everything, tried = data.rows, {row["kind"] for row in data.rows if not row["curve"]}
-    names = [
-        name
-        for name in attacks_of(
-            arguments.modality, held_out=arguments.held_out, quick=arguments.quick
-        )
-        if name in tried
-    ]
-    baselines = measurements.baselines_of(arguments.modality)
-    forms = summary.attacks_by_form({name: TABLE[name] for name in names})
-    return {
-        "modality": arguments.modality,
-        "seed": partition.SEED,
-        "patients": len(data.patients),
-        "cohorts": data.cohorts,
-        "folds without model": list(data.missing),
-        "baselines": baselines,
-        "calibration patients": data.calibration_patients,
-        "smallest p": 1.0 / (1 + data.calibration_patients),
-        "least": summary.LEAST,
-        "forms": [
-            summary.form_row(everything, form, kinds, baselines) for form, kinds in forms.items()
-        ],
-        "families": [
-            summary.attack_row(everything, name, baselines) for name in names if name in ATTACKS
-        ],
-        "beside": [numbers for name in names if (numbers := summary.context_row(everything, name))],
-        "untouched": [
-            summary.attack_row(everything, name, ()) for name in names if name in UNTOUCHED
-        ],
-        "false alarms": summary.false_alarms(everything),
-        "ablation": ablation.lines(everything, forms),
-        "targets": targets.lines(arguments.modality, everything, forms, baselines),
-        "curves": {curve: summary_of_curve(everything, curve) for curve in CURVE_LABELS},
-        "families left out": attacks_left_out(arguments, data.patients),
-    }
-
-
-def summary_of_curve(everything: Sequence[Row], curve: str) -> dict[str, Any]:
-    """Family -> points. That of strength is one line through families of the table."""
-    if curve == STRENGTH:
-        at = {kind: strength for strength, kind in STRENGTHS.items()}
-        edited = [
-            {**row, "at": at[row["kind"]]}
-            for row in everything
-            if row["kind"] in at and row["curve"] in ("", STRENGTH)
-        ]
-        return {"white noise": summary.curve(everything, edited)} if edited else {}
-    kinds = [
-        name
-        for name in REPRESENTATIVES
-        if any(row["kind"] == name and row["curve"] == curve for row in everything)
-    ]
-    return {
-        name: summary.curve(
-            everything, [row for row in everything if row["kind"] == name and row["curve"] == curve]
-        )
-        for name in kinds
-    }
-
-
-def attacks_left_out(
-    arguments: argparse.Namespace, patients: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """Family -> why it could not be tried, and on how many patients."""
-    result = {}
-    for name in attacks_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick):
-        reasons = Counter(
-            measurements.obstacle(name, arguments.modality, patient) for patient in patients
-        )
-        if any(reason for reason in reasons):
-            result[name] = {reason: count for reason, count in reasons.items() if reason}
-    return result
-
-
-def markdown(content: Mapping[str, Any]) -> str:
-    """All numbers as read by people."""
-    parts = (
-        report.markdown(content),
-        ablation.markdown(content["ablation"]),
-        targets.markdown(content["targets"]),
-    )
-    return "\n\n".join(part for part in parts if part)
-
-
-def figures(content: Mapping[str, Any], data: BenchmarkData) -> dict[str, Figure]:
-    """Pictures by name."""
-    everything = data.rows
-    genuine = [row for row in everything if row["kind"] == GENUINE]
-    detectors = {
-        "ours": summary.ours,
-        **{name: summary.of_baseline(name) for name in content["baselines"]},
-    }
-    kinds = summary.attacks_by_form(
-        {one["kind"]: TABLE[one["kind"]] for one in content["families"]}
-    )
-    every = {
-        form: Comparison(
-            [row for row in everything if row["kind"] in names and not row["curve"]], genuine
-        )
-        for form, names in kinds.items()
-    }
-    p_of = {
-        words: {
-            name: np.asarray(
-                [row[key] for row in genuine if row["patient"] == name and math.isfinite(row[key])]
-            )
-            for name in data.patients
-        }
-        for key, words in P_VALUES.items()
-    }
-    radius = float(np.median([row["radius"] for row in genuine])) if genuine else math.nan
-    mark = (radius, "radius of the region (median)")
-    result = {
-        "roc": plots.roc(
-            {
-                form: {name: comparison.pooled(number) for name, number in detectors.items()}
-                for form, comparison in every.items()
-            }
-        ),
-        "calibration": plots.calibration(
-            p_of, content["calibration patients"], np.random.default_rng(partition.SEED)
-        ),
-    }
-    for curve, points in content["curves"].items():
-        if points:
-            result[curve] = plots.curves(
-                points, CURVE_LABELS[curve], mark if curve != STRENGTH else None
-            )
-    return result
 
 
 def arguments_of() -> argparse.Namespace:

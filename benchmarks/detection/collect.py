@@ -10,23 +10,27 @@ import logging
 import multiprocessing
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
-from benchmarks.detection import measurements
-from benchmarks.detection.measurements import Task
+from benchmarks.detection import baseline_values, measurements
+from benchmarks.detection.comparison import Row
+from benchmarks.detection.measurements import REPRESENTATIVES, STRENGTHS, Task
 from benchmarks.models.assignment import OWN, PatientGroup
+from benchmarks.models.held_out_calibration import Pool
 from benchmarks.runner.checkpoint import DIGITS, Ledger, Rows, code_digest
 
 logger = logging.getLogger(__name__)
 
 CODE = (
     "benchmarks/detection/measurements.py",
+    "benchmarks/detection/baseline_values.py",
     "benchmarks/detection/variants.py",
     "benchmarks/baselines/*.py",
 )
@@ -47,6 +51,48 @@ class TrialPlan:
     """Only the first so many of each cohort."""
 
 
+@dataclass(frozen=True)
+class BenchmarkData:
+    """All that was measured."""
+
+    rows: list[Row]
+    cohorts: Mapping[str, Mapping[str, Any]]
+    missing: Sequence[str]
+    """Folds without a model."""
+    pool: Pool
+
+    @property
+    def patients(self) -> list[str]:
+        """Who was scored, sorted."""
+        return sorted({str(row["patient"]) for row in self.rows})
+
+    @property
+    def calibration_patients(self) -> int:
+        """On how many patients p-values stand, at least."""
+        return len(self.pool.names) - int(any(name in self.pool.names for name in self.patients))
+
+
+def attacks_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
+    """Names of what is tried."""
+    candidates = {
+        **UNTOUCHED,
+        **(
+            ATTACKS
+            if not quick
+            else {
+                name: attack
+                for name, attack in ATTACKS.items()
+                if name in (*REPRESENTATIVES, *STRENGTHS.values())
+            }
+        ),
+    }
+    return tuple(
+        name
+        for name, attack in candidates.items()
+        if modality in attack.modalities and (held_out or not attack.held_out)
+    )
+
+
 def tasks_of(group: PatientGroup, plan: TrialPlan) -> list[Task]:
     """One task for each slice, a slice of every patient before the next of anyone."""
     few = replace(
@@ -62,7 +108,7 @@ def tasks_of(group: PatientGroup, plan: TrialPlan) -> list[Task]:
             one.patient,
             curves=count_of[one.patient] < CURVE_SLICES,
         )
-        baselines = measurements.baselines_of(group.modality, one.patient)
+        baselines = baseline_values.baselines_of(group.modality, one.patient)
         place = count_of[one.patient]
         count_of[one.patient] += 1
         numbered.append(
@@ -89,7 +135,7 @@ def ledger_of(group: PatientGroup, weights_sha256: str) -> Ledger:
     marks = [
         weights_sha256[:DIGITS],
         code_digest(CODE),
-        measurements.baselines_mark(group.modality, next(iter(group.folders), ""))[:DIGITS],
+        baseline_values.baselines_mark(group.modality, next(iter(group.folders), ""))[:DIGITS],
     ]
     if group.name == OWN:
         marks.append(f"{zlib.crc32(str(sorted(map(str, group.folders.values()))).encode()):08x}")

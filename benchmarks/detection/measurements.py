@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
-import importlib.util
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +23,12 @@ from benchmarks.data import matched_controls, partition, scans, volumes
 from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.data.volumes import Volume
 from benchmarks.detection import trials, variants
+from benchmarks.detection.baseline_values import with_baselines
 from benchmarks.detection.trials import GENUINE, Places, SliceSetup, Version
 from benchmarks.models import registry
 from benchmarks.models.registry import Loaded
 from benchmarks.runner.checkpoint import Rows
 from dfd.context.adjacent import same_place
-from dfd.modalities import MODALITIES
 
 OFFSET, SIZE, STRENGTH = "offset", "size", "strength"
 OFFSETS_PX = (0.0, 4.0, 8.0, 12.0, 16.0, 24.0)
@@ -137,40 +134,6 @@ def _trained_on_patients(network: str, modality: str) -> tuple[str, ...] | None:
     return checkpoints.learned(network, modality)
 
 
-def baselines_of(modality: str, patient: str = "") -> list[str]:
-    """Names of the baselines that can be measured now, but for those that learned from ``patient``.
-
-    None where this checkout has no baselines.
-    """
-    ready = _rivals().ready(MODALITIES[modality]) if _rivals() else []
-    return [name for name in ready if patient not in _trained_on(name, modality)]
-
-
-def baselines_mark(modality: str, patient: str = "") -> str:
-    """Digest of which baselines can be measured on ``patient`` and of what they learned."""
-    mark = hashlib.sha256()
-    for name in baselines_of(modality, patient):
-        mark.update(name.encode())
-        state = getattr(_rivals().BASELINES[name], "state", "")
-        mark.update(_rivals().state.place(state, modality).read_bytes() if state else b"")
-    return mark.hexdigest()
-
-
-@functools.cache
-def _trained_on(name: str, modality: str) -> tuple[str, ...]:
-    state = getattr(_rivals().BASELINES[name], "state", "")
-    return tuple(_rivals().state.learned_from(state, modality)) if state else ()
-
-
-@functools.cache
-def _rivals() -> Any:  # noqa: ANN401 - the module, where it is there
-    return (
-        importlib.import_module("benchmarks.baselines")
-        if importlib.util.find_spec("benchmarks.baselines")
-        else None
-    )
-
-
 def measure(task: Task) -> dict[str, Rows]:
     """Rows of every part of ``task``, by key.
 
@@ -232,7 +195,7 @@ def _measure_parts(setup: SliceSetup, task: Task) -> Iterator[tuple[Part, Rows]]
             rows = plain if part.curve else variants.added(plain, version, setup.places.radius)
             yield (
                 part,
-                rows if part.curve else _with_baselines(setup, version, rows, task.baselines),
+                rows if part.curve else with_baselines(setup, version, rows, task.baselines),
             )
 
 
@@ -289,33 +252,6 @@ def _rows_of_missed_clicks(setup: SliceSetup, version: Version) -> Rows:
             trials.measure_regions(setup, version, clicks[inside]), setup, OFFSET, kept_in
         )
     return rows
-
-
-def _with_baselines(setup: SliceSetup, version: Version, rows: Rows, names: Sequence[str]) -> Rows:
-    """``rows`` of the centres of ``version``, with what each baseline says of them."""
-    if not names:
-        return rows
-    rivals, places = _rivals(), setup.places
-    seed = zlib.crc32(f"{setup.seed} {version.kind}".encode())
-    view = rivals.SliceView(
-        version.pixels,
-        version.evidence.prediction,
-        setup.network,
-        MODALITIES[setup.scan.modality],
-        seed,
-    )
-    values: dict[str, list[float]] = {}
-    for name in names:
-        baseline = rivals.BASELINES[name]
-        prepared = baseline.prepare(view)
-        values[name] = [
-            float(baseline.measure(prepared, (int(x), int(y)), places.radius))
-            for x, y in version.centres
-        ]
-    return [
-        {**row, "baselines": {name: values[name][place] for name in names}}
-        for place, row in enumerate(rows)
-    ]
 
 
 def slices_of(series: Sequence[SelectedSeries]) -> list[SelectedSeries]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.partition import ROOT
-from benchmarks.detection import benchmark, report, targets
+from benchmarks.detection import report, results, targets
 from benchmarks.detection.report import number
 from benchmarks.runner import cli
 from dfd.errors import UsageError
@@ -138,18 +138,18 @@ def _edits(numbers: Numbers) -> str:
     return cli.table(heads, cells)
 
 
-def metrics_table(told: Numbers) -> str:
+def metrics_table(numbers: Numbers) -> str:
     """Detection of each form, and the false alarms, in few numbers (``eval_metrics``)."""
     cells = [
         [one["form"], *(report.ranged(one, key) for key in ("auc", *report.SENSITIVITIES))]
-        for one in told["forms"]
+        for one in numbers["forms"]
     ]
-    rates = [number(told["false alarms"]["all"][name]) for name in report.RATES[:2]]
-    said = (
+    rates = [number(numbers["false alarms"]["all"][name]) for name in report.RATES[:2]]
+    explanation = (
         f"On genuine controls {report.SHORT[0]} in {rates[0]} and {report.SHORT[1]} in {rates[1]} "
         "of the regions."
     )
-    return cli.table(["form", "AUC", *report.FOUND_HEADS], cells) + "\n\n" + said
+    return cli.table(["form", "AUC", *report.FOUND_HEADS], cells) + "\n\n" + explanation
 
 
 def differences_table(pairs: Mapping[str, tuple[Numbers, Numbers]]) -> str:
@@ -174,9 +174,9 @@ def differences_table(pairs: Mapping[str, tuple[Numbers, Numbers]]) -> str:
     return cli.table(["bundle", "edit", "development", "test"], rows)
 
 
-def _parts(told: Numbers) -> tuple[Sequence[Numbers], Sequence[Numbers]]:
+def _parts(numbers: Numbers) -> tuple[Sequence[Numbers], Sequence[Numbers]]:
     """Edits without context, and with adjacent slices."""
-    return (*told["families"], *told["untouched"]), told["beside"]
+    return (*numbers["families"], *numbers["untouched"]), numbers["beside"]
 
 
 def _differs(development: Numbers, test: Numbers) -> bool:
@@ -284,9 +284,9 @@ def _limits_tables() -> dict[str, str]:
     }
 
 
-def _report(told: Numbers, _: str) -> str:
+def _report(numbers: Numbers, _: str) -> str:
     """The report of a run of the benchmark, from its numbers."""
-    return benchmark.markdown(told).rstrip() + "\n"
+    return results.markdown(numbers).rstrip() + "\n"
 
 
 def main() -> None:

@@ -153,27 +153,8 @@ def calibration(
         each = np.asarray(
             [_below(p_values, nominal) for p_values in by_patient.values() if len(p_values)]
         ).reshape(-1, len(nominal))
-        if not len(each):
-            continue
-        resampled = each[rng.integers(0, len(each), (CALIBRATION_DRAWS, len(each)))].mean(axis=1)
-        low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        panel.fill_between(
-            nominal,
-            np.maximum(low, SMALLEST_P / 2),
-            np.maximum(high, SMALLEST_P / 2),
-            color=COLOURS[place],
-            alpha=0.15,
-            linewidth=0,
-        )
-        realised = np.where(each.mean(axis=0) > 0, each.mean(axis=0), np.nan)
-        panel.plot(
-            nominal,
-            realised,
-            color=COLOURS[place],
-            linestyle=DASHES[place],
-            linewidth=1.8,
-            label=f"{name} ({len(each)} patients)",
-        )
+        if len(each):
+            _draw_rates(panel, (nominal, each), rng, place, f"{name} ({len(each)} patients)")
     panel.set(xscale="log", yscale="log", xlim=(SMALLEST_P, 1.0), ylim=(SMALLEST_P, 1.1))
     panel.set(
         xlabel="nominal p-value",
@@ -182,6 +163,30 @@ def calibration(
     panel.set_title("false alarms: promised and realised")
     _legend(panel)
     return figure
+
+
+def _draw_rates(
+    panel: Axes,
+    rates: tuple[FloatArray, FloatArray],
+    rng: np.random.Generator,
+    place: int,
+    label: str,
+) -> None:
+    """The mean of ``rates`` (nominal ``[n]``, realised ``[patients, n]``) with its band."""
+    nominal, each = rates
+    resampled = each[rng.integers(0, len(each), (CALIBRATION_DRAWS, len(each)))].mean(axis=1)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    panel.fill_between(
+        nominal,
+        np.maximum(low, SMALLEST_P / 2),
+        np.maximum(high, SMALLEST_P / 2),
+        color=COLOURS[place],
+        alpha=0.15,
+        linewidth=0,
+    )
+    realised = np.where(each.mean(axis=0) > 0, each.mean(axis=0), np.nan)
+    style: dict[str, Any] = {"color": COLOURS[place], "linestyle": DASHES[place], "linewidth": 1.8}
+    panel.plot(nominal, realised, label=label, **style)
 
 
 def _below(values: FloatArray, limits: FloatArray) -> FloatArray:

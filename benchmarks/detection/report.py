@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.detection import trials
-from benchmarks.detection.summary import ALARMS, LIMITS, shares
+from benchmarks.detection.comparison import ALARMS, LIMITS, shares
 from benchmarks.detection.trials import CONTENT
 from benchmarks.runner.cli import table
 from dfd.evidence import NEIGHBOURED

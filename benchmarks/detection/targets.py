@@ -13,9 +13,8 @@ from typing import Any
 
 from benchmarks.attacks.copy_move import COPY_MOVES
 from benchmarks.attacks.registry import AI_EDIT, ATTACKS
-from benchmarks.detection import summary
+from benchmarks.detection.comparison import STRONG, Number, Row, against, comparison_of, means, ours
 from benchmarks.detection.report import FOUND_HEADS, lead, number, ranged
-from benchmarks.detection.summary import STRONG, Number, Row
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.runner.cli import table
 
@@ -63,7 +62,7 @@ class Target:
     """Column -> the least number; empty: nothing was promised."""
     where: Callable[[Row], bool] = lambda row: True
     """Regions, edited and genuine, that it stands on."""
-    number: Number = summary.ours
+    number: Number = ours
     p: str = "p"
     """Key of the p-value."""
 
@@ -139,18 +138,16 @@ def numbers_of(
     """
     inside = [row for row in rows if target.where(row) and math.isfinite(target.number(row))]
     every = [
-        comparison
-        for kind in target.kinds
-        if (comparison := summary.comparison_of(inside, kind)).edited
+        comparison for kind in target.kinds if (comparison := comparison_of(inside, kind)).edited
     ]
     if not every:
         return {}
-    numbers = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
+    numbers = means(every, target.number, lambda row: float(row[target.p]), draws)
     met = {
         name: numbers[name] >= least if math.isfinite(numbers[name]) else None
         for name, least in target.wanted.items()
     }
-    rivals = summary.against(every, baselines, draws) if baselines else {}
+    rivals = against(every, baselines, draws) if baselines else {}
     tried = {
         "edits": [comparison.edited[0]["kind"] for comparison in every],
         "of": len(target.kinds),

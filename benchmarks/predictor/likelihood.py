@@ -29,6 +29,7 @@ from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.metrics.bootstrap import mean_interval
 from benchmarks.models import registry
 from benchmarks.predictor import references, spread_calibration
+from benchmarks.predictor.likelihood_report import honest, markdown
 from benchmarks.predictor.references import Reference, Samples, nll
 from benchmarks.runner import cli
 from dfd.bundle.training.crops import normalised
@@ -39,7 +40,6 @@ from dfd.prediction.predict import predict_slice
 PER_SERIES = 6
 PIXELS_PER_SLICE = 3000
 """Drawn from each training slice for the references: a million numbers per weight in all."""
-HONEST = (0.8, 1.25)
 FEWEST_PIXELS = 1000
 """Cells with fewer pixels say nothing."""
 NETWORK = "network"
@@ -228,85 +228,6 @@ def slice_cells(results: Sequence[SliceResult]) -> list[dict[str, float]]:
         if values[0] >= FEWEST_PIXELS
     )
     return [{"before": cut / pixels, "after": after / pixels} for pixels, _, cut, after in cells]
-
-
-def honest(cells: Sequence[Mapping[str, Any]], when: str) -> int:
-    """How many cells lie within ``HONEST``."""
-    return sum(HONEST[0] <= cell[when] <= HONEST[1] for cell in cells)
-
-
-def markdown(content: Mapping[str, Any]) -> str:
-    """The result as read by people."""
-    names = list(content["pooled"]["nll"])
-    series = [
-        [
-            row["patient"],
-            row["series"],
-            f"{row['scanner']}, {row['kernel']}",
-            row["new"] or "-",
-            *(f"{row['nll'][name]:.3f}" for name in names),
-        ]
-        for row in content["series"]
-    ]
-    series.append(
-        [
-            "**all patients**",
-            "",
-            "",
-            "",
-            *(f"**{content['pooled']['nll'][name]:.3f}**" for name in names),
-        ]
-    )
-    worse = [
-        [
-            name,
-            f"{value['mean']:+.3f}",
-            f"{value['low']:+.3f} to {value['high']:+.3f}",
-            f"{value['smallest']:+.3f}",
-            value["series won"],
-        ]
-        for name, value in content["pooled"]["worse"].items()
-    ]
-    single = content["slice cells"]
-    cells = [
-        [
-            f"{cell['scanner']}, {cell['kernel']}",
-            cell["tissue"],
-            "yes" if cell["new"] else "-",
-            *(f"{cell[key]:.2f}" for key in ("uncut", "before", "after")),
-        ]
-        for cell in content["energy"]
-    ]
-    parts = [
-        f"# Masked likelihood and accuracy of the spread: {content['modality']}",
-        "Patients of fold1, on whom the network was not trained; at most "
-        f"{content['slices per series']} slices a series. "
-        f"Nats per hidden pixel in {content['unit']}, without the constant; smaller is better. "
-        "*Unseen*: the scanner, or only the kernel (MR: sequence), does not occur in training.",
-        cli.table(["patient", "series", "scanner, kernel", "unseen", *names], series),
-        (
-            "How much worse each reference is than the network, mean over patients with 95 % "
-            "interval over patients:"
-        ),
-        cli.table(
-            ["reference", "worse by", "interval", "least (patient)", "network better in"], worse
-        ),
-        "Mean energy of z per scanner, kernel and tissue (1 = the spread is accurate): as it is, "
-        "cut at |z| = 6, and cut after division by the scan's own factor per tissue (half of the "
-        f"blocks fits the factor for the other half). Within {HONEST[0]} to {HONEST[1]}: "
-        f"{honest(content['energy'], 'before')} of {len(cells)} cells "
-        f"before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
-        cli.table(["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"], cells),
-        (
-            f"The same for each slice: {single['before']} of {single['all']} before, "
-            f"**{single['after']}** after."
-        ),
-        (
-            f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, "
-            f"{content['seconds']:.0f} s."
-        ),
-    ]
-    return "\n\n".join(parts)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

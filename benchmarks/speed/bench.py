@@ -69,14 +69,15 @@ def run_part(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str
     import resource
 
     from benchmarks.predictor import architecture_search
-    from benchmarks.speed import runtimes, stages
+    from benchmarks.speed import runtimes, stages, training
 
     logging.getLogger("dfd").setLevel(logging.WARNING)
     if part == NETWORKS:
         return architecture_search.run(
             folder, arguments.model, arguments.quick, arguments.minutes, arguments.modality
         )
-    work = runtimes.engines if part == "engines" else getattr(stages, part)
+    modules = {"engines": runtimes, "training": training}
+    work = getattr(modules.get(part, stages), part)
     numbers = {**work(folder, arguments.model, arguments.quick), "machine": stages.machine()}
     peak = max(
         resource.getrusage(who).ru_maxrss
@@ -145,12 +146,33 @@ def against_limits(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 def markdown(content: Mapping[str, Any]) -> str:
     """The result as read by people."""
     parts, machine = content["parts"], content["parts"]["one_point"]["machine"]
+    text = [
+        "# Speed and memory",
+        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, "
+        f"device {machine['device']}, bfloat16 arithmetic "
+        f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
+        "Predicted window of the one-point slice: "
+        f"{' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
+        cli.table(["what", "measured", "wanted", "kept"], _limit_rows(parts)),
+        cli.table(["part", "what", "seconds"], _timing_rows(parts)),
+        "Other ways to run the same weights (one slice):",
+        cli.table(
+            ["engine", "seconds", "times as fast", "nats per pixel lost"], _engine_rows(parts)
+        ),
+    ]
+    return "\n\n".join(
+        [*text, *(_of_networks(parts[NETWORKS]["networks"]) if NETWORKS in parts else [])]
+    )
+
+
+def _limit_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """What was measured for each of ``LIMITS``, and whether it is met."""
     measured = against_limits(parts)
     met = {
         name: value >= LIMITS[name] if name in AT_LEAST else value <= LIMITS[name]
         for name, value in measured.items()
     }
-    limits = [
+    return [
         [
             name,
             f"{value:.2f}",
@@ -159,6 +181,10 @@ def markdown(content: Mapping[str, Any]) -> str:
         ]
         for name, value in measured.items()
     ]
+
+
+def _timing_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Seconds of each part, and the rates of screening and training."""
     seconds = [
         [part.replace("_", " "), name, f"{value:.3f}"]
         for part in TIMED
@@ -178,7 +204,12 @@ def markdown(content: Mapping[str, Any]) -> str:
             ),
         ]
     ]
-    engines = [
+    return [*seconds, *places, *rates]
+
+
+def _engine_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Seconds and likelihood of each other way to run the same weights."""
+    return [
         [
             name,
             *(
@@ -192,21 +223,6 @@ def markdown(content: Mapping[str, Any]) -> str:
         ]
         for name, entry in parts["engines"]["engines"].items()
     ]
-    text = [
-        "# Speed and memory",
-        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, "
-        f"device {machine['device']}, bfloat16 arithmetic "
-        f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
-        "Predicted window of the one-point slice: "
-        f"{' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
-        cli.table(["what", "measured", "wanted", "kept"], limits),
-        cli.table(["part", "what", "seconds"], [*seconds, *places, *rates]),
-        "Other ways to run the same weights (one slice):",
-        cli.table(["engine", "seconds", "times as fast", "nats per pixel lost"], engines),
-    ]
-    return "\n\n".join(
-        [*text, *(_of_networks(parts[NETWORKS]["networks"]) if NETWORKS in parts else [])]
-    )
 
 
 def _of_networks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,7 +9,8 @@ by a disk of pixels. With ratio 1 the two are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,6 +104,21 @@ def rareness(evidence: SliceEvidence, region: Region, calibration: Calibration) 
     )
 
 
+def areas(values: Mapping[tuple[str, float], Mapping[str, list[float]]]) -> list[dict[str, Any]]:
+    """AUC of every edit and ratio against the genuine places, with its interval over patients."""
+    rng = np.random.default_rng(partition.SEED)
+    patients = sorted(values[GENUINE, 1.0])
+    plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
+    lines = []
+    for (name, ratio), by_patient in values.items():
+        if name != GENUINE:
+            edited = [np.asarray(by_patient.get(each, [])) for each in patients]
+            area = auc(np.concatenate(edited), np.concatenate(plain))
+            low, high = auc_interval(edited, plain, rng)
+            lines.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
+    return lines
+
+
 def main() -> None:
     arguments = cli.parser(__doc__, model=False).parse_args()
     loaded = registry.load(None, arguments.modality)
@@ -118,23 +134,21 @@ def main() -> None:
                 values.setdefault((name, ratio), {}).setdefault(scan.source.patient, []).append(
                     value
                 )
-    rng = np.random.default_rng(partition.SEED)
-    patients = sorted(values[GENUINE, 1.0])
-    plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
-    rows, lines = [], []
-    for (name, ratio), by_patient in values.items():
-        if name != GENUINE:
-            edited = [np.asarray(by_patient.get(each, [])) for each in patients]
-            area, (low, high) = (
-                auc(np.concatenate(edited), np.concatenate(plain)),
-                auc_interval(edited, plain, rng),
-            )
-            rows.append([name, f"{ratio:g}", f"{area:.3f}", f"{low:.3f} to {high:.3f}"])
-            lines.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
-    number = sum(map(len, plain))
+    lines = areas(values)
+    rows = [
+        [
+            line["edit"],
+            f"{line['ratio']:g}",
+            f"{line['auc']:.3f}",
+            f"{line['low']:.3f} to {line['high']:.3f}",
+        ]
+        for line in lines
+    ]
+    genuine = values[GENUINE, 1.0]
+    number = sum(map(len, genuine.values()))
     introduction = (
         f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of "
-        f"{len(patients)} patients of fold1.\n\n"
+        f"{len(genuine)} patients of fold1.\n\n"
     )
     text = introduction + cli.table(
         ["edit in an ellipse", "ratio of sides", "AUC", "95 % over patients"], rows

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfd.phantom.assembly import Assembly
+from dfd.phantom.build import Lung, draw_build
 from dfd.phantom.geometry import Discs, Floats, Part, Section, Solids, cut
-from dfd.phantom.trunk import Lung, add_trunk, draw_build
+from dfd.phantom.trunk import add_trunk
 from dfd.phantom.vessels import TREES, grow, tips
 
 MOTTLE_PER_LUNG = 420

@@ -193,8 +193,6 @@ def _slice_dataset(
 
     Patient, study, series, frame of reference, equipment, image plane, image pixel, SOP common.
     """
-    spacing = CtScan(size=stored.shape[0]).spacing_mm
-    corner = -(stored.shape[0] - 1) / 2.0 * spacing
     series = (names.modality, names.description)
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -221,6 +219,16 @@ def _slice_dataset(
         1,
         number,
     )
+    _add_image_plane(dataset, stored, names, height_mm)
+    return dataset
+
+
+def _add_image_plane(
+    dataset: Dataset, stored: FloatImage, names: SeriesNames, height_mm: float
+) -> None:
+    """Frame of reference, image plane and image pixel modules."""
+    spacing = CtScan(size=stored.shape[0]).spacing_mm
+    corner = -(stored.shape[0] - 1) / 2.0 * spacing
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = (
         names.uid("frame of reference"),
         "",
@@ -239,7 +247,6 @@ def _slice_dataset(
     )
     dataset.BurnedInAnnotation, dataset.LossyImageCompression = "NO", "00"
     dataset.PixelData = stored.astype("<u2").tobytes()
-    return dataset
 
 
 def _add_ct(dataset: Dataset, kernel: str) -> None:

@@ -18,7 +18,17 @@ import pytest
 from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
 from benchmarks.data.scans import SelectedSeries
-from benchmarks.detection import benchmark, collect, measurements, model_cards, plots, summary
+from benchmarks.detection import (
+    baseline_values,
+    collect,
+    figures,
+    measurements,
+    model_cards,
+    p_values,
+    plots,
+    results,
+    summary,
+)
 from benchmarks.detection.trials import GENUINE
 from benchmarks.models import assignment, cross_validation, held_out_calibration
 from benchmarks.runner.checkpoint import Ledger
@@ -109,16 +119,16 @@ def test_a_calibration_on_others_is_refused() -> None:
 def test_p_values_stand_on_the_shipped_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     names = cross_validation.in_order("ct_lung")
     monkeypatch.setattr(
-        benchmark.registry,
+        p_values.registry,
         "load",
         lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))),
     )
-    assert benchmark.pool_of("ct_lung").names == tuple(names)
+    assert p_values.pool_of("ct_lung").names == tuple(names)
     monkeypatch.setattr(
-        benchmark.registry, "load", lambda name, modality: SimpleNamespace(calibration=None)
+        p_values.registry, "load", lambda name, modality: SimpleNamespace(calibration=None)
     )
     with pytest.raises(CalibrationError, match="has no calibration"):
-        benchmark.pool_of("ct_lung")
+        p_values.pool_of("ct_lung")
 
 
 def test_who_shares_the_manufacturer_is_left_out_too() -> None:
@@ -131,7 +141,7 @@ def test_who_shares_the_manufacturer_is_left_out_too() -> None:
         "c": frozenset({"SIEMENS"}),
         "d": frozenset({"SIEMENS"}),
     }
-    (told,) = benchmark.with_p_values([row("a", KIND, 9.0)], pool, makers)
+    (told,) = p_values.with_p_values([row("a", KIND, 9.0)], pool, makers)
     by = {name: pool.without(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
     assert all(
         told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None
@@ -152,7 +162,7 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
     series = held_out_calibration.of_series(pool)
     assert series is not None
     strange = {"noise": 4.0, "neighbours": 4.0}
-    alone, told = benchmark.with_p_values(
+    alone, told = p_values.with_p_values(
         [row("c", KIND, 4.0), row("c", KIND, 4.0, statistics=strange)], pool, {}
     )
     assert math.isnan(alone["p beside"])
@@ -232,13 +242,13 @@ def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
 
 
 def test_held_out_families_are_tried_only_when_asked_for() -> None:
-    plain = benchmark.attacks_of("ct_lung", held_out=False, quick=False)
+    plain = collect.attacks_of("ct_lung", held_out=False, quick=False)
     assert not any(ATTACKS[name].held_out for name in plain if name in ATTACKS)
     assert set(UNTOUCHED) <= set(plain)
-    assert set(benchmark.attacks_of("ct_lung", held_out=True, quick=False)) - set(plain) == {
+    assert set(collect.attacks_of("ct_lung", held_out=True, quick=False)) - set(plain) == {
         n for n, f in ATTACKS.items() if f.held_out
     }
-    assert len(benchmark.attacks_of("ct_lung", held_out=False, quick=True)) < 12
+    assert len(collect.attacks_of("ct_lung", held_out=False, quick=True)) < 12
 
 
 def test_test_patients_are_not_named_unless_asked_for(tmp_path: Path) -> None:
@@ -286,7 +296,7 @@ def test_a_folder_of_ones_own_needs_a_folder_for_each_patient(tmp_path: Path) ->
 
 
 def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measurements, "baselines_of", lambda modality, patient="": ["rival"])
+    monkeypatch.setattr(baseline_values, "baselines_of", lambda modality, patient="": ["rival"])
     rng = np.random.default_rng(1)
     told = judged_rows()
     told += [
@@ -299,12 +309,12 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     pool = held_out_calibration.name_patients(
         calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1"
     )
-    data = benchmark.BenchmarkData(
+    data = collect.BenchmarkData(
         told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool
     )
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
-    content = benchmark.numbers_of(arguments, data) | {"seconds": 1.0}
-    text = benchmark.markdown(content)
+    content = results.numbers_of(arguments, data) | {"seconds": 1.0}
+    text = results.markdown(content)
     for words in (KIND, "fold0", "False alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = model_cards.benchmark_section(
@@ -328,5 +338,5 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         assert words in page
     assert "nan" not in card + page
-    for name, figure in benchmark.figures(content, data).items():
+    for name, figure in figures.figures(content, data).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000

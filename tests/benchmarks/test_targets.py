@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.attacks.registry import ADVERSARIAL, ATTACKS
 from benchmarks.detection import targets
-from benchmarks.detection.summary import STRONG
+from benchmarks.detection.comparison import STRONG
 from benchmarks.detection.targets import AUC, CT, SENSITIVITY, Target
 from benchmarks.detection.trials import GENUINE
 
