@@ -210,7 +210,7 @@ def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
     rows = len((job.data / "test.csv").read_text(encoding="utf-8").splitlines()) - 1
     ledger = checkpoint.Ledger(work / f"{code_digest()[:12]}-{rows}-{seed}.jsonl")
     for number in range(runs):
-        if (str(number), NAME) in ledger.done:  # told before this command was stopped itself
+        if (str(number), NAME) in ledger.done:  # done before this command was stopped itself
             results.append(Killed(**ledger.done[str(number), NAME][0]))
             continue
         chance = random.Random(f"{seed} {number}")

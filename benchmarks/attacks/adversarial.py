@@ -46,7 +46,7 @@ def pgd(
     Brought to ``strength`` times the local residual in root mean square.
 
     Raises:
-        UsageError: there is no classifier, or it learned from this patient.
+        UsageError: there is no classifier, or it was trained on this patient.
     """
     attack = _Attack(canvas, mask)
     bound = strength * residual_scale(canvas, mask) / attack.unit

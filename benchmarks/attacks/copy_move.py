@@ -18,7 +18,7 @@ from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
 TRIES = 400
-"""Places looked at, of which the most alike in mean and deviation is taken, as a careful forger
+"""Places looked at, of which the most alike in mean and deviation is taken, as a careful attacker
 would."""
 LARGEST_TURN = 15.0
 """Degrees by which a copy is turned at most, either way."""

@@ -1,4 +1,4 @@
-"""The windows that two-dimensional networks of forgers look through.
+"""The windows that two-dimensional networks of attacks see.
 
 And the units they think in.
 """

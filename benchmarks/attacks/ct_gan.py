@@ -60,7 +60,7 @@ def edit_slice(
 
     Raises:
         UsageError: the canvas has no stack or spacing, is not CT, or is of a patient that the
-            network learned from; or there is no network.
+            network was trained on; or there is no network.
     """
     changed = _edited(canvas, centre, rng, edit)
     return paste(

@@ -1,4 +1,4 @@
-"""The networks of the forgers.
+"""The networks of the attacks.
 
 Small, since the kind of trace counts and not the last bit of likeness.
 """

@@ -1,8 +1,6 @@
-"""Every forger of the benchmark with what it stands for, what it needs.
+"""The table of attacks: what each stands for, what it needs, and whether it is held out.
 
-And whether it is kept from the eyes of whoever tunes.
-
-A family either edits a given mask (``edit``) or, as attackers do who want a lesion in a place of
+An attack either edits a given mask (``edit``) or, as attackers do who want a lesion in a place of
 their choice, edits around a centre by a size of its own (``edit_at``, with ``sites`` proposing
 centres); then what it edited is where the result differs from the slice. New ones: one line here.
 """
@@ -45,7 +43,7 @@ FindSites: TypeAlias = Callable[[Canvas, int, np.random.Generator], NDArray[np.i
 
 @dataclass(frozen=True)
 class Attack:
-    """One forger."""
+    """One attack."""
 
     form: str
     edit: MaskEdit | None = None

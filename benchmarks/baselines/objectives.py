@@ -1,6 +1,6 @@
-"""How the baselines that learn do so.
+"""The training objectives of baselines.
 
-On genuine slices of the patients that the shipped weights learned from.
+On genuine slices of the patients that the shipped weights were trained on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a baseline has learned.
 
-As a file with the names of the patients it learned from, on whom its numbers mean nothing.
+As a file with the names of the patients it was trained on, whose numbers mean nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Makes what the baselines must have learned.
+"""Trains the baselines on the patients that the shipped weights were trained on.
 
-From the patients that the shipped weights learned from: fold1 and the test can be measured with it.
+So fold1 and the test patients can be measured with them.
 
     python -m benchmarks.baselines.train --modality ct_lung    # all of the modality
     python -m benchmarks.baselines.train --modality ct_lung --name btd_unclipped

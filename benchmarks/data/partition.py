@@ -28,8 +28,8 @@ OPENED = ROOT / "benchmarks" / "results" / "opened.json"
 """When the test patients were opened, with which weights and code."""
 SEED = 20261122
 COMMITTED_NETWORKS = ROOT / "benchmarks" / "trained"
-"""Networks of folds, forgers and baselines as committed: what the committed numbers were measured
-with."""
+"""Networks of folds, attacks (``forgers``) and baselines as committed: what the committed numbers
+were measured with."""
 
 
 def data_root() -> Path:

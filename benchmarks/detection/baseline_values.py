@@ -16,7 +16,7 @@ from dfd.modalities import MODALITIES
 def baselines_of(modality: str, patient: str = "") -> list[str]:
     """Names of the baselines that can be measured now.
 
-    But for those that learned from ``patient``.
+    But for those trained on ``patient``.
     """
     ready = baselines.ready(MODALITIES[modality])
     return [name for name in ready if patient not in _trained_on(name, modality)]

@@ -1,22 +1,19 @@
-"""The benchmark: every forger, every baseline.
-
-On patients whom the network that scores them did not learn from.
+"""The benchmark: every attack, every baseline, on patients that no network was trained on.
 
     python -m benchmarks.detection.benchmark --modality ct_lung          # hours, resumable
     python -m benchmarks.detection.benchmark --modality ct_lung --quick  # minutes
     python -m benchmarks.detection.benchmark --data FOLDER               # genuine DICOM of your own
 
-``--quick`` takes two patients, a slice each, one family of each form. A FOLDER of your own has one
+``--quick`` takes two patients, a slice each, one attack of each form. A FOLDER of your own has one
 sub-folder per patient and is scored by the shipped model.
 
-Each development patient is scored by the network of his fold
-(`benchmarks.models.cross_validation`), and his p-values stand on the shipped calibration without
-him; a second p-value leaves out everybody who was scanned by the same manufacturer. Beside our
-evidence every baseline that is there (`benchmarks.baselines`) measures the same regions. Forgers
-that learned from a patient (`benchmarks.attacks.training.train`) are not used on him. Rows are kept
-in runs/benchmark.
+Each development patient is scored by a network not trained on that patient
+(`benchmarks.models.cross_validation`), and the p-values stand on the shipped calibration without
+the patient; a second p-value leaves out everybody scanned by the same manufacturer. Every baseline
+(`benchmarks.baselines`) measures the same regions. An attack whose network was trained on a patient
+(`benchmarks.attacks.training.train`) is not used on that patient. Rows are kept in runs/benchmark.
 
-Held-out families (--held-out) and test patients (--test) are looked at once, when all choices are
+Held-out attacks (--held-out) and test patients (--test) are looked at once, when all choices are
 frozen in a commit.
 """
 
@@ -119,7 +116,7 @@ def arguments_of() -> argparse.Namespace:
     parser.add_argument(
         "--held-out",
         action="store_true",
-        help="also the families that no choice was made by: once, at the end",
+        help="also the attacks that no choice was made by: once, at the end",
     )
     parser.add_argument(
         "--test",

@@ -36,7 +36,7 @@ CODE = (
 )
 """What rows follow from beside ``benchmarks.runner.checkpoint.CODE``."""
 CURVE_SLICES = 1
-"""Slices per patient on which the curves are measured: a curve asks for as many forgeries again as
+"""Slices per patient on which the curves are measured: a curve needs as many edits again as
 half the table."""
 
 
@@ -48,7 +48,7 @@ class TrialPlan:
     slices: int
     """Per patient, spread over all series."""
     patients: int | None = None
-    """Only the first so many of each cohort."""
+    """Only the first so many of each group."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class BenchmarkData:
 
 
 def attacks_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
-    """Names of what is tried."""
+    """Names of the attacks to try."""
     candidates = {
         **UNTOUCHED,
         **(

@@ -78,7 +78,7 @@ class Comparison:
     def paired(self, rival: Number, patients: Sequence[str]) -> tuple[Parts, Parts]:
         """Our own values and those of ``rival``, of patients on whom it was tried.
 
-        Others are empty (it may have learned from them).
+        Others are empty (it may have been trained on them).
         """
         theirs = self.parts(rival, patients)
         met = [bool(len(edited) + len(genuine)) for edited, genuine in zip(*theirs, strict=True)]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.data import partition
 from benchmarks.detection import plots, summary
 from benchmarks.detection.collect import BenchmarkData
-from benchmarks.detection.comparison import P_VALUES, Comparison, of_baseline, ours
+from benchmarks.detection.comparison import P_VALUES, Comparison, Row, of_baseline, ours
 from benchmarks.detection.measurements import (
     OFFSET,
     SIZE,

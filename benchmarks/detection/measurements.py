@@ -1,6 +1,6 @@
 """One slice in parts.
 
-Every family with every baseline beside our evidence, and the curves over click offset, edit size
+Every attack with every baseline beside our evidence, and the curves over click offset, edit size
 and strength.
 """
 
@@ -38,13 +38,13 @@ SIZES_PX = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 DIRECTIONS = 16
 """Ways in which a click may miss."""
 REPRESENTATIVES = ("white noise 0.6 x residual", "copy-move, feathered 3 px", "GAN inpainting")
-"""One family of each form, for the curves."""
+"""One attack of each form, for the curves."""
 FAINT = 0.15
 STRENGTHS: dict[float, str] = {
     FAINT: "white noise 0.15 x residual",
     **{s: f"white noise {s:.1f} x residual" for s in (0.3, 0.6, 1.0)},
 }
-"""Of white noise, in local residuals -> family."""
+"""Of white noise, in local residuals -> attack."""
 TABLE: dict[str, Attack] = {
     **UNTOUCHED,
     **ATTACKS,
@@ -57,16 +57,16 @@ class Part:
     """Something that is measured of a slice."""
 
     kind: str
-    """Name of a family, or ``GENUINE``."""
+    """Name of an attack, or ``GENUINE``."""
     curve: str = ""
-    """``OFFSET``, ``SIZE`` or ``STRENGTH``; empty for the table of families."""
+    """``OFFSET``, ``SIZE`` or ``STRENGTH``; empty for the table of attacks."""
     at: float = 0.0
     """Pixels (``SIZE``) or residuals (``STRENGTH``)."""
 
     def key(self, modality: str) -> str:
         """Under which its rows are kept.
 
-        Names the forger's network too, so that one which was trained again is tried again.
+        Names the attack's network too, so that a network trained again is tried again.
         """
         words = f"{self.curve} {self.at:g}: {self.kind}" if self.curve else self.kind
         return words + _network_mark(
@@ -107,7 +107,7 @@ class Task:
 def parts_of(attacks: Sequence[str], modality: str, patient: str, *, curves: bool) -> list[Part]:
     """What can be measured of a slice of ``patient``.
 
-    Families that learned from him, or are not trained, are left out.
+    Attacks whose network was trained on the patient, or is not trained yet, are left out.
     """
     usable = [name for name in attacks if not obstacle(name, modality, patient)]
     parts = [Part(GENUINE), *map(Part, usable)]
@@ -119,14 +119,14 @@ def parts_of(attacks: Sequence[str], modality: str, patient: str, *, curves: boo
 
 
 def obstacle(name: str, modality: str, patient: str) -> str:
-    """Why a family cannot be tried on a patient; empty where it can."""
+    """Why an attack cannot be tried on a patient; empty where it can."""
     network = TABLE[name].network
     if not network:
         return ""
     learned = _trained_on_patients(network, modality)
     if learned is None:
         return f"its network {network!r} is not trained"
-    return f"its network {network!r} learned from the patient" if patient in learned else ""
+    return f"its network {network!r} was trained on the patient" if patient in learned else ""
 
 
 @functools.cache

@@ -137,7 +137,7 @@ def calibration(
     """Nominal against realised false alarms of clean controls.
 
     Args:
-        values: way of leaving out -> patient -> p-values of his controls.
+        values: way of leaving out -> patient -> p-values of the controls.
         patients: on how many the p-values stand; below 1 / (1 + patients) they are extrapolated.
         rng: for the bands, which hold 95 % of patients drawn again.
     """

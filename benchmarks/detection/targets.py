@@ -70,9 +70,9 @@ class Target:
 def _white(strengths: Sequence[str]) -> tuple[str, ...]:
     """White noise and the attacks whose spectrum is white."""
     return tuple(
-        f"{forger} {strength} x residual"
+        f"{attack} {strength} x residual"
         for strength in strengths
-        for forger in ("white noise", "FGSM", "PGD")
+        for attack in ("white noise", "FGSM", "PGD")
     )
 
 

@@ -1,4 +1,4 @@
-"""One slice, tried with every forger.
+"""One slice under every attack.
 
 Edits far apart, matched genuine places beside them, all through the path that scoring takes.
 """
@@ -46,7 +46,7 @@ class Trial:
     patient: str
     slice: str
     kind: str
-    """Name of the forger, or ``GENUINE`` for a control."""
+    """Name of the attack, or ``GENUINE`` for a control."""
     statistics: dict[str, float]
     """Of each family."""
     tissue: str
@@ -148,10 +148,10 @@ def unedited(setup: SliceSetup) -> Version:
 def version_of(
     setup: SliceSetup, kind: str, attack: Attack, places: Places | None = None
 ) -> Version | None:
-    """The slice edited by ``family``.
+    """The slice edited by ``attack``.
 
     None where it needs the neighbouring slices and there are none. ``places``: others than the
-    ground's own.
+    setup's own.
     """
     if attack.needs_stack and setup.canvas.stack is None:
         return None
@@ -168,7 +168,7 @@ def version_of(
     if attack.form not in (
         "",
         NOTHING,
-    ):  # where a forger found nothing to work with there is nothing to be found
+    ):  # an attack that changed nothing left nothing to detect
         changes = [not np.array_equal(changed, canvas.pixels, equal_nan=True) for changed in edits]
         centres = centres[np.asarray(changes, dtype=bool)]
     edited = canvas.pixels
@@ -190,7 +190,7 @@ def trials_of(
     attacks: Mapping[str, Attack],
     volume: tuple[Volume, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows.
+    """Every region of one slice under every one of ``attacks``, as plain rows.
 
     ``volume``: the stack of the slice and its place in it.
 

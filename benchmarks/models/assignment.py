@@ -1,6 +1,7 @@
 """Who is scored by which model.
 
-Each development patient by the one that did not learn from him, everybody else by the shipped one.
+A development patient is scored by a network not trained on that patient, everybody else by the
+shipped one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TEST, OWN = "test", "own scans"
 
 @dataclass(frozen=True)
 class PatientGroup:
-    """Patients whom one model did not learn from."""
+    """Patients that one model was not trained on."""
 
     name: str
     """Fold, ``TEST`` or ``OWN``."""

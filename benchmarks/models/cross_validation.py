@@ -1,14 +1,12 @@
-"""Trains the networks of cross-fitting.
-
-One for each development fold, which learns from the other two and is calibrated on its own.
+"""Trains one network for each development fold, on the other two, and calibrates it on its own.
 
     python -m benchmarks.models.cross_validation --modality ct_lung              # hours, resumable
     python -m benchmarks.models.cross_validation --modality ct_lung --fold fold0
     python -m benchmarks.models.cross_validation --modality ct_lung --calibrate  # shipped weights
 
-Every development patient is thus scored by a network that did not see him. The training is that of
-`dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped one.
-Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
+Every development patient is thus scored by a network not trained on that patient. The training is
+that of `dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped
+one. Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
 benchmarks/trained/folds.
 """
 
@@ -40,7 +38,7 @@ FOLDS = tuple(sorted((*partition.TRAINING_FOLDS, *partition.VALIDATION_FOLDS)))
 
 
 def model_of(modality: str, fold: str) -> Path:
-    """The model that did not see the patients of ``fold``.
+    """The model that was not trained on the patients of ``fold``.
 
     The shipped bundle for its own fold, else the file that training leaves.
     """
@@ -95,7 +93,7 @@ def standing(modality: str, calibration: Calibration) -> list[str]:
 def cross_fitted(modality: str) -> Calibration:
     """The calibration of the shipped weights by all development patients.
 
-    Each measured by the network of the fold that left him out.
+    Each measured by the network of the fold that left the patient out.
 
     Raises:
         UsageError: a fold's network is not there yet.

@@ -1,8 +1,8 @@
 """A calibration whose patients are known by name, and what it says without some of them.
 
 Each patient of a cross-fitted calibration (`benchmarks.models.cross_validation`) was measured by a
-network that does not know him. A patient is then judged by the
-others: left out one by one, or with all who were scanned by the same manufacturer. All contact of
+network not trained on that patient. The p-value of a patient then stands on the others: the patient
+is left out, or everybody scanned by the same manufacturer. All contact of
 the benchmark with the tables of ``dfd.calibration`` is here.
 """
 
@@ -21,7 +21,7 @@ COMBINED = ""
 
 @dataclass(frozen=True)
 class HeldOutCalibration:
-    """Genuine regions of some patients, by which a region is judged."""
+    """Genuine regions of some patients, that p-values of others stand on."""
 
     calibration: Calibration
 

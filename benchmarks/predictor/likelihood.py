@@ -59,7 +59,7 @@ class SliceResult:
 
 
 def fit_references(modality: str, per_series: int) -> list[Reference]:
-    """All references, fitted on the folds that the network learns from."""
+    """All references, fitted on the folds that the network is trained on."""
     rng = np.random.default_rng(partition.SEED)
     parts = []
     for scan in scans.load(

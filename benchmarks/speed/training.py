@@ -1,4 +1,4 @@
-"""The part of ``benchmarks.speed.bench`` that trains: the trainer against the bare network loop."""
+"""The part of ``benchmarks.speed.bench`` that trains."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
 ``--model runs/ct.ckpt`` names another model; ``--all`` needs `benchmarks.attacks.training.train
 --train` first.
 
-Patients of fold1: the network did not learn from them, but early stopping and the shipped
+Patients of fold1: the network was not trained on them, but early stopping and the shipped
 calibration saw them; false-alarm rates are therefore also told with a calibration that leaves the
 patient out. Each edit fills the region of the modality's own radius, is pasted back into the
 untouched slice (outside the mask not one value changes) and rounded to whole numbers. Up to 4 edits
@@ -53,7 +53,7 @@ from dfd.modalities import MODALITIES
 logger = logging.getLogger(__name__)
 
 SLICES, SLICES_OF_ALL = 4, 2
-"""Per patient, spread over all series; fewer where every forger is tried, which takes some minutes
+"""Per patient, spread over all series; fewer where every attack is tried, which takes some minutes
 a slice."""
 
 
@@ -90,7 +90,7 @@ def gather(arguments: argparse.Namespace, loaded: Loaded) -> list[dict[str, Any]
 
 
 def attacks_of(arguments: argparse.Namespace) -> dict[str, Attack]:
-    """What is tried. Held-out families are never among them.
+    """The attacks to try. Held-out attacks are never among them.
 
     They are looked at once, when all choices are frozen.
     """
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every forger that is not held out, in place of the simple ones",
+        help="every attack that is not held out, in place of the simple ones",
     )
     arguments = parser.parse_args()
     content = run(arguments)

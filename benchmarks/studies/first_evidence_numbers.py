@@ -26,7 +26,7 @@ from dfd.evidence import NEIGHBOURED
 def calibrations_of(
     calibration: Calibration | None, names: Sequence[str]
 ) -> dict[str, Calibration] | None:
-    """Per patient of ``names``, who stand in the tables in this order, the calibration without him.
+    """The calibration without each patient of ``names``, who are in the tables in this order.
 
     None where the calibration does not stand on exactly them: then nobody knows whose row is whose.
     """

@@ -4,10 +4,10 @@ The weights `dfd.evidence.noise` looks along.
 
     python -m benchmarks.studies.noise_direction
 
-One slice of each patient of fold0 and fold2, scored by the network that does not know him, at the
-benchmark's places: white noise of 0.6 local residuals at some, nothing at their matched controls.
-Fisher's linear discriminant (Fisher 1936) of the deviations from windows alike, at each scale; the
-mean over scales and modalities. Learned from genuine scans alone, as the head is.
+One slice of each patient of fold0 and fold2, scored by a network not trained on that patient, at
+the benchmark's places: white noise of 0.6 local residuals at some, nothing at their matched
+controls. Fisher's linear discriminant (Fisher 1936) of the deviations from windows alike, at each
+scale; the mean over scales and modalities. Learned from genuine scans alone, as the head is.
 """
 
 from __future__ import annotations

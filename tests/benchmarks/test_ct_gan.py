@@ -171,7 +171,7 @@ def test_sites_of_injections_lie_in_parenchyma_and_of_removals_on_blobs(canvas):
     )
 
 
-def test_without_stack_spacing_or_ct_nothing_is_forged(canvas):
+def test_without_stack_spacing_or_ct_nothing_is_edited(canvas):
     for lacking in ({"stack": None}, {"spacing_mm": None}, {"modality": "mri_chest"}):
         with pytest.raises(UsageError, match=r"edits CT in three dimensions"):
             edited(dataclasses.replace(canvas, **lacking), "removal")

@@ -1,4 +1,4 @@
-"""A slice goes through every forger on the path that scoring takes."""
+"""A slice goes through every attack on the path that scoring takes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def network():
     return MaskedPredictor(channels=(4, 4, 4, 4), filters=2).eval()
 
 
-def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
+def test_every_attack_is_tried_at_the_same_places(scan, network, rng):
     rows = trials.trials_of(scan, network, rng, ATTACKS)
     kinds = [row["kind"] for row in rows]
     edited = kinds.count(next(iter(SIMPLE_EDITS)))

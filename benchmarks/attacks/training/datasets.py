@@ -1,6 +1,8 @@
-"""What forgers learn from: cubes of lung for CT-GAN, crops of slices for the others.
+"""What networks of attacks are trained on.
 
-Only folds that ``benchmarks.data.partition`` calls learned.
+Cubes of lung for CT-GAN, crops of slices for the others.
+
+Only ``benchmarks.data.partition.TRAINING_FOLDS``.
 """
 
 from __future__ import annotations
@@ -179,7 +181,7 @@ def blob_crops(
 def crops(
     scans: Sequence[Scan], modality: str, number: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """``[number, CROP, CROP]`` in the units of the two-dimensional forgers, mostly of the body.
+    """``[number, CROP, CROP]`` in the units of the two-dimensional networks, mostly of the body.
 
     Even over patients.
     """

@@ -41,7 +41,7 @@ class Objective(Protocol):
     networks: Mapping[str, torch.nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
     output_network: str
-    """Which of ``networks`` the forger uses."""
+    """Which of ``networks`` the attack uses."""
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step of training after ``share`` of the time; gives the losses."""

@@ -1,4 +1,4 @@
-"""How each forger's network learns: what one step of training does."""
+"""The objective of each attack's network: what one step of training does."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class InpaintingObjective:
 
 
 class _OneNetwork:
-    """A lesson of one network."""
+    """An objective of one network."""
 
     output_network = "network"
 

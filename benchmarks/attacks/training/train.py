@@ -1,6 +1,6 @@
-"""Trains the networks of the forgers on the patients that the shipped weights learned from.
+"""Trains the networks of the attacks on the patients that the shipped weights were trained on.
 
-So that fold1 and the test can be forged.
+So the slices of fold1 and of the test patients can be edited.
 
     python -m benchmarks.attacks.training.train --train
     python -m benchmarks.attacks.training.train --train gan autoencoder --modality mri_chest
@@ -57,7 +57,7 @@ genuine blob."""
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Scans of the patients to learn from, read when they are asked for."""
+    """Scans of the patients to train on, read when first used."""
 
     modality: str
     patients: tuple[str, ...]
@@ -217,7 +217,7 @@ def networks_to_train(names: list[str], modality: str) -> list[str]:
     invalid = sorted(set(names) - set(valid))
     if invalid:
         raise UsageError(
-            f"{invalid[0]!r} is no network of a forger for {modality}; choose from "
+            f"{invalid[0]!r} is no network of an attack for {modality}; choose from "
             f"{', '.join(valid)}."
         )
     return names or valid

@@ -1,4 +1,4 @@
-"""Every forger of the second table obeys the law of pasting back.
+"""Every attack of the registry obeys the law of pasting back.
 
 And those that learned refuse the patients they learned from.
 """
@@ -77,7 +77,7 @@ def mask():
 def folder(tmp_path_factory):
     """Networks that learned nothing, from one patient, for both modalities."""
     torch.manual_seed(2)
-    place = tmp_path_factory.mktemp("forgers")
+    place = tmp_path_factory.mktemp("networks")
     for name, build in NETWORKS.items():
         for modality in train.RECIPES[name].modalities:
             checkpoints.save(
@@ -122,7 +122,7 @@ def test_the_same_seed_gives_the_same(canvas, mask, name):
 
 @pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.network])
 def test_who_learned_refuses_his_own_patients(canvas, mask, name):
-    with pytest.raises(UsageError, match="learned from the patient that it is asked to forge"):
+    with pytest.raises(UsageError, match="was trained on the patient whose slice is to be edited"):
         edited(ATTACKS[name], dataclasses.replace(canvas, patient="learned"), mask)
     with pytest.raises(UsageError, match="does not name its own"):
         edited(ATTACKS[name], dataclasses.replace(canvas, patient=""), mask)
@@ -147,7 +147,7 @@ def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, 
 @pytest.mark.parametrize(
     "name", [name for name, attack in ATTACKS.items() if "mri_chest" in attack.modalities]
 )
-def test_magnetic_resonance_is_forged_too(canvas, mask, name):
+def test_magnetic_resonance_is_edited_too(canvas, mask, name):
     bright = Canvas(
         *(array + 1100 for array in (canvas.pixels, canvas.mean, canvas.hole)),
         patient="other",

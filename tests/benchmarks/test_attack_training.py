@@ -1,4 +1,4 @@
-"""Networks of forgers learn from phantom-like arrays, go on after an interruption.
+"""Networks of attacks learn from phantom-like arrays, go on after an interruption.
 
 And are kept with the names of their patients.
 """
@@ -181,7 +181,7 @@ def test_a_network_that_is_none_is_refused():
     assert "gan" in train.networks_to_train([], "mri_chest")
     assert "ct_gan_removal" not in train.networks_to_train([], "mri_chest")
     with pytest.raises(
-        UsageError, match="'ct_gan_removal' is no network of a forger for mri_chest"
+        UsageError, match="'ct_gan_removal' is no network of an attack for mri_chest"
     ):
         train.networks_to_train(["ct_gan_removal"], "mri_chest")
 

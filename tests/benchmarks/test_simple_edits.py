@@ -1,4 +1,4 @@
-"""Every forger obeys the law of pasting back, and does what its name says."""
+"""Every simple edit obeys the law of pasting back, and does what its name says."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_blending_nothing_is_the_null_edit(canvas, mask):
     np.testing.assert_array_equal(blended(canvas.pixels, canvas.pixels, mask, 3.0), canvas.pixels)
 
 
-def test_dfd_never_imports_a_forger():
+def test_dfd_never_imports_an_attack():
     root = Path(benchmarks.attacks.__file__).parents[2]
     for path in (root / "dfd").rglob("*.py"):
         names = [
