@@ -1,6 +1,6 @@
-"""The bundles as zip files for others' tools.
+"""The bundles as zip files for other tools: as committed, and the network as TorchScript.
 
-As committed, with the network as TorchScript besides. ``python apps/bundles/pack.py dist``.
+python apps/bundles/pack.py dist
 """
 
 from __future__ import annotations

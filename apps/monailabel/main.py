@@ -69,7 +69,7 @@ class TamperApp(MONAILabelApp):
         return {STRATEGY: MostSuspicious(STRATEGY)}
 
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """As MONAI Label has it; what is wrong with the request is told in a sentence."""
+        """As MONAI Label has it; what is wrong with the request is answered in a sentence."""
         with errors_as_sentences(), tempfile.TemporaryDirectory(prefix="dfd-label-") as folder:
             self._check(request, datastore or self.datastore())
             sent = Path(request["image"])
@@ -99,9 +99,10 @@ class TamperApp(MONAILabelApp):
     def batch_infer(
         self, request: dict[str, Any], datastore: Datastore | None = None
     ) -> dict[str, Any]:
-        """As MONAI Label has it, which without a GPU divides by zero.
+        """As MONAI Label has it, with two workers on the CPU.
 
-        And with one worker gives up at the first image that cannot be used.
+        Its own default divides by zero without a GPU, and one worker gives up at the first image
+        that cannot be used.
         """
         return dict(
             super().batch_infer({"multi_gpu": False, "max_workers": 2, **request}, datastore)

@@ -76,7 +76,7 @@ def main() -> None:
 def why_not(host: str, port: str) -> str:
     """Why a server cannot listen there; empty where it can.
 
-    Else it would be told after half a minute of loading.
+    MONAI Label itself would say so after half a minute of loading.
     """
     try:
         with socket.create_server(
@@ -88,10 +88,7 @@ def why_not(host: str, port: str) -> str:
 
 
 def prepare() -> None:
-    """Paths and settings.
-
-    For this process and for those that MONAI Label starts for scoring in the background.
-    """
+    """Paths and settings of this process and of those that MONAI Label starts in the background."""
     paths = [
         str(HERE),
         str(HERE / "compat"),

@@ -52,9 +52,9 @@ what it edited is what has changed."""
 
 
 def paste(pixels: FloatImage, changed: FloatImage, mask: BoolImage) -> FloatImage:
-    """``pixels`` with the values of ``changed`` inside ``mask``.
+    """``pixels`` with the values of ``changed`` inside ``mask``, as whole numbers.
 
-    As whole numbers within the range of the slice.
+    They are cut to the range of the slice. What held no measurement still holds none.
 
     What held no measurement still holds none.
     """

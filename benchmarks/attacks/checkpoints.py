@@ -35,9 +35,9 @@ class Checkpoint:
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of an attack's network, see ``benchmarks.data.partition.network_file``.
+    """The file of an attack's network (``benchmarks.data.partition.network_file``).
 
-    In ``folder`` where one is named.
+    It lies in ``folder`` where one is named.
     """
     file = f"{modality}_{name}.pt"
     return folder / file if folder else network_file(KIND, file)

@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float32]
 def harmonic(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """The membrane through the edge of the region.
 
-    Each pixel the mean of its four neighbours (Laplace).
+    Each pixel is the mean of its four neighbours (Laplace).
     """
     window, image, hole, unit = looked_at(canvas, mask)
     return blended(
@@ -38,9 +38,9 @@ def harmonic(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Float
 
 
 def membrane(image: FloatArray, hole: BoolImage) -> FloatArray:
-    """``image`` with its ``hole`` (both ``[N, N]``.
+    """``image`` ``[N, N]`` with its ``hole`` replaced by the solution of Laplace's equation.
 
-    The hole not at the border) replaced by the solution of Laplace's equation.
+    The hole ``[N, N]`` does not touch the border.
     """
     rows, columns = np.nonzero(hole)
     number = np.full(image.shape, -1)
@@ -68,9 +68,9 @@ def membrane(image: FloatArray, hole: BoolImage) -> FloatArray:
 
 
 def denoised(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
-    """Non-local means of the region (Buades et al.
+    """Non-local means of the region, faded in (Buades, Coll, Morel 2005, section 4).
 
-    2005, section 4), faded in; strength from the region's own differences.
+    The strength follows from the region's own differences.
     """
     window, image, _, unit = looked_at(canvas, mask)
     return blended(
@@ -145,9 +145,9 @@ def _sources(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator) -> F
 
 
 def _stays(target: FloatArray, patch: FloatArray, fixed: BoolImage, overlap: int) -> BoolImage:
-    """Where ``target`` stays.
+    """Where ``target`` stays: beyond the seams of the left and the upper overlap.
 
-    Beyond the seam of the left overlap or above that of the top one, as far as it is ``seen``.
+    Only pixels that are ``fixed`` stay.
     """
     cost = (target - patch) ** 2
     stay = np.zeros(target.shape, dtype=bool)

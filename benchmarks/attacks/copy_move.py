@@ -1,6 +1,6 @@
 """Copy-move: the mask is covered with another place of the same slice.
 
-As it is or flipped, turned, scaled, blended, renoised.
+The copy is pasted as it is or flipped, turned, scaled, blended, or with noise added.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def source_shift(
 ) -> tuple[int, int] | None:
     """(row, column) steps from the mask to the place of ``pixels`` it is covered with.
 
-    Wholly measured, inside the slice, apart from the mask.
+    That place is wholly measured, inside the slice and apart from the mask.
 
     ``covered`` ``[H, W]`` holds what is covered; None: ``pixels`` themselves.
     """
@@ -146,9 +146,9 @@ def _rotation(degrees: float) -> Matrix:
 def _mapped(
     canvas: Canvas, mask: BoolImage, rng: np.random.Generator, matrix: Matrix
 ) -> FloatImage:
-    """The mask covered with a place that ``matrix`` ``[2, 2]`` (row.
+    """The mask covered with a place of the slice, mapped by ``matrix``, and faded in.
 
-    Column) leads to from the middle of the mask, faded in.
+    ``matrix`` ``[2, 2]`` maps (row, column) steps from the middle of the mask.
     """
     rows, columns = np.nonzero(mask)
     middle = np.array([(int(along.min()) + int(along.max())) // 2 for along in (rows, columns)])
@@ -171,9 +171,9 @@ def _mapped(
 
 
 def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
-    """``[H, W]``: harmonic inside the mask, ``difference`` at the measured pixels around it.
+    """``[H, W]``: harmonic inside the mask, 0 elsewhere.
 
-    0 elsewhere.
+    It equals ``difference`` at the measured pixels around the mask.
     """
     height, width = mask.shape
     inside = mask & np.isfinite(difference)

@@ -140,7 +140,7 @@ def dome(size: Triple) -> Stack:
 def _noised(changed: Stack, stack: Stack, middle: Triple, size: Triple) -> Stack:
     """``changed`` with the deviations of a fixed place of ``stack`` added around ``middle``.
 
-    Of thick slices many more than the cube has.
+    In stacks of thick slices the noise reaches many more slices than the cube has.
     """
     side = int(np.ceil(NOISE_REACH * max(size)))
     slices, rows, columns = (

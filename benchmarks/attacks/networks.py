@@ -87,9 +87,9 @@ def autoencoder() -> nn.Module:
 
 
 class Critic(nn.Module):
-    """Patch discriminator (Isola et al.
+    """Patch discriminator (Isola et al. 2017, section 3.2.2) on an image and its texture.
 
-    2017, section 3.2.2) on an image and its texture, told where the hole is.
+    The hole is an input too.
     """
 
     def __init__(self, dimensions: int, width: int = 16) -> None:

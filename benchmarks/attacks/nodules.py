@@ -51,9 +51,9 @@ Centres = NDArray[np.int64]
 
 
 def shape(diameter_mm: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """``[SIDE, SIDE, SIDE]``, 1 inside a rounded.
+    """``[SIDE, SIDE, SIDE]``: a rounded, slightly irregular body in the middle of a cube.
 
-    Slightly irregular body in the middle of a cube of 1 mm voxels, 0 far outside.
+    1 inside, 0 far outside; voxels of 1 mm.
     """
     axes = np.meshgrid(*[np.arange(SIDE) - (SIDE - 1) / 2] * 3, indexing="ij")
     stretch = np.exp(rng.normal(0.0, 0.12, 3))
@@ -69,10 +69,9 @@ def shape(diameter_mm: float, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def injection_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Centres:
-    """``[n, 2]`` (x, y), n <= ``number``.
+    """``[n, 2]`` (x, y), n <= ``number``: parenchyma away from the walls of the lung and vessels.
 
-    Parenchyma away from the walls of the lung and from vessels, random, ``APART_MM`` from each
-    other.
+    Drawn at random, ``APART_MM`` from each other.
     """
     step = _step_mm(canvas)
     lung = lung_of(canvas.pixels)
@@ -89,9 +88,9 @@ def injection_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Ce
 
 
 def removal_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Centres:
-    """``[n, 2]`` (x, y), n <= ``number``.
+    """``[n, 2]`` (x, y), n <= ``number``: dense blobs of ``BLOB_MM`` in or beside the lung.
 
-    Dense blobs of ``BLOB_MM`` in or beside the lung, random, ``APART_MM`` from each other.
+    Drawn at random, ``APART_MM`` from each other.
     """
     step = _step_mm(canvas)
     centres = blobs(canvas.pixels, step)

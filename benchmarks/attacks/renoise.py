@@ -37,10 +37,7 @@ FloatArray = NDArray[np.float64]
 def renoised(
     canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, fill: MaskEdit
 ) -> FloatImage:
-    """``fill``, its own grain blurred away.
-
-    With noise of the spectrum of the surroundings, faded in.
-    """
+    """``fill`` with its grain blurred away and noise of the surrounding spectrum, faded in."""
     base = np.asarray(fill(canvas, mask, rng))
     window = Window.around(mask)
     crop = window.cut(np.where(np.isfinite(base), base, np.nanmean(base)).astype(np.float32))
@@ -58,7 +55,7 @@ def matched(
 ) -> FloatImage:
     """``[H, W]`` noise with the autocorrelation of the high-passed ring around ``mask``.
 
-    Where it is as bright as ``base`` within; 0 far away.
+    The ring is taken where it is as bright as ``base`` inside the mask; 0 far away.
     """
     window = Window.around(binary_dilation(mask, iterations=RING_PX))
     finite = window.mask(np.isfinite(canvas.pixels)) > 0
@@ -84,7 +81,7 @@ def matched(
 def _spectrum(values: FloatArray, measured: BoolImage) -> FloatArray:
     """Power spectrum on a grid of twice the side of ``values`` (``[N, N]``).
 
-    From the autocovariance over pairs of ``seen`` pixels (Wiener-Khinchin).
+    From the autocovariance over pairs of ``measured`` pixels (Wiener-Khinchin).
 
     What the high-pass took away is given back where it left enough to be amplified.
     """

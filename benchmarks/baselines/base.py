@@ -53,7 +53,7 @@ class Baseline:
 
 
 def region_mask(valid: BoolImage, centre: Centre, radius: float) -> BoolImage | None:
-    """``[H, W]`` pixels of ``known`` in the disk.
+    """``[H, W]``: pixels of ``valid`` in the disk.
 
     None where they are less than ``SUPPORT`` of the whole disk, also beyond the border.
     """

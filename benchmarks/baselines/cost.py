@@ -1,6 +1,6 @@
-"""What the baselines cost.
+"""CPU seconds of the baselines: to prepare a slice and to measure a region.
 
-CPU seconds to prepare a slice and to measure a region, each on one slice of a patient of fold1.
+Each on one slice of a patient of fold1.
 
     OMP_NUM_THREADS=1 python -m benchmarks.baselines.cost --modality ct_lung
 
@@ -45,9 +45,9 @@ def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
 
 
 def seconds_of(name: str, view: SliceView, radius: float) -> tuple[float, float, float]:
-    """CPU seconds of preparing.
+    """CPU seconds of preparing, of the first region, and of each further one (median).
 
-    Of the first region (some prepare per radius) and of each further one (median).
+    The first differs since some baselines prepare for each radius.
     """
     baseline = BASELINES[name]
     baseline.prepare(view)  # files are read and libraries are loaded once, not once per slice

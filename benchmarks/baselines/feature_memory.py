@@ -53,7 +53,7 @@ VALID_SHARE = 0.5
 def _encoder(network: MaskedPredictor) -> list[nn.Module]:
     """The first layer of each depth of MONAI's U-Net.
 
-    Which holds (down, skip around the next depth, up).
+    Its model holds (down, skip around the next depth, up).
     """
     layers, model = [], network.backbone.model
     for _ in range(LEVELS):
@@ -63,9 +63,9 @@ def _encoder(network: MaskedPredictor) -> list[nn.Module]:
 
 
 def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
-    """``[C, h, w]`` in cells of ``CELL_PX``, of a slice ``[H.
+    """Features ``[C, h, w]`` in cells of ``CELL_PX`` of a slice ``[H, W]``.
 
-    W]`` in noise units of which nothing is hidden.
+    The slice is in units of its noise, and no pixel of it is hidden.
     """
     outputs: list[torch.Tensor] = []
     hooks = [
@@ -110,7 +110,7 @@ def fit(
 ) -> Mapping[str, Any]:
     """The memory of genuine ``slices`` (``[H, W]`` each, in HU or stored units).
 
-    As ``state.save`` keeps it.
+    The content is that of ``state.save``.
     """
     vectors = []
     for pixels in slices:
@@ -131,10 +131,9 @@ def fit(
 
 
 def coreset(pool: torch.Tensor, count: int, rng: np.random.Generator) -> torch.Tensor:
-    """Indices ``[wanted]`` of vectors ``[n.
+    """Indices ``[count]`` of vectors ``[n, d]``, each the farthest from those before it.
 
-    D]`` of which each in turn is the farthest from those before it (algorithm 1), in a random
-    projection.
+    Algorithm 1 of the paper, in a random projection.
     """
     projection = torch.from_numpy(
         rng.normal(size=(pool.shape[1], min(PROJECTED, pool.shape[1]))).astype(np.float32)
@@ -195,9 +194,9 @@ def prepare(view: SliceView) -> Prepared:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Largest distance, over the cells whose middle lies in the region.
+    """Largest distance to the memory over the cells whose middle lies in the region.
 
-    To the nearest of the memory; in deviations of a feature, >= 0.
+    In deviations of a feature, >= 0.
     """
     rows, columns = (
         start + CELL_PX * np.arange(size) + (CELL_PX - 1) / 2 - at

@@ -1,6 +1,6 @@
 """The training objectives of baselines.
 
-On genuine slices of the patients that the shipped weights were trained on.
+Genuine slices of the patients that the shipped weights were trained on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a baseline has learned.
+"""Trained baselines as files, each with the names of the patients it was trained on.
 
-As a file with the names of the patients it was trained on, whose numbers mean nothing.
+Its numbers on these patients mean nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ FORMAT = "baseline 1"
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of what a baseline has learned, see ``benchmarks.data.partition.network_file``.
+    """The file of a trained baseline (``benchmarks.data.partition.network_file``).
 
-    In ``folder`` where one is named.
+    It lies in ``folder`` where one is named.
     """
     file = f"{modality}_{name}.pt"
     return folder / file if folder else network_file(KIND, file)

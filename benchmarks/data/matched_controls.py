@@ -1,6 +1,6 @@
-"""Where edits go, and which genuine places stand beside them.
+"""Where edits go, and which genuine places are their controls.
 
-Far apart, and alike in what a content-only detector could see.
+Far apart, and alike in what a detector of content alone could see.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ def groups(
     counts: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[Indices, Indices]:
-    """Indices of the places to edit, ``[g]``.
-
-    And of the genuine places beside each, ``[g, controls]``.
+    """Indices of the places to edit ``[g]`` and of their genuine controls ``[g, controls]``.
 
     A group is a random place and those most alike to it; which of its members is edited is drawn
     afterwards, so that without an edit the two sides are exchangeable (controls sought around given
@@ -103,10 +101,7 @@ def _distance(centres: Centres, index: int, other: int | None = None) -> FloatAr
 def _most_similar(
     seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float
 ) -> Iterator[int]:
-    """``seed`` and the free places, the most alike first.
-
-    None within ``clear`` of one before it.
-    """
+    """``seed`` and the free places, the most similar first, each ``clear`` from those before it."""
     left = free.copy()
     for index in [seed, *np.argsort((away**2).sum(axis=1), kind="stable")]:
         if left[index]:

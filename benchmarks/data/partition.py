@@ -111,9 +111,9 @@ def open_test_patients(
 
 
 def network_file(kind: str, name: str) -> Path:
-    """The file that a training of the benchmark leaves.
+    """The file of a network that the benchmark trains.
 
-    In runs where it was trained here, else as committed, else where it would be put.
+    The one in runs where it was trained here, else the committed one, else the place in runs.
 
     Args:
         kind: ``folds``, ``forgers`` or ``baselines``.

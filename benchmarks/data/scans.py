@@ -70,10 +70,7 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def select_series(modality: str, folds: Sequence[str], per_series: int) -> list[SelectedSeries]:
-    """Every series of the development patients of ``folds``.
-
-    With at most ``per_series`` slices each.
-    """
+    """Every series of the development patients of ``folds``, with ``per_series`` slices at most."""
     names = partition.patients(modality, folds)
     return [
         one
@@ -107,10 +104,7 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
 
 
 def per_patient(series: Sequence[SelectedSeries], most: int) -> list[SelectedSeries]:
-    """The same list with at most ``wanted`` slices per patient.
-
-    Spread over all of the patient's series.
-    """
+    """The same list with at most ``most`` slices per patient, spread over all series."""
     result = []
     for patient in sorted({one.patient for one in series}):
         pairs = [(one, ref) for one in series if one.patient == patient for ref in one.refs]

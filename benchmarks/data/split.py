@@ -1,6 +1,4 @@
-"""Makes ``benchmarks/split.json``.
-
-Which patient is for development (and in which fold) and which for test.
+"""Makes ``benchmarks/split.json``: patients for development, by fold, and for the test.
 
     python -m benchmarks.data.split            # writes the file from the scans of DFD_DATA
     python -m benchmarks.data.split --check    # decodes every slice and compares

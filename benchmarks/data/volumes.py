@@ -54,7 +54,7 @@ def find_stack(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | 
 
 
 def adjacent_slices(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
-    """What scoring would find above and below a slice of a stack.
+    """The context of a slice of a stack: the slices above and below.
 
     None at its ends, and where slices lie too far apart.
     """
@@ -70,9 +70,9 @@ def adjacent_slices(volume: Volume, place: int, thickness_mm: float | None) -> C
 
 
 def to_volumes(series: Sequence[Scan]) -> Iterator[Volume]:
-    """The slices of one series as stacks.
+    """The slices of one series as stacks of one phase and shape, cut at gaps.
 
-    Of one phase and shape each, with known positions and pixel spacing, cut at gaps.
+    Slices without a position or pixel spacing are left out.
     """
     positioned = [
         scan

@@ -70,10 +70,7 @@ def network_free(genuine: Sequence[Row]) -> StatisticsOf:
 
 
 def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
-    """Windows compared with those of other patients in place of those of their own slice.
-
-    Else as ``dfd.evidence.reference_windows.standing`` does it.
-    """
+    """Windows compared with those of other patients in place of those of their own slice."""
     measures = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
     if not measures:
         return lambda row: {}

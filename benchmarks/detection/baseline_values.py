@@ -1,4 +1,4 @@
-"""What the baselines say of the regions of a slice, but for those trained on its patient."""
+"""What the baselines say of the regions of a slice."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from dfd.modalities import MODALITIES
 
 
 def baselines_of(modality: str, patient: str = "") -> list[str]:
-    """Names of the baselines that can be measured now.
-
-    But for those trained on ``patient``.
-    """
+    """Names of the baselines that can be measured now, but for those trained on ``patient``."""
     ready = baselines.ready(MODALITIES[modality])
     return [name for name in ready if patient not in _trained_on(name, modality)]
 

@@ -1,7 +1,6 @@
-"""The rows of all slices.
+"""The rows of all slices, measured on several cores where wanted.
 
-What an earlier run left behind is taken as it is, the rest is measured, on several cores where
-wanted.
+Rows that an earlier run left behind are read.
 """
 
 from __future__ import annotations

@@ -104,10 +104,7 @@ def _pooled(parts: Parts, indices: PatientIndices) -> tuple[FloatArray, FloatArr
 
 
 def comparison_of(rows: Sequence[Row], kind: str) -> Comparison:
-    """Regions of one kind of edit and the controls of the same patients.
-
-    Without those of curves.
-    """
+    """Regions of one kind of edit, without those of curves, and controls of the same patients."""
     edited = [row for row in rows if row["kind"] == kind and not row["curve"]]
     tried = {row["patient"] for row in edited}
     return Comparison(
@@ -120,10 +117,7 @@ def seeded_generator() -> np.random.Generator:
 
 
 def detection(comparison: Comparison, draws: int = DRAWS) -> dict[str, Any]:
-    """AUC and detection at each rate of false alarms, with intervals.
-
-    And how many regions they stand on.
-    """
+    """AUC and sensitivity at each false-alarm rate with intervals, and the number of regions."""
     patients = comparison.patients
     parts = comparison.parts(ours, patients)
 
@@ -149,11 +143,9 @@ def detection(comparison: Comparison, draws: int = DRAWS) -> dict[str, Any]:
 def against(
     every: Sequence[Comparison], baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
-    """AUC of every baseline on the same regions, and how far ours lies above the best of them.
+    """AUC of every baseline on the same regions, and our lead over the best of them.
 
-    That which leaves us the smallest lead.
-
-    Of several edits the mean is taken. Intervals are of the difference, over the same patients
+    The best baseline leaves the smallest lead. Of several edits the mean is taken. Intervals are of the difference, over the same patients
     drawn.
     """
     patients = sorted({name for comparison in every for name in comparison.patients})
@@ -232,9 +224,9 @@ def grouped(comparison: Comparison, group: Callable[[Row], str]) -> dict[str, fl
 def means(
     every: Sequence[Comparison], number: Number = ours, p: Number | None = None, draws: int = DRAWS
 ) -> dict[str, Any]:
-    """The mean over several edits of AUC and detection by ``number``, with intervals.
+    """Means of AUC and sensitivity of ``number`` over several edits, with intervals.
 
-    And on how many patients they stand.
+    The number of patients is in it too.
 
     ``p``: also of the share of edited regions whose ``p`` is at most ``STRONGLY_UNUSUAL``.
     """

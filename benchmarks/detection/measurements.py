@@ -228,9 +228,9 @@ def _rows_of_size(setup: SliceSetup, part: Part) -> Rows:
 
 
 def _rows_of_missed_clicks(setup: SliceSetup, version: Version) -> Rows:
-    """The same edited slice, asked about at clicks that miss the edit in a random direction.
+    """The edited slice, measured at clicks that miss the edit in a random direction.
 
-    Towards no other edit.
+    The direction leads towards no other edit.
     """
     rng, rows = setup.generator(f"{OFFSET} {version.kind}"), []
     for centre in version.centres.astype(np.float64):

@@ -70,7 +70,7 @@ def benchmark_of(modality: str, end: str = "") -> Numbers | None:
 def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
     """The same with NaN where ``benchmarks.runner.cli.rounded`` put None.
 
-    But for what has three answers.
+    Keys whose value may be yes, no or none stay.
     """
     if isinstance(content, dict):
         return {
@@ -213,10 +213,7 @@ def _cells(numbers: Numbers, name: str) -> list[str]:
 
 
 def curves_section(every: Mapping[str, Numbers]) -> str:
-    """How detection falls with the miss of a click, the size and the strength of an edit.
-
-    Of each modality.
-    """
+    """For each modality: detection by the miss of a click, the size and the strength of an edit."""
     parts = []
     for modality, numbers in every.items():
         parts += [f"### {MODALITIES[modality].bundle}", *report.curves(numbers["curves"], level=4)]

@@ -24,10 +24,7 @@ def pool_of(modality: str) -> Pool:
 
 
 def manufacturers_of(pool: Pool, scored: Sequence[PatientGroup]) -> dict[str, frozenset[str]]:
-    """Manufacturers of the scanners of every patient who is known.
-
-    Of the folds, of whom is scored, and of whom the p-values stand on.
-    """
+    """Manufacturers of the scanners of every patient: of those scored, and of the calibration."""
     result = {}
     folders = {name: folder for group in scored for name, folder in group.folders.items()}
     modality = scored[0].modality
@@ -43,7 +40,8 @@ def with_p_values(
 ) -> list[Row]:
     """Rows with our statistic and both p-values.
 
-    That with the manufacturer left out is NaN where nobody remains or it is not known.
+    The one with the manufacturer left out is NaN where no patient remains or no manufacturer is
+    named.
     """
     all_named, series = (
         all(name in makers for name in pool.names),
@@ -77,9 +75,9 @@ def with_p_values(
 
 
 def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
-    """Our statistic and p-value, patient left out, where the slices above and below were at hand.
+    """Our statistic and p-value with the slices above and below, patient left out.
 
-    NaN elsewhere.
+    NaN where there were none.
     """
     compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
     calibration = series.without({row["patient"]}) if series and compared else None

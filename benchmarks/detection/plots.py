@@ -1,7 +1,7 @@
 """The pictures of the benchmark.
 
-Detection of each form beside its rivals, honesty of p-values, and what click, size and strength do
-to detection.
+ROC curves of each form beside the baselines, accuracy of p-values, and detection by click offset,
+size and strength.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
 colour blindness tell apart; every line has its own dashes or marker as well.
@@ -99,10 +99,7 @@ def roc_points(edited: FloatArray, genuine: FloatArray) -> tuple[FloatArray, Flo
 
 
 def roc(forms: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]]) -> Figure:
-    """One panel per form.
-
-    All its edits against the controls, by every detector (the first is ours).
-    """
+    """One panel per form: all its edits against the controls, by every detector (ours first)."""
     figure, axes = _figure(max(1, len(forms)))
     for panel, (form, detectors) in zip(axes, forms.items(), strict=False):
         for place, (name, (edited, genuine)) in enumerate(detectors.items()):
@@ -199,7 +196,7 @@ def curves(
     label: str,
     mark: tuple[float, str] | None = None,
 ) -> Figure:
-    """AUC and detection at 5 % false alarms along a curve, one line per family.
+    """AUC and sensitivity at 5 % false-positive rate along a curve, a line for each attack.
 
     With 95 % intervals over patients.
 

@@ -1,7 +1,6 @@
-"""From judged rows to numbers.
+"""From rows with p-values to the numbers of each attack and form, false alarms and curves.
 
-Every family, every form, groups of scans, curves, and what genuine places do. Intervals are over
-patients.
+Intervals are over patients.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from dfd.evidence import NEIGHBOURED, OFFERED
 def attack_row(
     rows: Sequence[Row], kind: str, baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
-    """Everything that is said of one kind of edit."""
+    """All numbers of one kind of edit."""
     comparison = comparison_of(rows, kind)
     result: dict[str, Any] = {
         "kind": kind,
@@ -92,9 +91,9 @@ def form_row(
     baselines: Sequence[str],
     draws: int = DRAWS,
 ) -> dict[str, Any]:
-    """The mean over the families of a form: AUC, detection, and how far above the best baseline.
+    """Means over the attacks of a form, and AUC within groups of scans.
 
-    And all its edits within groups of scans.
+    AUC, sensitivity, and the lead over the best baseline.
     """
     every = [comparison_of(rows, kind) for kind in kinds]
     together = Comparison(
@@ -172,7 +171,7 @@ def curve(
 
 
 def attacks_by_form(attacks: Mapping[str, Attack]) -> dict[str, list[str]]:
-    """Form -> its families, those of nothing left out."""
+    """Form -> its attacks, without what edits nothing."""
     forms = sorted({attack.form for attack in attacks.values()} - {NOTHING, ""})
     return {
         form: [name for name, attack in attacks.items() if attack.form == form] for form in forms

@@ -1,6 +1,7 @@
-"""What the benchmark is asked to reach, row by row.
+"""The targets of the benchmark.
 
-Which edits and regions a row stands on, its numbers, those wanted, and whether they are met.
+For each the edits and regions it stands on, its numbers, the least numbers wanted, and whether they
+are met.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ CT = (
 def numbers_of(
     target: Target, rows: Sequence[Row], baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
-    """Numbers of one row, and whether each that is wanted is reached (None: could not be measured).
+    """Numbers of one target, and whether each least number is met (None: not measured).
 
     Empty where none of its edits was tried.
     """

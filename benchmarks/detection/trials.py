@@ -1,6 +1,6 @@
 """One slice under every attack.
 
-Edits far apart, matched genuine places beside them, all through the path that scoring takes.
+Edits far apart, matched genuine places as controls, all on the path that scoring takes.
 """
 
 from __future__ import annotations
@@ -69,10 +69,7 @@ class Places:
 
 
 def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
-    """Draws places that scoring can assess and that are wholly measured.
-
-    And their matched controls.
-    """
+    """Places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
     usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matched_controls.whole(
         table.centres, reference.prediction.assessed, radius
@@ -105,10 +102,7 @@ class SliceSetup:
 
 @dataclass(frozen=True)
 class Version:
-    """The slice with every edit of one kind in it.
-
-    And the centres ``[n, 2]`` (x, y) of the edits.
-    """
+    """The slice with every edit of one kind in it, and their centres ``[n, 2]`` (x, y)."""
 
     kind: str
     pixels: FloatImage

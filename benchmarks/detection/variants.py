@@ -1,6 +1,6 @@
-"""What the ablation asks of a slice beside the detector itself.
+"""What the ablation measures besides the detector itself.
 
-The same regions measured without the head, as they are, and without the network.
+The same regions without the head, their windows as they are, and without the network.
 
 Kept with each row under ``KEY``; `benchmarks.detection.ablation` judges them.
 """
@@ -110,9 +110,9 @@ def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str,
 
 
 def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
-    """The same slice foretold by the smoothed neighbours of each pixel.
+    """The slice predicted by the smoothed neighbours of each pixel, without a head.
 
-    Which is left out as the network leaves it out; no head.
+    The pixel itself is left out, as the network leaves it out.
 
     The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only
     what no network says is used: where the slice is assessed, and its noise scale.

@@ -56,9 +56,9 @@ def by_patient(
 def auc_interval(
     edited: Sequence[FloatArray], genuine: Sequence[FloatArray], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Interval of the AUC when whole patients (one array each.
+    """Interval of the AUC when whole patients are drawn again.
 
-    In the same order) are drawn again.
+    One array for each patient, in the same order on both sides.
     """
     return interval(
         lambda indices: auc(

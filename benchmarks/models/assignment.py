@@ -1,4 +1,4 @@
-"""Who is scored by which model.
+"""Which model scores whom.
 
 A development patient is scored by a network not trained on that patient, everybody else by the
 shipped one.
@@ -42,9 +42,7 @@ class PatientGroup:
 
 
 def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[PatientGroup], list[str]]:
-    """One cohort for each fold of ``wanted`` whose model is there.
-
-    And the folds that have none yet.
+    """A group for each of ``folds`` whose model is there, and the folds that have no model yet.
 
     Raises:
         UsageError: none of them has one.

@@ -1,9 +1,9 @@
-"""A calibration whose patients are known by name, and what it says without some of them.
+"""A calibration with the names of its patients, from which some can be left out.
 
 Each patient of a cross-fitted calibration (`benchmarks.models.cross_validation`) was measured by a
 network not trained on that patient. The p-value of a patient then stands on the others: the patient
-is left out, or everybody scanned by the same manufacturer. All contact of
-the benchmark with the tables of ``dfd.calibration`` is here.
+is left out, or everybody scanned by the same manufacturer. Only this module of the benchmarks uses
+the tables of ``dfd.calibration``.
 """
 
 from __future__ import annotations
@@ -83,9 +83,7 @@ class Pool:
 
 
 def name_patients(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
-    """The calibration with the names of its patients.
-
-    Which stand in its tables in the order of ``names``.
+    """The calibration with ``names``, in the order of the rows of its tables.
 
     Raises:
         CalibrationError: it is not there, or stands on others than ``names``; ``what`` says whose
@@ -106,9 +104,9 @@ def name_patients(calibration: Calibration | None, names: Sequence[str], what: s
 
 
 def of_series(pool: Pool) -> Pool | None:
-    """The same patients judged by the tables of slices with neighbours.
+    """The same patients with the tables of slices with neighbours.
 
-    None where there are none, or not all of them had neighbours.
+    None where there are none, or not all of the patients had neighbours.
     """
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
@@ -132,9 +130,9 @@ def _tables(calibration: Calibration) -> dict[str, Table]:
 
 
 def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables of a lone slice, and none of other ways of measuring.
+    """The same with other tables of a lone slice, and no other settings.
 
-    Of each family and of the combination, a list per patient.
+    ``values``: for each family and for the combination a list per patient.
     """
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
@@ -144,9 +142,9 @@ def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float
 def scores(
     regions: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
 ) -> list[float]:
-    """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``.
+    """How rare each of ``regions`` (family -> statistic) is by tables of ``genuine``.
 
-    A list for each patient: see ``rarity``.
+    ``genuine`` holds a list for each patient; see ``rarity``.
 
     A family that was measured on none of them plays no part; NaN where that holds for all.
     """

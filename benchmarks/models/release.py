@@ -53,9 +53,9 @@ HISTORY = Path("docs") / "history.csv"
 
 
 def unpack(checkpoint: Path, bundle: Path) -> None:
-    """Puts weights, calibration and curve of ``checkpoint``.
+    """Puts weights, calibration and curve of ``checkpoint`` into the folder ``bundle``.
 
-    (a ``.ckpt`` of training) into the folder ``bundle``.
+    ``checkpoint`` is a ``.ckpt`` of training.
 
     Killed halfway it leaves weights without their calibration, which every reader refuses; run it
     again.
@@ -107,10 +107,7 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def keep_predictor(bundle: Path, state: Path) -> None:
-    """Lays the shipped predictor into ``state`` as the best of a run.
-
-    So that only its head is left to be trained.
-    """
+    """Puts the shipped predictor into ``state`` as the best of a run, to train the head only."""
     network = MaskedPredictor()
     network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
     state.mkdir(parents=True, exist_ok=True)

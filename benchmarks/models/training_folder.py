@@ -1,6 +1,4 @@
-"""A folder of symbolic links to the development patients.
-
-What the shipped weights are trained from.
+"""A folder of symbolic links to the development patients, to train the shipped weights from.
 
     python -m benchmarks.models.training_folder --modality ct_lung --output runs/dev_ct
 

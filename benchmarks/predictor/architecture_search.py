@@ -1,6 +1,6 @@
-"""Which network says most of hidden pixels for its time on a CPU.
+"""Which network predicts hidden pixels best for its time on a CPU.
 
-Each candidate trained for the same CPU time on the same crops, from scratch.
+Each candidate is trained from scratch for the same CPU time on the same crops.
 
 Part of ``python -m benchmarks.speed.bench --networks``. Every candidate hides pixels as its own
 lattice does, in training and in validation, so that lattices compare as they would be used: fewer
@@ -45,10 +45,7 @@ SLICE_SIDE = 352
 
 
 class Direct(nn.Module):
-    """A stock network that gives mean (as difference to the local mean) and log-spread itself.
-
-    From the inputs that ours sees.
-    """
+    """A stock network on our inputs; gives mean (difference to the local mean) and log-spread."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -140,9 +137,9 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
 
 
 def shown(batch: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops with ``hidden`` (``[CROP, CROP]``) hidden -> network input and label, both ``[B, 2.
+    """Network input and label, both ``[B, 2, CROP, CROP]``, of crops with ``hidden`` hidden.
 
-    CROP, CROP]``.
+    ``hidden`` is ``[CROP, CROP]``.
     """
     mask = hidden.float().expand(len(batch), 1, CROP, CROP)
     return torch.cat([batch[:, :1] * (1 - mask), mask], dim=1), torch.cat(
@@ -179,9 +176,9 @@ def train(candidate: Candidate, pool: torch.Tensor, cpu_seconds: float) -> nn.Mo
 
 
 def validate(candidate: Candidate, network: nn.Module, pool: torch.Tensor) -> float:
-    """Nats per pixel over every measured pixel of the crops, each while hidden.
+    """Nats per pixel, in units of the noise scale, over every measured pixel of the crops.
 
-    In units of the noise scale.
+    Each pixel is predicted while it is hidden.
     """
     total = count = 0.0
     with torch.inference_mode():

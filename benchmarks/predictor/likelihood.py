@@ -1,6 +1,6 @@
-"""Does the network say more of hidden pixels than local statistics and linear prediction do.
+"""Does the network predict hidden pixels better than local statistics and linear prediction?
 
-And is its spread honest on scanners it has not seen?
+And is its spread accurate on scanners that it was not trained on?
 
     python -m benchmarks.predictor.likelihood --modality ct_lung --model runs/ct.ckpt
 
@@ -154,9 +154,9 @@ def likelihood_rows(
 
 
 def pooled(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over patients (a patient is the mean of the series).
+    """Means over patients, and how much worse each reference is, with interval over patients.
 
-    And how much each reference is worse, with interval over patients.
+    A patient counts as the mean of the series.
     """
     names = list(rows[0]["nll"])
     patients = sorted({row["patient"] for row in rows})
@@ -219,7 +219,7 @@ def energy_cells(
 def slice_cells(results: Sequence[SliceResult]) -> list[dict[str, float]]:
     """One cell per slice and tissue.
 
-    The stricter view, since slices of one scanner cannot make up for each other.
+    Stricter, since slices of one scanner cannot make up for each other.
     """
     cells = (
         values

@@ -35,9 +35,9 @@ FloatArray = NDArray[np.float64]
 
 
 def visible_offsets(half: int) -> NDArray[np.int64]:
-    """``[k, 2]`` (row.
+    """``[k, 2]`` (row, column) offsets within ``half`` that the lattice shows.
 
-    Column) offsets within ``half`` that the lattice shows while the middle is hidden.
+    The middle is hidden.
     """
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     shown = (columns + LATTICE_STEP * rows) % LATTICE_PASSES != 0
@@ -104,9 +104,9 @@ class Samples:
 def sample(
     pixels: FloatImage, measured: BoolImage, where: BoolImage, count: int, rng: np.random.Generator
 ) -> Samples:
-    """At most ``count`` pixels of ``where`` in one slice (all ``[H, W]``.
+    """At most ``count`` pixels of ``where`` in one slice, with what is measured and visible around.
 
-    In units of its noise scale) with what is measured and seen around them.
+    All ``[H, W]``, in units of the slice's noise.
     """
     rows, columns = np.nonzero(where & measured)
     indices = rng.choice(len(rows), size=min(count, len(rows)), replace=False)

@@ -1,7 +1,4 @@
-"""Rows that a benchmark has measured.
-
-Kept so that a run which was killed goes on where it stopped.
-"""
+"""Rows that a benchmark has measured, kept so that a killed run can be resumed."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def publish(
 def rounded(content: object, digits: int = 5) -> object:
     """Plain containers with floats of ``digits`` significant digits and NaN as None.
 
-    So that committed files stay small and valid.
+    Committed files stay small and valid.
     """
     if isinstance(content, Mapping):
         return {str(key): rounded(value, digits) for key, value in content.items()}

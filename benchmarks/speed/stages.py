@@ -1,4 +1,4 @@
-"""The parts of ``benchmarks.speed.bench`` that score and train.
+"""The parts of ``benchmarks.speed.bench`` that score.
 
 Each runs in a process of its own, so that its peak memory is its own.
 """

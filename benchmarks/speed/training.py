@@ -33,10 +33,7 @@ BARE_SLICES = 20
 
 
 def training(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """Crops per second of the trainer and of the bare network loop on crops of the same kind.
-
-    At batch 64.
-    """
+    """Crops per second of the trainer and of the bare network loop, at batch 64."""
     root, left_out = workload.training_folder(
         folder, partition.patients(MODALITY, partition.TRAINING_FOLDS)[:2] if quick else None
     )

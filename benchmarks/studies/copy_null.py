@@ -1,6 +1,4 @@
-"""What the search for copies finds where there are none, and how much of it follows from edges.
-
-With and without the heaviness of chance.
+"""The search for copies where there are none, and how much of its result follows from edges.
 
     python -m benchmarks.studies.copy_null --modality ct_lung
 

@@ -26,9 +26,10 @@ from dfd.evidence import NEIGHBOURED
 def calibrations_of(
     calibration: Calibration | None, names: Sequence[str]
 ) -> dict[str, Calibration] | None:
-    """The calibration without each patient of ``names``, who are in the tables in this order.
+    """The calibration without each patient of ``names``, in the order of the tables.
 
-    None where the calibration does not stand on exactly them: then nobody knows whose row is whose.
+    None where the calibration has another number of patients: then no row can be given to a
+    patient.
     """
     if calibration is None or calibration.patients != len(names) or len(names) < 2:
         return None
@@ -42,7 +43,7 @@ def rates(
 ) -> dict[str, float]:
     """Share of regions at or below each threshold of the p-value.
 
-    With the shipped calibration, and with one that leaves the patient out.
+    With the shipped calibration, and with the patient left out of it.
     """
     usable = [row for row in rows if np.isfinite(row["statistic"])]
     shipped = (
@@ -65,9 +66,9 @@ def rates(
 def summarise(
     rows: Sequence[Mapping[str, Any]], kind: str, patients: Sequence[str]
 ) -> dict[str, Any]:
-    """AUC with interval, sensitivity, and the AUC of content alone.
+    """AUC with interval, sensitivity, and the AUC of content alone, of one kind of edit.
 
-    For one kind of edit against all controls.
+    All controls are on the other side.
     """
     sides = [[row for row in rows if row["kind"] == side] for side in (kind, GENUINE)]
     parts = [_by_patient(side, "statistic", patients) for side in sides]

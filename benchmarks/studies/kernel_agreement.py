@@ -1,6 +1,6 @@
 """Two reconstructions of one acquisition.
 
-How often genuine regions are told as other content, and how often edits of one of them are.
+How often genuine regions count as other content, and how often edits of one of both do.
 
     python -m benchmarks.studies.kernel_agreement
 

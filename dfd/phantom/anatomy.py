@@ -135,7 +135,7 @@ def _fill_lung(assembly: Assembly, rng: np.random.Generator, lung: Lung) -> Lung
 def _places(rng: np.random.Generator, count: int, centre: Floats, shape: Floats) -> Floats:
     """Points ``[count, 3]`` spread evenly over the middle two thirds of an ellipsoid's height.
 
-    Where slices are taken.
+    Slices are taken there.
     """
     direction = rng.normal(size=(count, 2))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

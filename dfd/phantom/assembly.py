@@ -23,10 +23,7 @@ class Assembly:
         return self.shaped(np.array(centre), turned_shape(semi_axes, turn_deg))
 
     def shaped(self, centre: Floats, shape: Floats) -> int:
-        """Add an ellipsoid of a given shape ``[3.
-
-        3]`` in mm^2 at ``centre`` ``[3]`` and return its index.
-        """
+        """Add an ellipsoid: shape ``[3, 3]`` in mm^2, ``centre`` ``[3]``; return its index."""
         self._centres.append(np.asarray(centre, dtype=np.float64))
         self._shapes.append(shape)
         return len(self._centres) - 1

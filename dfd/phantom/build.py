@@ -31,10 +31,7 @@ class Build:
 
     @property
     def midline(self) -> float:
-        """Half-depth of the muscular trunk in the midline.
-
-        Where the two halves meet in a shallow groove.
-        """
+        """Half-depth of the muscular trunk in the midline, where both halves meet."""
         return MIDLINE_DEPTH * (self.half_depth - self.fat - SKIN_MM)
 
     @property

@@ -1,6 +1,6 @@
-"""Phantom slices as standard DICOM series (PS3.3 A.3 and A.4.
+"""Phantom slices as standard DICOM series: CT Image and MR Image (PS3.3 A.3 and A.4).
 
-CT Image and MR Image), Explicit VR Little Endian.
+Explicit VR Little Endian.
 
 Nothing of the machine or the moment gets into a file: the same arguments give the same bytes.
 """

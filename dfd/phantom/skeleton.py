@@ -22,7 +22,7 @@ RIB_DROP_MM = 105.0
 def add_ribs(assembly: Assembly, lung_and_bones: tuple[int, ...], side: float) -> None:
     """Each rib is a chain of ellipsoids round the lung that sinks from back to front.
 
-    And ends where other bones are.
+    It ends where other bones are.
     """
     lung, *bones = lung_and_bones
     centre, shape = assembly.centre(lung), assembly.shape(lung)

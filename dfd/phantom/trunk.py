@@ -1,4 +1,4 @@
-"""The chest without what fills the lungs.
+"""The chest without the contents of the lungs.
 
 Wall, bones, heart, great vessels, airways, lungs and diaphragm of a random adult lying on a couch.
 

@@ -30,10 +30,7 @@ _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: line of the file (1-based), cells as written without outer blanks.
-
-    And why it cannot be split, if so.
-    """
+    """One row: line of the file (1-based), cells without outer blanks, and its problem, if any."""
 
     line: int
     cells: tuple[str, ...]
@@ -153,7 +150,7 @@ def _names_a_file(cells: Sequence[str]) -> bool:
 def _choose_style(first: str, hinted: str | None) -> _Style:
     """The separator under which the first line makes most sense.
 
-    As a header, else as data, else by most cells.
+    As a header first, then as data, then by the number of cells.
     """
 
     def sense(separator: str) -> tuple[int, bool, int]:

@@ -1,7 +1,4 @@
-"""Where things lie below the data folder.
-
-The points file itself, and the scan that a cell names.
-"""
+"""Files below the data folder: the points file, and the scan that a cell names."""
 
 from __future__ import annotations
 

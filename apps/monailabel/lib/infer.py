@@ -43,9 +43,7 @@ RESULT_FIELDS = (
 
 
 class TamperTask(InferTask):
-    """One model. A request asks about clicked points (``foreground``), a box (``roi``), or.
-
-    With neither, a slice as a whole.
+    """One model: a request asks about points (``foreground``), a box (``roi``), or a whole slice.
 
     The JSON holds the answer for the last point on top and all of them under ``findings``. The
     image is the map of -log10 p of the slice, in a volume of zeros as large as the image; clients

@@ -60,7 +60,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def install(app: FastAPI) -> None:
-    """Sentences for what is raised before the app is reached.
+    """Answers with a sentence to what is raised before the app is reached.
 
     To be called before the server starts.
     """

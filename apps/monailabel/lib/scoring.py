@@ -1,6 +1,6 @@
 """Every image of the datastore -> its tamper score, kept with the image.
 
-And what is served first because of it.
+The strategy serves images by this score.
 """
 
 from __future__ import annotations

@@ -131,9 +131,9 @@ def _sample_evenly(
 
 
 def with_nodule(base: Cubes, tissue: Cubes, rng: np.random.Generator) -> tuple[Cubes, Cubes]:
-    """A cube of parenchyma with a rounded piece of ``tissue`` blended into its middle.
+    """A cube with a rounded piece of ``tissue`` blended into its middle, and the piece's shape.
 
-    And the shape of that piece, all ``[SIDE, SIDE, SIDE]``.
+    All ``[SIDE, SIDE, SIDE]``.
     """
     body = nodules.shape(float(rng.uniform(*nodules.DIAMETER_MM)), rng)
     return (body * tissue + (1.0 - body) * base).astype(np.float32), body
@@ -149,9 +149,9 @@ def shape_of_blob(cube: Cubes) -> Cubes:
 def blob_crops(
     scans: Sequence[Scan], modality: str, number: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """``[n, CROP, CROP]`` in units of ``crops.shown``.
+    """Crops ``[n, CROP, CROP]`` in units of ``crops.shown``, and their labels ``[n]``.
 
-    And for each whether something dense and round is in its middle; half and half.
+    A label says whether something dense and round is in the middle; half of the crops have it.
     """
     crops_of: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
     share = -(-number // (2 * max(len(scans), 1)))

@@ -30,9 +30,9 @@ Draw = Callable[[np.random.Generator], tuple[Images, Images, Images]]
 
 
 class InpaintingObjective:
-    """A conditional painter and its critic: L1 in the hole (Isola et al.
+    """A conditional painter and its critic.
 
-    2017) and a least-squares adversary (Mao et al. 2017).
+    L1 in the hole (Isola et al. 2017) and a least-squares adversary (Mao et al. 2017).
     """
 
     output_network = "painter"

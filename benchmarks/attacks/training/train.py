@@ -84,7 +84,7 @@ def _turned(batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 
 
 def removal(data: TrainingData) -> Objective:
-    """Parenchyma is learned from cubes that hold no blob."""
+    """Parenchyma: cubes that hold no blob."""
     pool = datasets.parenchyma(data.volumes, CUBES, np.random.default_rng(partition.SEED))
     nothing = np.zeros((CUBE_BATCH, *pool.shape[1:]), dtype=np.float32)
 
@@ -98,10 +98,7 @@ def removal(data: TrainingData) -> Objective:
 
 
 def injection(data: TrainingData) -> Objective:
-    """Nodules are learned from rounded pieces of soft tissue blended into parenchyma.
-
-    And from genuine blobs.
-    """
+    """Nodules: rounded pieces of soft tissue blended into parenchyma, and genuine blobs."""
     rng = np.random.default_rng(partition.SEED)
     base, tissue, blobs = (
         make(data.volumes, number, rng)
