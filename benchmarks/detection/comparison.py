@@ -145,8 +145,8 @@ def against(
 ) -> dict[str, Any]:
     """AUC of every baseline on the same regions, and our lead over the best of them.
 
-    The best baseline leaves the smallest lead. Of several edits the mean is taken. Intervals are of the difference, over the same patients
-    drawn.
+    The best baseline is the one with the smallest lead. Of several edits the mean is taken. Intervals
+    are of the difference, over the same patients drawn again.
     """
     patients = sorted({name for comparison in every for name in comparison.patients})
     parts = {
