@@ -153,7 +153,7 @@ def has_ended(output: Path) -> bool:
 
 
 def rows_in_ledger(output: Path) -> int:
-    """Rows whose numbers an unfinished run has kept."""
+    """Number of rows whose results an unfinished run has saved."""
     numbers = (entry["scored"]["rows"] for entry in Ledger(output).entries() if "scored" in entry)
     return len({row for rows in numbers for row in rows})
 

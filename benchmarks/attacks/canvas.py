@@ -83,7 +83,7 @@ def blended(
 def residual_scale(canvas: Canvas, mask: BoolImage) -> float:
     """Root mean square of the residual inside ``mask``.
 
-    What the noise that neighbours do not foretell amounts to there.
+    This is the noise that the neighbours do not predict.
     """
     residual = (canvas.pixels - canvas.mean)[mask & np.isfinite(canvas.pixels)]
     return float(np.sqrt(np.mean(residual.astype(np.float64) ** 2))) if residual.size else 0.0

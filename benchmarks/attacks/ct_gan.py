@@ -9,7 +9,7 @@ resampled back. An injection keeps the maximum of blend and original, so that no
 darker. A removal is blended with the weight of a dome that is the same in every slice. Optionally
 noise is added that was copied from one place of the same scan.
 
-Ours: the network is smaller; an injection is told the shape of the nodule it shall paint (too few
+Ours: the network is smaller; an injection gets the shape of the nodule that it shall paint (too few
 nodules are at hand to learn it from scans alone); both edits use the dome, and copied noise fades
 with a dome of its own size, on which the description is silent.
 """

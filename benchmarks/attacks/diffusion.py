@@ -47,7 +47,7 @@ def velocity(
 ) -> torch.Tensor:
     """``[B, 1, H, W]``: what the network says of ``noisy``.
 
-    ``known`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``.
+    ``outside`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``.
     """
     result: torch.Tensor = network(torch.cat([noisy, outside, hole, time.expand_as(noisy)], dim=1))
     return result
@@ -58,7 +58,7 @@ def sampled(
 ) -> torch.Tensor:
     """``[1, 1, H, W]``.
 
-    ``known``, in whose ``hole`` stands a first guess, with the hole drawn from the model.
+    ``outside``, in whose ``hole`` stands a first guess, with the hole drawn from the model.
     """
     noises = [
         torch.from_numpy(rng.normal(size=tuple(outside.shape)).astype(np.float32)) for _ in range(2)

@@ -10,7 +10,7 @@ from monai.networks.nets import AutoencoderKL, BasicUNet
 from torch import nn
 
 PAINTER_INPUTS = 4
-"""Surroundings, hole, noise, shape of what is to be painted (zero where nothing is asked for)."""
+"""Surroundings, hole, noise, shape of what is to be painted (zero where there is none)."""
 FEATURES = {2: (16, 24, 32, 48, 64, 16), 3: (8, 16, 32, 48, 64, 8)}
 NEARBY_PX, FAR_WEIGHT = 31, 0.02
 """Side of the square in which a painter of images looks for the level, and weight of the whole

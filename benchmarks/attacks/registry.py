@@ -88,7 +88,7 @@ UNTOUCHED: dict[str, Attack] = {
         NOTHING, edit_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)
     ),
 }
-"""What must not be told from other genuine places, by name."""
+"""Places that a detector must not distinguish from other genuine places, by name."""
 
 ATTACKS: dict[str, Attack] = {
     "white noise 0.3 x residual": Attack(ADVERSARIAL, partial(noise.white, strength=0.3)),

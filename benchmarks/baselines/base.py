@@ -1,4 +1,4 @@
-"""What a rival detector is given, and what it is."""
+"""The interface of a baseline, and what it measures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SliceView:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One rival. Every number it gives is ``DIRECTION``, and NaN where it cannot be measured."""
+    """One baseline. Every number it gives is ``DIRECTION``, and NaN where it cannot be measured."""
 
     prepare: Callable[[SliceView], Any]
     """Once per slice."""

@@ -23,11 +23,11 @@ DIMENSIONS = 25
 RIDGE = 1e-3
 """Share of the mean variance that is added to each component."""
 FEWEST_WINDOWS = 50
-"""Below this many no covariance is told."""
+"""With fewer there is no covariance."""
 
 
 class Prepared:
-    """Codes of a slice, and for each radius asked for what is usual in its windows."""
+    """Codes of a slice, and for each radius the law of the descriptors of its windows."""
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction

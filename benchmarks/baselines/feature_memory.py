@@ -95,7 +95,7 @@ def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
 
 
 def _valid_cells(valid: BoolImage) -> NDArray[np.bool_]:
-    """``[h, w]``: cells of which at least ``VALID_SHARE`` is known."""
+    """``[h, w]``: cells of which at least ``VALID_SHARE`` is valid."""
     pad = [(0, -side % CELL_PX) for side in valid.shape]
     padded = np.pad(valid, pad)
     shares = padded.reshape(padded.shape[0] // CELL_PX, CELL_PX, -1, CELL_PX).mean(axis=(1, 3))
@@ -160,7 +160,7 @@ class Prepared:
     """How far each cell of a slice lies from the memory."""
 
     distances: NDArray[np.float64]
-    """``[h, w]``, NaN where a cell is not known."""
+    """``[h, w]``, NaN where a cell is not valid."""
     corner: tuple[int, int]
     """(row, column) of the first pixel of the first cell."""
 

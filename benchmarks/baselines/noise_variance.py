@@ -20,7 +20,7 @@ SMALLEST = 1e-6
 
 
 class Prepared:
-    """Squared high-pass of a slice, and for each radius asked for the median over its windows."""
+    """Squared high-pass of a slice, and for each radius the median over its windows."""
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction

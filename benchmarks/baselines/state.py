@@ -69,7 +69,7 @@ def load(name: str, modality: str) -> Mapping[str, Any]:
 
 
 def learned_from(name: str, modality: str) -> tuple[str, ...]:
-    """The patients whom a baseline has seen; it should not be tried on them.
+    """The patients that a baseline was trained on; it should not be tried on them.
 
     Raises:
         UsageError: as ``load``.

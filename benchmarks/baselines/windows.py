@@ -13,7 +13,7 @@ from dfd.records import BoolImage, Prediction
 class Windows:
     """Pixels of disks of one radius.
 
-    Windows of which less than ``SUPPORT`` is known are left out.
+    Windows of which less than ``SUPPORT`` is valid are left out.
     """
 
     def __init__(self, prediction: Prediction, valid: BoolImage, radius: float) -> None:
@@ -23,12 +23,12 @@ class Windows:
         self.places, self.counted = self.places[enough], self.counted[enough]
 
     def at(self, centre: Centre) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
-        """The same for one place, ``[1, k]`` each; None where too little of it is known."""
+        """The same for one place, ``[1, k]`` each; None where too little of it is valid."""
         places, counted = self._pixels(np.array([centre], dtype=np.int64))
         return (places, counted) if counted.mean() >= SUPPORT else None
 
     def _pixels(self, centres: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Flat indices ``[n, k]`` of the pixels of each disk, and which of them are known.
+        """Flat indices ``[n, k]`` of the pixels of each disk, and which of them are valid.
 
         Those beyond the border are not.
         """

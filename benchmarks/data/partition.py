@@ -1,6 +1,6 @@
 """Whose scans a benchmark may touch: the development patients of ``split.json``.
 
-Who is kept for the test is named by ``open_test_patients`` alone.
+Only ``open_test_patients`` names the test patients.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FOLDERS = {"ct_lung": "ct", "mri_chest": "mr"}
 TRAINING_FOLDS = ("fold0", "fold2")
 """Folds that the shipped weights are trained on."""
 VALIDATION_FOLDS = ("fold1",)
-"""Fold on whose patients training is validated and calibrated, and numbers are told until the test
-patients are opened."""
+"""Fold on whose patients training is validated and calibrated, and numbers are measured until the
+test patients are opened."""
 ROOT = Path(__file__).resolve().parents[2]
 SPLIT = ROOT / "benchmarks" / "split.json"
 OPENED = ROOT / "benchmarks" / "results" / "opened.json"
@@ -89,7 +89,7 @@ def open_test_patients(
         split: who stands on which side.
 
     Raises:
-        UsageError: nobody asked, or what is about to be tested is not what is committed.
+        UsageError: not confirmed, or what is about to be tested is not what is committed.
     """
     if not confirmed:
         raise UsageError(

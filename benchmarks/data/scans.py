@@ -61,7 +61,7 @@ class Scan:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most ``wanted`` of ``count`` places, evenly spread.
+    """At most ``most`` of ``count`` places, evenly spread.
 
     The middles of as many equal parts, since the ends of a series lack a neighbour.
     """

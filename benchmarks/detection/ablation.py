@@ -2,7 +2,7 @@
 
 The mean over the edits of each form, with that part taken away or left alone.
 
-Every line is judged the same way: by tables of the genuine regions of the other patients of this
+Every line stands on the same tables: those of the genuine regions of the other patients of this
 run, the whole detector among them, so that lines can be compared with each other. They differ from
 the tables of forms, whose numbers stand on the shipped calibration.
 """
@@ -43,11 +43,11 @@ class Variant:
 
     name: str
     learn: Callable[[Sequence[Row]], StatisticsOf]
-    """Genuine regions of the other patients -> what is said of any region."""
+    """Genuine regions of the other patients -> the statistics of any region."""
     kinds: tuple[str, ...] = ()
     """Edits on which it was measured; empty: all."""
     where: Callable[[Row], bool] = lambda row: True
-    """Regions on which it is told."""
+    """Regions on which it is measured."""
 
 
 def only(*families: str) -> Callable[[Sequence[Row]], StatisticsOf]:
@@ -102,7 +102,7 @@ def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
 
 
 def _highest(values: FloatArray) -> float:
-    """Over the scales, the largest of which comes first and must be known."""
+    """Over the scales, the largest of which comes first and must be finite."""
     return float(np.nanmax(values)) if math.isfinite(values[0]) else math.nan
 
 
@@ -136,10 +136,9 @@ EXPLANATION = (
 
 
 def scored(rows: Sequence[Row], variant: Variant) -> list[Row]:
-    """The rows on which the variant is told.
+    """The rows on which the variant is measured, with its score.
 
-    With its score (NaN where nobody else is there to judge by): each patient is judged by the
-    others.
+    The score of a patient stands on the tables of the others; NaN where there are none.
     """
     members = [
         row

@@ -66,7 +66,7 @@ def groups_of(arguments: argparse.Namespace) -> tuple[list[PatientGroup], list[s
 def collect_rows(
     arguments: argparse.Namespace, scored: Sequence[PatientGroup], missing: Sequence[str]
 ) -> BenchmarkData:
-    """Measures what is not measured yet, and judges everything."""
+    """Measures what is not measured yet, and adds the p-values."""
     loaded = {group.name: registry.load(group.model, group.modality) for group in scored}
     pool = pool_of(arguments.modality)
     attacks = attacks_of(arguments.modality, held_out=arguments.held_out, quick=arguments.quick)

@@ -149,7 +149,7 @@ def ledger_of(group: PatientGroup, weights_sha256: str) -> Ledger:
 
 
 def gather(tasks: Sequence[Task], ledger: Ledger, jobs: int) -> list[dict[str, Any]]:
-    """Rows of all ``tasks``, with what is known of their scans.
+    """Rows of all ``tasks``, with scanner, kernel and manufacturer.
 
     Every slice is kept as soon as it is done; only this process writes.
     """

@@ -25,7 +25,7 @@ STRONG = f"p <= {STRONGLY_UNUSUAL:g}"
 P_VALUES = {"p": "patient left out", "p maker": "manufacturer left out"}
 """Key of a row -> what its p-value stands on."""
 LEAST = 10
-"""Regions on either side below which nothing is said of a group of scans."""
+"""Regions on either side below which a group of scans has no number."""
 
 
 def ours(row: Row) -> float:
@@ -75,12 +75,12 @@ class Comparison:
         )
         return edited, genuine
 
-    def paired(self, rival: Number, patients: Sequence[str]) -> tuple[Parts, Parts]:
-        """Our own values and those of ``rival``, of patients on whom it was tried.
+    def paired(self, baseline: Number, patients: Sequence[str]) -> tuple[Parts, Parts]:
+        """Our own values and those of ``baseline``, of patients on whom it was tried.
 
         Others are empty (it may have been trained on them).
         """
-        theirs = self.parts(rival, patients)
+        theirs = self.parts(baseline, patients)
         met = [bool(len(edited) + len(genuine)) for edited, genuine in zip(*theirs, strict=True)]
         edited, genuine = (
             [
@@ -145,8 +145,8 @@ def against(
 ) -> dict[str, Any]:
     """AUC of every baseline on the same regions, and our lead over the best of them.
 
-    The best baseline is the one with the smallest lead. Of several edits the mean is taken. Intervals
-    are of the difference, over the same patients drawn again.
+    The best baseline is the one with the smallest lead. Of several edits the mean is taken.
+    Intervals are of the difference, over the same patients drawn again.
     """
     patients = sorted({name for comparison in every for name in comparison.patients})
     parts = {

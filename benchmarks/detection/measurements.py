@@ -34,7 +34,7 @@ OFFSET, SIZE, STRENGTH = "offset", "size", "strength"
 OFFSETS_PX = (0.0, 4.0, 8.0, 12.0, 16.0, 24.0)
 """Between the click and the centre of the edit."""
 SIZES_PX = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
-"""Radii of edits, while the region that is asked about keeps the modality's own."""
+"""Radii of edits, while the measured region keeps the modality's own radius."""
 DIRECTIONS = 16
 """Ways in which a click may miss."""
 REPRESENTATIVES = ("white noise 0.6 x residual", "copy-move, feathered 3 px", "GAN inpainting")

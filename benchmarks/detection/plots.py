@@ -201,7 +201,7 @@ def curves(
     With 95 % intervals over patients.
 
     Args:
-        points_by_name: attack -> points as ``summary.curve`` gives them.
+        points_by_name: attack -> points as ``benchmarks.detection.summary.curve`` gives them.
         label: of the horizontal axis, with its unit.
         mark: a place to be marked, and what it is.
     """

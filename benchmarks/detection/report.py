@@ -93,14 +93,15 @@ def _introduction(content: Numbers) -> str:
         f"{name}: {one['patients']} patients, {one['slices']} slices, weights {one['weights'][:12]}"
         for name, one in cohorts
     )
-    rivals = ", ".join(content["baselines"]) or "none in this run"
+    baselines = ", ".join(content["baselines"]) or "none in this run"
     return (
         f"Patients are scored by networks that were not trained on them ({who}); seed "
         f"{content['seed']}. P-values come from genuine regions of "
         f"{content['calibration patients']} other patients, who support p-values down to "
         f"{content['smallest p']:.3f}. Up to {trials.SITES} edits per slice and family; "
         f"{content['false alarms']['controls']} matched genuine controls. Intervals (95 %) are "
-        f"over patients. Baselines, on the same regions: {rivals}. *Content alone* is the AUC of "
+        f"over patients. Baselines, on the same regions: {baselines}. *Content alone* is the "
+        "AUC of "
         f"{', '.join(CONTENT)}: at 0.5 content tells nothing about an edit; far below 0.5 it "
         "tells as much as far above."
     )
@@ -133,7 +134,7 @@ def forms(every: Sequence[Numbers]) -> str:
 
 
 def _families(families: Sequence[Numbers], baselines: Sequence[str]) -> str:
-    rival_heads = ["better than every baseline"] if baselines else []
+    baseline_heads = ["better than every baseline"] if baselines else []
     heads = [
         "edit",
         "patients",
@@ -141,7 +142,7 @@ def _families(families: Sequence[Numbers], baselines: Sequence[str]) -> str:
         "AUC",
         *FOUND_HEADS,
         *RATE_HEADS,
-        *rival_heads,
+        *baseline_heads,
         "content alone",
     ]
     cells = [

@@ -116,7 +116,7 @@ GROUPS: dict[str, Callable[[Row], str]] = {
     "kernel or sequence": lambda row: str(row["kernel"]),
     "tissue": lambda row: str(row["tissue"]),
 }
-"""Ways in which scans and regions are told apart."""
+"""Name of a grouping -> the group of a row."""
 
 
 def false_alarms(rows: Sequence[Row]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def curve(
 ) -> list[dict[str, Any]]:
     """Detection at each place of a curve.
 
-    ``chosen`` are its edited regions, compared with the controls of the same patients.
+    ``edited_rows`` are its edited regions, compared with the controls of the same patients.
     """
     result = []
     for at in sorted({row["at"] for row in edited_rows}):

@@ -148,7 +148,7 @@ def numbers_of(
         name: numbers[name] >= least if math.isfinite(numbers[name]) else None
         for name, least in target.wanted.items()
     }
-    rivals = against(every, baselines, draws) if baselines else {}
+    lead_over_baselines = against(every, baselines, draws) if baselines else {}
     tried = {
         "edits": [comparison.edited[0]["kind"] for comparison in every],
         "of": len(target.kinds),
@@ -159,7 +159,7 @@ def numbers_of(
         "wanted": dict(target.wanted),
         "met": met,
         **numbers,
-        **rivals,
+        **lead_over_baselines,
     }
 
 
@@ -194,7 +194,7 @@ def lines(
     baselines: Sequence[str],
     draws: int = DRAWS,
 ) -> list[dict[str, Any]]:
-    """All rows of a modality that can be told.
+    """All rows of a modality that could be measured.
 
     Every baseline must be beaten where a row stands for one source of MR.
     """
@@ -209,19 +209,19 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """As read by people."""
     if not lines:
         return ""
-    rivals = any("above every" in one for one in lines)
+    with_baselines = any("above every" in one for one in lines)
     heads = [
         "",
         "edits",
         "patients",
         *COLUMNS.values(),
-        *(["better than every baseline"] if rivals else []),
+        *(["better than every baseline"] if with_baselines else []),
     ]
     cells = [
         [
             *(one["target"], f"{len(one['edits'])} of {one['of']}", str(one["patients"])),
             *(_cell(one, name) for name in COLUMNS),
-            *([lead(one)] if rivals else []),
+            *([lead(one)] if with_baselines else []),
         ]
         for one in lines
     ]

@@ -2,7 +2,7 @@
 
 The same regions without the head, their windows as they are, and without the network.
 
-Kept with each row under ``KEY``; `benchmarks.detection.ablation` judges them.
+Kept with each row under ``KEY``; `benchmarks.detection.ablation` makes numbers of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NETWORK_FREE = (
 """What is measured without the network as well: it costs as much as a slice again, so a few edits
 of each form stand for all."""
 NEAR_PX = 1.0
-"""Sigma of the Gaussian over the neighbours of a pixel by which it is foretold without the
+"""Sigma of the Gaussian over the neighbours of a pixel that predict it without the
 network."""
 AROUND_PX = 8.0
 """Sigma of the neighbourhood whose root mean square stands for the spread: wider than most edits
@@ -81,7 +81,7 @@ def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
 SILENCED: dict[str, Statistic] = {
     each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)
 }
-"""Made once, since a slice keeps what is ordinary of each statistic it was asked for."""
+"""Made once, since a slice caches the usual value of each statistic."""
 
 
 def windows(region: Region, tables: SliceTables) -> list[list[float]]:
@@ -102,14 +102,16 @@ def windows(region: Region, tables: SliceTables) -> list[list[float]]:
 
 def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:
     evidence = version.evidence
-    plain = SliceEvidence(foretold(version.pixels, evidence.prediction), evidence.modality)
+    plain = SliceEvidence(
+        predicted_from_neighbours(version.pixels, evidence.prediction), evidence.modality
+    )
     return [
         {NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}}
         for region in regions
     ]
 
 
-def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
+def predicted_from_neighbours(pixels: FloatImage, prediction: Prediction) -> Prediction:
     """The slice predicted by the smoothed neighbours of each pixel, without a head.
 
     The pixel itself is left out, as the network leaves it out.
@@ -136,7 +138,7 @@ def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
 
 
 def _of_neighbours(filled: NDArray[np.float64], measured: BoolImage) -> NDArray[np.float64]:
-    """Gaussian mean over the pixels that are seen, but for the one in the middle."""
+    """Gaussian mean over the measured pixels, but for the one in the middle."""
     impulse = np.zeros((17, 17))
     impulse[8, 8] = 1.0
     own = float(gaussian_filter(impulse, NEAR_PX)[8, 8])
@@ -145,7 +147,7 @@ def _of_neighbours(filled: NDArray[np.float64], measured: BoolImage) -> NDArray[
 
 
 def _local_scale(missed: NDArray[np.float64], valid: BoolImage) -> NDArray[np.float64]:
-    """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``known``) around each pixel."""
+    """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``valid``) around each pixel."""
     limit = LARGEST * max(float(np.sqrt(np.mean(missed[valid] ** 2))), 1e-6)
     near = np.maximum(gaussian_filter(valid.astype(np.float64), AROUND_PX), 1e-6)
     local = np.sqrt(

@@ -93,7 +93,7 @@ def _without_data(what: str) -> str:
 
 
 def record(tallies: Mapping[str, Tally], seed: int, seconds: float) -> dict[str, Any]:
-    """What is kept of a run."""
+    """The content of the JSON file of a run."""
     return {
         "seed": seed,
         "seconds": round(seconds),

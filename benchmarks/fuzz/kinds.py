@@ -75,7 +75,7 @@ def read_header(path: Path, _: int | None) -> object:
 
 
 def read_folder(folder: Path, _: int | None) -> object:
-    """``read_series``; what it leaves out must be said in one line each."""
+    """``read_series``; what it leaves out must have a reason of one line each."""
     from dfd.reading import read_series
 
     series, skipped = read_series(folder)
@@ -86,7 +86,7 @@ def read_folder(folder: Path, _: int | None) -> object:
 
 
 def read_table(path: Path, _: int | None) -> object:
-    """``read_points``; errors of rows must be one line each, and what is found lie in the data."""
+    """``read_points``; errors of rows must be one line each, and files must lie in the data."""
     from dfd.points import read_points
 
     data = path.parent / "data"

@@ -1,4 +1,4 @@
-"""Watches workers from outside: who hangs, crashes or takes too much memory is ended and told."""
+"""Watches workers: one that hangs, crashes or takes too much memory is ended and counted."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class HeldOutCalibration:
 
 @dataclass(frozen=True)
 class Pool:
-    """A calibration whose patients are known by name."""
+    """A calibration with the names of its patients."""
 
     names: tuple[str, ...]
     """Whose values stand where in every table."""

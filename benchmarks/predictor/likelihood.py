@@ -7,7 +7,7 @@ And is its spread accurate on scanners that it was not trained on?
 Patients of fold1 (left out of training; early stopping and calibration saw them). All pixels that
 scoring assesses, hidden as scoring hides them. Likelihood in nats per pixel, in HU or stored units,
 without the constant log(2 pi) / 2; smaller is better. References are fitted on fold0 and fold2, the
-folds of the network. Energy of z (1 = honest spread) per scanner, kernel and tissue, before and
+folds of the network. Energy of z (1 = accurate spread) per scanner, kernel and tissue, before and
 after a factor per tissue that half of the slice's blocks fit for the other half.
 """
 
@@ -29,7 +29,7 @@ from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.metrics.bootstrap import mean_interval
 from benchmarks.models import registry
 from benchmarks.predictor import references, spread_calibration
-from benchmarks.predictor.likelihood_report import honest, markdown
+from benchmarks.predictor.likelihood_report import count_accurate, markdown
 from benchmarks.predictor.references import Reference, Samples, nll
 from benchmarks.runner import cli
 from dfd.bundle.training.crops import normalised
@@ -266,8 +266,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "energy": energy_cells(results, learned),
         "slice cells": {
             "all": len(single),
-            "before": honest(single, "before"),
-            "after": honest(single, "after"),
+            "before": count_accurate(single, "before"),
+            "after": count_accurate(single, "after"),
         },
         "seconds": time.monotonic() - started,
     }

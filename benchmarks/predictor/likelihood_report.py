@@ -7,12 +7,12 @@ from typing import Any
 
 from benchmarks.runner import cli
 
-HONEST = (0.8, 1.25)
+ACCURATE = (0.8, 1.25)
 
 
-def honest(cells: Sequence[Mapping[str, Any]], when: str) -> int:
-    """How many cells lie within ``HONEST``."""
-    return sum(HONEST[0] <= cell[when] <= HONEST[1] for cell in cells)
+def count_accurate(cells: Sequence[Mapping[str, Any]], when: str) -> int:
+    """How many cells lie within ``ACCURATE``."""
+    return sum(ACCURATE[0] <= cell[when] <= ACCURATE[1] for cell in cells)
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -38,9 +38,10 @@ def markdown(content: Mapping[str, Any]) -> str:
         ),
         "Mean energy of z per scanner, kernel and tissue (1 = the spread is accurate): as it is, "
         "cut at |z| = 6, and cut after division by the scan's own factor per tissue (half of the "
-        f"blocks fits the factor for the other half). Within {HONEST[0]} to {HONEST[1]}: "
-        f"{honest(content['energy'], 'before')} of {len(content['energy'])} cells "
-        f"before, **{honest(content['energy'], 'after')} of {len(content['energy'])}** after.",
+        f"blocks fits the factor for the other half). Within {ACCURATE[0]} to {ACCURATE[1]}: "
+        f"{count_accurate(content['energy'], 'before')} of {len(content['energy'])} cells "
+        f"before, **{count_accurate(content['energy'], 'after')} of "
+        f"{len(content['energy'])}** after.",
         cli.table(
             ["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"],
             _energy_rows(content),

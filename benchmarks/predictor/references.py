@@ -73,7 +73,7 @@ def local_statistics(
 
 @dataclass(frozen=True)
 class Samples:
-    """Pixels drawn from training slices, ``[n]``, with what is seen around them.
+    """Pixels drawn from training slices, ``[n]``, with the visible pixels around them.
 
     ``contrast`` is ``[n, k]``: the visible 7x7 neighbours less their mean; ``means`` and
     ``deviations`` are of the windows of each half-width.

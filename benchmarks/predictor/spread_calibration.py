@@ -2,8 +2,8 @@
 
 One per tissue class, fitted on the scan itself.
 
-Pure functions of arrays. What is fitted on half of the windows is judged on the other half, so that
-the numbers told are not circular.
+Pure functions of arrays. What is fitted on half of the windows is tested on the other half, so that
+the numbers are not circular.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ QUICK_RESULTS = ROOT / "runs" / "quick"
 """Quick checks never overwrite committed numbers."""
 
 TALKING = ("__main__", "benchmarks", "dfd")
-"""Whose progress is told; the libraries' is not."""
+"""Loggers whose progress is printed; the libraries' is not."""
 
 
 def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:

@@ -37,7 +37,7 @@ PARTS = (
     "engines",
 )
 TIMED = PARTS[:6]
-"""Those that are told in seconds."""
+"""Those that are measured in seconds."""
 NETWORKS = "networks"
 LIMITS = {
     "one point, whole way, seconds": 0.7,
@@ -51,7 +51,7 @@ LIMITS = {
     "training, share of the bare loop's crops per second": 0.9,
     "training at batch 64, peak GB": 6.0,
 }
-"""What is asked for: at most, for those of ``AT_LEAST`` at least. The first was set for noise
+"""The limits: at most, for those of ``AT_LEAST`` at least. The first was set for noise
 evidence alone, the second for all families."""
 AT_LEAST = (
     "training, share of the bare loop's crops per second",

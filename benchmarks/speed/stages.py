@@ -189,8 +189,11 @@ def btd_patch(runs: int) -> float:
 
     What it weighs, whatever it learned.
     """
-    rival, patch = NoisePredictor().eval(), torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2)
-    return median_seconds(lambda: reversed_once(patch, rival), runs)
+    network, patch = (
+        NoisePredictor().eval(),
+        torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2),
+    )
+    return median_seconds(lambda: reversed_once(patch, network), runs)
 
 
 def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@
 --train` first.
 
 Patients of fold1: the network was not trained on them, but early stopping and the shipped
-calibration saw them; false-alarm rates are therefore also told with a calibration that leaves the
+calibration saw them; false-alarm rates are therefore also given with a calibration that leaves the
 patient out. Each edit fills the region of the modality's own radius, is pasted back into the
 untouched slice (outside the mask not one value changes) and rounded to whole numbers. Up to 4 edits
 of one kind, 4 radii apart, share a slice and a prediction. Of four places alike in mean and edge

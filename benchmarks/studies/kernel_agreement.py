@@ -41,7 +41,7 @@ MODALITY = "ct_lung"
 SLICES = 5
 """Of each series."""
 GENUINE, EDITED = 400, 8
-"""Places of a slice that are asked about as they are, and edits of each kind in it."""
+"""Genuine places that are measured in a slice, and edits of each kind in it."""
 CLICK_ERROR_PX = 3.6
 """By which the click misses the middle of the edit."""
 SMALL = 0.5
@@ -86,7 +86,7 @@ class Edit:
         radius: float,
         rng: np.random.Generator,
     ) -> Content:
-        """What is said of it at ``centre`` (x, y) of the first slice of ``pair``.
+        """The content at ``centre`` (x, y) of the first slice of ``pair``, edited there.
 
         Clicked beside.
         """
@@ -114,7 +114,7 @@ EDITS: dict[str, Edit] = {
 
 @dataclass
 class Tally:
-    """What was said, slice by slice."""
+    """Contents of the places, slice by slice."""
 
     slices: list[dict[Content, int]] = field(default_factory=list)
 
@@ -125,7 +125,7 @@ class Tally:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Counts, and the share told as other content with its interval over slices."""
+        """Counts, and the share of other content with its interval over slices."""
         shares = [each[Content.OTHER] / max(sum(each.values()), 1) for each in self.slices]
         counts = {content.value: sum(each[content] for each in self.slices) for content in Content}
         low, high = mean_interval(shares, np.random.default_rng(partition.SEED))
@@ -145,7 +145,7 @@ def _places(pixels: FloatImage, number: int, rng: np.random.Generator) -> NDArra
 
 
 def of_slice(scan: Scan, other: FloatImage, tallies: Mapping[str, Tally], few: int) -> None:
-    """Adds what is said of one slice and its twin."""
+    """Adds the contents of one slice and its other reconstruction."""
     modality, rng = (
         MODALITIES[MODALITY],
         np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())]),

@@ -174,10 +174,10 @@ def test_every_region_tells_its_windows_and_a_few_edits_the_rest(evidence: Slice
 
 def test_the_pixel_itself_does_not_foretell_itself(evidence: SliceEvidence) -> None:
     pixels = (40.0 + 20.0 * evidence.prediction.z).astype(np.float32)
-    plain = variants.foretold(pixels, evidence.prediction)
+    plain = variants.predicted_from_neighbours(pixels, evidence.prediction)
     changed = pixels.copy()
     changed[80, 80] += 500.0
-    other = variants.foretold(changed, evidence.prediction)
+    other = variants.predicted_from_neighbours(changed, evidence.prediction)
     assert other.mean[80, 80] == pytest.approx(plain.mean[80, 80], abs=1e-3)
     assert other.z[80, 80] > plain.z[80, 80] + 3
     assert plain.log_odds is None

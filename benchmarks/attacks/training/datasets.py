@@ -140,7 +140,7 @@ def with_nodule(base: Cubes, tissue: Cubes, rng: np.random.Generator) -> tuple[C
 
 
 def shape_of_blob(cube: Cubes) -> Cubes:
-    """What a genuine blob would have been asked for as: where the hole is dense, softly."""
+    """The wanted shape that a genuine blob stands for: where the hole is dense, softly."""
     dense = cubes.normalised(np.array([nodules.DENSE_HU, AIR_HU], dtype=np.float32))
     soft = 1.0 / (1.0 + np.exp(-(cube - dense[0]) / (0.15 * (dense[0] - dense[1]))))
     return np.asarray(soft * cubes.hole(), dtype=np.float32)

@@ -132,7 +132,7 @@ def injection(data: TrainingData) -> Objective:
 
 
 def _crops_of(data: TrainingData) -> Draw:
-    """Crops, mirrored and turned, with a round hole in each and nothing asked for."""
+    """Crops, mirrored and turned, with a round hole in each and no wanted shape."""
     pool = datasets.crops(data.scans, data.modality, CROPS, np.random.default_rng(partition.SEED))
     side = pool.shape[-1]
 
