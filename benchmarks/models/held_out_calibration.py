@@ -12,7 +12,16 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dfd.calibration import SERIES, Calibration, Table, combined_p, fit_table, rarity
+from dfd.calibration import (
+    SERIES,
+    SLICE,
+    Calibration,
+    CalibrationTable,
+    Setting,
+    combined_p,
+    combined_statistic,
+    fit_table,
+)
 from dfd.errors import CalibrationError
 
 COMBINED = ""
@@ -35,12 +44,12 @@ class HeldOutCalibration:
 
         NaN where none could be measured.
         """
-        return rarity(statistics, self.calibration.tables)
+        return combined_statistic(statistics, self.calibration.of(SLICE).tables)
 
     def p(self, statistics: Mapping[str, float]) -> float:
         """p-value of the families together; NaN where none could be measured."""
         return (
-            combined_p(statistics, self.calibration)[0]
+            combined_p(statistics, self.calibration.of(SLICE))[0]
             if math.isfinite(self.statistic(statistics))
             else math.nan
         )
@@ -111,9 +120,7 @@ def of_series(pool: Pool) -> Pool | None:
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
         return None
-    series = replace(
-        pool.calibration, tables=setting.tables, combined=setting.combined, settings={}
-    )
+    series = replace(pool.calibration, settings={SLICE: setting})
     return (
         Pool(pool.names, series)
         if {len(table.patients) for table in _tables(series).values()} == {len(pool.names)}
@@ -121,22 +128,23 @@ def of_series(pool: Pool) -> Pool | None:
     )
 
 
-def _tables(calibration: Calibration) -> dict[str, Table]:
+def _tables(calibration: Calibration) -> dict[str, CalibrationTable]:
     """Those of the families, and of their combination under ``COMBINED``."""
+    setting = calibration.of(SLICE)
     return {
-        **calibration.tables,
-        **({} if calibration.combined is None else {COMBINED: calibration.combined}),
+        **setting.tables,
+        **({} if setting.combined is None else {COMBINED: setting.combined}),
     }
 
 
 def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables of a lone slice, and no other settings.
+    """The same with other tables of slices by themselves, and no other settings.
 
     ``values``: for each family and for the combination a list per patient.
     """
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
-    return replace(calibration, tables=tables, combined=combined, settings={})
+    return replace(calibration, settings={SLICE: Setting(tables, combined)})
 
 
 def scores(
@@ -144,7 +152,7 @@ def scores(
 ) -> list[float]:
     """How rare each of ``regions`` (family -> statistic) is by tables of ``genuine``.
 
-    ``genuine`` holds a list for each patient; see ``rarity``.
+    ``genuine`` holds a list for each patient; see ``combined_statistic``.
 
     A family that was measured on none of them plays no part; NaN where that holds for all.
     """
@@ -161,4 +169,4 @@ def scores(
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine])
         for family in families
     }
-    return [float(rarity(row, tables)) for row in regions]
+    return [float(combined_statistic(row, tables)) for row in regions]

@@ -45,8 +45,9 @@ from benchmarks.studies.first_evidence_numbers import (
 )
 from benchmarks.studies.first_evidence_report import markdown
 from dfd.calibration import (
+    SLICE,
     Calibration,
-    rarity,
+    combined_statistic,
 )
 from dfd.modalities import MODALITIES
 
@@ -150,11 +151,11 @@ def _with_statistics(
     rows: Sequence[Mapping[str, Any]], calibration: Calibration | None
 ) -> list[dict[str, Any]]:
     """The rows with the combination of all families: lone slice, and with its neighbours."""
-    tables = calibration.tables if calibration else {}
+    tables = calibration.of(SLICE).tables if calibration else {}
     return [
         {
             **row,
-            "statistic": rarity(row["statistics"], tables),
+            "statistic": combined_statistic(row["statistics"], tables),
             "beside": beside_of(row["statistics"], calibration),
         }
         for row in rows

@@ -13,12 +13,13 @@ from benchmarks.metrics.roc import FloatArray, auc, auc_interval, by_patient, se
 from benchmarks.studies.first_evidence_report import MEASURED
 from dfd.calibration import (
     SERIES,
+    SLICE,
     STRONGLY_UNUSUAL,
     UNUSUAL,
     Calibration,
     combined_p,
-    rarity,
-    without,
+    combined_statistic,
+    leave_one_out,
 )
 from dfd.evidence import NEIGHBOURED
 
@@ -33,7 +34,7 @@ def calibrations_of(
     """
     if calibration is None or calibration.patients != len(names) or len(names) < 2:
         return None
-    return {patient: without(number, calibration) for number, patient in enumerate(names)}
+    return {patient: leave_one_out(number, calibration) for number, patient in enumerate(names)}
 
 
 def rates(
@@ -47,10 +48,12 @@ def rates(
     """
     usable = [row for row in rows if np.isfinite(row["statistic"])]
     shipped = (
-        [combined_p(row["statistics"], calibration)[0] for row in usable] if calibration else []
+        [combined_p(row["statistics"], calibration.of(SLICE))[0] for row in usable]
+        if calibration
+        else []
     )
     left_out = (
-        [combined_p(row["statistics"], others[row["patient"]])[0] for row in usable]
+        [combined_p(row["statistics"], others[row["patient"]].of(SLICE))[0] for row in usable]
         if others
         else []
     )
@@ -133,7 +136,9 @@ def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) 
     """
     setting = calibration.settings.get(SERIES) if calibration else None
     compared = any(np.isfinite(statistics.get(family, np.nan)) for family in NEIGHBOURED)
-    return rarity(statistics, setting.tables) if setting is not None and compared else float("nan")
+    if setting is None or not compared:
+        return float("nan")
+    return combined_statistic(statistics, setting.tables)
 
 
 def by_tissue(rows: Sequence[Mapping[str, Any]], kind: str) -> dict[str, float]:

@@ -23,7 +23,7 @@ from benchmarks.data.scans import Scan
 from benchmarks.metrics.roc import auc, auc_interval
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.calibration import Calibration, rarity
+from dfd.calibration import SLICE, Calibration, combined_statistic
 from dfd.evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.predict import predict_slice
@@ -92,16 +92,12 @@ def rareness(evidence: SliceEvidence, region: Region, calibration: Calibration) 
 
     NaN where it cannot be measured.
     """
+    tables = calibration.of(SLICE).tables
     values = {
-        each.family: each.statistic
-        for each in evidence.measure(region)
-        if each.family in calibration.tables
+        each.family: each.statistic for each in evidence.measure(region) if each.family in tables
     }
-    return (
-        rarity(values, calibration.tables)
-        if np.isfinite(list(values.values())).all()
-        else float("nan")
-    )
+    measured = np.isfinite(list(values.values())).all()
+    return combined_statistic(values, tables) if measured else float("nan")
 
 
 def areas(values: Mapping[tuple[str, float], Mapping[str, list[float]]]) -> list[dict[str, Any]]:

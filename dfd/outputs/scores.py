@@ -18,7 +18,7 @@ from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
 from dfd.points import roles_of
 from dfd.points.columns import MILLIMETRES
-from dfd.records import FAMILIES, Finding, Point
+from dfd.records import Family, Finding, Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ RESULT_COLUMNS = (
     "verdict",
     "form",
     "reason",
-    *(f"p_{family}" for family in FAMILIES),
+    *(f"p_{family}" for family in Family),
     "source_x",
     "source_y",
     "source_file",
@@ -42,7 +42,7 @@ RESULT_COLUMNS = (
 _NUMBERS = (
     "score",
     "p_value",
-    *(f"p_{family}" for family in FAMILIES),
+    *(f"p_{family}" for family in Family),
     "source_x",
     "source_y",
     "radius_mm",
@@ -188,7 +188,7 @@ def _input_name(name: str, taken: set[str]) -> str:
 
 
 def _results(finding: Finding) -> dict[str, object]:
-    families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in FAMILIES}
+    families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in Family}
     values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
     return {
         **{name: str(value) if isinstance(value, str) else value for name, value in values.items()},

@@ -33,7 +33,7 @@ from benchmarks.detection.trials import GENUINE
 from benchmarks.models import assignment, cross_validation, held_out_calibration
 from benchmarks.runner.checkpoint import Ledger
 from benchmarks.runner.cli import rounded
-from dfd.calibration import SERIES, Calibration, Setting, fit
+from dfd.calibration import SERIES, SLICE, Calibration, fit
 from dfd.errors import CalibrationError, UsageError
 from dfd.phantom import write_ct_series
 
@@ -49,8 +49,7 @@ def calibration_of(*levels: float) -> Calibration:
         ]
         for level in levels
     ]
-    tables, combined = fit(drawn)
-    return Calibration("ct_lung_inpainting", "ab", 10.0, tables, {}, combined)
+    return Calibration("ct_lung_inpainting", "ab", 10.0, {}, {SLICE: fit(drawn)})
 
 
 def row(
@@ -157,7 +156,7 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
         for level in (1.0, 1.0, 5.0)
     ]
     pool = held_out_calibration.name_patients(
-        replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1"
+        replace(plain, settings={**plain.settings, SERIES: fit(drawn)}), ["a", "b", "c"], "fold1"
     )
     series = held_out_calibration.of_series(pool)
     assert series is not None

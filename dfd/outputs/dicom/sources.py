@@ -28,7 +28,7 @@ from dfd.reading.header_values import (
     texts_of,
     value_of,
 )
-from dfd.records import Finding, Region, Suspicion
+from dfd.records import NOT_READ, Finding, Region, Suspicion
 
 IDENTIFICATION = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
@@ -175,9 +175,7 @@ class SourceSeries:
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     """The series that rows ask about, and a sentence for each reason why rows belong to none."""
     series: dict[tuple[str, str, str], SourceSeries] = {}
-    asked = [
-        answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")
-    ]
+    asked = [answer for answer in answers if answer.finding.verdict not in NOT_READ]
     paths = [answer.finding.point.path for answer in asked]
     nifti = sum(path is not None and is_nifti(path) for path in paths)
     read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from dfd.calibration import SERIES, SLICE
-from dfd.records import Finding, ScanFacts
+from dfd.records import Family, Finding, ScanFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,29 +18,29 @@ class FamilyWords:
     question: str
 
 
-FAMILY_WORDS = {
-    "noise": FamilyWords(
+FAMILY_WORDS: dict[str, FamilyWords] = {
+    Family.NOISE: FamilyWords(
         "Noise",
         (
             "Does the region carry more, or another, noise than the same tissue elsewhere in this "
             "slice?"
         ),
     ),
-    "copy_move": FamilyWords(
+    Family.COPY_MOVE: FamilyWords(
         "Copy within the slice", "Does the noise of the region stand a second time in this slice?"
     ),
-    "synthesis": FamilyWords(
+    Family.SYNTHESIS: FamilyWords(
         "Generated or processed", "Does the grain look resampled, smoothed or generated?"
     ),
-    "texture": FamilyWords(
+    Family.TEXTURE: FamilyWords(
         "Texture",
         "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?",
     ),
-    "neighbours": FamilyWords(
+    Family.ADJACENT_SLICES: FamilyWords(
         "Slices beside",
         "Does the region differ from the slices above and below more than the same tissue does?",
     ),
-    "series_copy": FamilyWords(
+    Family.SERIES_COPY: FamilyWords(
         "Copy from another slice",
         "Does the noise of the region stand in another slice of the series?",
     ),
