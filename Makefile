@@ -35,7 +35,7 @@ integration: $(STAMP)
 	bash tests/external/programs.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external --durations=10 tests/external \
 	    || { echo "trying what failed once more"; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external --last-failed --last-failed-no-failures none tests/external; }
-	@test ! -e runs/doors.md || cat runs/doors.md
+	@test ! -e runs/entry_points.md || cat runs/entry_points.md
 
 image-test: $(STAMP)
 	bash tests/external/programs.sh

@@ -40,11 +40,11 @@ MAX_HOURS = 1.25
 LARGEST_BYTES = 16 * 2**20
 """What a shipped weights file may weigh."""
 HEAD_ONLY = [
-    "$finish.claim(@model_path, @state_dir, @train#items, @left_out)",
-    "$finish.take_best(@network_def, @state_dir)",
+    "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)",
+    "$finalize.take_best(@network_def, @state_dir)",
     "$@head#trainer.run()",
     (
-        "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, "
+        "$finalize.finalize(@network_def, @state_dir, @model_path, cohort.Cohort(@collection, "
         "@left_out, @seed))"
     ),
 ]

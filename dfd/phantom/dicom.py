@@ -85,7 +85,7 @@ def plan_series(seed: int, patient: str, slices: int, step_mm: float) -> Plan:
     )
 
 
-def write_ct_series(  # noqa: PLR0913 - the signature is a contract with the tests of other rooms; all but one are keywords
+def write_ct_series(  # noqa: PLR0913 - the signature is a contract with tests of other packages; all but one are keywords
     folder: Path,
     *,
     seed: int,
