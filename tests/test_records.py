@@ -93,4 +93,4 @@ def test_verdicts_are_the_ones_that_are_given() -> None:
 
 
 def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(FAMILIES)
+    assert set(evidence.lone_slice_families()) | set(evidence.context_families()) == set(FAMILIES)

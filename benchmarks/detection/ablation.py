@@ -24,8 +24,8 @@ from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.models import held_out_calibration
 from benchmarks.runner.cli import table
-from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
-from dfd.evidence.window_features import FloatArray
+from dfd.evidence import context_families, lone_slice_families, noise, synthesis
+from dfd.evidence.running_sums import FloatArray
 from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
@@ -61,7 +61,9 @@ def only(*families: str) -> Callable[[Sequence[Row]], Said]:
 def headless(genuine: Sequence[Row]) -> Said:
     """A head that says nothing; copies are looked for without it anyhow."""
     return lambda row: (
-        {**only(*OFFERED)(genuine)(row), **row[KEY][NO_HEAD]} if NO_HEAD in row.get(KEY, {}) else {}
+        {**only(*lone_slice_families())(genuine)(row), **row[KEY][NO_HEAD]}
+        if NO_HEAD in row.get(KEY, {})
+        else {}
     )
 
 
@@ -73,7 +75,7 @@ def network_free(genuine: Sequence[Row]) -> Said:
 def compared_with_patients(genuine: Sequence[Row]) -> Said:
     """Windows compared with those of other patients in place of those of their own slice.
 
-    Else as ``dfd.evidence.reference_windows.standing`` does it.
+    Else as ``dfd.evidence.reference_windows.deviation_score`` does it.
     """
     known = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
     if not known:
@@ -97,10 +99,10 @@ def compared_with_patients(genuine: Sequence[Row]) -> Said:
             return {}
         away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
         told = {
-            family.FAMILY: _highest(family.statistic(away) / np.asarray(usual[family]))
+            family.FAMILY.name: _highest(family.statistic(away) / np.asarray(usual[family]))
             for family in GRAIN
         }
-        return {**only(*OFFERED)(genuine)(row), **told}
+        return {**only(*lone_slice_families())(genuine)(row), **told}
 
     return said
 
@@ -111,22 +113,33 @@ def _highest(values: FloatArray) -> float:
 
 
 def _has_neighbours(row: Row) -> bool:
-    return any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+    return any(
+        math.isfinite(row["statistics"].get(family, math.nan)) for family in context_families()
+    )
 
 
 WHOLE = "whole detector, lone slice"
 VARIANTS = (
-    Variant(WHOLE, only(*OFFERED)),
-    *(Variant(f"{family} alone", only(family)) for family in OFFERED),
+    Variant(WHOLE, only(*lone_slice_families())),
+    *(Variant(f"{family} alone", only(family)) for family in lone_slice_families()),
     *(
-        Variant(f"without {family}", only(*(other for other in OFFERED if other != family)))
-        for family in OFFERED
+        Variant(
+            f"without {family}",
+            only(*(other for other in lone_slice_families() if other != family)),
+        )
+        for family in lone_slice_families()
     ),
     Variant("without the head", headless),
     Variant("without self-reference", compared_with_patients),
-    Variant("whole detector, where there are neighbours", only(*OFFERED), where=_has_neighbours),
-    Variant("with neighbours", only(*OFFERED, *NEIGHBOURED), where=_has_neighbours),
-    Variant("whole detector, on a few edits", only(*OFFERED), kinds=NETWORK_FREE),
+    Variant(
+        "whole detector, where there are neighbours",
+        only(*lone_slice_families()),
+        where=_has_neighbours,
+    ),
+    Variant(
+        "with neighbours", only(*lone_slice_families(), *context_families()), where=_has_neighbours
+    ),
+    Variant("whole detector, on a few edits", only(*lone_slice_families()), kinds=NETWORK_FREE),
     Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
 )
 SAID = (

@@ -55,7 +55,7 @@ from benchmarks.models.cross_validation import FOLDS
 from benchmarks.models.held_out_calibration import Pool
 from benchmarks.runner import cli
 from dfd.errors import UsageError
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 
 SLICES = 2
 """Per patient: neighbouring slices say much the same, and one takes minutes."""
@@ -210,7 +210,9 @@ def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
 
     NaN elsewhere.
     """
-    compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+    compared = any(
+        math.isfinite(row["statistics"].get(family, math.nan)) for family in context_families()
+    )
     judge = series.judge({row["patient"]}) if series and compared else None
     said = row["statistics"]
     return {

@@ -10,7 +10,7 @@ from benchmarks.detection import trials
 from benchmarks.detection.summary import ALARMS, LIMITS, shares
 from benchmarks.detection.trials import CONTENT
 from benchmarks.runner.cli import table
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 
 Told = Mapping[str, Any]
 FOUND = tuple(f"found at {alarms:g}" for alarms in ALARMS)
@@ -177,7 +177,7 @@ def _beside(families: Sequence[Told]) -> list[str]:
         "AUC with neighbours",
         *FOUND,
         " / ".join(SHORT),
-        " / ".join(NEIGHBOURED),
+        " / ".join(context_families()),
     ]
     cells = [
         [
@@ -190,7 +190,7 @@ def _beside(families: Sequence[Told]) -> list[str]:
             ),
             *(number(one[key]) for key in FOUND),
             " / ".join(number(one[key]) for key in SHORT),
-            " / ".join(number(one[family]) for family in NEIGHBOURED),
+            " / ".join(number(one[family]) for family in context_families()),
         ]
         for one in families
     ]

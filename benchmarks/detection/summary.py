@@ -20,7 +20,7 @@ from benchmarks.detection.trials import CONTENT, GENUINE
 from benchmarks.metrics.bootstrap import DRAWS, interval, intervals, mean_interval
 from benchmarks.metrics.roc import FloatArray, auc, by_patient, found_at
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 
 Row: TypeAlias = Mapping[str, Any]
 Number: TypeAlias = Callable[[Row], float]
@@ -221,7 +221,9 @@ def family_row(
         **shares(of.edited),
         **against([of], baselines, draws),
     }
-    told["by evidence"] = {family: auc(*of.pooled(of_evidence(family))) for family in OFFERED}
+    told["by evidence"] = {
+        family: auc(*of.pooled(of_evidence(family))) for family in lone_slice_families()
+    }
     told["content"] = {name: auc(*of.pooled(of_content(name))) for name in CONTENT}
     told["tissues"] = grouped(of, lambda row: str(row["tissue"]))
     return told
@@ -247,7 +249,7 @@ def beside_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str, 
         draws,
     )
     values = np.asarray([row["p beside"] for row in of.edited])
-    families = {family: auc(*of.pooled(of_evidence(family))) for family in NEIGHBOURED}
+    families = {family: auc(*of.pooled(of_evidence(family))) for family in context_families()}
     return {
         "kind": kind,
         **told,

@@ -33,7 +33,7 @@ from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.reader import LoadSliced
 from dfd.bundle.training.crops import HideCropd, NormaliseNoised, normalised
 from dfd.bundle.training.loss import MaskedLikelihoodLoss
-from dfd.evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
 from dfd.points import read_points

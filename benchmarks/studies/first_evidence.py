@@ -46,7 +46,7 @@ from dfd.calibration import (
     rarity,
     without,
 )
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 SLICES, SLICES_OF_ALL = 4, 2
 """Per patient, spread over all series; fewer where every forger is tried, which takes some minutes
 a slice."""
-MEASURED = (*OFFERED, *NEIGHBOURED)
+MEASURED = (*lone_slice_families(), *context_families())
 HEAD = ("edit", "regions", "AUC", "found at 5 %", "found at 1 %")
 
 
@@ -214,7 +214,7 @@ def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) 
     NaN where they were not, or are not calibrated.
     """
     setting = calibration.settings.get(SERIES) if calibration else None
-    compared = any(np.isfinite(statistics.get(family, np.nan)) for family in NEIGHBOURED)
+    compared = any(np.isfinite(statistics.get(family, np.nan)) for family in context_families())
     return rarity(statistics, setting.tables) if setting is not None and compared else float("nan")
 
 

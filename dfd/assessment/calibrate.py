@@ -12,7 +12,7 @@ from dfd import calibration
 from dfd.assessment.cohort import Cohort
 from dfd.assessment.genuine_sample import Genuine, Row, measured_on
 from dfd.calibration import SCREENING, SERIES, Calibration, Setting
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ def fitted(parts: Sequence[Genuine], modality_name: str, weights_sha256: str) ->
     names = [name for part in parts for name in part.patients]
     by_patient = genuine_alone([rows for part in parts for rows in part.by_patient], names)
     tables, combined = calibration.fit(
-        [[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient]
+        [
+            [{family: row[family] for family in lone_slice_families()} for row in rows]
+            for rows in by_patient
+        ]
     )
     values = {
         name: [value for part in parts for value in part.population.get(name, ())]
@@ -110,7 +113,11 @@ def with_neighbours(by_patient: Sequence[Sequence[Row]]) -> dict[str, Setting]:
     judge worse than those of a lone slice.
     """
     chosen = [
-        [row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)]
+        [
+            row
+            for row in rows
+            if any(np.isfinite(row.get(family, np.nan)) for family in context_families())
+        ]
         for rows in by_patient
     ]
     patients = sum(map(bool, chosen))

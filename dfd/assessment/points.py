@@ -18,7 +18,9 @@ from dfd.assessment.notes import ReconstructionNotes
 from dfd.calibration import SERIES, SLICE, Circumstances, judge
 from dfd.context.series_slices import SeriesSlices
 from dfd.errors import PointsError
-from dfd.evidence import NEIGHBOURED, SliceEvidence, series_copy
+from dfd.evidence import context_families, family_names
+from dfd.evidence.family import Need
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.population import covariates_of
 from dfd.records import Context, Evidence, Finding, FloatImage, Point, Prediction, Region, Slice
@@ -106,7 +108,8 @@ class PointAssessor:
         adjacent: Context | None,
     ) -> Iterator[Sequence[Evidence]]:
         """The evidence of each region that is one: one piece per family."""
-        if adjacent is not None and self._is_calibrated(series_copy.FAMILY):
+        in_series = family_names(needing=Need.SERIES)
+        if adjacent is not None and any(map(self._is_calibrated, in_series)):
             adjacent = self.series.into(adjacent, scan)
         slice_evidence = SliceEvidence(prediction, self.criteria.modality, adjacent)
         return iter(slice_evidence.measure_all([each for each in regions if each is not None]))
@@ -135,5 +138,6 @@ def place(point: Point, scan: Slice, modality: Modality) -> Region | PointsError
 
 def setting_of(evidence: Sequence[Evidence]) -> str:
     """Which tables judge a region: those of slices with neighbours where it was compared so."""
-    compared = any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in evidence)
+    in_context = context_families()
+    compared = any(each.family in in_context and np.isfinite(each.statistic) for each in evidence)
     return SERIES if compared else SLICE

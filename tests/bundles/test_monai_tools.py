@@ -53,7 +53,7 @@ def bundle(modality: Modality, tmp_path_factory: pytest.TempPathFactory) -> Path
     torch.save(weights, copy / "models" / "model.pt")
     rng = np.random.default_rng(1)
     table = calibration.fit_table([list(rng.gamma(2.0, 1.0, 100)) for _ in range(5)])
-    made_up = Calibration(modality.bundle, model_file.weights_digest(weights), modality.radius_mm, {noise.FAMILY: table})
+    made_up = Calibration(modality.bundle, model_file.weights_digest(weights), modality.radius_mm, {noise.FAMILY.name: table})
     (copy / "models" / "calibration.json").write_text(json.dumps(calibration.to_json(made_up)))
     return copy
 

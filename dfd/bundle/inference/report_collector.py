@@ -9,7 +9,7 @@ from typing import Any
 from dfd.assessment import screening
 from dfd.bundle.inference.kept_slice import KeptSlice
 from dfd.calibration import UNUSUAL, Calibration
-from dfd.evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.outputs import report
 from dfd.outputs.overlay import SliceImages
