@@ -349,4 +349,3 @@ VERDICTS = (
     "not reached",
 )
 """The last is that of a row whose turn had not come when the run was stopped."""
-FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

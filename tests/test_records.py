@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dfd import evidence, records
+from dfd import records
 from dfd.calibration import verdict_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, ScanFacts, SliceRef
+from dfd.records import VERDICTS, Evidence, Finding, Point, ScanFacts, SliceRef
 
 NOUNS = [
     noun
@@ -90,7 +90,3 @@ def test_verdicts_are_the_ones_that_are_given() -> None:
         for verdict in VERDICTS
         if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())
     ]
-
-
-def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.lone_slice_families()) | set(evidence.context_families()) == set(FAMILIES)

@@ -40,6 +40,15 @@ def family_names(*, needing: Need | None = None) -> tuple[str, ...]:
     return tuple(each.name for each in FAMILIES if needing is None or needing in each.needs)
 
 
+def family_named(name: str) -> EvidenceFamily[Any]:
+    """The family of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {each.name: each for each in FAMILIES}[name]
+
+
 def lone_slice_families() -> tuple[str, ...]:
     """Names of the families that need no other slice."""
     return tuple(each.name for each in FAMILIES if Need.CONTEXT not in each.needs)

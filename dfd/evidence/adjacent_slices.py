@@ -244,6 +244,10 @@ class AdjacentSlicesEvidence:
     """
 
     name = "neighbours"
+    title = "Slices beside"
+    question = (
+        "Does the region differ from the slices above and below more than the same tissue does?"
+    )
     direction = (
         "higher = differs from the slices above and below more, or far less, than the same tissue "
         "of the same slice"

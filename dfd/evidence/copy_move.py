@@ -255,6 +255,8 @@ class CopyMoveEvidence:
     """
 
     name = "copy_move"
+    title = "Copy within the slice"
+    question = "Does the noise of the region stand a second time in this slice?"
     direction = "higher = the noise of the region resembles another place more than chance allows"
     source = SOURCE
     needs: frozenset[Need] = frozenset()

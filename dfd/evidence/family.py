@@ -102,6 +102,14 @@ class EvidenceFamily(Protocol[Prepared]):
         """As stored in calibrations, and in the column ``p_<name>`` of scores.csv."""
 
     @property
+    def title(self) -> str:
+        """What the report calls it."""
+
+    @property
+    def question(self) -> str:
+        """The question that it answers, for readers of the report."""
+
+    @property
     def direction(self) -> str:
         """What a high statistic means: "higher = ..."."""
 

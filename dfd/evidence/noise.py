@@ -85,6 +85,11 @@ class NoiseEvidence:
     """
 
     name = "noise"
+    title = "Noise"
+    question = (
+        "Does the region carry more, or another, noise than the same tissue elsewhere in this "
+        "slice?"
+    )
     direction = "higher = less like the genuine rest of the same slice"
     source = (
         "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster "

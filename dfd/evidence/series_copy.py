@@ -107,6 +107,8 @@ class SeriesCopyEvidence:
     """
 
     name = "series_copy"
+    title = "Copy from another slice"
+    question = "Does the noise of the region stand in another slice of the series?"
     direction = (
         "higher = the noise of the region resembles a place in another slice more than chance "
         "allows"

@@ -52,6 +52,8 @@ class SynthesisEvidence:
     """
 
     name = "synthesis"
+    title = "Generated or processed"
+    question = "Does the grain look resampled, smoothed or generated?"
     direction = (
         "higher = more like processed or generated content than the same tissue of the same slice"
     )

@@ -185,6 +185,8 @@ class TextureEvidence:
     """
 
     name = "texture"
+    title = "Texture"
+    question = "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?"
     direction = (
         "higher = values follow each other from pixel to pixel less like in the same tissue of the "
         "same slice"

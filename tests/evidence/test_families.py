@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dfd import evidence
+from dfd.assessment.calibrate import fitted
+from dfd.assessment.genuine_sample import Genuine
+from dfd.calibration import Circumstances, judge
 from dfd.evidence.family import EvidenceFamily, Need, RegionBatch, SliceInput
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import Context, Evidence, Prediction, Region, SeriesSlice
+from dfd.outputs import scores
+from dfd.records import Context, Evidence, Point, Prediction, Region, SeriesSlice
 from tests.evidence.one_family import batch_of, measure_region, measure_regions, slice_input
 
 EACH = pytest.mark.parametrize("family", evidence.FAMILIES, ids=evidence.family_names())
@@ -72,6 +78,8 @@ def test_names_and_columns_are_those_of_published_calibrations() -> None:
 @EACH
 def test_a_family_says_what_it_is(family: Family) -> None:
     assert family.name.isidentifier()
+    assert family.title
+    assert family.question.endswith("?")
     assert family.direction.startswith("higher = ")
     assert len(family.source) > 20
     assert family.needs <= set(Need)
@@ -153,6 +161,8 @@ class Brightness:
     """A family as small as one can be: how bright the middle of a region is."""
 
     name = "brightness"
+    title = "Brightness"
+    question = "Is the region bright?"
     direction = "higher = brighter"
     source = "made for this test"
     needs: frozenset[Need] = frozenset()
@@ -179,3 +189,23 @@ def test_a_family_in_the_table_is_measured_like_any_other(monkeypatch: pytest.Mo
     assert list(after[:-1]) == list(before)
     assert (after[-1].family, after[-1].statistic) == ("brightness", 2.0)
     assert evidence.lone_slice_families()[-1] == "brightness"
+
+
+def test_a_family_in_the_table_is_calibrated_and_has_its_column(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    modality = MODALITIES["ct_lung"]
+    monkeypatch.setattr(evidence, "FAMILIES", (*evidence.FAMILIES, BRIGHTNESS))
+    measured = SliceEvidence(prediction(modality), modality).measure(REGION)
+    rng = np.random.default_rng(3)
+    rows = [
+        [{name: rng.gamma(9.0, 0.1) for name in evidence.lone_slice_families()} for _ in range(20)]
+        for _ in range(30)
+    ]
+    calibration = fitted([Genuine(rows, [[] for _ in rows], {})], modality.name, "ab")
+    assert "brightness" in calibration.tables
+    finding = judge(Point(2, "a.dcm", 80.0, 70.0), measured, calibration, Circumstances(10.0))
+    assert 0 < finding.p_by_family["brightness"] < 0.1
+    (row,) = csv.DictReader(scores.write(tmp_path, [finding]).read_text().splitlines())
+    assert float(row["p_brightness"]) == finding.p_by_family["brightness"]
+    assert list(row)[list(row).index("p_brightness") - 1] == "p_series_copy"

@@ -20,6 +20,7 @@ from dfd.calibration import (
     rarity,
     true_rate_bound,
 )
+from dfd.evidence import family_named, family_names
 from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
@@ -27,7 +28,7 @@ from dfd.outputs.report.charts import Distribution, Strip
 from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
 from dfd.points import roles_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, Region, Suspicion
+from dfd.records import VERDICTS, Evidence, Finding, Point, Region, Suspicion
 from dfd.regions import radius_in_words
 
 MANY = 20
@@ -267,13 +268,13 @@ class _Reader:
             *lines,
             *(
                 self._family(family, evidence[family], finding)
-                for family in FAMILIES
+                for family in family_names()
                 if family in evidence
             ),
         ]
 
     def _family(self, family: str, found: Evidence, finding: Finding) -> FamilyLine:
-        told = words.FAMILY_WORDS[family]
+        told = family_named(family)
         says = neutralise(found.obstacle or found.reason)
         p = finding.p_by_family.get(family, math.nan)
         if not math.isfinite(p):
