@@ -5,6 +5,7 @@
 # make bench   speed and memory
 # make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
+# make docs    the documentation as web pages, docs/_build/html/index.html (make test builds it too)
 # make clean   what was built goes; .venv stays
 #
 # Options: PYTHON=python3.12 (3.11 to 3.13), TORCH_INDEX=URL (where CPU wheels of torch are offered), DFD_DATA=FOLDER, DFD_TEST_CACHE=FOLDER (~/.cache/deepfakes-detector-tests)
@@ -17,14 +18,14 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test integration image-test bench benchmark bundles clean
+.PHONY: demo test integration image-test bench benchmark bundles docs clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
 	$(BIN)/dfd demo --output demo_output
 
 test: $(STAMP)
-	$(BIN)/ruff check dfd tests benchmarks apps
+	$(BIN)/ruff check dfd tests benchmarks apps docs
 	$(BIN)/mypy
 	@test -n "$$DFD_DATA" || echo "DFD_DATA is not set: tests on real scans are left out (marked SKIPPED below); phantoms stand in"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -51,8 +52,12 @@ benchmark: $(STAMP)
 bundles: $(STAMP)
 	@$(BIN)/python apps/bundles/pack.py dist
 
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -n docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 clean:
-	rm -rf build dist demo_output ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist demo_output docs/_build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find dfd tests benchmarks bundles apps -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that is there already is kept, and torch with it when it is the wanted release.

@@ -73,7 +73,7 @@ def score(
     output_dir: str | Path | None = None,
     **options: Unpack[ScoreOptions],
 ) -> pd.DataFrame:
-    """Score points in the scans below a folder and write ``scores.csv`` with its companions.
+    r"""Score points in the scans below a folder and write ``scores.csv`` with its companions.
 
     Args:
         data: Folder with DICOM (or NIfTI) files, searched at any depth.
@@ -81,13 +81,24 @@ def score(
             ``test.csv``, else the only ``*.csv`` of ``data``, else every slice.
         model: Name of a shipped bundle, a bundle folder, or a file written by training.
         output_dir: Where the results go; None: ``dfd_results/<time>``.
-        **options: Fields of ``dfd.settings.ScoreSettings``.
+        **options: Fields of :class:`dfd.settings.ScoreSettings`.
 
-    Returns: The table of ``scores.csv``: one row per point, in the order of the file. Higher
-        ``score`` = less like genuine tissue.
+    Returns:
+        The table of ``scores.csv``, one row per point, in the order of the file. Higher ``score`` =
+        less like genuine tissue.
 
     Raises:
         DfdError: Where data, points or model cannot be used.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import dfd
+        >>> from dfd.phantom import write_ct_series
+        >>> files = write_ct_series(Path("scans"), seed=1, slices=1, size=128)
+        >>> characters = Path("points.csv").write_text("filename,X,Y\nfile001.dcm,64,40\n")
+        >>> table = dfd.score("scans", "points.csv", output_dir="results")
+        >>> table["verdict"].tolist()
+        ['no anomaly found']
     """
     from dfd import workflow
     from dfd.outputs.scores import findings_frame
@@ -109,7 +120,7 @@ def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) 
     Args:
         data: Folder with genuine scans of several patients of one modality.
         model: File to write, e.g. ``my_model.ckpt``.
-        **options: Fields of ``dfd.settings.TrainSettings``.
+        **options: Fields of :class:`dfd.settings.TrainSettings`.
 
     Returns:
         The file that was written.
@@ -117,6 +128,18 @@ def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) 
     Raises:
         DfdError: Where the scans cannot be used; its child InterruptedRunError where the run
             stopped but can be resumed.
+
+    Example:
+        Phantoms and one epoch, so that it takes seconds; scans and hours give a model.
+
+        >>> from pathlib import Path
+        >>> import dfd
+        >>> from dfd.phantom import write_ct_series
+        >>> for name in ("patient1", "patient2"):
+        ...     folder = Path("genuine", name)
+        ...     files = write_ct_series(folder, seed=1, slices=1, patient=name, size=64)
+        >>> print(dfd.train("genuine", "my_model.ckpt", epochs=1, batch_size=4))
+        my_model.ckpt
     """
     from dfd import workflow
     from dfd.settings import TrainSettings
@@ -133,13 +156,23 @@ def calibrate(
         data: Folder with genuine scans of several patients.
         model: Name of a shipped bundle, a bundle folder, or a file written by training.
         output: File to write, e.g. ``my_model.ckpt``.
-        **options: Fields of ``dfd.settings.CalibrateSettings``.
+        **options: Fields of :class:`dfd.settings.CalibrateSettings`.
 
     Returns:
         The file that was written.
 
     Raises:
         DfdError: Where scans or model cannot be used.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import dfd
+        >>> from dfd.phantom import write_ct_series
+        >>> for name in ("patient1", "patient2"):
+        ...     folder = Path("genuine", name)
+        ...     files = write_ct_series(folder, seed=1, slices=1, patient=name, size=64)
+        >>> print(dfd.calibrate("genuine", "ct_lung_inpainting", "calibrated.ckpt"))
+        calibrated.ckpt
     """
     from dfd import workflow
     from dfd.settings import CalibrateSettings

@@ -79,6 +79,7 @@ BUNDLE_FILES = (
     "models/model.pt",
     "models/calibration.json",
     "docs/README.md",
+    "docs/data_license.txt",
     "LICENSE",
 )
 

@@ -21,7 +21,7 @@ from dfd.cli.requests import RemoteRequest
 from dfd.errors import DfdError, InterruptedRunError, OutputError, RemoteError, UsageError
 from dfd.exit_messages import TerminationError
 from dfd.records import Finding
-from dfd.remote import access, archive, scoring
+from dfd.remote import access, retries, scoring
 from dfd.remote.access import (
     CA,
     PASSWORD,
@@ -31,7 +31,8 @@ from dfd.remote.access import (
     credentials_of,
     is_loopback,
 )
-from dfd.remote.archive import ATTEMPTS, Archive, is_uid
+from dfd.remote.archive import Archive, is_uid
+from dfd.remote.retries import ATTEMPTS
 from dfd.settings import RemoteStudy, ScoreSettings
 from tests.dicom_maker import SERIES_UID, STUDY_UID, make_pixels, make_series, make_slice
 from tests.dicomweb_server import Handler, Service, multipart, serving
@@ -73,7 +74,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     The environment holds no credentials, and names no proxy for the loopback interface.
     """
     told: list[float] = []
-    monkeypatch.setattr(archive.time, "sleep", told.append)
+    monkeypatch.setattr(retries.time, "sleep", told.append)
     for name in (USER, PASSWORD, TOKEN, CA):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -36,13 +36,19 @@ def pack(name: str, target: Path) -> Path:
         BundleError: the TorchScript says something else than the module.
     """
     bundle = bundles_dir() / name
-    version = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
+    version = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))[
+        "version"
+    ]
     target.mkdir(parents=True, exist_ok=True)
     archive = target / f"{name}_v{version}.zip"
     with tempfile.TemporaryDirectory(dir=target) as folder:
         made, script = Path(folder) / archive.name, Path(folder) / SCRIPT.name
         # As committed: what training and other tools leave beside the files stays out.
-        subprocess.run(["git", "archive", "--format=zip", f"--output={made}", "HEAD:bundles", name], cwd=bundle.parents[1], check=True)
+        subprocess.run(
+            ["git", "archive", "--format=zip", f"--output={made}", "HEAD:bundles", name],
+            cwd=bundle.parents[1],
+            check=True,
+        )
         with zipfile.ZipFile(made) as packed:
             packed.extractall(folder)
         export(Path(folder) / name, script)
@@ -58,25 +64,38 @@ def export(bundle: Path, script: Path) -> None:
     Raises:
         BundleError: it says something else than the module.
     """
-    configs = {"meta_file": str(bundle / "configs" / "metadata.json"), "config_file": str(bundle / "configs" / "inference.json")}
+    configs = {
+        "meta_file": str(bundle / "configs" / "metadata.json"),
+        "config_file": str(bundle / "configs" / "inference.json"),
+    }
     with quiet_monai():
         weights = str(bundle / model_file.SHIPPED_WEIGHTS)
-        ckpt_export("network_def", filepath=str(script), ckpt_file=weights, bundle_root=str(bundle), **configs)
+        ckpt_export(
+            "network_def",
+            filepath=str(script),
+            ckpt_file=weights,
+            bundle_root=str(bundle),
+            **configs,
+        )
         exported = torch.jit.load(script).eval()
     network = MaskedPredictor().eval()
     network.load_state_dict(dict(model_file.load(bundle).weights))
     worst = max(difference(network, exported, shape) for shape in SHAPES)
     if not worst <= TOLERANCE:
-        raise BundleError(f"the TorchScript of {bundle.name} differs "
+        raise BundleError(
+            f"the TorchScript of {bundle.name} differs "
             f"from the module by {worst:g}, more than "
-            f"{TOLERANCE:g}; do not ship it.")
+            f"{TOLERANCE:g}; do not ship it."
+        )
 
 
 def difference(one: torch.nn.Module, other: torch.nn.Module, shape: tuple[int, int]) -> float:
     """Largest difference of their answers to noise of which a fifth is hidden."""
     draw = torch.Generator().manual_seed(1)
     hidden = (torch.rand(1, 1, *shape, generator=draw) < 0.2).float()
-    image = torch.cat([10.0 * torch.randn(1, 1, *shape, generator=draw) * (1.0 - hidden), hidden], dim=1)
+    image = torch.cat(
+        [10.0 * torch.randn(1, 1, *shape, generator=draw) * (1.0 - hidden), hidden], dim=1
+    )
     with torch.inference_mode():
         return float((one(image) - other(image)).abs().max())
 

@@ -32,9 +32,9 @@ from benchmarks.attacks import (
     renoise,
 )
 from benchmarks.attacks.canvas import Canvas, Centre, Forger, SiteForger, untouched
-from dfd.records import FloatImage
+from dfd.records import FloatImage, Form
 
-ADVERSARIAL, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
+ADVERSARIAL, COPY_MOVE, AI_EDIT = Form.ADVERSARIAL_NOISE, Form.COPY_MOVE, Form.AI_EDIT
 """The three forms that a score names."""
 NOTHING = "nothing"
 """Places that are looked at as they are."""

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from benchmarks.detection import summary
-from benchmarks.detection.report import number, ranged
+from benchmarks.detection.report import FOUND_HEADS, number, ranged
 from benchmarks.detection.summary import Row
 from benchmarks.detection.trials import GENUINE
 from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
@@ -143,13 +143,12 @@ VARIANTS = (
     Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
 )
 SAID = (
-    "Mean over the edits of each form: AUC, then what is found at 1 % false alarms. Every "
-    "line is judged by the genuine regions of the other "
-    "patients of this run. Without self-reference windows are compared with those of the "
-    "other patients in place of those of their own slice "
-    "(the search for copies is left as it is). Without the head noise and synthesis are read "
-    "from the grain alone. Without the network each "
-    f"pixel is foretold by its smoothed neighbours; measured on {', '.join(NETWORK_FREE[1:])}."
+    f"Mean over the edits of each form: AUC, then {FOUND_HEADS[1]}. Every line is calibrated on "
+    "the genuine regions of the other patients of this run. *Without self-reference*: windows are "
+    "compared with those of other patients instead of those of their own slice (the search for "
+    "copies stays as it is). *Without the head*: noise and synthesis use the residual alone. "
+    "*Without the network*: the smoothed neighbours of a pixel predict it; measured on "
+    f"{', '.join(NETWORK_FREE[1:])}."
 )
 
 
@@ -213,7 +212,7 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
     ]
     heads = [
         "",
-        *(head for form in forms for head in (f"{form}: edits, patients", "AUC", "found at 1 %")),
+        *(head for form in forms for head in (f"{form}: edits, patients", "AUC", FOUND_HEADS[1])),
     ]
     return f"## Ablation\n\n{SAID}\n\n{table(heads, cells)}"
 

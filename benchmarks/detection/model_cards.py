@@ -1,24 +1,25 @@
 """Puts committed numbers into the pages that people read.
 
-The model cards, and the page on what a score cannot do.
+The model cards, the page on limits, and the reports of the benchmark.
 
     python -m benchmarks.detection.model_cards
 
-What stands between two marks (HTML comments, unseen by readers) is made from
-benchmarks/results/benchmark_*.json (development patients) and benchmark_*_test.json; the words
-around stay.
+On cards and page, the text between two marks (HTML comments, which readers do not see) is made
+from benchmarks/results/benchmark_*.json (development patients) and benchmark_*_test.json; the words
+around stay. The reports, benchmarks/results/benchmark_*.md, are made from them as a whole.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.data.partition import ROOT
-from benchmarks.detection import report, targets
+from benchmarks.detection import benchmark, report, targets
 from benchmarks.detection.report import number
 from benchmarks.runner import cli
 from dfd.errors import UsageError
@@ -32,12 +33,10 @@ BEGIN, END = "<!-- made by benchmarks.detection.model_cards: {} -->", "<!-- end 
 HARD = {
     "CT-GAN, tumour injected (held out)": "CT-GAN injection",
     "CT-GAN, tumour removed (held out)": "CT-GAN removal",
-    "the same, with noise copied onto it (held out)": "CT-GAN removal + copied noise",
+    "CT-GAN, tumour removed, copied noise added (held out)": "CT-GAN removal + copied noise",
     "fill by a diffusion model (held out)": "diffusion inpainting",
     "fill by a GAN": "GAN inpainting",
-    "the same, and noise of the surrounding spectrum laid over it": (
-        "GAN inpainting + spectrum-matched noise"
-    ),
+    "fill by a GAN, with matched noise": ("GAN inpainting + spectrum-matched noise"),
     "harmonic fill": "harmonic fill",
     "harmonic fill, with matched noise": "harmonic fill + spectrum-matched noise",
     "non-local means": "non-local means",
@@ -49,11 +48,12 @@ HARD = {
     "smooth attack, 1.0 x": "smooth attack 1.0 x residual, sigma 2 px",
     "copy from another slice of the series": "copy-move from another slice, feathered 3 px",
     "resampling round trip 0.75": "resampling round trip 0.75",
-    "nothing at all (must be 0.5)": "null edit (must be 0.5)",
+    "no edit (must be 0.5)": "null edit (must be 0.5)",
     "lesion-like places, untouched (must be 0.5)": "lesion-like place, untouched (must be 0.5)",
     "parenchyma, untouched (must be 0.5)": "parenchyma, untouched (must be 0.5)",
 }
 """Words of the page -> name of the edit: what is hard, or must not be found."""
+WITH = "with adjacent slices"
 SECTIONS = {"benchmark": "", "benchmark test": "_test"}
 """Mark on a card -> end of the name of the results that it tells."""
 
@@ -85,22 +85,22 @@ def benchmark_section(told: Told) -> str:
     What was to be reached, forms, every edit, false alarms, and groups of scans.
     """
     who = (
-        f"{told['patients']} patients, each scored by a network that did not learn from him; "
-        f"p-values stand on {told['calibration patients']} others."
+        f"{told['patients']} patients, each scored by a network that was not trained on that "
+        f"patient. P-values come from {told['calibration patients']} other patients."
     )
     parts = [
         who,
         targets.markdown(told["targets"]),
-        "### Forms",
+        "#### Forms",
         report.forms(told["forms"]),
-        "### Edits",
+        "#### Edits",
         _edits(told),
-        "### False alarms on clean controls",
+        "#### False alarms on genuine controls",
         report.alarms(told["false alarms"]),
-        "### Scanners, kernels and tissues (AUC)",
+        "#### Scanners, kernels and tissues (AUC)",
         report.groups(told["forms"]),
     ]
-    return "\n\n".join(part.replace("## Targets", "### Targets") for part in parts if part)
+    return "\n\n".join(part.replace("## Targets", "#### Targets") for part in parts if part)
 
 
 def _edits(told: Told) -> str:
@@ -128,12 +128,58 @@ def _edits(told: Told) -> str:
         "patients",
         "regions",
         "AUC",
-        "found at 5 %",
-        "found at 1 %",
+        *report.FOUND_HEADS,
         report.RATE_HEADS[0],
-        "AUC with neighbours",
+        "AUC with adjacent slices",
     ]
     return cli.table(heads, cells)
+
+
+def metrics_table(told: Told) -> str:
+    """Detection of each form, and the false alarms, in few numbers (``eval_metrics``)."""
+    cells = [
+        [one["form"], *(report.ranged(one, key) for key in ("auc", *report.FOUND))]
+        for one in told["forms"]
+    ]
+    rates = [number(told["false alarms"]["all"][name]) for name in report.RATES[:2]]
+    said = (
+        f"On genuine controls {report.SHORT[0]} in {rates[0]} and {report.SHORT[1]} in {rates[1]} "
+        "of the regions."
+    )
+    return cli.table(["form", "AUC", *report.FOUND_HEADS], cells) + "\n\n" + said
+
+
+def differences_table(pairs: Mapping[str, tuple[Told, Told]]) -> str:
+    """Edits of ``HARD`` whose AUC on test patients lies outside the interval of development.
+
+    ``pairs``: modality -> (development, test).
+    """
+    rows = [
+        [
+            MODALITIES[modality].bundle,
+            f"{words}{suffix}",
+            *(report.ranged(one, "auc") for one in two),
+        ]
+        for modality, (development, test) in pairs.items()
+        for words, name in HARD.items()
+        for suffix, first, second in zip(
+            ("", f", {WITH}"), _parts(development), _parts(test), strict=True
+        )
+        if (two := [one for part in (first, second) for one in part if one["kind"] == name])[1:]
+        and _differs(*two)
+    ]
+    return cli.table(["bundle", "edit", "development", "test"], rows)
+
+
+def _parts(told: Told) -> tuple[Sequence[Told], Sequence[Told]]:
+    """Edits without context, and with adjacent slices."""
+    return (*told["families"], *told["untouched"]), told["beside"]
+
+
+def _differs(development: Told, test: Told) -> bool:
+    """In the two decimals that the tables show."""
+    low, high = (round(bound, 2) for bound in development["auc interval"])
+    return bool(math.isfinite(low) and not low <= round(test["auc"], 2) <= high)
 
 
 def limits_table(every: Mapping[str, Told]) -> str:
@@ -147,7 +193,7 @@ def limits_table(every: Mapping[str, Told]) -> str:
     ]
     heads = [
         "edit",
-        *(head for modality in every for head in (MODALITIES[modality].bundle, "with neighbours")),
+        *(head for modality in every for head in (MODALITIES[modality].bundle, WITH)),
     ]
     return cli.table(heads, rows)
 
@@ -157,10 +203,9 @@ def _cells(told: Told, name: str) -> list[str]:
 
     A dash where it was not tried.
     """
-    parts = ((*told["families"], *told["untouched"]), told["beside"])
     return [
         next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-")
-        for part in parts
+        for part in _parts(told)
     ]
 
 
@@ -208,19 +253,37 @@ def pages() -> dict[Path, Callable[[str], str]]:
     for modality in MODALITIES:
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
         wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
-        made[card] = partial(
-            all_filled,
-            tables={name: benchmark_section(whole) for name, whole in wholes.items() if whole},
-            page=card,
-        )
-    development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
-    tables = (
-        {"hard": limits_table(development), "curves": curves_section(development)}
-        if development
-        else {}
-    )
-    made[LIMITS_PAGE] = partial(all_filled, tables=tables, page=LIMITS_PAGE)
+        tables = {name: benchmark_section(whole) for name, whole in wholes.items() if whole}
+        if test := wholes["benchmark test"]:
+            tables["metrics"] = metrics_table(test)
+        made[card] = partial(all_filled, tables=tables, page=card)
+        for end in SECTIONS.values():
+            if whole := benchmark_of(modality, end):
+                made[cli.RESULTS / f"benchmark_{modality}{end}.md"] = partial(_report, whole)
+    made[LIMITS_PAGE] = partial(all_filled, tables=_limits_tables(), page=LIMITS_PAGE)
     return made
+
+
+def _limits_tables() -> dict[str, str]:
+    """Tables of the page on limits, by name; none where the benchmark was not run yet."""
+    development = {modality: whole for modality in MODALITIES if (whole := benchmark_of(modality))}
+    if not development:
+        return {}
+    pairs = {
+        modality: (whole, test)
+        for modality, whole in development.items()
+        if (test := benchmark_of(modality, "_test"))
+    }
+    return {
+        "hard": limits_table(development),
+        "test": differences_table(pairs),
+        "curves": curves_section(development),
+    }
+
+
+def _report(told: Told, _: str) -> str:
+    """The report of a run of the benchmark, from its numbers."""
+    return benchmark.markdown(told).rstrip() + "\n"
 
 
 def main() -> None:

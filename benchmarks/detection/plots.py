@@ -203,7 +203,10 @@ def curves(
     """
     figure, axes = _figure(2)
     for panel, key, words in zip(
-        axes, ("auc", "found at 0.05"), ("AUC", "found at 5 % false alarms (share)"), strict=True
+        axes,
+        ("auc", "found at 0.05"),
+        ("AUC", "sensitivity at 5 % false-positive rate"),
+        strict=True,
     ):
         for place, (name, points) in enumerate(of.items()):
             at, value = (

@@ -14,6 +14,10 @@ from dfd.evidence import context_families
 
 Told = Mapping[str, Any]
 FOUND = tuple(f"found at {alarms:g}" for alarms in ALARMS)
+FOUND_HEADS = tuple(
+    f"sensitivity at {alarms:.0%} false-positive rate".replace("%", " %") for alarms in ALARMS
+)
+"""Their names in tables."""
 RATES = tuple(shares([]))
 SHORT = tuple(f"p <= {limit:g}" for limit in LIMITS)
 
@@ -60,19 +64,19 @@ def markdown(content: Told) -> str:
         f"# Benchmark: {content['modality']}",
         _introduction(content),
         "## Forms",
-        "Means over the families of each form.",
+        "Mean over the families of each form.",
         forms(content["forms"]),
         "## Families",
         _families(content["families"], content["baselines"]),
-        "## Places that must not be told from others",
+        "## Untouched places (an AUC of 0.5 is wanted)",
         _families(content["untouched"], ()),
         *_beside(content["beside"]),
-        "## False alarms on clean controls",
+        "## False alarms on genuine controls",
         alarms(content["false alarms"]),
         "## Scans and tissues",
         (
-            f"AUC of all edits of a form within each group of at least {content['least']} edited "
-            "and as many genuine regions."
+            f"AUC of all edits of a form in each group with at least {content['least']} edited and "
+            f"{content['least']} genuine regions."
         ),
         groups(content["forms"]),
         *curves(content["curves"]),
@@ -87,31 +91,29 @@ def _introduction(content: Told) -> str:
         f"{name}: {one['patients']} patients, {one['slices']} slices, weights {one['weights'][:12]}"
         for name, one in cohorts
     )
-    rivals = ", ".join(content["baselines"]) or "none are there in this run"
+    rivals = ", ".join(content["baselines"]) or "none in this run"
     return (
-        f"Scored by networks that did not learn from them ({who}); seed {content['seed']}. "
-        "p-values stand on genuine regions of other patients "
-        f"({content['calibration patients']} of them; the smallest p-value they support is "
-        f"{content['smallest p']:.3f}). "
-        f"Up to {trials.SITES} edits per slice and family, "
-        f"{content['false alarms']['controls']} matched genuine controls. "
-        f"Intervals (95 %) are over patients. Baselines, on the same regions: {rivals}. "
-        f"Content alone: AUC of {', '.join(CONTENT)}; 0.5 says nothing, far below says as "
-        "much as far above."
+        f"Patients are scored by networks that were not trained on them ({who}); seed "
+        f"{content['seed']}. P-values come from genuine regions of "
+        f"{content['calibration patients']} other patients, who support p-values down to "
+        f"{content['smallest p']:.3f}. Up to {trials.SITES} edits per slice and family; "
+        f"{content['false alarms']['controls']} matched genuine controls. Intervals (95 %) are "
+        f"over patients. Baselines, on the same regions: {rivals}. *Content alone* is the AUC of "
+        f"{', '.join(CONTENT)}: at 0.5 content tells nothing about an edit; far below 0.5 it "
+        "tells as much as far above."
     )
 
 
 def forms(every: Sequence[Told]) -> str:
-    """Means over the families of each form."""
+    """Mean over the families of each form."""
     heads = [
         "form",
         "families",
         "patients",
         "AUC",
-        "found at 5 %",
-        "found at 1 %",
+        *FOUND_HEADS,
         *RATE_HEADS,
-        "above every baseline",
+        "better than every baseline",
     ]
     keys = ("auc", *FOUND)
     cells = [
@@ -129,14 +131,13 @@ def forms(every: Sequence[Told]) -> str:
 
 
 def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
-    rival_heads = ["above every baseline"] if baselines else []
+    rival_heads = ["better than every baseline"] if baselines else []
     heads = [
         "edit",
         "patients",
         "regions",
         "AUC",
-        "found at 5 %",
-        "found at 1 %",
+        *FOUND_HEADS,
         *RATE_HEADS,
         *rival_heads,
         "content alone",
@@ -173,9 +174,9 @@ def _beside(families: Sequence[Told]) -> list[str]:
         "edit",
         "patients",
         "regions",
-        "AUC alone",
-        "AUC with neighbours",
-        *FOUND,
+        "AUC without context",
+        "AUC with adjacent slices",
+        *FOUND_HEADS,
         " / ".join(SHORT),
         " / ".join(context_families()),
     ]
@@ -195,18 +196,18 @@ def _beside(families: Sequence[Told]) -> list[str]:
         for one in families
     ]
     said = (
-        "The same regions as a lone slice and with the untouched slices of the series; share at "
-        "the thresholds with the patient left out."
+        "The same regions, scored without and with the untouched slices of the series. P-values "
+        "are computed without the patient's own scans."
     )
     return [
-        "## With the slices above and below",
-        f"{said} Last: AUC of each family of evidence that needs them.",
+        "## With adjacent slices",
+        f"{said} Last column: AUC of each family of evidence that needs adjacent slices.",
         table(heads, cells),
     ]
 
 
 def alarms(told_of: Told) -> str:
-    """Realised false alarms: all patients, then each manufacturer."""
+    """Observed false alarms: all patients, then each manufacturer."""
     cells = [
         [name, number(told_of["all"][name]), " to ".join(map(number, told_of["intervals"][name]))]
         for name in RATES
@@ -236,7 +237,7 @@ def groups(every: Sequence[Told]) -> str:
 
 
 CURVES = {
-    "offset": "Pixels between click and edit",
+    "offset": "Distance between point and edit in pixels",
     "size": "Radius of the edit in pixels",
     "strength": "Strength of white noise in residuals",
 }
@@ -264,7 +265,7 @@ def curves(every: Told, level: int = 2) -> list[str]:
             )
         told += [
             f"{'#' * level} {CURVES[curve]}",
-            "AUC / found at 5 % false alarms.",
+            f"AUC / {FOUND_HEADS[0]}.",
             table(["edit", *(f"{at:g}" for at in places)], cells),
         ]
     return told
@@ -272,7 +273,7 @@ def curves(every: Told, level: int = 2) -> list[str]:
 
 def _left_out(content: Told) -> str:
     lines = [
-        f"- {fold}: there is no model for it yet, so its patients are left out."
+        f"- {fold}: it has no model yet, so its patients are left out."
         for fold in content["folds without model"]
     ]
     lines += [

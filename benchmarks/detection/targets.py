@@ -14,13 +14,13 @@ from typing import Any
 from benchmarks.attacks.copy_move import COPY_MOVES
 from benchmarks.attacks.registry import AI_EDIT, FAMILIES
 from benchmarks.detection import summary
-from benchmarks.detection.report import lead, number, ranged
+from benchmarks.detection.report import FOUND_HEADS, lead, number, ranged
 from benchmarks.detection.summary import STRONG, Number, Row
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.runner.cli import table
 
 AUC, FOUND = "auc", "found at 0.01"
-COLUMNS = {AUC: "AUC", FOUND: "found at 1 %", STRONG: STRONG}
+COLUMNS = {AUC: "AUC", FOUND: FOUND_HEADS[1], STRONG: STRONG}
 FEWEST = 6
 """Patients of a source below which it has no row of its own."""
 WANTED_MR = 0.90
@@ -210,7 +210,7 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
         "edits",
         "patients",
         *COLUMNS.values(),
-        *(["above every baseline"] if rivals else []),
+        *(["better than every baseline"] if rivals else []),
     ]
     cells = [
         [
@@ -221,8 +221,8 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
         for one in told
     ]
     said = (
-        "Means over the edits of each row, p-values with the patient left out; with what is "
-        "wanted, and whether it is reached."
+        "Each row gives the mean over its edits, with the target and whether it is met. P-values "
+        "are computed without the patient's own scans."
     )
     return f"## Targets\n\n{said}\n\n{table(heads, cells)}"
 
@@ -230,11 +230,11 @@ def markdown(told: Sequence[Mapping[str, Any]]) -> str:
 def _cell(one: Mapping[str, Any], name: str) -> str:
     if name not in one["wanted"]:
         return ranged(one, name)
-    met = {True: "yes", False: "**no**", None: "not measured"}[one["met"][name]]
+    met = {True: "met", False: "**not met**", None: "not measured"}[one["met"][name]]
     # What is missed by less than two decimals show must not look as if it were reached.
     close = (
         f" ({one[name]:.4f})"
         if one["met"][name] is False and number(one[name]) == f"{one['wanted'][name]:.2f}"
         else ""
     )
-    return f"{ranged(one, name)}; wanted {one['wanted'][name]:.2f}: {met}{close}"
+    return f"{ranged(one, name)}; target {one['wanted'][name]:.2f}: {met}{close}"

@@ -20,7 +20,7 @@ from benchmarks.fuzz.damage import damaged
 from dfd.bundle import model_file
 from dfd.bundle.model_file import Model, weights_digest
 from dfd.calibration import Calibration, fit_screening, from_json, to_json
-from dfd.calibration.cohort import Setting, fit
+from dfd.calibration.cohort import SCREENING, SERIES, SLICE, Setting, fit
 
 FAMILIES = ("noise", "copy-move")
 VALUES: tuple[Any, ...] = (
@@ -92,14 +92,14 @@ def _calibration() -> dict[str, Any]:
             dict(zip(FAMILIES, rng.gamma(2.0, 1.0, 2).tolist(), strict=True)) for _ in range(count)
         ]
 
-    tables, combined = fit([rows(12) for _ in range(3)])
+    of_slices = fit([rows(12) for _ in range(3)])
     screening = fit_screening([[rows(30) for _ in range(2)] for _ in range(3)])
-    settings: dict[str, Setting] = {"series": Setting(tables, combined)}
+    settings: dict[str, Setting] = {SLICE: of_slices, SERIES: of_slices}
     if screening is not None:
-        settings["screening"] = screening
+        settings[SCREENING] = screening
     bounds = {"noise": (1.0, 2.0)}
     digest = weights_digest(_weights())
-    made = Calibration("ct_lung_inpainting", digest, 10.0, tables, bounds, combined, settings)
+    made = Calibration("ct_lung_inpainting", digest, 10.0, bounds, settings)
     return to_json(made)
 
 

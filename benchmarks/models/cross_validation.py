@@ -22,7 +22,7 @@ from benchmarks.models import registry
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
 from dfd import calibration
-from dfd.assessment.calibrate import fitted
+from dfd.assessment.calibrate import calibration_of
 from dfd.assessment.cohort import Cohort
 from dfd.assessment.genuine_sample import measured_on
 from dfd.bundle import model_file
@@ -116,7 +116,7 @@ def cross_fitted(modality: str) -> Calibration:
                 network, Cohort(collection, partition.patients(modality, (fold,)), partition.SEED)
             )
         )
-    return fitted(parts, modality, registry.load(None, modality).model.sha256)
+    return calibration_of(parts, modality, registry.load(None, modality).model.sha256)
 
 
 def main() -> None:

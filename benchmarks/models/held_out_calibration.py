@@ -12,7 +12,16 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dfd.calibration import SERIES, Calibration, Table, combined_p, fit_table, rarity
+from dfd.calibration import (
+    SERIES,
+    SLICE,
+    Calibration,
+    CalibrationTable,
+    Setting,
+    combined_p,
+    combined_statistic,
+    fit_table,
+)
 from dfd.errors import CalibrationError
 
 COMBINED = ""
@@ -35,12 +44,12 @@ class Judge:
 
         NaN where none could be measured.
         """
-        return rarity(statistics, self.calibration.tables)
+        return combined_statistic(statistics, self.calibration.of(SLICE).tables)
 
     def p(self, statistics: Mapping[str, float]) -> float:
         """p-value of the families together; NaN where none could be measured."""
         return (
-            combined_p(statistics, self.calibration)[0]
+            combined_p(statistics, self.calibration.of(SLICE))[0]
             if math.isfinite(self.statistic(statistics))
             else math.nan
         )
@@ -113,7 +122,7 @@ def beside(pool: Pool) -> Pool | None:
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
         return None
-    made = replace(pool.calibration, tables=setting.tables, combined=setting.combined, settings={})
+    made = replace(pool.calibration, settings={SLICE: setting})
     return (
         Pool(pool.names, made)
         if {len(table.patients) for table in _tables(made).values()} == {len(pool.names)}
@@ -121,22 +130,23 @@ def beside(pool: Pool) -> Pool | None:
     )
 
 
-def _tables(calibration: Calibration) -> dict[str, Table]:
+def _tables(calibration: Calibration) -> dict[str, CalibrationTable]:
     """Those of the families, and of their combination under ``COMBINED``."""
+    setting = calibration.of(SLICE)
     return {
-        **calibration.tables,
-        **({} if calibration.combined is None else {COMBINED: calibration.combined}),
+        **setting.tables,
+        **({} if setting.combined is None else {COMBINED: setting.combined}),
     }
 
 
 def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables of a lone slice, and none of other ways of measuring.
+    """The same with other tables of slices by themselves, and none of other ways of measuring.
 
     Of each family and of the combination, a list per patient.
     """
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
-    return replace(calibration, tables=tables, combined=combined, settings={})
+    return replace(calibration, settings={SLICE: Setting(tables, combined)})
 
 
 def scores(
@@ -144,7 +154,7 @@ def scores(
 ) -> list[float]:
     """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``.
 
-    A list for each patient: see ``rarity``.
+    A list for each patient: see ``combined_statistic``.
 
     A family that was measured on none of them plays no part; NaN where that holds for all.
     """
@@ -161,4 +171,4 @@ def scores(
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine])
         for family in families
     }
-    return [float(rarity(row, tables)) for row in asked]
+    return [float(combined_statistic(row, tables)) for row in asked]

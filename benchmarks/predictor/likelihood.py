@@ -274,11 +274,11 @@ def markdown(content: Mapping[str, Any]) -> str:
         for cell in content["energy"]
     ]
     parts = [
-        f"# Masked likelihood and honesty of the spread: {content['modality']}",
-        "Patients of fold1, who were left out of training; at most "
+        f"# Masked likelihood and accuracy of the spread: {content['modality']}",
+        "Patients of fold1, on whom the network was not trained; at most "
         f"{content['slices per series']} slices a series. "
         f"Nats per hidden pixel in {content['unit']}, without the constant; smaller is better. "
-        "'Unseen' says whether scanner or only kernel (MR: sequence) does not occur in training.",
+        "*Unseen*: the scanner, or only the kernel (MR: sequence), does not occur in training.",
         cli.table(["patient", "series", "scanner, kernel", "unseen", *names], series),
         (
             "How much worse each reference is than the network, mean over patients with 95 % "
@@ -287,14 +287,14 @@ def markdown(content: Mapping[str, Any]) -> str:
         cli.table(
             ["reference", "worse by", "interval", "least (patient)", "network better in"], worse
         ),
-        "Mean energy of z per scanner, kernel and tissue (1 = honest): as it is, cut at |z| = "
-        "6, and cut after the scan's own factor per tissue "
-        f"(half of the blocks fits the other half). Within {HONEST[0]} to {HONEST[1]}: "
+        "Mean energy of z per scanner, kernel and tissue (1 = the spread is accurate): as it is, "
+        "cut at |z| = 6, and cut after division by the scan's own factor per tissue (half of the "
+        f"blocks fits the factor for the other half). Within {HONEST[0]} to {HONEST[1]}: "
         f"{honest(content['energy'], 'before')} of {len(cells)} cells "
         f"before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
         cli.table(["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"], cells),
         (
-            f"The same slice by slice: {single['before']} of {single['all']} before, "
+            f"The same for each slice: {single['before']} of {single['all']} before, "
             f"**{single['after']}** after."
         ),
         (

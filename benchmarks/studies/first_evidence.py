@@ -39,12 +39,13 @@ from benchmarks.runner import cli
 from benchmarks.runner.checkpoint import Ledger, code_digest
 from dfd.calibration import (
     SERIES,
+    SLICE,
     STRONGLY_UNUSUAL,
     UNUSUAL,
     Calibration,
     combined_p,
-    rarity,
-    without,
+    combined_statistic,
+    leave_one_out,
 )
 from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
@@ -119,7 +120,7 @@ def calibrations_of(
     """
     if calibration is None or calibration.patients != len(names) or len(names) < 2:
         return None
-    return {patient: without(number, calibration) for number, patient in enumerate(names)}
+    return {patient: leave_one_out(number, calibration) for number, patient in enumerate(names)}
 
 
 def rates(
@@ -133,10 +134,12 @@ def rates(
     """
     usable = [row for row in rows if np.isfinite(row["statistic"])]
     shipped = (
-        [combined_p(row["statistics"], calibration)[0] for row in usable] if calibration else []
+        [combined_p(row["statistics"], calibration.of(SLICE))[0] for row in usable]
+        if calibration
+        else []
     )
     left_out = (
-        [combined_p(row["statistics"], others[row["patient"]])[0] for row in usable]
+        [combined_p(row["statistics"], others[row["patient"]].of(SLICE))[0] for row in usable]
         if others
         else []
     )
@@ -215,7 +218,9 @@ def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) 
     """
     setting = calibration.settings.get(SERIES) if calibration else None
     compared = any(np.isfinite(statistics.get(family, np.nan)) for family in context_families())
-    return rarity(statistics, setting.tables) if setting is not None and compared else float("nan")
+    if setting is None or not compared:
+        return float("nan")
+    return combined_statistic(statistics, setting.tables)
 
 
 def by_tissue(rows: Sequence[Mapping[str, Any]], kind: str) -> dict[str, float]:
@@ -254,11 +259,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         else cross_validation.standing(arguments.modality, calibration)
     )
     others = calibrations_of(calibration, behind)
-    tables = calibration.tables if calibration else {}
+    tables = calibration.of(SLICE).tables if calibration else {}
     rows = [
         {
             **row,
-            "statistic": rarity(row["statistics"], tables),
+            "statistic": combined_statistic(row["statistics"], tables),
             "beside": beside_of(row["statistics"], calibration),
         }
         for row in gather(arguments, loaded)

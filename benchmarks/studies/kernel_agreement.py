@@ -190,17 +190,16 @@ def markdown(content: Mapping[str, Any]) -> str:
     ]
     words = (
         f"# Two reconstructions of one acquisition\n\n{', '.join(content['patients'])}, on "
-        "whom the measure was made. Disks as large as a region "
-        f"of the modality where not said, clicked {BESIDE_PX:g} px beside the middle; "
-        "interval (95 %) over slices.\n\n"
+        "whom the measure was developed. Disks have the radius of a region of the modality unless "
+        f"stated; the point lies {BESIDE_PX:g} px from the middle. Interval (95 %) over slices.\n\n"
     )
     heads = [
-        "edit of one of both",
+        "edit of one of the two",
         "slices",
-        "told as other content",
-        "as the same",
-        "nothing said",
-        "share told as other",
+        "reported as other content",
+        "reported as the same",
+        "no remark",
+        "share reported as other",
     ]
     return words + cli.table(heads, rows)
 

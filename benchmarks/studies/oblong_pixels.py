@@ -22,7 +22,7 @@ from benchmarks.data.scans import Scan
 from benchmarks.metrics.roc import auc, auc_interval
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.calibration import Calibration, rarity
+from dfd.calibration import SLICE, Calibration, combined_statistic
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.predict import predict_slice
@@ -91,14 +91,12 @@ def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> flo
 
     NaN where it cannot be measured.
     """
+    tables = found.of(SLICE).tables
     values = {
-        each.family: each.statistic
-        for each in examined.measure(region)
-        if each.family in found.tables
+        each.family: each.statistic for each in examined.measure(region) if each.family in tables
     }
-    return (
-        rarity(values, found.tables) if np.isfinite(list(values.values())).all() else float("nan")
-    )
+    measured = np.isfinite(list(values.values())).all()
+    return combined_statistic(values, tables) if measured else float("nan")
 
 
 def main() -> None:

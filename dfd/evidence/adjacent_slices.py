@@ -31,7 +31,7 @@ from dfd.evidence.window_features import SUPPORT
 from dfd.evidence.window_table import WindowTable
 from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
-from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction
+from dfd.records import BoolImage, Context, Evidence, Family, FloatImage, Prediction
 
 SHARES = (0.65, 1.0)
 """Radii of the windows, as shares of the region's. Not smaller: a genuine nodule or vessel that
@@ -243,7 +243,7 @@ class AdjacentSlicesEvidence:
     about 1 = ordinary, higher = more suspicious.
     """
 
-    name = "neighbours"
+    name = Family.ADJACENT_SLICES.value
     title = "Slices beside"
     question = (
         "Does the region differ from the slices above and below more than the same tissue does?"

@@ -29,7 +29,7 @@ from dfd.evidence.search_plane import (
 from dfd.evidence.window_features import SUPPORT
 from dfd.modalities import Modality
 from dfd.prediction.masks import disk_within
-from dfd.records import BoolImage, Evidence, Prediction, Region
+from dfd.records import BoolImage, Evidence, Family, Prediction, Region
 from dfd.sentences import Sentence, named
 
 NO_PLACE = "the slice holds too few other places to compare the region with"
@@ -254,7 +254,7 @@ class CopyMoveEvidence:
     suspicious.
     """
 
-    name = "copy_move"
+    name = Family.COPY_MOVE.value
     title = "Copy within the slice"
     question = "Does the noise of the region stand a second time in this slice?"
     direction = "higher = the noise of the region resembles another place more than chance allows"

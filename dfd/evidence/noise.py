@@ -14,7 +14,7 @@ from dfd.evidence.reference_windows import (
 )
 from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.window_features import ADDED, GRAIN
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence
+from dfd.records import Evidence, Family, Form
 
 LARGEST = 50.0
 """Deviations are cut here."""
@@ -72,8 +72,8 @@ def reason_for(measures: dict[str, float]) -> str:
 def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     return {
-        ADVERSARIAL_NOISE: wording.of_added_noise(measures),
-        AI_EDIT: wording.of_an_edit(measures),
+        Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures),
+        Form.AI_EDIT: wording.of_an_edit(measures),
     }
 
 
@@ -84,7 +84,7 @@ class NoiseEvidence:
     scales), higher = more suspicious. The matching is ours.
     """
 
-    name = "noise"
+    name = Family.NOISE.value
     title = "Noise"
     question = (
         "Does the region carry more, or another, noise than the same tissue elsewhere in this "

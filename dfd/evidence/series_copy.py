@@ -33,7 +33,7 @@ from dfd.evidence.search_plane import (
 )
 from dfd.intensity import SECOND_DIFFERENCE, assessed_pixels
 from dfd.modalities import Modality
-from dfd.records import BoolImage, Evidence, FloatImage, Region, SeriesSlice
+from dfd.records import BoolImage, Evidence, Family, FloatImage, Region, SeriesSlice
 
 EFFORT = Effort(QUICK_TRANSFORMS, threads=1, refined=0)
 """As they are and mirrored only, and in whole pixels, since there are many slices."""
@@ -106,7 +106,7 @@ class SeriesCopyEvidence:
     suspicious.
     """
 
-    name = "series_copy"
+    name = Family.SERIES_COPY.value
     title = "Copy from another slice"
     question = "Does the noise of the region stand in another slice of the series?"
     direction = (

@@ -18,7 +18,7 @@ from dfd.evidence.reference_windows import (
 )
 from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.window_features import REPLACED, REPLACED_CONTENT
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence
+from dfd.records import Evidence, Family, Form
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
@@ -41,7 +41,7 @@ def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     replaced = measures[REPLACED_CONTENT] > 0
     edit = wording.of_replaced_content(measures) if replaced else wording.of_an_edit(measures)
-    return {ADVERSARIAL_NOISE: wording.of_added_noise(measures), AI_EDIT: edit}
+    return {Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures), Form.AI_EDIT: edit}
 
 
 class SynthesisEvidence:
@@ -51,7 +51,7 @@ class SynthesisEvidence:
     scales), higher = more suspicious.
     """
 
-    name = "synthesis"
+    name = Family.SYNTHESIS.value
     title = "Generated or processed"
     question = "Does the grain look resampled, smoothed or generated?"
     direction = (

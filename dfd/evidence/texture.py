@@ -28,7 +28,7 @@ from dfd.evidence.reference_windows import (
 )
 from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets, running_sums
 from dfd.evidence.window_table import WindowTable
-from dfd.records import BoolImage, Evidence, Prediction
+from dfd.records import BoolImage, Evidence, Family, Prediction
 
 COMPONENTS = 6
 """Principal components of a slice's own windows that are compared: in them windows differ most, and
@@ -184,7 +184,7 @@ class TextureEvidence:
     scales), higher = more suspicious.
     """
 
-    name = "texture"
+    name = Family.TEXTURE.value
     title = "Texture"
     question = "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?"
     direction = (

@@ -109,6 +109,13 @@ def write_ct_series(  # noqa: PLR0913 - the signature is a contract with the tes
 
     Raises:
         OutputError: if an argument is out of range or a file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from dfd.phantom import write_ct_series
+        >>> files = write_ct_series(Path("ct"), seed=1, slices=2, size=128)
+        >>> [file.name for file in files]
+        ['file001.dcm', 'file002.dcm']
     """
     scan = ct_scan(kernel, size)
     plan = plan_series(seed, patient, slices, CT_THICKNESS_MM)
@@ -138,6 +145,13 @@ def write_mr_series(
 
     Raises:
         OutputError: if an argument is out of range or a file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from dfd.phantom import write_mr_series
+        >>> files = write_mr_series(Path("mr"), seed=1, slices=2, size=128)
+        >>> [file.name for file in files]
+        ['file001.dcm', 'file002.dcm']
     """
     _check_size(size)
     scan = MrScan(size=size)

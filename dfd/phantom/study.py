@@ -93,6 +93,13 @@ def write_demo_study(folder: Path, *, seed: int = 7) -> Path:
 
     Raises:
         OutputError: if something cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from dfd.phantom import write_demo_study
+        >>> points = write_demo_study(Path("phantoms"))
+        >>> points.read_text().splitlines()[:2]
+        ['filename,X,Y,label,what', 'p1/file001.dcm,261,255,1,added noise']
     """
     root = folder / "test"
     rows: list[tuple[str, int, int, int, str]] = []

@@ -15,7 +15,7 @@ from dfd.errors import SeriesError
 from dfd.progress import progress
 from dfd.reading.entries import Entry
 from dfd.reading.guard import open_source, reading
-from dfd.reading.header import text_of, value_of
+from dfd.reading.header_values import text_of, value_of
 from dfd.reading.pixels import read_dicom_slice
 from dfd.records import SliceRef
 

@@ -27,9 +27,11 @@ from pydicom.uid import (
 
 from dfd.errors import SeriesError
 from dfd.reading.codestream import END_OF_IMAGE, Codestream, image_count, stated
-from dfd.reading.guard import Source, open_source, reading, syntax_name
-from dfd.reading.header import ImageShape, text_of, value_of
+from dfd.reading.guard import Source, open_source, reading
+from dfd.reading.header import ImageShape
+from dfd.reading.header_values import text_of, value_of
 from dfd.reading.stored_bits import stored_values
+from dfd.reading.written_syntax import syntax_name
 
 GPL_SYNTAXES = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 """JPEG extended and both JPEG lossless: their decoder, pylibjpeg-libjpeg, is GPL and therefore not

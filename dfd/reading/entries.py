@@ -11,21 +11,11 @@ from pydicom.uid import UID
 
 from dfd.errors import SeriesError
 from dfd.reading.content import HEAD_LENGTH, is_gzip
-from dfd.reading.guard import INFLATED_LIMIT, read_header, reading
-from dfd.reading.header import (
-    HEADER_TAGS,
-    ImageShape,
-    Placement,
-    facts_of,
-    frame_value,
-    groups_in,
-    image_shape,
-    moment_of,
-    number_of,
-    placement_of,
-    text_of,
-    value_of,
-)
+from dfd.reading.geometry import Placement, placement_of
+from dfd.reading.guard import read_header, reading
+from dfd.reading.header import HEADER_TAGS, ImageShape, facts_of, image_shape, moment_of
+from dfd.reading.header_values import frame_value, groups_in, number_of, text_of, value_of
+from dfd.reading.limits import INFLATED_LIMIT
 from dfd.records import ScanFacts
 
 LEAST_COMPRESSED = 32

@@ -28,9 +28,7 @@ from pydicom.filereader import _read_file_meta_info
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
 )
 
 from dfd.errors import SeriesError
@@ -38,24 +36,14 @@ from dfd.reading.content import (
     HEAD_LENGTH,
     MAGIC,
     PREAMBLE_LENGTH,
-    has_explicit_vr,
     has_magic,
     is_gzip,
     starts_with_element,
 )
-
-INFLATED_LIMIT = 256 * 2**20
-"""Bytes a deflated or gzipped file may grow to. A CT slice has 0.5 MiB; pydicom itself knows no
-limit (1 MB became 2 GB)."""
-
-PIXELS_LIMIT = 2 * 2**30
-"""Bytes of pixels a file may announce or a file without preamble may have: a volume of 4,000 CT
-slices."""
+from dfd.reading.limits import INFLATED_LIMIT
+from dfd.reading.written_syntax import check_written, guessed_syntax, preamble, rebuilt
 
 _CHUNK = 2**20
-_LAST_FIRST_GROUP = 0x0028
-"""Of a data set with an image: elements are written in ascending order, and the image's size has
-this group."""
 _CHANGED = "{} changed while it was read: wait until it is written, then run again"
 _LOGS = ("pydicom", "nibabel.global")
 
@@ -204,79 +192,17 @@ def open_source(path: Path) -> Iterator[Source]:
         meta = _read_file_meta_info(stream)
         syntax = meta.get("TransferSyntaxUID")
         if not syntax:
-            syntax = _guessed_syntax(stream)
+            syntax = guessed_syntax(stream)
             meta.TransferSyntaxUID = syntax
             standard = False
-        _check_written(stream, UID(syntax), path)
+        check_written(stream, UID(syntax), path)
         if syntax == DeflatedExplicitVRLittleEndian:
             yield Source(_inflated(stream, path), meta)
         elif standard:
             stream.seek(0)
             yield Source(stream, meta)
         else:
-            yield Source(_rebuilt(stream, str(syntax), path), meta)
-
-
-def _check_written(stream: BinaryIO, syntax: UID, path: Path) -> None:
-    """Raise SeriesError where the data set cannot be one of ``syntax``.
-
-    ``stream`` stays where it is.
-
-    Implicit and explicit VR may be confused: pydicom tells them apart. Byte order and deflation may
-    not: what it reads then is no data set.
-    """
-    start = stream.tell()
-    first = stream.read(8)
-    stream.seek(start)
-    if len(first) < 8:
-        return
-    if syntax == DeflatedExplicitVRLittleEndian:
-        contradicts = starts_with_element(first)
-    else:
-        (group,) = struct.unpack(">H" if syntax == ExplicitVRBigEndian else "<H", first[:2])
-        contradicts = group > _LAST_FIRST_GROUP
-    if contradicts:
-        raise SeriesError(
-            f"{path} says that it is written as {syntax_name(syntax)} but is not: export it again"
-        )
-
-
-def syntax_name(syntax: UID) -> str:
-    """Name of a transfer syntax for people.
-
-    What is no UID is not repeated, since a damaged file may say anything there.
-    """
-    return syntax.name if syntax.is_valid else "an unnamed syntax"
-
-
-def _guessed_syntax(stream: BinaryIO) -> UID:
-    """Transfer syntax of a data set that does not name one; ``stream`` stays where it is."""
-    start = stream.tell()
-    first = stream.read(8)
-    stream.seek(start)
-    return ExplicitVRLittleEndian if has_explicit_vr(first) else ImplicitVRLittleEndian
-
-
-def _preamble(syntax: str) -> bytes:
-    """Preamble, magic and the one file meta element that a reader needs."""
-    value = syntax.encode("ascii") + b"\0" * (len(syntax) % 2)
-    return (
-        bytes(PREAMBLE_LENGTH)
-        + MAGIC
-        + struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", len(value))
-        + value
-    )
-
-
-def _rebuilt(stream: BinaryIO, syntax: str, path: Path) -> BinaryIO:
-    """The rest of ``stream`` behind a preamble, in memory."""
-    content = stream.read(PIXELS_LIMIT + 1)
-    if len(content) > PIXELS_LIMIT:
-        raise SeriesError(
-            f"{path} has no DICOM preamble and is larger than {PIXELS_LIMIT // 2**20} MiB: "
-            "export it again"
-        )
-    return BytesIO(_preamble(syntax) + content)
+            yield Source(rebuilt(stream, str(syntax), path), meta)
 
 
 def _unzipped(file: BinaryIO, path: Path) -> BinaryIO:
@@ -310,7 +236,7 @@ def _inflated(stream: BinaryIO, path: Path) -> BinaryIO:
     """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     content = BytesIO()
-    content.write(_preamble(ExplicitVRLittleEndian))
+    content.write(preamble(ExplicitVRLittleEndian))
     while not inflater.eof and (chunk := stream.read(_CHUNK)):
         while chunk and not inflater.eof:
             content.write(inflater.decompress(chunk, _CHUNK))

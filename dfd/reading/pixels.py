@@ -14,19 +14,10 @@ from pydicom.pixels.processing import apply_modality_lut
 from dfd import hounsfield
 from dfd.errors import SeriesError
 from dfd.reading.decoding import decode_stored
+from dfd.reading.geometry import placement_of, position_of
 from dfd.reading.guard import read_header, reading
-from dfd.reading.header import (
-    HEADER_TAGS,
-    ImageShape,
-    facts_of,
-    frame_value,
-    image_shape,
-    number_of,
-    placement_of,
-    position_of,
-    text_of,
-    value_of,
-)
+from dfd.reading.header import HEADER_TAGS, ImageShape, facts_of, image_shape
+from dfd.reading.header_values import frame_value, number_of, text_of, value_of
 from dfd.reading.measurable import check_measurable
 from dfd.reading.unitless import in_steps
 from dfd.records import BoolImage, Rescale, ScanFacts, Slice, SliceRef

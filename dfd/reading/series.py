@@ -18,8 +18,10 @@ from dfd.reading.content import is_dicom, is_nifti
 from dfd.reading.copies import Copies, uids_shared, without_copies
 from dfd.reading.entries import Entry, GroupKey, entries_of
 from dfd.reading.files import find_files
+from dfd.reading.geometry import position_of
 from dfd.reading.guard import read_header
-from dfd.reading.header import STUDY_TAGS, position_of, text_of, value_of
+from dfd.reading.header import STUDY_TAGS
+from dfd.reading.header_values import text_of, value_of
 from dfd.reading.nifti import read_nifti_series
 from dfd.records import ScanFacts, Series, Skipped, SliceRef
 
@@ -160,23 +162,10 @@ def _split_by_orientation(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 def _series_of(entries: list[Entry]) -> Series:
     """One series from the entries of one orientation."""
-    remarks: tuple[str, ...] = ()
     orientation = entries[0].placement.orientation
-    uid = entries[0].group[0]
     if not orientation:
-        ordered = sorted(entries, key=lambda entry: entry.order)
-        remarks += (
-            (
-                (
-                    "no slice says where it lies: the order is that of InstanceNumber, and gaps "
-                    "cannot be told"
-                ),
-            )
-            if len(entries) > 1
-            else ()
-        )
-        refs = [SliceRef(entry.path, entry.frame, entry.sop_uid) for entry in ordered]
-        return Series(uid, (), tuple(refs), ordered[0].facts, remarks, *ordered[0].study)
+        return _unplaced_series(entries)
+    uid = entries[0].group[0]
     places = _places(entries, orientation)
     placed = [
         (phase, place, mm, entry)
@@ -196,10 +185,26 @@ def _series_of(entries: list[Entry]) -> Series:
         )
         for phase, _, mm, entry in placed
     ]
-    remarks += _phase_remarks(places) + _gap_remarks([members[0][0] for members in places])
+    remarks = _phase_remarks(places) + _gap_remarks([members[0][0] for members in places])
     facts = placed[0][3].facts
     return Series(
         uid, orientation, tuple(refs), facts, remarks + _plane_remarks(facts), *entries[0].study
+    )
+
+
+def _unplaced_series(entries: list[Entry]) -> Series:
+    """One series from entries that do not say where they lie."""
+    ordered = sorted(entries, key=lambda entry: entry.order)
+    remark = (
+        "no slice says where it lies: the order is that of InstanceNumber, and gaps cannot be told"
+    )
+    return Series(
+        entries[0].group[0],
+        (),
+        tuple(SliceRef(entry.path, entry.frame, entry.sop_uid) for entry in ordered),
+        ordered[0].facts,
+        (remark,) if len(entries) > 1 else (),
+        *ordered[0].study,
     )
 
 

@@ -1,51 +1,30 @@
 """An archive behind DICOMweb: QIDO-RS to list, WADO-RS to fetch, STOW-RS to store.
 
-What may pass is tried again, what may not is one sentence.
+Requests that fail are in ``dfd.remote.retries``.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom import Dataset
 
-from dfd.errors import DfdError, InterruptedRunError, RemoteError
-from dfd.reading.guard import READ_ERRORS, quiet
-from dfd.remote.access import CA, PASSWORD, TOKEN, USER, checked_address, session_of
+from dfd.errors import RemoteError
+from dfd.remote.access import checked_address, session_of
+from dfd.remote.retries import NotThereError, RetriedRequests
 
-ATTEMPTS = 5
-"""Tries of one request."""
-FIRST_WAIT_S = 1.0
-"""Before the second try; doubled before each further one."""
-LONGEST_WAIT_S = 60.0
-"""Also where the archive itself asks for more (Retry-After)."""
 TIMEOUT_S = (10.0, 120.0)
 """To connect, and to wait for the next bytes of an answer."""
 WHOLE_BODY = 2**31
 """Bytes sent in one piece: with a length in its header a broken upload is known to be one."""
-TRANSIENT = frozenset(
-    (
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    )
-)
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _SERIES_UID, _SOP_UID, _SOP_CLASS, _MODALITY = "0020000E", "00080018", "00080016", "00080060"
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def is_uid(text: str) -> bool:
@@ -85,7 +64,7 @@ class Archive:
         self._client.set_http_retry_params(
             retry=False
         )  # its own tries know no dropped connection and send an empty body the second time
-        self._reached = False
+        self._requests = RetriedRequests(self.host)
 
     def close(self) -> None:
         """End the connection."""
@@ -134,7 +113,7 @@ class Archive:
                 raise requests.exceptions.ChunkedEncodingError("the data set ends too early")
             return found
 
-        found = self._tried(f"image {instance.uid}", retrieve)
+        found = self._requests.answer_to(f"image {instance.uid}", retrieve)
         if str(found.get("SOPInstanceUID")) != instance.uid:
             raise RemoteError(
                 f"the archive at {self.host} sent another image than {instance.uid}; ask who "
@@ -149,7 +128,7 @@ class Archive:
             DfdError: the archive did not take all of them.
         """
         # Trying again is safe: the identifiers of results follow from their content.
-        answer = self._tried(
+        answer = self._requests.answer_to(
             "the request to store results", lambda: self._client.store_instances(results, study)
         )
         refused = len(answer.get("FailedSOPSequence") or [])
@@ -169,8 +148,8 @@ class Archive:
         found: dict[str, Mapping[str, Any]] = {}
         while True:
             try:
-                page = self._tried(asked, lambda: search(len(found)))
-            except _NotThereError:
+                page = self._requests.answer_to(asked, lambda: search(len(found)))
+            except NotThereError:
                 return list(found.items())
             new = {uid: entry for uid, entry in self._entries(page, key) if uid not in found}
             if not new:
@@ -181,112 +160,8 @@ class Archive:
         """(UID, entry) of one page, checked: the UID becomes the name of a file."""
         for entry in page if isinstance(page, list) else [page]:
             if not isinstance(entry, dict) or not is_uid(uid := _text(entry, key)):
-                raise self._no_dicomweb()
+                raise self._requests.no_dicomweb()
             yield uid, entry
-
-    def _tried(self, asked: str, doing: Callable[[], T]) -> T:
-        """The answer to one request, tried again where the error may pass.
-
-        Raises:
-            RemoteError: it will not pass.
-            InterruptedRunError: the archive answered before, or says that it is busy, and
-                ``ATTEMPTS`` tries failed.
-        """
-        wait = FIRST_WAIT_S
-        for left in range(ATTEMPTS - 1, -1, -1):
-            try:
-                with quiet():
-                    answer = doing()
-            except requests.exceptions.HTTPError as error:
-                self._reached = True
-                delay = self._after(asked, error, wait)
-            except (
-                requests.exceptions.SSLError,
-                requests.exceptions.TooManyRedirects,
-                requests.exceptions.InvalidJSONError,
-            ) as error:
-                raise self._hopeless(error) from None
-            except (requests.exceptions.RequestException, ConnectionError) as error:
-                delay = wait
-                logger.debug("%s: %s", asked, type(error).__name__)
-            except READ_ERRORS:
-                raise self._no_dicomweb() from None
-            else:
-                self._reached = True
-                return answer
-            if left:
-                logger.info(
-                    "%s did not come from %s; it is asked for again in %.0f s (%d tries left)",
-                    asked,
-                    self.host,
-                    delay,
-                    left,
-                )
-                time.sleep(delay)
-                wait = min(2.0 * wait, LONGEST_WAIT_S)
-        raise self._gave_up(asked)
-
-    def _after(self, asked: str, error: requests.exceptions.HTTPError, wait: float) -> float:
-        """Seconds until the next try after an answer that is an error.
-
-        Raised where another try would not help.
-        """
-        status, headers = (
-            (0, {})
-            if error.response is None
-            else (error.response.status_code, error.response.headers)
-        )
-        if status in TRANSIENT:
-            told = headers.get("Retry-After", "")
-            return min(max(wait, float(told)), LONGEST_WAIT_S) if told.isdigit() else wait
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            message = (
-                f"the archive at {self.host} does not let this user in ({status}); set {USER} and "
-                f"{PASSWORD}, or {TOKEN}"
-            )
-            raise RemoteError(message) from None
-        if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise _NotThereError(
-                f"the archive at {self.host} does not have {asked} ({status}); check address "
-                "and identifiers"
-            ) from None
-        raise RemoteError(
-            f"the archive at {self.host} answered {asked} with the error {status}; ask who runs it"
-        ) from None
-
-    def _hopeless(self, error: requests.exceptions.RequestException) -> DfdError:
-        if isinstance(error, requests.exceptions.SSLError):
-            return RemoteError(
-                f"the certificate of {self.host} cannot be verified; name the certificates of "
-                f"who signed it in {CA}"
-            )
-        if isinstance(error, requests.exceptions.TooManyRedirects):
-            return RemoteError(
-                f"{self.host} sends requests on to another address, which is not followed; "
-                "give that address"
-            )
-        return self._no_dicomweb()
-
-    def _no_dicomweb(self) -> RemoteError:
-        return RemoteError(
-            f"{self.host} does not answer as a DICOMweb service does; check the address "
-            "(Orthanc: http://HOST:8042/dicom-web)"
-        )
-
-    def _gave_up(self, asked: str) -> DfdError:
-        if self._reached:
-            told = (
-                f"the archive at {self.host} broke off or was busy while {asked} was asked for, "
-                f"{ATTEMPTS} times; nothing of it was kept: run again"
-            )
-            return InterruptedRunError(told)
-        return RemoteError(
-            f"the archive at {self.host} cannot be reached; check the address and whether it runs"
-        )
-
-
-class _NotThereError(RemoteError):
-    """The archive does not have it."""
 
 
 def _text(entry: Mapping[str, Any], tag: str) -> str:

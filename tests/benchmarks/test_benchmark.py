@@ -23,7 +23,7 @@ from benchmarks.detection.trials import GENUINE
 from benchmarks.models import assignment, cross_validation, held_out_calibration
 from benchmarks.runner.checkpoint import Ledger
 from benchmarks.runner.cli import rounded
-from dfd.calibration import SERIES, Calibration, Setting, fit
+from dfd.calibration import SERIES, SLICE, Calibration, fit
 from dfd.errors import CalibrationError, UsageError
 from dfd.phantom import write_ct_series
 
@@ -39,8 +39,7 @@ def calibration_of(*levels: float) -> Calibration:
         ]
         for level in levels
     ]
-    tables, combined = fit(drawn)
-    return Calibration("ct_lung_inpainting", "ab", 10.0, tables, {}, combined)
+    return Calibration("ct_lung_inpainting", "ab", 10.0, {}, {SLICE: fit(drawn)})
 
 
 def row(
@@ -145,7 +144,7 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
         for level in (1.0, 1.0, 5.0)
     ]
     pool = held_out_calibration.named(
-        replace(plain, settings={SERIES: Setting(*fit(drawn))}), ["a", "b", "c"], "fold1"
+        replace(plain, settings={**plain.settings, SERIES: fit(drawn)}), ["a", "b", "c"], "fold1"
     )
     series = held_out_calibration.beside(pool)
     assert series is not None
@@ -297,7 +296,7 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
     content = benchmark.summed_up(arguments, gathered) | {"seconds": 1.0}
     text = benchmark.markdown(content)
-    for words in (KIND, "fold0", "false alarms", "adversarial noise", "## Ablation", "## Targets"):
+    for words in (KIND, "fold0", "False alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = model_cards.benchmark_section(
         model_cards.restored(json.loads(json.dumps(rounded(content))))
@@ -314,7 +313,7 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
         {"ct_lung": model_cards.restored(json.loads(json.dumps(rounded(content))))}
     )
     for words in (
-        "#### Pixels between click and edit",
+        "#### Distance between point and edit in pixels",
         f"| {KIND} |",
         "![offset](../../benchmarks/results/benchmark_ct_lung_offset.png)",
     ):

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.detection.trials import GENUINE
 from benchmarks.studies import first_evidence
-from dfd.calibration import SERIES, Calibration, Setting, fit_table
+from dfd.calibration import SERIES, SLICE, Calibration, Setting, fit_table
 
 PATIENTS = ["a", "b", "c"]
 
@@ -18,7 +18,9 @@ PATIENTS = ["a", "b", "c"]
 @pytest.fixture
 def loaded():
     table = fit_table([np.linspace(0, 1, 50), np.linspace(0, 1, 50), np.linspace(10, 11, 50)])
-    return SimpleNamespace(calibration=Calibration("x", "", 10.0, {"noise": table}))
+    return SimpleNamespace(
+        calibration=Calibration("x", "", 10.0, {}, {SLICE: Setting({"noise": table})})
+    )
 
 
 def row(patient, kind, statistic, tissue="lung"):
@@ -95,9 +97,14 @@ def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
     alone, beside = {"noise": 1.0}, {"noise": 1.0, "neighbours": 30.0}
     assert np.isnan(first_evidence.beside_of(beside, loaded.calibration))
     setting = Setting(
-        {**loaded.calibration.tables, "neighbours": fit_table([np.linspace(1, 2, 50)] * 3)}
+        {
+            **loaded.calibration.of(SLICE).tables,
+            "neighbours": fit_table([np.linspace(1, 2, 50)] * 3),
+        }
     )
-    calibration = replace(loaded.calibration, settings={SERIES: setting})
+    calibration = replace(
+        loaded.calibration, settings={**loaded.calibration.settings, SERIES: setting}
+    )
     assert np.isnan(first_evidence.beside_of(alone, calibration))
     assert first_evidence.beside_of(beside, calibration) > 10.0
     rows = [

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.data import partition
 from benchmarks.models import cross_validation
-from dfd.assessment.genuine_sample import Genuine
-from dfd.calibration import SCREENING, Calibration, fit_table
+from dfd.assessment.genuine_sample import GenuineSample
+from dfd.calibration import SCREENING, SLICE, Calibration, Setting, fit_table
 from dfd.errors import UsageError
 from dfd.evidence import lone_slice_families
 from dfd.model_paths import bundle_dir
@@ -33,13 +33,13 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
 ) -> None:
     asked: list[tuple[str, tuple[str, ...]]] = []
 
-    def measured(network: Any, cohort: Any) -> Genuine:
+    def measured(network: Any, cohort: Any) -> GenuineSample:
         asked.append((network, tuple(cohort.patients)))
         rows = [
             dict.fromkeys(lone_slice_families(), 1.0) | {"noise": 1.0 + 0.1 * number}
             for number in range(5)
         ]
-        return Genuine(
+        return GenuineSample(
             [rows for _ in cohort.patients],
             [[rows] for _ in cohort.patients],
             {"grain": [float(len(asked))]},
@@ -72,7 +72,10 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
 def test_who_stands_behind_a_calibration_is_told_by_their_number() -> None:
     def standing_on(number: int) -> list[str]:
         return cross_validation.standing(
-            "ct_lung", Calibration("x", "", 10.0, {"noise": fit_table([[1.0, 2.0]] * number)})
+            "ct_lung",
+            Calibration(
+                "x", "", 10.0, {}, {SLICE: Setting({"noise": fit_table([[1.0, 2.0]] * number)})}
+            ),
         )
 
     assert standing_on(len(cross_validation.in_order("ct_lung"))) == cross_validation.in_order(

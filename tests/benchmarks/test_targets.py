@@ -92,8 +92,8 @@ def test_a_target_is_reached_only_where_it_is() -> None:
     low = targets.told_of(target, rows_of(("a", "b"), 0.2, p=math.nan), (), draws=20)
     assert low["met"][AUC] is low["met"][FOUND] is False
     assert low["auc interval"][0] < low["auc"] < low["auc interval"][1]
-    assert "wanted 0.97: **no** |" in targets.markdown([low])
-    assert "0.97 (0.95 to 0.98); wanted 0.97: **no** (0.9660) |" in targets.markdown(
+    assert "target 0.97: **not met** |" in targets.markdown([low])
+    assert "0.97 (0.95 to 0.98); target 0.97: **not met** (0.9660) |" in targets.markdown(
         [low | {AUC: 0.966, f"{AUC} interval": [0.95, 0.98]}]
     )
     assert (
@@ -147,4 +147,4 @@ def test_each_source_of_mr_has_a_row_where_it_has_patients_enough() -> None:
     assert one["patients"] == 6
     assert one["met"] == {AUC: True}
     assert one["above every"] is True
-    assert "above every baseline" in targets.markdown([one])
+    assert "better than every baseline" in targets.markdown([one])

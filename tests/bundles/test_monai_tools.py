@@ -20,7 +20,7 @@ from monai.utils import set_determinism
 from dfd import calibration
 from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.calibration import Calibration
+from dfd.calibration import SLICE, Calibration, Setting
 from dfd.evidence import noise
 from dfd.modalities import MODALITIES, Modality
 from dfd.phantom import write_ct_series, write_mr_series
@@ -46,14 +46,22 @@ def bundle(modality: Modality, tmp_path_factory: pytest.TempPathFactory) -> Path
     So that nothing depends on the shipped ones.
     """
     copy = tmp_path_factory.mktemp("bundles") / modality.bundle
-    shutil.copytree(ROOT / "bundles" / modality.bundle, copy, ignore=shutil.ignore_patterns("models"))
+    shutil.copytree(
+        ROOT / "bundles" / modality.bundle, copy, ignore=shutil.ignore_patterns("models")
+    )
     torch.manual_seed(1)
     weights = MaskedPredictor().state_dict()
     (copy / "models").mkdir()
     torch.save(weights, copy / "models" / "model.pt")
     rng = np.random.default_rng(1)
     table = calibration.fit_table([list(rng.gamma(2.0, 1.0, 100)) for _ in range(5)])
-    made_up = Calibration(modality.bundle, model_file.weights_digest(weights), modality.radius_mm, {noise.FAMILY.name: table})
+    made_up = Calibration(
+        modality.bundle,
+        model_file.weights_digest(weights),
+        modality.radius_mm,
+        {},
+        {SLICE: Setting({noise.FAMILY.name: table})},
+    )
     (copy / "models" / "calibration.json").write_text(json.dumps(calibration.to_json(made_up)))
     return copy
 
@@ -77,7 +85,10 @@ def _as_it_was() -> Iterator[None]:
 
 
 def files(bundle: Path) -> dict[str, str]:
-    return {"meta_file": str(bundle / "configs" / "metadata.json"), "config_file": str(bundle / "configs" / "inference.json")}
+    return {
+        "meta_file": str(bundle / "configs" / "metadata.json"),
+        "config_file": str(bundle / "configs" / "inference.json"),
+    }
 
 
 def test_the_network_takes_and_gives_what_the_metadata_says(bundle: Path) -> None:
@@ -86,7 +97,12 @@ def test_the_network_takes_and_gives_what_the_metadata_says(bundle: Path) -> Non
 
 def test_it_exports_to_torchscript(bundle: Path, tmp_path: Path) -> None:
     target = tmp_path / "model.ts"
-    ckpt_export("network_def", filepath=str(target), ckpt_file=str(bundle / "models" / "model.pt"), **files(bundle))
+    ckpt_export(
+        "network_def",
+        filepath=str(target),
+        ckpt_file=str(bundle / "models" / "model.pt"),
+        **files(bundle),
+    )
     exported = torch.jit.load(target)
     network = MaskedPredictor()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
@@ -97,7 +113,9 @@ def test_it_exports_to_torchscript(bundle: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workflow_type", ["train", "inference"])
 def test_monai_loads_the_network(bundle: Path, workflow_type: str) -> None:
-    network = load(bundle.name, bundle_dir=str(bundle.parent), device="cpu", workflow_type=workflow_type)
+    network = load(
+        bundle.name, bundle_dir=str(bundle.parent), device="cpu", workflow_type=workflow_type
+    )
     assert isinstance(network, MaskedPredictor)
     assert model_file.weights_digest(network.state_dict()) == model_file.load(bundle).sha256
 
@@ -114,11 +132,24 @@ def properties(bundle: Path, config: str, **overrides: object) -> list[str] | No
     return workflow.check_properties()
 
 
-def test_the_training_workflow_has_all_properties(bundle: Path, scans: Path, tmp_path: Path) -> None:
-    assert properties(bundle, "train", data_path=str(scans), model_path=str(tmp_path / "m.ckpt"), validation_crops=2) == []
+def test_the_training_workflow_has_all_properties(
+    bundle: Path, scans: Path, tmp_path: Path
+) -> None:
+    assert (
+        properties(
+            bundle,
+            "train",
+            data_path=str(scans),
+            model_path=str(tmp_path / "m.ckpt"),
+            validation_crops=2,
+        )
+        == []
+    )
 
 
-def test_the_inference_workflow_has_all_properties(bundle: Path, scans: Path, tmp_path: Path) -> None:
+def test_the_inference_workflow_has_all_properties(
+    bundle: Path, scans: Path, tmp_path: Path
+) -> None:
     assert properties(bundle, "inference", data_path=str(scans), output_dir=str(tmp_path)) == []
 
 
@@ -129,7 +160,9 @@ def test_a_missing_property_is_noticed(bundle: Path, scans: Path, tmp_path: Path
     content["evaluator"]["postprocessing"] = "@post"
     content["post"] = content.pop("postprocessing")
     (broken / "configs" / "inference.json").write_text(json.dumps(content))
-    assert properties(broken, "inference", data_path=str(scans), output_dir=str(tmp_path)) == ["postprocessing"]
+    assert properties(broken, "inference", data_path=str(scans), output_dir=str(tmp_path)) == [
+        "postprocessing"
+    ]
 
 
 def test_a_bare_image_gives_a_map(bundle: Path, scans: Path, modality: Modality) -> None:
@@ -137,10 +170,17 @@ def test_a_bare_image_gives_a_map(bundle: Path, scans: Path, modality: Modality)
     parser.read_config(str(bundle / "configs" / "inference.json"))
     parser["bundle_root"] = str(bundle)
     parser["data_path"] = os.devnull  # what does not need the scans must not look for them
-    preprocessing, inferer, postprocessing = (parser.get_parsed_content(name) for name in ("preprocessing", "inferer", "postprocessing"))
+    preprocessing, inferer, postprocessing = (
+        parser.get_parsed_content(name) for name in ("preprocessing", "inferer", "postprocessing")
+    )
     network = parser.get_parsed_content("network")
     model_file.put_into(network, parser.get_parsed_content("model"), modality.bundle)
-    images = torch.stack([preprocessing({"image": str(scans / patient / "file001.dcm")})["image"].as_tensor() for patient in ("p1", "p2")])
+    images = torch.stack(
+        [
+            preprocessing({"image": str(scans / patient / "file001.dcm")})["image"].as_tensor()
+            for patient in ("p1", "p2")
+        ]
+    )
     assert images.shape == (2, 1, 64, 64)
     assert torch.equal(preprocessing({"image": images})["image"], images)
     answer = postprocessing({"image": images, "pred": inferer(images, network)})["pred"]

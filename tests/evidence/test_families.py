@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from dfd import evidence
-from dfd.assessment.calibrate import fitted
-from dfd.assessment.genuine_sample import Genuine
-from dfd.calibration import Circumstances, judge
+from dfd.assessment.calibrate import calibration_of
+from dfd.assessment.genuine_sample import GenuineSample
+from dfd.calibration import SLICE, DecisionContext, decide
 from dfd.evidence.family import EvidenceFamily, Need, RegionBatch, SliceInput
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES, Modality
 from dfd.outputs import scores
-from dfd.records import Context, Evidence, Point, Prediction, Region, SeriesSlice
+from dfd.records import Context, Evidence, Family, Point, Prediction, Region, SeriesSlice
 from tests.evidence.one_family import batch_of, measure_region, measure_regions, slice_input
 
 EACH = pytest.mark.parametrize("family", evidence.FAMILIES, ids=evidence.family_names())
@@ -28,7 +28,7 @@ BOTH = pytest.mark.parametrize("modality", MODALITIES.values(), ids=MODALITIES)
 REGION = Region(80.0, 70.0, 12.0)
 OTHERS = (Region(60.0, 90.0, 12.0), Region(4.0, 4.0, 12.0), Region(110.0, 50.0, 12.0))
 
-Family = EvidenceFamily[Any]
+AnyFamily = EvidenceFamily[Any]
 
 
 def prediction(modality: Modality) -> Prediction:
@@ -56,12 +56,13 @@ def context(of: Prediction) -> Context:
     return Context(below, above, (2.0, 2.0), others=others)
 
 
-def measured(family: Family, modality: Modality, of: Prediction | None = None) -> Evidence:
+def measured(family: AnyFamily, modality: Modality, of: Prediction | None = None) -> Evidence:
     given = of or prediction(modality)
     return measure_region(family, REGION, given, modality, context(given))
 
 
 def test_names_and_columns_are_those_of_published_calibrations() -> None:
+    assert set(evidence.family_names()) == set(Family)
     assert evidence.family_names() == (
         "noise",
         "copy_move",
@@ -76,7 +77,7 @@ def test_names_and_columns_are_those_of_published_calibrations() -> None:
 
 
 @EACH
-def test_a_family_says_what_it_is(family: Family) -> None:
+def test_a_family_says_what_it_is(family: AnyFamily) -> None:
     assert family.name.isidentifier()
     assert family.title
     assert family.question.endswith("?")
@@ -88,7 +89,7 @@ def test_a_family_says_what_it_is(family: Family) -> None:
 
 
 @EACH
-def test_a_family_declares_what_it_uses(family: Family) -> None:
+def test_a_family_declares_what_it_uses(family: AnyFamily) -> None:
     """``one_family`` gives no more than is declared."""
     given = prediction(MODALITIES["ct_lung"])
     own = slice_input(family, given, 12.0, MODALITIES["ct_lung"], context(given))
@@ -109,7 +110,9 @@ def test_what_is_not_declared_is_refused() -> None:
 
 @EACH
 @BOTH
-def test_ordinary_noise_gives_a_number_and_a_sentence(family: Family, modality: Modality) -> None:
+def test_ordinary_noise_gives_a_number_and_a_sentence(
+    family: AnyFamily, modality: Modality
+) -> None:
     one = measured(family, modality)
     assert one.family == family.name
     assert 0 <= one.statistic < 5
@@ -122,7 +125,9 @@ def test_ordinary_noise_gives_a_number_and_a_sentence(family: Family, modality: 
 
 @EACH
 @BOTH
-def test_where_nothing_is_measured_there_is_an_obstacle(family: Family, modality: Modality) -> None:
+def test_where_nothing_is_measured_there_is_an_obstacle(
+    family: AnyFamily, modality: Modality
+) -> None:
     given = prediction(modality)
     given.assessed[:] = False
     one = measured(family, modality, given)
@@ -132,12 +137,12 @@ def test_where_nothing_is_measured_there_is_an_obstacle(family: Family, modality
 
 @EACH
 @BOTH
-def test_the_same_prediction_gives_the_same_evidence(family: Family, modality: Modality) -> None:
+def test_the_same_prediction_gives_the_same_evidence(family: AnyFamily, modality: Modality) -> None:
     assert measured(family, modality) == measured(family, modality)
 
 
 @EACH
-def test_regions_are_measured_together_as_one_by_one(family: Family) -> None:
+def test_regions_are_measured_together_as_one_by_one(family: AnyFamily) -> None:
     modality = MODALITIES["ct_lung"]
     given, regions = prediction(modality), [REGION, *OTHERS]
     together = measure_regions(family, regions, given, modality, context(given))
@@ -150,7 +155,7 @@ def test_regions_are_measured_together_as_one_by_one(family: Family) -> None:
 
 @EACH
 @BOTH
-def test_arguments_are_left_alone(family: Family, modality: Modality) -> None:
+def test_arguments_are_left_alone(family: AnyFamily, modality: Modality) -> None:
     given, kept = prediction(modality), prediction(modality)
     measured(family, modality, given)
     for name in ("mean", "spread", "z", "assessed"):
@@ -177,7 +182,7 @@ class Brightness:
         ]
 
 
-BRIGHTNESS: Family = Brightness()
+BRIGHTNESS: AnyFamily = Brightness()
 
 
 def test_a_family_in_the_table_is_measured_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +207,9 @@ def test_a_family_in_the_table_is_calibrated_and_has_its_column(
         [{name: rng.gamma(9.0, 0.1) for name in evidence.lone_slice_families()} for _ in range(20)]
         for _ in range(30)
     ]
-    calibration = fitted([Genuine(rows, [[] for _ in rows], {})], modality.name, "ab")
-    assert "brightness" in calibration.tables
-    finding = judge(Point(2, "a.dcm", 80.0, 70.0), measured, calibration, Circumstances(10.0))
+    calibration = calibration_of([GenuineSample(rows, [[] for _ in rows], {})], modality.name, "ab")
+    assert "brightness" in calibration.settings[SLICE].tables
+    finding = decide(Point(2, "a.dcm", 80.0, 70.0), measured, calibration, DecisionContext(10.0))
     assert 0 < finding.p_by_family["brightness"] < 0.1
     (row,) = csv.DictReader(scores.write(tmp_path, [finding]).read_text().splitlines())
     assert float(row["p_brightness"]) == finding.p_by_family["brightness"]

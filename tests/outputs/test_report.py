@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfd.calibration import SLICE, Calibration, Circumstances, fit, fit_table, judge
+from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit, fit_table
 from dfd.errors import OutputError
 from dfd.evidence import family_named, family_names
 from dfd.modalities import MODALITIES
@@ -84,8 +84,7 @@ def calibration() -> Calibration:
         ]
         for _ in range(19)
     ]
-    tables, combined = fit(rows)
-    return Calibration("ct_lung_inpainting", "0" * 64, 10.0, tables, combined=combined)
+    return Calibration("ct_lung_inpainting", "0" * 64, 10.0, {}, {SLICE: fit(rows)})
 
 
 def scan(seed: int = 0, side: int = SIDE, **facts: object) -> Slice:
@@ -122,7 +121,7 @@ def found(at: Point, statistic: float, calibration: Calibration, **told: object)
         Evidence("noise", statistic, {"energy": 3.0}, "lung", "noise here is stronger"),
         Evidence("copy_move", 1.0, {}, "lung", "no place"),
     ]
-    return replace(judge(at, evidence, calibration, Circumstances(10.0)), **told)
+    return replace(decide(at, evidence, calibration, DecisionContext(10.0)), **told)
 
 
 def gathered(
@@ -433,7 +432,7 @@ def test_a_run_that_was_stopped_says_so(findings: list[Finding], about: Run) -> 
 
 def test_an_empty_run_and_a_model_without_calibration_have_a_page(about: Run) -> None:
     assert "No row was scored" in report.render([], Material(pictured=True), about)
-    finding = judge(point(2), [Evidence("noise", 2.0)], None, Circumstances(10.0))
+    finding = decide(point(2), [Evidence("noise", 2.0)], None, DecisionContext(10.0))
     assert "The model has no calibration" in report.render(
         [finding], gathered([finding]), Run(CT, None)
     )

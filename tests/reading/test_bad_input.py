@@ -31,7 +31,7 @@ from pydicom.uid import (
 from dfd.errors import SeriesError
 from dfd.reading import find_files, pixels, read_facts, read_series, read_slice
 from dfd.reading.codestream import stated_size
-from dfd.reading.guard import INFLATED_LIMIT
+from dfd.reading.limits import INFLATED_LIMIT
 from tests.dicom_maker import make_bomb, make_nested, make_pixels, make_slice
 
 ROOT = Path(__file__).resolve().parents[2]

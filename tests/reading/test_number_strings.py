@@ -8,7 +8,7 @@ import pytest
 
 from dfd.errors import SeriesError
 from dfd.reading import read_facts, read_series, read_slice
-from dfd.reading.header import number_of, numbers_of
+from dfd.reading.header_values import number_of, numbers_of
 from tests.dicom_maker import make_pixels, make_series, make_slice
 
 SPACING_TAG = bytes.fromhex("28003000")

@@ -81,7 +81,7 @@ class _SliceFinder:
     def _series_beside(self, point: Point) -> Sequence[Series]:
         """Every series of the folder that a row names, or in which its file lies."""
         path = point.path or self._data
-        return self._folders.of(path) if path.is_dir() else self._folders.beside(path)
+        return self._folders.of(path) if path.is_dir() else self._folders.containing(path)
 
 
 _Named: TypeAlias = tuple[Series, tuple[SliceRef, ...]]

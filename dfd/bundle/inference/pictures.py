@@ -16,7 +16,7 @@ from dfd.outputs import overlay, screening_map
 from dfd.outputs.overlay import SliceImages
 from dfd.outputs.room import Room
 from dfd.progress import progress
-from dfd.records import Finding, Prediction, Region, Screening, Slice
+from dfd.records import Finding, Prediction, Region, Screening, Slice, Verdict
 
 
 class SlicePictures:
@@ -53,7 +53,7 @@ class SlicePictures:
         drawn = [
             (self.numbers[finding.point.row], region, finding)
             for finding, region in zip(output["findings"], output["regions"], strict=True)
-            if region is not None and finding.verdict != "unreadable"
+            if region is not None and finding.verdict != Verdict.UNREADABLE
         ]
         images = self._overlays(batch["scan"], output["prediction"], drawn) if drawn else None
         files = [overlay.name_of(number) for number, _, _ in drawn]

@@ -14,7 +14,7 @@ from dfd.modalities import Modality
 from dfd.outputs import report
 from dfd.outputs.overlay import SliceImages
 from dfd.progress import progress
-from dfd.records import Context, Finding, FloatImage, Region
+from dfd.records import Context, Finding, FloatImage, Region, Verdict
 
 
 class Gathering:
@@ -88,7 +88,7 @@ class Gathering:
         for finding, region in progress(pairs, "preparing the report", len(output["findings"])):
             if (
                 region is not None
-                and finding.verdict != "unreadable"
+                and finding.verdict != Verdict.UNREADABLE
                 and self.material.wants(finding)
             ):
                 rarity = self._rarity(finding, region, alone)

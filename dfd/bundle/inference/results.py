@@ -36,7 +36,7 @@ from dfd.modalities import MODALITIES
 from dfd.outputs import lock, report, run_log, run_record, scores, suspicious
 from dfd.outputs.anonymous import tell_columns_left_out
 from dfd.progress import Progress
-from dfd.records import Finding, Point, Region, Suspicion
+from dfd.records import NOT_SCORED, Finding, Point, Region, Suspicion, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class ResultsWriter:
         # By row: points that went through a reader process come back as copies.
         self.numbers = {point.row: number for number, point in enumerate(self.points, start=1)}
         self.found: dict[int, Finding] = {
-            point.row: Finding(point, "unreadable", error=point.error)
+            point.row: Finding(point, Verdict.UNREADABLE, error=point.error)
             for point in self.points
             if point.error
         }
@@ -195,7 +195,7 @@ class ResultsWriter:
     def findings(self) -> list[Finding]:
         """One per row, in order; rows that were not reached say so."""
         return [
-            self.found.get(point.row) or Finding(point, "not reached", error=NOT_REACHED)
+            self.found.get(point.row) or Finding(point, Verdict.NOT_REACHED, error=NOT_REACHED)
             for point in self.points
         ]
 
@@ -244,7 +244,7 @@ class ResultsWriter:
                 told, len(p_of_slices), small, UNUSUAL, expected, 100 * FALSE_DISCOVERIES, remain
             )
         verdicts = Counter(finding.verdict for finding in findings)
-        missing = verdicts["not reached"]
+        missing = verdicts[Verdict.NOT_REACHED]
         if self.gathering is not None:
             about = report.Run(
                 self.modality, self.calibration, self._record(verdicts, ended=True), missing
@@ -320,12 +320,9 @@ class ResultsWriter:
             self.model, self.modality, self.calibration, anonymous=self.choices.anonymous
         )
 
-    def _record(self, verdicts: Counter[str], *, ended: bool) -> dict[str, object]:
+    def _record(self, verdicts: Counter[Verdict], *, ended: bool) -> dict[str, object]:
         """The content of ``run.json``."""
-        unscored = {
-            verdict: verdicts[verdict]
-            for verdict in ("not assessable", "unreadable", "not reached")
-        }
+        unscored = {str(verdict): verdicts[verdict] for verdict in Verdict if verdict in NOT_SCORED}
         hidden = PATHS if self.choices.anonymous else frozenset()
         return {
             **self._basis,

@@ -17,7 +17,7 @@ from dfd.bundle.inference.inferer import as_prediction
 from dfd.calibration import Calibration
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
-from dfd.records import Finding, Prediction, Region
+from dfd.records import Finding, Prediction, Region, Verdict
 
 
 def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class ScoreRegionsd(MapTransform):
             return self._mapped(data)
         if data.get("error"):
             unreadable = [
-                Finding(point, "unreadable", error=data["error"]) for point in data["points"]
+                Finding(point, Verdict.UNREADABLE, error=data["error"]) for point in data["points"]
             ]
             return {**data, "findings": unreadable, "regions": [None] * len(unreadable)}
         return {**data, **self._assessed(data)}
@@ -97,7 +97,9 @@ class ScoreRegionsd(MapTransform):
             "regions": [region for _, region in ordered],
             "prediction": prediction,
             "screenings": screened,
-            "sources": self._assessor.sources(findings, context.adjacent, scan),
+            "sources": self._assessor.series.pixels_by_name(
+                {finding.source_file for finding in findings} - {""}, context.adjacent, scan
+            ),
         }
 
     def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

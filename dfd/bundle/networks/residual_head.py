@@ -24,7 +24,7 @@ class TamperHead(nn.Module):
 
     Dilated convolutions on a grid of half the size (Yu and Koltun 2016, arXiv 1511.07122): each
     answer weighs the 32 pixels around it, so that a place is compared with its surroundings.
-    Farther sight was tried: better on crops, worse on slices (docs/explanation/method.md).
+    Farther sight was tried: better on crops, worse on slices (docs/explanation/tried.md).
     """
 
     def __init__(self, channels: int = 32, dilations: Sequence[int] = (1, 2, 4, 8)) -> None:

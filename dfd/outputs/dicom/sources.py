@@ -18,18 +18,17 @@ from pydicom.valuerep import DA, TM
 
 from dfd.errors import SeriesError
 from dfd.reading.content import is_nifti
+from dfd.reading.geometry import placement_of, spacing_of
 from dfd.reading.guard import READ_ERRORS, read_header
-from dfd.reading.header import (
+from dfd.reading.header_values import (
     frame_value,
     number_of,
     numbers_of,
-    placement_of,
-    spacing_of,
     text_of,
     texts_of,
     value_of,
 )
-from dfd.records import Finding, Region, Suspicion
+from dfd.records import NOT_READ, Finding, Region, Suspicion
 
 IDENTIFICATION = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
@@ -176,9 +175,7 @@ class SourceSeries:
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     """The series that rows ask about, and a sentence for each reason why rows belong to none."""
     series: dict[tuple[str, str, str], SourceSeries] = {}
-    asked = [
-        answer for answer in answers if answer.finding.verdict not in ("unreadable", "not reached")
-    ]
+    asked = [answer for answer in answers if answer.finding.verdict not in NOT_READ]
     paths = [answer.finding.point.path for answer in asked]
     nifti = sum(path is not None and is_nifti(path) for path in paths)
     read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))

@@ -13,7 +13,8 @@ from pydicom import Dataset
 from dfd.errors import OutputError
 from dfd.outputs.dicom.maker import Names
 from dfd.outputs.dicom.sources import SourceImage
-from dfd.reading.header import Placement, numbers_of, position_of
+from dfd.reading.geometry import Placement, position_of
+from dfd.reading.header_values import numbers_of
 
 MOST_FRAMES = 128
 """Of one object: 128 maps of 512 x 512 pixels are 128 MiB, and some copies of them are needed to

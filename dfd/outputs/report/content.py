@@ -16,8 +16,8 @@ from dfd.calibration import (
     STRONGLY_UNUSUAL,
     UNUSUAL,
     Calibration,
+    combined_statistic,
     count_in_words,
-    rarity,
     true_rate_bound,
 )
 from dfd.evidence import family_named, family_names
@@ -28,7 +28,7 @@ from dfd.outputs.report.charts import Distribution, Strip
 from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
 from dfd.outputs.report.pictures import Picture, PointPictures, ScreeningPictures
 from dfd.points import roles_of
-from dfd.records import VERDICTS, Evidence, Finding, Point, Region, Suspicion
+from dfd.records import NOT_READ, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.regions import radius_in_words
 
 MANY = 20
@@ -150,7 +150,7 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
     carried = dict.fromkeys(name for finding in told for name, _ in _carried(finding.point))
     columns = tuple(carried)[:MOST_COLUMNS]
     ordered = sorted(
-        (finding for finding in told if finding.verdict not in ("unreadable", "not reached")),
+        (finding for finding in told if finding.verdict not in NOT_READ),
         key=rank,
         reverse=True,
     )[:MOST_SHOWN]
@@ -164,7 +164,7 @@ def page(findings: Sequence[Finding], material: Material, run: Run, *, anonymous
         rows=tuple(rows.values()),
         shown=shown,
         columns=columns,
-        verdicts=tuple((verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]),
+        verdicts=tuple((verdict, counts[verdict]) for verdict in Verdict if counts[verdict]),
         scored=len(p_values),
         alarms=tuple(_alarm(threshold, p_values) for threshold in (UNUSUAL, STRONGLY_UNUSUAL)),
         distributions=tuple(reader.distributions.values()),
@@ -253,7 +253,7 @@ class _Reader:
         }
         lines = []
         if tables.combined is not None:
-            together = rarity(values, tables.tables)
+            together = combined_statistic(values, tables.tables)
             asked = (
                 "How rare is all evidence taken together? Calibrated on "
                 f"{words.SETTING_WORDS[finding.setting]}."
@@ -261,7 +261,7 @@ class _Reader:
             line = self._line(
                 (TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting
             )
-            # A rarity is a power of ten.
+            # A combined statistic is a power of ten.
             lines.append(replace(line, statistic=math.log10(together)))
         evidence = {each.family: each for each in finding.evidence}
         return [

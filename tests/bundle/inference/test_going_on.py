@@ -29,7 +29,7 @@ from dfd.bundle.inference.pace import EVERY_S, LARGEST_SHARE, Pace
 from dfd.bundle.inference.pictures import SlicePictures
 from dfd.bundle.inference.results import ResultsWriter, run
 from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration, fit_table, to_json
+from dfd.calibration import SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import InterruptedRunError, OutputError
 from dfd.outputs import lock
 from dfd.outputs.files import SCRATCH
@@ -79,7 +79,8 @@ def network() -> torch.nn.Module:
 def model(network: torch.nn.Module, tmp_path: Path) -> Model:
     weights = network.state_dict()
     sha = Model(tmp_path, weights, BUNDLE).sha256
-    calibration = Calibration(BUNDLE, sha, 10.0, {"noise": fit_table([[1.0, 2.0], [1.5]])})
+    setting = Setting({"noise": fit_table([[1.0, 2.0], [1.5]])})
+    calibration = Calibration(BUNDLE, sha, 10.0, {}, {SLICE: setting})
     return Model(tmp_path / "m.ckpt", weights, BUNDLE, to_json(calibration))
 
 

@@ -18,7 +18,7 @@ from dfd.bundle import model_file
 from dfd.bundle.datalists import Cohort, Collection, collect
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training import finalize
-from dfd.calibration import COVARIATES, from_json
+from dfd.calibration import COVARIATES, SLICE, from_json
 from dfd.errors import BundleError, CalibrationError, OutputError
 from dfd.outputs.lock import FolderLock, let_go
 from tests.dicom_maker import make_slice
@@ -84,13 +84,15 @@ def test_the_file_carries_weights_calibration_and_history(
     assert (model.training["patients_trained"], model.training["patients_left_out"]) == (1, 2)
     calibration = from_json(model.calibration)
     assert calibration.patients == 2
-    assert [len(values) for values in calibration.tables["noise"].patients] == [
+    assert [len(values) for values in calibration.of(SLICE).tables["noise"].patients] == [
         REGIONS_PER_SLICE,
         2 * REGIONS_PER_SLICE,
     ]
     assert set(calibration.population) == set(COVARIATES)
     assert calibration.weights_sha256 == model.sha256
-    assert np.median(calibration.tables["noise"].patients[0]) == pytest.approx(1.0, abs=0.4)
+    assert np.median(calibration.of(SLICE).tables["noise"].patients[0]) == pytest.approx(
+        1.0, abs=0.4
+    )
 
 
 def test_the_same_run_gives_the_same_calibration(tmp_path: Path, collection: Collection) -> None:
