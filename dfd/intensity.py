@@ -45,6 +45,9 @@ MAD_TO_SD = 1.4826
 PLATEAU_SHARE = 0.005
 """Share of a slice's pixels that must sit at its very lowest or highest value before that value
 counts as clipped."""
+SECOND_DIFFERENCE = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
+"""Mixed second difference: blind to any plane, sensitive where scanner noise has least power
+(Immerkaer 1996, CVIU 64:300, eq. 1)."""
 DARK_SHARE = 0.15
 """Tiles darker than this share of the brightness scale are background in MR."""
 

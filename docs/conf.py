@@ -52,7 +52,10 @@ nitpick_ignore_regex = [
     ("py:class", r"tuple\[.*"),
     (
         "py:.*",
-        r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|TrainOptions|CalibrateOptions",
+        (
+            r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|"
+            r"TrainOptions|CalibrateOptions"
+        ),
     ),
 ]
 

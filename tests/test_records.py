@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dfd import evidence, records
+from dfd import records
 from dfd.calibration import verdict_of
 from dfd.records import Evidence, Family, Finding, Form, Point, ScanFacts, SliceRef, Verdict
 
@@ -118,7 +118,3 @@ def test_their_values_are_the_words_of_the_outputs() -> None:
     assert stream.getvalue() == "unusual,AI edit\r\n"
     assert json.dumps({Verdict.UNUSUAL: Form.COPY_MOVE}) == '{"unusual": "copy-move"}'
     assert f"{Verdict.UNUSUAL} ({Form.AI_EDIT})" == "unusual (AI edit)"
-
-
-def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(Family)

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion, convolve
 
 from benchmarks.baselines.base import Centre, SliceView
 from benchmarks.baselines.windows import Windows, mean_over
-from dfd.prediction.residual_maps import SECOND_DIFFERENCE
+from dfd.intensity import SECOND_DIFFERENCE
 
 SOURCE = "local noise variance after Immerkaer 1996, CVIU 64:300, eq. 1"
 UNIT = 36.0

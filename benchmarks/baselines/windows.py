@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baselines.base import SUPPORT, Centre
-from dfd.evidence.window_features import disk_offsets, grid_centres
+from dfd.evidence.running_sums import disk_offsets
+from dfd.evidence.window_features import grid_centres
 from dfd.records import BoolImage, Prediction
 
 

@@ -23,8 +23,8 @@ from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.models import held_out_calibration
 from benchmarks.runner.cli import table
-from dfd.evidence import NEIGHBOURED, OFFERED, noise, synthesis
-from dfd.evidence.window_features import FloatArray
+from dfd.evidence import context_families, lone_slice_families, noise, synthesis
+from dfd.evidence.running_sums import FloatArray
 from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
@@ -60,7 +60,9 @@ def only(*families: str) -> Callable[[Sequence[Row]], StatisticsOf]:
 def headless(genuine: Sequence[Row]) -> StatisticsOf:
     """A head that says nothing; copies are looked for without it anyhow."""
     return lambda row: (
-        {**only(*OFFERED)(genuine)(row), **row[KEY][NO_HEAD]} if NO_HEAD in row.get(KEY, {}) else {}
+        {**only(*lone_slice_families())(genuine)(row), **row[KEY][NO_HEAD]}
+        if NO_HEAD in row.get(KEY, {})
+        else {}
     )
 
 
@@ -93,10 +95,10 @@ def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
             return {}
         away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
         statistics = {
-            family.FAMILY: _highest(family.statistic(away) / np.asarray(usual[family]))
+            family.FAMILY.name: _highest(family.statistic(away) / np.asarray(usual[family]))
             for family in GRAIN
         }
-        return {**only(*OFFERED)(genuine)(row), **statistics}
+        return {**only(*lone_slice_families())(genuine)(row), **statistics}
 
     return statistics_of
 
@@ -107,22 +109,33 @@ def _highest(values: FloatArray) -> float:
 
 
 def _has_neighbours(row: Row) -> bool:
-    return any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+    return any(
+        math.isfinite(row["statistics"].get(family, math.nan)) for family in context_families()
+    )
 
 
 WHOLE_DETECTOR = "whole detector, lone slice"
 VARIANTS = (
-    Variant(WHOLE_DETECTOR, only(*OFFERED)),
-    *(Variant(f"{family} alone", only(family)) for family in OFFERED),
+    Variant(WHOLE_DETECTOR, only(*lone_slice_families())),
+    *(Variant(f"{family} alone", only(family)) for family in lone_slice_families()),
     *(
-        Variant(f"without {family}", only(*(other for other in OFFERED if other != family)))
-        for family in OFFERED
+        Variant(
+            f"without {family}",
+            only(*(other for other in lone_slice_families() if other != family)),
+        )
+        for family in lone_slice_families()
     ),
     Variant("without the head", headless),
     Variant("without self-reference", compared_with_patients),
-    Variant("whole detector, where there are neighbours", only(*OFFERED), where=_has_neighbours),
-    Variant("with neighbours", only(*OFFERED, *NEIGHBOURED), where=_has_neighbours),
-    Variant("whole detector, on a few edits", only(*OFFERED), kinds=NETWORK_FREE),
+    Variant(
+        ("whole detector, where there are neighbours"),
+        only(*lone_slice_families()),
+        where=_has_neighbours,
+    ),
+    Variant(
+        "with neighbours", only(*lone_slice_families(), *context_families()), where=_has_neighbours
+    ),
+    Variant("whole detector, on a few edits", only(*lone_slice_families()), kinds=NETWORK_FREE),
     Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
 )
 EXPLANATION = (

@@ -10,7 +10,7 @@ from benchmarks.detection.comparison import P_VALUES, Row
 from benchmarks.models import assignment, cross_validation, held_out_calibration, registry
 from benchmarks.models.assignment import PatientGroup
 from benchmarks.models.held_out_calibration import Pool
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 
 
 def pool_of(modality: str) -> Pool:
@@ -79,7 +79,9 @@ def _with_neighbours(row: Row, series: Pool | None) -> dict[str, float]:
 
     NaN where there were none.
     """
-    compared = any(math.isfinite(row["statistics"].get(family, math.nan)) for family in NEIGHBOURED)
+    compared = any(
+        math.isfinite(row["statistics"].get(family, math.nan)) for family in context_families()
+    )
     calibration = series.without({row["patient"]}) if series and compared else None
     statistics = row["statistics"]
     return {

@@ -10,7 +10,7 @@ from benchmarks.detection import trials
 from benchmarks.detection.comparison import ALARMS, LIMITS, shares
 from benchmarks.detection.trials import CONTENT
 from benchmarks.runner.cli import table
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 
 Numbers = Mapping[str, Any]
 SENSITIVITIES = tuple(f"found at {alarms:g}" for alarms in ALARMS)
@@ -181,7 +181,7 @@ def _beside(families: Sequence[Numbers]) -> list[str]:
         "AUC with adjacent slices",
         *FOUND_HEADS,
         " / ".join(SHORT),
-        " / ".join(NEIGHBOURED),
+        " / ".join(context_families()),
     ]
     cells = [
         [
@@ -194,7 +194,7 @@ def _beside(families: Sequence[Numbers]) -> list[str]:
             ),
             *(number(one[key]) for key in SENSITIVITIES),
             " / ".join(number(one[key]) for key in SHORT),
-            " / ".join(number(one[family]) for family in NEIGHBOURED),
+            " / ".join(number(one[family]) for family in context_families()),
         ]
         for one in families
     ]

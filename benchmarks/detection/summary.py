@@ -32,7 +32,7 @@ from benchmarks.detection.comparison import (
 from benchmarks.detection.trials import CONTENT, GENUINE
 from benchmarks.metrics.bootstrap import DRAWS, mean_interval
 from benchmarks.metrics.roc import auc
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 
 
 def attack_row(
@@ -47,7 +47,7 @@ def attack_row(
         **against([comparison], baselines, draws),
     }
     result["by evidence"] = {
-        family: auc(*comparison.pooled(of_evidence(family))) for family in OFFERED
+        family: auc(*comparison.pooled(of_evidence(family))) for family in lone_slice_families()
     }
     result["content"] = {name: auc(*comparison.pooled(of_content(name))) for name in CONTENT}
     result["tissues"] = grouped(comparison, lambda row: str(row["tissue"]))
@@ -74,7 +74,9 @@ def context_row(rows: Sequence[Row], kind: str, draws: int = DRAWS) -> dict[str,
         draws,
     )
     values = np.asarray([row["p beside"] for row in comparison.edited])
-    families = {family: auc(*comparison.pooled(of_evidence(family))) for family in NEIGHBOURED}
+    families = {
+        family: auc(*comparison.pooled(of_evidence(family))) for family in context_families()
+    }
     return {
         "kind": kind,
         **result,

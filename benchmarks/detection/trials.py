@@ -20,8 +20,8 @@ from benchmarks.attacks.registry import NOTHING, Attack
 from benchmarks.data import matched_controls
 from benchmarks.data.scans import Scan
 from benchmarks.data.volumes import Volume, adjacent_slices
-from dfd.evidence import SliceEvidence
-from dfd.evidence.reference_windows import SliceTables
+from dfd.evidence.reference_windows import SliceReference
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.prediction.predict import predict_slice
@@ -68,7 +68,7 @@ class Places:
         return [disk(shape[0], shape[1], (float(x), float(y)), self.radius) for x, y in self.edited]
 
 
-def places_of(reference: SliceTables, rng: np.random.Generator) -> Places:
+def places_of(reference: SliceReference, rng: np.random.Generator) -> Places:
     """Places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
     usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matched_controls.whole(

@@ -18,9 +18,18 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.runner.checkpoint import Rows
-from dfd.evidence import SliceEvidence, noise, synthesis
-from dfd.evidence.reference_windows import SliceTables, Statistic, standing
-from dfd.evidence.window_features import ADDED, REPLACED, FloatArray
+from dfd.evidence import noise, synthesis
+from dfd.evidence.reference_windows import (
+    RegionWindows,
+    SliceReference,
+    Statistic,
+    deviation_score,
+    fit_statistic,
+    measure_regions,
+)
+from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.window_features import ADDED, REPLACED
 from dfd.records import BoolImage, FloatImage, Prediction, Region
 
 KEY = "variants"
@@ -56,19 +65,29 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
     free = (
         _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
     )
-    tables = evidence.windows(radius)
+    reference = evidence.windows(radius)
+    if not regions:
+        return []
+    measured = measure_regions(regions, reference)
+    silent = headless(regions, measured, reference)
     return [
-        {**row, KEY: {NO_HEAD: headless(region, tables), WINDOWS: windows(region, tables), **more}}
-        for row, region, more in zip(rows, regions, free, strict=True)
+        {**row, KEY: {NO_HEAD: silent[place], WINDOWS: windows(place, measured), **more}}
+        for place, (row, more) in enumerate(zip(rows, free, strict=True))
     ]
 
 
-def headless(region: Region, tables: SliceTables) -> dict[str, float]:
-    """Statistics of noise and synthesis with a head that says nothing."""
-    return {
-        family: standing(region, tables, statistic).statistic
-        for family, statistic in SILENCED.items()
-    }
+def headless(
+    regions: Sequence[Region], measured: RegionWindows, reference: SliceReference
+) -> list[dict[str, float]]:
+    """Statistics of noise and synthesis of each region with a head that says nothing."""
+    fitted = {family: fit_statistic(reference, statistic) for family, statistic in SILENCED.items()}
+    return [
+        {
+            family: deviation_score(region, place, measured, each).statistic
+            for family, each in fitted.items()
+        }
+        for place, region in enumerate(regions)
+    ]
 
 
 def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
@@ -79,25 +98,17 @@ def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
 
 
 SILENCED: dict[str, Statistic] = {
-    each.FAMILY: partial(_silenced, each.statistic) for each in (noise, synthesis)
+    each.FAMILY.name: partial(_silenced, each.statistic) for each in (noise, synthesis)
 }
-"""Made once, since a slice caches the usual value of each statistic."""
+"""By family."""
 
 
-def windows(region: Region, tables: SliceTables) -> list[list[float]]:
-    """Measures of the region at each scale, the largest first, as they are.
+def windows(place: int, measured: RegionWindows) -> list[list[float]]:
+    """Measures of a region, by its place among those measured, at each scale, the largest first.
 
-    Not compared with the slice. NaN where there is no support.
+    As they are, before they are compared with those of the slice.
     """
-    height, width = tables.prediction.z.shape
-    centre = np.array(
-        [[np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1)]],
-        dtype=np.int64,
-    )
-    return [
-        tables.measure(tables.sums, centre, scale.table.radius, tables.around).measures[0].tolist()
-        for scale in reversed(tables.scales)
-    ]
+    return [table.measures[place].tolist() for table in measured.tables]
 
 
 def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from dfd.bundle.inference.load_context import LoadContextd
 from dfd.bundle.inference.scoring import ScoreRegionsd
 from dfd.bundle.reader import LoadSliced
 from dfd.bundle.training.crops import normalised
-from dfd.evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.points import read_points
 from dfd.prediction.masks import LATTICE_PASSES, lattice

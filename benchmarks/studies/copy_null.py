@@ -19,15 +19,16 @@ from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.evidence import SliceEvidence, copy_move, copy_search
-from dfd.evidence.window_features import FloatArray
+from dfd.evidence import copy_move, copy_search
+from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.predict import predict_slice
 from dfd.records import Point, Region
 from dfd.regions import region_of
 
 SLICES, PLACES = 4, 32
-WAYS = {"with": copy_search.heaviness, "without": lambda chance: 1.0}
+WAYS = {"with": copy_search.tail_factor, "without": lambda chance: 1.0}
 EDGES = 1
 """Column of the covariates of a window: log of its edge strength."""
 
@@ -42,9 +43,9 @@ def of_slice(scan: Scan, network: torch.nn.Module) -> Iterator[tuple[float, ...]
     for place in np.random.default_rng(partition.SEED).permutation(len(table.centres))[:PLACES]:
         x, y = (float(value) for value in table.centres[place])
         values = [table.covariates[place, EDGES]]
-        for heaviness in WAYS.values():
-            with patch.object(copy_search, "heaviness", heaviness):
-                values.append(copy_move.measure(Region(x, y, radius), reference).statistic)
+        for tail_factor in WAYS.values():
+            with patch.object(copy_search, "tail_factor", tail_factor):
+                values.append(copy_move.find_copy(Region(x, y, radius), reference).statistic)
         if np.isfinite(values).all():
             yield tuple(map(float, values))
 
@@ -76,7 +77,7 @@ def main() -> None:
     ]
     columns = np.asarray(rows).T
     result = {way: numbers(columns[0], columns[number]) for number, way in enumerate(WAYS, start=1)}
-    heads = ["heaviness of chance", *result["with"]]
+    heads = ["tail factor of chance", *result["with"]]
     text = cli.table(
         heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in result.items()]
     )

@@ -21,7 +21,7 @@ from dfd.calibration import (
     combined_statistic,
     leave_one_out,
 )
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 
 
 def calibrations_of(
@@ -135,7 +135,7 @@ def beside_of(statistics: Mapping[str, float], calibration: Calibration | None) 
     NaN where they were not, or are not calibrated.
     """
     setting = calibration.settings.get(SERIES) if calibration else None
-    compared = any(np.isfinite(statistics.get(family, np.nan)) for family in NEIGHBOURED)
+    compared = any(np.isfinite(statistics.get(family, np.nan)) for family in context_families())
     if setting is None or not compared:
         return float("nan")
     return combined_statistic(statistics, setting.tables)

@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.detection import trials
 from benchmarks.detection.trials import CONTENT
 from benchmarks.runner import cli
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 
-MEASURED = (*OFFERED, *NEIGHBOURED)
+MEASURED = (*lone_slice_families(), *context_families())
 HEAD = ("edit", "regions", "AUC", "found at 5 %", "found at 1 %")
 
 

@@ -27,9 +27,10 @@ from benchmarks.detection.trials import Version
 from benchmarks.models import assignment, registry
 from benchmarks.runner import cli
 from dfd.evidence import reference_windows
-from dfd.evidence.noise import LARGEST_TOLD
+from dfd.evidence.noise import LARGEST_WEIGHED
 from dfd.evidence.reference_windows import SCALES
-from dfd.evidence.window_features import GRAIN, MEASURES, FloatArray
+from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_features import GRAIN, MEASURES
 from dfd.modalities import MODALITIES
 from dfd.records import Region
 
@@ -44,13 +45,15 @@ DeviationPairs: TypeAlias = list[tuple[list[FloatArray], list[FloatArray]]]
 
 def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray | None, ...]]:
     """Of each edited place its deviations ``[9]`` at each scale, the largest first."""
-    prepared, regions = (
-        version.evidence.windows(radius),
-        [Region(float(x), float(y), radius) for x, y in version.centres],
-    )
-    reference_windows.look(regions, prepared)
-    for region in regions:
-        yield prepared.seen[region]
+    regions = [Region(float(x), float(y), radius) for x, y in version.centres]
+    if not regions:
+        return
+    windows = reference_windows.measure_regions(regions, version.evidence.windows(radius))
+    for place in range(len(regions)):
+        yield tuple(
+            deviations[place] if table.has_support[place] else None
+            for table, deviations in zip(windows.tables, windows.deviations, strict=True)
+        )
 
 
 def of_slice(scan: Scan, network: Any, into: DeviationPairs) -> None:  # noqa: ANN401 - a network
@@ -69,7 +72,7 @@ def of_slice(scan: Scan, network: Any, into: DeviationPairs) -> None:  # noqa: A
             for number, deviation in enumerate(scales):
                 if deviation is not None and np.isfinite(deviation).all():
                     into[number][side].append(
-                        np.clip(deviation[GRAIN], -LARGEST_TOLD, LARGEST_TOLD)
+                        np.clip(deviation[GRAIN], -LARGEST_WEIGHED, LARGEST_WEIGHED)
                     )
 
 

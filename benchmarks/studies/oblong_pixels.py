@@ -24,7 +24,7 @@ from benchmarks.metrics.roc import auc, auc_interval
 from benchmarks.models import registry
 from benchmarks.runner import cli
 from dfd.calibration import SLICE, Calibration, combined_statistic
-from dfd.evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.predict import predict_slice
 from dfd.records import BoolImage, FloatImage, Point, Region

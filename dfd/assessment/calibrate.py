@@ -21,7 +21,7 @@ from dfd.calibration import (
     fit_screening,
     outlier_regions,
 )
-from dfd.evidence import NEIGHBOURED, OFFERED
+from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,10 @@ def calibration_of(
     names = [name for part in parts for name in part.patients]
     by_patient = without_outliers([rows for part in parts for rows in part.by_patient], names)
     of_slices = fit(
-        [[{family: row[family] for family in OFFERED} for row in rows] for rows in by_patient]
+        [
+            [{family: row[family] for family in lone_slice_families()} for row in rows]
+            for rows in by_patient
+        ]
     )
     values = {
         name: [value for part in parts for value in part.population.get(name, ())]
@@ -125,7 +128,11 @@ def with_neighbours(by_patient: Sequence[Sequence[Statistics]]) -> dict[str, Set
     decide worse than those of slices by themselves.
     """
     chosen = [
-        [row for row in rows if any(np.isfinite(row.get(family, np.nan)) for family in NEIGHBOURED)]
+        [
+            row
+            for row in rows
+            if any(np.isfinite(row.get(family, np.nan)) for family in context_families())
+        ]
         for rows in by_patient
     ]
     patients = sum(map(bool, chosen))

@@ -17,7 +17,8 @@ from dfd.assessment.screening import places_of
 from dfd.calibration import Statistics
 from dfd.context.adjacent_slices import AdjacentSlices
 from dfd.errors import DfdError
-from dfd.evidence import SliceEvidence, noise
+from dfd.evidence import noise
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES, Modality
 from dfd.population import covariates_of
 from dfd.prediction.predict import predict_slice
@@ -89,7 +90,7 @@ def genuine_regions(
                 [replace(region, x=float(x), y=float(y)) for x, y in places]
             )
             measured = [{each.family: each.statistic for each in one} for one in pieces]
-            rows += [row for row in measured if np.isfinite(row[noise.FAMILY])]
+            rows += [row for row in measured if np.isfinite(row[noise.FAMILY.name])]
     del rows[REGIONS_PER_SLICE:]
     return rows, covariates_of(prediction, scan.facts, modality)
 

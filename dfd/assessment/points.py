@@ -20,7 +20,9 @@ from dfd.assessment.notes import ReconstructionNotes
 from dfd.calibration import SERIES, SLICE, DecisionContext, decide
 from dfd.context.series_slices import SeriesSlices
 from dfd.errors import PointsError
-from dfd.evidence import NEIGHBOURED, SliceEvidence, series_copy
+from dfd.evidence import context_families, family_names
+from dfd.evidence.family import Need
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.population import covariates_of
 from dfd.records import Evidence, Finding, Point, Prediction, Region, Slice, Verdict
@@ -89,7 +91,9 @@ class PointAssessor:
         adjacent, calibration = context.adjacent, self.criteria.calibration
         series = calibration.settings.get(SERIES) if calibration else None
         # Copies are searched in the whole series only where that is calibrated: it takes time.
-        if adjacent is not None and series is not None and series_copy.FAMILY in series.tables:
+        in_series = family_names(needing=Need.SERIES)
+        calibrated = series is not None and any(family in series.tables for family in in_series)
+        if adjacent is not None and calibrated:
             adjacent = self.series.into(adjacent, scan)
         measured = SliceEvidence(prediction, self.criteria.modality, adjacent).measure_all(regions)
         return dict(zip(regions, measured, strict=True))
@@ -113,5 +117,6 @@ def place(point: Point, scan: Slice, modality: Modality) -> Region | PointsError
 
 def setting_of(evidence: Sequence[Evidence]) -> str:
     """Which tables hold for a region: of slices with neighbours where it was compared with them."""
-    compared = any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in evidence)
+    in_context = context_families()
+    compared = any(each.family in in_context and np.isfinite(each.statistic) for each in evidence)
     return SERIES if compared else SLICE

@@ -11,7 +11,8 @@ from dfd.assessment.criteria import Criteria
 from dfd.assessment.points import place, unassessed
 from dfd.calibration import Calibration, DecisionContext, Places, decide_slice, p_of_places
 from dfd.errors import PointsError
-from dfd.evidence import SliceEvidence, screening_grid
+from dfd.evidence import screening_grid
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.population import covariates_of
 from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice, Verdict

@@ -1,50 +1,47 @@
-"""Neighbours' evidence.
+"""Evidence of the adjacent slices, called "neighbours" in calibrations and in scores.csv.
 
-Does a region differ from the slices above and below more than tissue alike does? An edit of one
-slice ends with it.
+Does a region differ from the slices above and below more than the same tissue does elsewhere? An
+edit of one slice ends with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
+from dfd.evidence.family import Need, RegionBatch, SliceInput
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.reference_windows import SliceTables, evidence_of, labels_of, scales_of, standing
-from dfd.evidence.window_features import (
-    SUPPORT,
-    FloatArray,
-    RunningSums,
-    WindowTable,
-    disk_offsets,
-    running_sums,
+from dfd.evidence.reference_windows import (
+    FittedStatistic,
+    SliceReference,
+    deviation_scores,
+    evidence_of,
+    fit_statistic,
+    labels_of,
+    measure_regions,
+    scales_of,
 )
+from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets, running_sums
+from dfd.evidence.window_features import SUPPORT
+from dfd.evidence.window_table import WindowTable
 from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
-from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region
-
-FAMILY = "neighbours"
-DIRECTION = (
-    "higher = differs from the slices above and below more, or far less, than the same tissue of "
-    "the same slice"
-)
-SOURCE = (
-    "locally standardised difference from the interpolated neighbours, weighted as in Rao's score "
-    "test for added variance; ours"
-)
+from dfd.records import BoolImage, Context, Evidence, Family, FloatImage, Prediction
 
 SHARES = (0.65, 1.0)
-"""Windows looked at, as shares of the region's radius. Not smaller: a genuine nodule or vessel that
+"""Radii of the windows, as shares of the region's. Not smaller: a genuine nodule or vessel that
 ends between slices fills a small window."""
 SMOOTH_PX = 1.0
 """Sigma of the low pass: white noise, which other families see, falls out, and what spans more than
 a few pixels stays."""
 AROUND_PX = (2.0, 4.0, 8.0)
-"""Sigmas of the surroundings in which the neighbours' own differences and edges are told: a vessel
-that moves leaves one place and enters another."""
+"""Sigmas of the surroundings in which differences and edges of the adjacent slices are measured: a
+vessel that moves leaves one place and enters another."""
 MOST = 2.0
 """Differences are cut here, in units of what is expected in that place: an anatomy that ends
 between slices must not outweigh a window."""
@@ -52,10 +49,10 @@ FLOOR = 0.05
 """Least difference, in units of the noise scale: whole numbers are no finer."""
 TOO_LITTLE = 3.0
 """Usual variations below the ordinary from which on too little difference counts as well, as where
-content was interpolated from the neighbours."""
+content was interpolated from the adjacent slices."""
 EVERY = 7
-"""Of the pixels one in so many tells how differences follow from what the neighbours show; prime,
-so that no column is favoured."""
+"""The fit of differences to what the adjacent slices show uses one of so many pixels; prime, so
+that no column is favoured."""
 LOG_CHI2 = -1.2704
 """Mean of the log of a squared standard normal number: what a mean of log squares lies below the
 log of the mean square."""
@@ -71,30 +68,31 @@ def difference_of(
 ) -> tuple[FloatImage, FloatImage, BoolImage]:
     """``[H, W]`` each.
 
-    The slice minus its interpolated neighbours, those neighbours, and where all three are measured.
+    The slice minus what lies between its adjacent slices, that itself, and where all three are
+    measured.
     """
-    known = prediction.assessed & np.isfinite(context.below) & np.isfinite(context.above)
-    below, above = (np.where(known, slice_, 0.0) for slice_ in (context.below, context.above))
+    valid = prediction.assessed & np.isfinite(context.below) & np.isfinite(context.above)
+    below, above = (np.where(valid, slice_, 0.0) for slice_ in (context.below, context.above))
     near, far = context.distances_mm or (1.0, 1.0)
     between = (below * far + above * near) / (near + far)
     pixels = prediction.mean + prediction.z * prediction.spread
     return (
-        np.where(known, pixels - between, 0.0).astype(np.float32),
+        np.where(valid, pixels - between, 0.0).astype(np.float32),
         between.astype(np.float32),
-        known,
+        valid,
     )
 
 
 def _features(
     between: FloatImage,
     apart: FloatImage,
-    known: BoolImage,
+    valid: BoolImage,
     tissues: tuple[NDArray[np.int8], FloatImage, float],
 ) -> FloatArray:
-    """``[k, n]`` of the ``n`` known pixels.
+    """``[k, n]`` of the ``n`` valid pixels.
 
-    How far the neighbours differ (here and around), their edges (here and around), brightness and
-    tissue.
+    How far the adjacent slices differ (here and around), their edges (here and around), brightness
+    and tissue.
 
     None of it follows from the slice itself, so that an edit cannot change what is expected of it.
     ``tissues``: their map, their brightness in units of ``HUNDRED_HU`` or the brightness scale, and
@@ -102,23 +100,23 @@ def _features(
     """
     labels, level, noise = tissues
     edges = gaussian_gradient_magnitude(
-        low_pass(between, known, SMOOTH_PX).astype(np.float64), SMOOTH_PX
+        low_pass(between, valid, SMOOTH_PX).astype(np.float64), SMOOTH_PX
     ).astype(np.float32)
     rest: list[FloatArray] = []
     here, around = [], []
-    for image in (low_pass(apart, known, SMOOTH_PX), edges):
+    for image in (low_pass(apart, valid, SMOOTH_PX), edges):
         planes = [
             np.abs(image),
             *(np.sqrt(np.maximum(gaussian_filter(image**2, sigma), 0.0)) for sigma in AROUND_PX),
         ]
         logs = [
-            np.log(np.maximum(plane[known] / noise, FLOOR)).astype(np.float64) for plane in planes
+            np.log(np.maximum(plane[valid] / noise, FLOOR)).astype(np.float64) for plane in planes
         ]
         here.append(logs[0])
         around.append(logs[1])
         rest += logs
-    bright = np.clip(level[known].astype(np.float64), *BRIGHTNESS)
-    classes = [(labels[known] == number).astype(np.float64) for number in np.unique(labels[known])]
+    bright = np.clip(level[valid].astype(np.float64), *BRIGHTNESS)
+    classes = [(labels[valid] == number).astype(np.float64) for number in np.unique(labels[valid])]
     return np.stack(
         [
             *rest,
@@ -134,97 +132,87 @@ def _features(
 
 
 def expected_scale(
-    difference: FloatImage, features: FloatArray, known: BoolImage, noise: float
+    difference: FloatImage, features: FloatArray, valid: BoolImage, noise: float
 ) -> FloatImage:
-    """``[H, W]``: standard deviation of ``difference`` that ``features`` foretell.
+    """``[H, W]``: standard deviation of ``difference`` that ``features`` predict.
 
     By least squares on log squares over the slice; 1 elsewhere.
     """
     design = np.vstack([features, np.ones(features.shape[1])])
-    wanted = np.log(difference[known].astype(np.float64) ** 2 + (FLOOR * noise) ** 2)
+    wanted = np.log(difference[valid].astype(np.float64) ** 2 + (FLOOR * noise) ** 2)
     weights = np.linalg.lstsq(design[:, ::EVERY].T, wanted[::EVERY], rcond=None)[0]
     scale = np.ones(difference.shape, dtype=np.float32)
-    scale[known] = np.exp((weights @ design - LOG_CHI2) / 2.0)
+    scale[valid] = np.exp((weights @ design - LOG_CHI2) / 2.0)
     return scale
 
 
 def planes_of(prediction: Prediction, modality: Modality, context: Context) -> FloatArray:
     """``[5, H, W]``: what is summed over windows.
 
-    Known pixels, weighted square of the standardised difference, its weight, brightness between the
-    neighbours, log of the expected scale.
+    Valid pixels, weighted square of the standardised difference, its weight, brightness between the
+    adjacent slices, log of the expected scale.
     """
-    difference, between, known = difference_of(prediction, context)
-    if not known.any():
-        return np.zeros((5, *known.shape))
+    difference, between, valid = difference_of(prediction, context)
+    if not valid.any():
+        return np.zeros((5, *valid.shape))
     noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
-    scale = brightness_scale(between, known) if modality.relative else None
+    scale = brightness_scale(between, valid) if modality.relative else None
     level = (between / (scale or HUNDRED_HU)).astype(np.float32)
-    apart = np.where(known, (context.above - context.below) / 2.0, 0.0).astype(np.float32)
+    apart = np.where(valid, (context.above - context.below) / 2.0, 0.0).astype(np.float32)
     features = _features(
-        between, apart, known, (tissue_map(between, known, modality, scale), level, noise)
+        between, apart, valid, (tissue_map(between, valid, modality, scale), level, noise)
     )
-    low = low_pass(difference, known, SMOOTH_PX)
-    expected = expected_scale(low, features, known, noise)
+    low = low_pass(difference, valid, SMOOTH_PX)
+    expected = expected_scale(low, features, valid, noise)
     # Where little is expected, added variance shows most: the score test's weight, blunted at the
     # slice's median.
-    weight = np.where(known, 1.0 / (expected**2 + np.median(expected[known]) ** 2), 0.0)
+    weight = np.where(valid, 1.0 / (expected**2 + np.median(expected[valid]) ** 2), 0.0)
     square = weight * np.clip(low / expected, -MOST, MOST) ** 2
     return np.stack(
         [
-            known.astype(np.float64),
+            valid.astype(np.float64),
             square,
             weight,
-            np.where(known, level, 0.0),
-            np.where(known, np.log(expected / noise), 0.0),
+            np.where(valid, level, 0.0),
+            np.where(valid, np.log(expected / noise), 0.0),
         ]
     )
 
 
 def measure_windows(
-    sums: RunningSums, centres: NDArray[np.int64], radius: float, around: float
-) -> WindowTable:
-    """Log of the weighted mean square in the disks around ``centres``.
+    sums: RunningSums, centres: NDArray[np.int64], radii: Sequence[float]
+) -> list[WindowTable]:
+    """Log of the weighted mean square in the disks of each of ``radii`` around ``centres``.
 
-    Matched by brightness, expected scale, and how uneven that is.
-
-    ``sums`` are those of ``planes_of``; ``around``, the radius of the region, plays no part.
+    Matched by brightness, expected scale, and how uneven that is. ``sums``: of ``planes_of``.
     """
-    found = sums.over(centres, radius)
-    count = found[:, 0]
+    return [_measured(sums, centres, radius) for radius in radii]
+
+
+def _measured(sums: RunningSums, centres: NDArray[np.int64], radius: float) -> WindowTable:
+    totals = sums.over(centres, radius)
+    count = totals[:, 0]
     enough = count >= SUPPORT * len(disk_offsets(radius))
     with np.errstate(divide="ignore", invalid="ignore"):
-        measures = np.log(np.maximum(found[:, 1:2] / found[:, 2:3], 1e-3))
+        measures = np.log(np.maximum(totals[:, 1:2] / totals[:, 2:3], 1e-3))
         covariates = np.column_stack(
-            [found[:, 3] / count, found[:, 4] / count, np.log(found[:, 2] / count)]
+            [totals[:, 3] / count, totals[:, 4] / count, np.log(totals[:, 2] / count)]
         )
     measures[~enough] = np.nan
     covariates[~enough] = np.nan
     return WindowTable(radius, centres, measures, covariates)
 
 
-def prepare(
+def reference_of(
     prediction: Prediction, radius: float, modality: Modality, context: Context
-) -> SliceTables:
-    """Measures the windows of a slice against its neighbours.
-
-    Once for all regions of about this radius (pixels).
-    """
+) -> SliceReference:
+    """The windows of a slice against its adjacent slices, for regions of about this radius."""
     planes = planes_of(prediction, modality, context)
-    known, sums = replace(prediction, assessed=planes[0] > 0), running_sums(planes)
-    scales = scales_of(
-        known, radius, SHARES, lambda centres, size: measure_windows(sums, centres, size, radius)
-    )
-    return SliceTables(
-        prediction,
-        modality,
-        scales,
-        sums,
-        labels_of(known, modality),
-        radius,
-        measure_windows,
-        NAMES,
-    )
+    compared = replace(prediction, assessed=planes[0] > 0)
+    measure = partial(measure_windows, running_sums(planes))
+    scales = scales_of(compared, radius, SHARES, measure)
+    labels = labels_of(compared, modality)
+    return SliceReference(prediction, modality, scales, labels, measure, NAMES)
 
 
 def statistic(deviation: FloatArray) -> FloatArray:
@@ -237,18 +225,6 @@ def statistic(deviation: FloatArray) -> FloatArray:
     return result
 
 
-def measure(region: Region, reference: SliceTables) -> Evidence:
-    """How far ``region`` differs from the slices above and below.
-
-    Against windows of the same slice of which the neighbours foretell as much.
-
-    Unitless, >= 0, about 1 = ordinary, higher = more suspicious. Source: see ``SOURCE``.
-    """
-    return evidence_of(
-        FAMILY, standing(region, reference, statistic), lambda each: reason_for(each.measures)
-    )
-
-
 def reason_for(measures: dict[str, float]) -> str:
     """One plain sentence."""
     value = measures["difference"]
@@ -258,3 +234,43 @@ def reason_for(measures: dict[str, float]) -> str:
         f"this region differs from the slices above and below {than} than the same tissue "
         f"elsewhere in this slice, {times}"
     )
+
+
+class AdjacentSlicesEvidence:
+    """How far a region differs from the slices above and below.
+
+    Against windows of the same slice whose adjacent slices let expect as much: unitless, >= 0,
+    about 1 = ordinary, higher = more suspicious.
+    """
+
+    name = Family.ADJACENT_SLICES.value
+    title = "Slices beside"
+    question = (
+        "Does the region differ from the slices above and below more than the same tissue does?"
+    )
+    direction = (
+        "higher = differs from the slices above and below more, or far less, than the same tissue "
+        "of the same slice"
+    )
+    source = (
+        "locally standardised difference from the interpolated adjacent slices, weighted as in "
+        "Rao's score test for added variance; ours"
+    )
+    needs = frozenset({Need.CONTEXT})
+
+    def prepare(self, slice_input: SliceInput) -> FittedStatistic:
+        """The windows of the slice against its adjacent slices, and what is ordinary there."""
+        given = slice_input
+        reference = reference_of(given.prediction, given.radius, given.modality, given.context)
+        return fit_statistic(reference, statistic)
+
+    def measure(self, batch: RegionBatch, prepared: FittedStatistic) -> list[Evidence]:
+        """One piece of evidence per region, in order."""
+        windows = measure_regions(batch.regions, prepared.reference)
+        return [
+            evidence_of(self.name, score, lambda each: reason_for(each.measures))
+            for score in deviation_scores(batch.regions, windows, prepared)
+        ]
+
+
+FAMILY = AdjacentSlicesEvidence()

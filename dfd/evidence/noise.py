@@ -1,33 +1,31 @@
-"""Noise evidence: does a region carry the same noise as the same tissue elsewhere in the slice.
-
-Or was some added?
-"""
+"""Noise evidence: is the noise of a region that of the same tissue elsewhere in the slice?"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dfd.evidence import wording
-from dfd.evidence.reference_windows import SliceTables, evidence_of, prepare, standing
-from dfd.evidence.window_features import ADDED, GRAIN, FloatArray
-from dfd.records import Evidence, Form, Region
-
-FAMILY = "noise"
-DIRECTION = "higher = less like the genuine rest of the same slice"
-SOURCE = (
-    "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster (WIFS "
-    "2015), on masked-prediction residuals"
+from dfd.evidence.family import Need, RegionBatch, SliceInput
+from dfd.evidence.reference_windows import (
+    FittedStatistic,
+    deviation_scores,
+    evidence_of,
+    fit_statistic,
 )
+from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_features import ADDED, GRAIN
+from dfd.records import Evidence, Family, Form
+
 LARGEST = 50.0
 """Deviations are cut here."""
-LARGEST_TOLD = 8.0
-"""Deviations are cut here before they are weighed by ``WHITE``: beyond it more says nothing of what
-was added."""
+LARGEST_WEIGHED = 8.0
+"""Deviations are cut here before they are weighed by ``WHITE``: what lies beyond says nothing more
+of what was added."""
 ANY = 0.5
 """What a deviation of any kind, and the head's answer, count beside a deviation in the direction
 that is looked for."""
 WHITE = (0.56, -0.13, -0.07, 0.14, 0.16, 0.21, 0.32)
-"""Weights of energy and correlations by which added white noise is told best from genuine windows
+"""Weights of energy and correlations that best separate added white noise from genuine windows
 (Fisher's discriminant, unit spread where genuine). Learned from white noise laid on scans of the
 training patients of both modalities: `benchmarks.studies.noise_direction`."""
 
@@ -48,9 +46,9 @@ def whiteness(deviation: FloatArray) -> FloatArray:
 
     In units of genuine spread; negative away from it.
     """
-    result: FloatArray = np.clip(deviation[:, GRAIN], -LARGEST_TOLD, LARGEST_TOLD) @ np.asarray(
-        WHITE
-    )
+    result: FloatArray = np.clip(
+        deviation[:, GRAIN], -LARGEST_WEIGHED, LARGEST_WEIGHED
+    ) @ np.asarray(WHITE)
     return result
 
 
@@ -59,28 +57,11 @@ def statistic(deviation: FloatArray) -> FloatArray:
 
     And what the head sees of it. Higher = more suspicious.
     """
-    told = np.clip(deviation[:, ADDED], 0.0, LARGEST)
-    result: FloatArray = ANY * (grain_deviation(deviation) + told) + np.maximum(
+    head = np.clip(deviation[:, ADDED], 0.0, LARGEST)
+    result: FloatArray = ANY * (grain_deviation(deviation) + head) + np.maximum(
         whiteness(deviation), 0.0
     )
     return result
-
-
-def measure(region: Region, reference: SliceTables) -> Evidence:
-    """How far the residual in ``region`` deviates from matched windows of the same slice.
-
-    In units of what is ordinary there.
-
-    Unitless, >= 0, 1 to 1.5 = ordinary (the largest over the scales), higher = more suspicious.
-    Source: see ``SOURCE``; the matching is ours.
-    """
-    found = standing(region, reference, statistic)
-    return evidence_of(
-        FAMILY,
-        found,
-        lambda each: reason_for(each.measures),
-        lambda each: reasons_by_form(each.measures),
-    )
 
 
 def reason_for(measures: dict[str, float]) -> str:
@@ -96,15 +77,41 @@ def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     }
 
 
-__all__ = [
-    "DIRECTION",
-    "FAMILY",
-    "SOURCE",
-    "grain_deviation",
-    "measure",
-    "prepare",
-    "reason_for",
-    "reasons_by_form",
-    "statistic",
-    "whiteness",
-]
+class NoiseEvidence:
+    """How far the residual of a region deviates from matched windows of the same slice.
+
+    In units of what is ordinary there: unitless, >= 0, 1 to 1.5 = ordinary (the largest over the
+    scales), higher = more suspicious. The matching is ours.
+    """
+
+    name = Family.NOISE.value
+    title = "Noise"
+    question = (
+        "Does the region carry more, or another, noise than the same tissue elsewhere in this "
+        "slice?"
+    )
+    direction = "higher = less like the genuine rest of the same slice"
+    source = (
+        "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster "
+        "(WIFS 2015), on masked-prediction residuals"
+    )
+    needs = frozenset({Need.WINDOWS})
+
+    def prepare(self, slice_input: SliceInput) -> FittedStatistic:
+        """What is ordinary in the slice."""
+        return fit_statistic(slice_input.windows, statistic)
+
+    def measure(self, batch: RegionBatch, prepared: FittedStatistic) -> list[Evidence]:
+        """One piece of evidence per region, in order."""
+        return [
+            evidence_of(
+                self.name,
+                score,
+                lambda each: reason_for(each.measures),
+                lambda each: reasons_by_form(each.measures),
+            )
+            for score in deviation_scores(batch.regions, batch.windows, prepared)
+        ]
+
+
+FAMILY = NoiseEvidence()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.evidence.window_features import FloatArray
+from dfd.evidence.running_sums import FloatArray
 from dfd.records import BoolImage, FloatImage
 
 SCREEN_STEP_PX = 16

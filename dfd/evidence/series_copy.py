@@ -1,97 +1,134 @@
-"""Does the noise of a region stand in another slice of the series?
+"""Series evidence: is the noise of a region repeated in another slice of the series?
 
 As copy-move evidence, of the pixels alone: other slices are not predicted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from scipy.ndimage import convolve
 
-from dfd.evidence import copy_move
 from dfd.evidence.copy_move import (
     NO_PLACE,
     SOURCE,
     CopyMoveReference,
-    high_pass,
-    levelled,
-    pixels_of,
+    SearchedSlice,
+    find_copy,
     reference_of,
 )
-from dfd.evidence.copy_search import QUICK_TRANSFORMS, Effort, Planes, ground_of
-from dfd.intensity import assessed_pixels
-from dfd.modalities import Modality
-from dfd.prediction.residual_maps import SECOND_DIFFERENCE
-from dfd.records import BoolImage, Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
-
-FAMILY = "series_copy"
-DIRECTION = (
-    "higher = the noise of the region resembles a place in another slice more than chance allows"
+from dfd.evidence.copy_planes import high_pass, levelled, pixels_of
+from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, Effort
+from dfd.evidence.family import Need, RegionBatch, SliceInput
+from dfd.evidence.search_plane import (
+    Planes,
+    ResidualPlanes,
+    residual_window,
+    search_plane,
+    template_radius,
 )
+from dfd.intensity import SECOND_DIFFERENCE, assessed_pixels
+from dfd.modalities import Modality
+from dfd.records import BoolImage, Evidence, Family, FloatImage, Region, SeriesSlice
+
 EFFORT = Effort(QUICK_TRANSFORMS, threads=1, refined=0)
 """As they are and mirrored only, and in whole pixels, since there are many slices."""
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
 class SeriesReference:
-    """One slice and those that something may have been copied from."""
+    """One slice, and those that its regions may have been copied from."""
 
-    own: CopyMoveReference
-    others: tuple[CopyMoveReference, ...]
+    reference: CopyMoveReference
+    number: int
+    """Of the other slices, whether or not anything is measured in them."""
 
 
-def pixel_planes(pixels: FloatImage, known: BoolImage) -> Planes:
+def pixel_planes(pixels: FloatImage, valid: BoolImage) -> Planes:
     """``[2, H, W]``: a high-pass of the pixels and their mixed second difference.
 
-    Each over its local root mean square; 0 where not ``known``.
+    Each over its local root mean square; 0 where not ``valid``.
 
     The second holds the finest grain and no straight edges along rows or columns; what the two
-    share by chance is counted (``correlation.search``).
+    share by chance is counted (``copy_search.search``).
     """
-    filled = np.where(known, pixels, 0.0).astype(np.float32)
-    # Where a neighbour is not known the difference would be that of the filling.
-    whole = convolve(known.astype(np.float32), np.ones((3, 3), dtype=np.float32)) > 8.5
+    filled = np.where(valid, pixels, 0.0).astype(np.float32)
+    # Where an adjacent pixel is not valid the difference would be that of the filling.
+    whole = convolve(valid.astype(np.float32), np.ones((3, 3), dtype=np.float32)) > 8.5
     second = convolve(filled, np.asarray(SECOND_DIFFERENCE, dtype=np.float32))
-    return levelled((high_pass(filled, known), np.where(whole & known, second, 0.0)), known)
+    return levelled((high_pass(filled, valid), np.where(whole & valid, second, 0.0)), valid)
 
 
-def prepare(
-    prediction: Prediction, radius: float, modality: Modality, context: Context
-) -> SeriesReference:
-    """Planes and spectra of the slice; those of the others are made once and kept with them."""
-    own = reference_of(
-        prediction, pixel_planes(pixels_of(prediction), prediction.assessed), modality
-    )
-    return SeriesReference(own, tuple(_reference_of(one, modality) for one in context.others))
+def _searched(other: SeriesSlice, radius: float, modality: Modality) -> SearchedSlice | None:
+    """Another slice, to be searched for regions of ``radius``; None where it holds nothing.
+
+    Its planes are kept with it: many slices of a series are scored in turn.
+    """
+    name = SeriesCopyEvidence.name
+    residual = _kept(other, name, lambda: _residual_of(other, modality))
+    if residual is None:
+        return None
+    key = f"{name}, radius {template_radius(radius):g} px"
+    plane = _kept(other, key, lambda: search_plane(residual, radius))
+    return SearchedSlice(plane, other.name, own=False)
 
 
-def _reference_of(other: SeriesSlice, modality: Modality) -> CopyMoveReference:
-    if FAMILY not in other.prepared:
-        known = assessed_pixels(other.pixels, modality)
-        ground = ground_of(pixel_planes(other.pixels, known), known) if known.any() else None
-        other.prepared[FAMILY] = CopyMoveReference(
-            known, np.zeros((0, 0), dtype=np.int8), modality, ground, other.name
-        )
-    reference: CopyMoveReference = other.prepared[FAMILY]
-    return reference
+def _residual_of(other: SeriesSlice, modality: Modality) -> ResidualPlanes | None:
+    valid = assessed_pixels(other.pixels, modality)
+    return residual_window(pixel_planes(other.pixels, valid), valid) if valid.any() else None
 
 
-def measure(region: Region, reference: SeriesReference) -> Evidence:
-    """Best match of the middle of ``region`` with places of the other slices.
+def _kept(other: SeriesSlice, key: str, make: Callable[[], _Made]) -> _Made:
+    if key not in other.prepared:
+        other.prepared[key] = make()
+    made: _Made = other.prepared[key]
+    return made
 
-    But for the same place, against what such a search finds by chance.
+
+def find_copy_in_series(region: Region, series: SeriesReference) -> Evidence:
+    """Best match of the middle of ``region`` with other places of the other slices."""
+    name = SeriesCopyEvidence.name
+    if not series.number:
+        return Evidence(name, float("nan"), obstacle=NO_PLACE)
+    return replace(find_copy(region, series.reference, EFFORT), family=name)
+
+
+class SeriesCopyEvidence:
+    """How much better the noise of a region matches a place in another slice than by chance.
 
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more
-    suspicious. Source: see ``SOURCE``.
+    suspicious.
     """
-    if not reference.others:
-        return Evidence(FAMILY, float("nan"), obstacle=NO_PLACE)
-    return replace(
-        copy_move.measure(region, reference.own, reference.others, EFFORT, within=False),
-        family=FAMILY,
+
+    name = Family.SERIES_COPY.value
+    title = "Copy from another slice"
+    question = "Does the noise of the region stand in another slice of the series?"
+    direction = (
+        "higher = the noise of the region resembles a place in another slice more than chance "
+        "allows"
     )
+    source = SOURCE
+    needs = frozenset({Need.CONTEXT, Need.SERIES})
+
+    def prepare(self, slice_input: SliceInput) -> SeriesReference:
+        """Planes and spectra of the slice and of the others."""
+        prediction, modality = slice_input.prediction, slice_input.modality
+        planes = pixel_planes(pixels_of(prediction), prediction.assessed)
+        others = slice_input.context.others
+        searched = [_searched(one, slice_input.radius, modality) for one in others]
+        own = reference_of(prediction, planes, modality)
+        usable = tuple(one for one in searched if one is not None)
+        return SeriesReference(replace(own, searched=usable), len(others))
+
+    def measure(self, batch: RegionBatch, prepared: SeriesReference) -> Iterable[Evidence]:
+        """One piece of evidence per region, in order."""
+        return batch.map(partial(find_copy_in_series, series=prepared))
 
 
-__all__ = ["DIRECTION", "FAMILY", "SOURCE", "SeriesReference", "measure", "pixel_planes", "prepare"]
+FAMILY = SeriesCopyEvidence()

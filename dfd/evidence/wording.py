@@ -1,15 +1,11 @@
-"""What is said of the measures of a window.
-
-One sentence each, and which of them fits which form of tampering.
-"""
+"""Sentences on the measures of a window, and which of them fits which form of tampering."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dfd.evidence.window_features import GRAIN, MEASURES
+from dfd.evidence.window_features import ADDED_NOISE, ENERGY, GRAIN, MEASURES, REPLACED_CONTENT
 
-ENERGY, ADDED_NOISE, REPLACED_CONTENT = "energy", "added noise", "replaced content"
 CLEAR = 1.0
 """Usual variations from which on the strength of the grain is called weaker or stronger."""
 _DIRECTIONS = {

@@ -14,40 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dfd.errors import OutputError
+from dfd.evidence import family_names
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
 from dfd.outputs.writer import BaseWriter, Results
 from dfd.points import roles_of
 from dfd.points.columns import MILLIMETRES
-from dfd.records import Family, Finding, Point
+from dfd.records import Finding, Point
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILE_NAME = "scores.csv"
-RESULT_COLUMNS = (
-    "score",
-    "p_value",
-    "verdict",
-    "form",
-    "reason",
-    *(f"p_{family}" for family in Family),
-    "source_x",
-    "source_y",
-    "source_file",
-    "radius_mm",
-    "tissue",
-    "extrapolated",
-    "error",
-)
-_NUMBERS = (
-    "score",
-    "p_value",
-    *(f"p_{family}" for family in Family),
-    "source_x",
-    "source_y",
-    "radius_mm",
-)
 TABLE_WIDTH = 120
 TABLE_ERRORS = 20
 """Errors printed below the table; all of them stand in scores.csv."""
@@ -57,8 +35,32 @@ _TRAILING = ("what", "label")
 """Input columns worth a place in the table where they exist."""
 
 
+def result_columns() -> tuple[str, ...]:
+    """The columns of results, in order; one p-value for each family in the table of evidence."""
+    return (
+        "score",
+        "p_value",
+        "verdict",
+        "form",
+        "reason",
+        *family_columns(),
+        "source_x",
+        "source_y",
+        "source_file",
+        "radius_mm",
+        "tissue",
+        "extrapolated",
+        "error",
+    )
+
+
+def family_columns() -> dict[str, str]:
+    """The column of each family's p-value -> the family, in the order of the table."""
+    return {f"p_{family}": family for family in family_names()}
+
+
 def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False) -> Path:
-    """Write scores.csv: the input columns, then ``RESULT_COLUMNS``, one row per finding, in order.
+    """Write scores.csv: the input columns, then ``result_columns``, one row per finding, in order.
 
     Floats read back as the same floats; NaN and None are empty; booleans are true and false. Text
     that a spreadsheet would execute is made harmless. An input column that is called like a result
@@ -123,11 +125,12 @@ def findings_frame(findings: Sequence[Finding], *, anonymous: bool = False) -> p
     frame = pd.DataFrame(list(table.rows()), columns=list(table.columns))
     for column, role in zip(table.columns, roles_of(table.inputs), strict=False):
         if role in _POINT_NUMBERS:
-            numbers = [_number_in(finding.point, role) for finding in findings]
-            frame[column] = pd.Series(numbers, dtype="float64")
+            values = [_number_in(finding.point, role) for finding in findings]
+            frame[column] = pd.Series(values, dtype="float64")
         elif role in MILLIMETRES or role in {"slice_frame", "slice_x", "slice_y"}:
             frame[column] = pd.to_numeric(frame[column], errors="coerce").astype("float64")
-    return frame.astype(dict.fromkeys(_NUMBERS, "float64"))
+    numbers = ("score", "p_value", *family_columns(), "source_x", "source_y", "radius_mm")
+    return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
 def table(findings: Sequence[Finding]) -> str:
@@ -163,8 +166,9 @@ class _Table:
         self.inputs = tuple(
             dict.fromkeys(name for finding in findings for name in _cells(finding.point))
         )
-        taken = {*RESULT_COLUMNS, *self.inputs}
-        self.columns = (*(_input_name(name, taken) for name in self.inputs), *RESULT_COLUMNS)
+        self._results = result_columns()
+        taken = {*self._results, *self.inputs}
+        self.columns = (*(_input_name(name, taken) for name in self.inputs), *self._results)
 
     def rows(self) -> Iterable[tuple[object, ...]]:
         for finding in self._findings:
@@ -172,7 +176,7 @@ class _Table:
             results = _results(finding)
             yield (
                 *(cells.get(name, "") for name in self.inputs),
-                *(results[name] for name in RESULT_COLUMNS),
+                *(results[name] for name in self._results),
             )
 
 
@@ -191,7 +195,7 @@ def _cells(point: Point) -> Mapping[str, str]:
 
 
 def _input_name(name: str, taken: set[str]) -> str:
-    if name not in RESULT_COLUMNS:
+    if name not in result_columns():
         return name
     prefixed = f"input_{name}"
     while prefixed in taken:
@@ -200,8 +204,11 @@ def _input_name(name: str, taken: set[str]) -> str:
 
 
 def _results(finding: Finding) -> dict[str, object]:
-    families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in Family}
-    values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
+    families = {
+        column: finding.p_by_family.get(family, math.nan)
+        for column, family in family_columns().items()
+    }
+    values = {name: getattr(finding, name) for name in result_columns() if name not in families}
     return {
         **{name: str(value) if isinstance(value, str) else value for name, value in values.items()},
         **families,

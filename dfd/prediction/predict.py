@@ -8,7 +8,7 @@ import torch
 from dfd.alterations import FORMS
 from dfd.intensity import assessed_pixels, measured_pixels, noise_scale
 from dfd.modalities import Modality
-from dfd.prediction.residual_maps import Network, leave_one_out, residual_maps
+from dfd.prediction.residual_maps import Network, blind_spot_prediction, residual_maps
 from dfd.records import BoolImage, FloatImage, Prediction
 
 MARGIN_PX = 24
@@ -36,7 +36,7 @@ def window_of(measured: BoolImage) -> tuple[slice, slice]:
 def predict_slice(
     image: torch.Tensor | FloatImage, network: Network, modality: Modality
 ) -> Prediction:
-    """Leave-one-out prediction of a whole slice.
+    """Blind-spot prediction of a whole slice: of each pixel while it is hidden.
 
     Args:
         image: ``[H, W]`` in HU (CT) or stored units (MR), NaN where there is no measurement.
@@ -62,9 +62,9 @@ def predict_slice(
     filled = np.where(measured, pixels, ground).astype(np.float32)
     window = window_of(assessed)
     log_spread = np.zeros_like(pixels)
-    mean[window], log_spread[window], found = _passes(filled[window] / scale, network)
-    if log_odds is not None and found is not None:
-        log_odds[:, window[0], window[1]] = np.where(assessed[window], found, 0.0)
+    mean[window], log_spread[window], head = _passes(filled[window] / scale, network)
+    if log_odds is not None and head is not None:
+        log_odds[:, window[0], window[1]] = np.where(assessed[window], head, 0.0)
     spread = (np.exp(log_spread) * scale).astype(np.float32)
     mean = (mean * scale).astype(np.float32)
     z = np.where(assessed, (filled - mean) / spread, 0.0).astype(np.float32)
@@ -92,7 +92,7 @@ def _passes(
     height, width = normalised.shape
     pixels = torch.from_numpy(np.ascontiguousarray(normalised))[None, None].to(device)
     with torch.inference_mode():
-        mean, log_spread = leave_one_out(pixels, network)
+        mean, log_spread = blind_spot_prediction(pixels, network)
         head = getattr(network, "head", None)
         if head is None:
             return mean[0, 0].cpu().numpy(), log_spread[0, 0].cpu().numpy(), None

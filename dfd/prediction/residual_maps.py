@@ -1,7 +1,4 @@
-"""Leave-one-out predictions of whole images.
-
-And the maps of what they leave unexplained, from which alterations are read.
-"""
+"""Blind-spot predictions of whole images, and maps of what they leave unexplained."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
+from dfd.intensity import SECOND_DIFFERENCE
 from dfd.prediction.masks import LATTICE_PASSES, lattice
 
 LARGEST_Z = 8.0
@@ -17,18 +15,19 @@ LARGEST_Z = 8.0
 LARGEST_DETAIL = 20.0
 MAPS = ("z", "log of |z|", "second difference", "second difference over spread", "log-spread")
 """What ``residual_maps`` gives, each shifted and scaled to about unit size."""
-SECOND_DIFFERENCE = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
-"""Mixed second difference: blind to any plane, sensitive where scanner noise has least power
-(Immerkaer 1996, CVIU 64:300, eq. 1)."""
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """``[B, 2, H, W]`` (image with hidden pixels zero, mask) -> ``[B, 2, H, W]`` (mean, log-spread)."""
 
 
-def leave_one_out(pixels: torch.Tensor, network: Network) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and log-spread of every pixel of ``pixels`` (``[B, 1, H, W]``.
+def blind_spot_prediction(
+    pixels: torch.Tensor, network: Network
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and log-spread of every pixel while it is hidden, each ``[B, 1, H, W]``.
 
-    Noise units) while it is hidden, each ``[B, 1, H, W]``.
+    Args:
+        pixels: ``[B, 1, H, W]`` in noise units.
+        network: predicts hidden pixels from those around them.
     """
     result = pixels.new_zeros(len(pixels), 2, *pixels.shape[2:])
     for phase in range(LATTICE_PASSES):
@@ -46,8 +45,8 @@ def residual_maps(
 ) -> torch.Tensor:
     """``[B, 5, H, W]``, see ``MAPS``; all arguments ``[B, 1, H, W]`` in noise units.
 
-    They hold the grain and how well it was foretold, and of anatomy only what the spread tells: a
-    lesion is not to be told from healthy tissue here.
+    They hold the grain and how well it was predicted, and of anatomy only what the spread shows:
+    these maps must not tell a lesion from healthy tissue.
     """
     precision = torch.exp(-log_spread)
     z = ((pixels - mean) * precision).clamp(-LARGEST_Z, LARGEST_Z)

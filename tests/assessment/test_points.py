@@ -14,10 +14,11 @@ from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd, first_of_batch, prepare_slice
 from dfd.calibration import SLICE, Calibration, Setting, fit_table
 from dfd.errors import SeriesError
-from dfd.evidence import noise, reference_windows, synthesis
+from dfd.evidence import noise, reference_windows
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Point, Prediction, Region, ScanFacts, Slice, SliceRef
+from tests.evidence.one_family import measure_regions
 
 CT = MODALITIES["ct_lung"]
 SHAPE = (160, 160)
@@ -54,13 +55,9 @@ def calibration() -> Calibration:
 
     def genuine(seed: int) -> list[float]:
         rng = np.random.default_rng(100 + seed)
-        reference = noise.prepare(
-            replace(prediction(), z=rng.normal(0, 1, SHAPE).astype(np.float32)), 12.5, CT
-        )
-        return [
-            noise.measure(Region(float(x), float(y), 12.5, 10.0), reference).statistic
-            for x, y in rng.uniform(20, 140, (20, 2))
-        ]
+        of = replace(prediction(), z=rng.normal(0, 1, SHAPE).astype(np.float32))
+        regions = [Region(float(x), float(y), 12.5, 10.0) for x, y in rng.uniform(20, 140, (20, 2))]
+        return [each.statistic for each in measure_regions(noise.FAMILY, regions, of, CT)]
 
     setting = Setting({"noise": fit_table([genuine(seed) for seed in range(30)])})
     return Calibration(CT.bundle, "ab", 10.0, {}, {SLICE: setting})
@@ -126,8 +123,7 @@ def test_windows_are_measured_once_per_radius(
         asked.append(radius)
         return prepare(given, radius, modality)
 
-    for module in (reference_windows, noise, synthesis):  # they share what is prepared
-        monkeypatch.setattr(module, "prepare", counted)
+    monkeypatch.setattr(reference_windows, "prepare", counted)
     scored(
         [Point(row, "a", 100, 100, radius_mm=8.0 + 2 * (row % 2)) for row in range(6)], calibration
     )

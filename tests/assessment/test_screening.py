@@ -18,7 +18,8 @@ from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd
 from dfd.calibration import NOT_CALIBRATED, SCREENING, SLICE, Calibration
 from dfd.errors import PointsError
-from dfd.evidence import SliceEvidence, screening_grid
+from dfd.evidence import screening_grid
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.prediction.masks import disk
 from dfd.records import Point, Prediction, Region, Screening
 from tests.assessment.test_points import CT, SHAPE, prediction, scan

@@ -17,7 +17,9 @@ from benchmarks.detection import ablation, variants
 from benchmarks.detection.ablation import SCORE, VARIANTS
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.models import held_out_calibration
-from dfd.evidence import OFFERED, SliceEvidence
+from dfd.evidence import lone_slice_families
+from dfd.evidence.reference_windows import measure_regions
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.records import Prediction, Region
@@ -30,7 +32,11 @@ def row(
     patient: str, kind: str, rng: np.random.Generator, level: float = 1.0, **more: float
 ) -> dict[str, Any]:
     base = dict(
-        zip((*OFFERED, "neighbours"), level * rng.gamma(9.0, 0.11, 1 + len(OFFERED)), strict=True)
+        zip(
+            (*lone_slice_families(), "neighbours"),
+            level * rng.gamma(9.0, 0.11, 1 + len(lone_slice_families())),
+            strict=True,
+        )
     )
     said = {family: value + more.get(family, 0.0) for family, value in base.items()}
     windows = (rng.normal(size=(3, len(MEASURES))) + level + more.get("noise", 0.0)).tolist()
@@ -38,7 +44,7 @@ def row(
         variants.NO_HEAD: {"noise": said["noise"], "synthesis": said["noise"]},
         variants.WINDOWS: windows,
     }
-    free = {family: said[family] for family in OFFERED}
+    free = {family: said[family] for family in lone_slice_families()}
     return {
         "patient": patient,
         "kind": kind,
@@ -151,7 +157,8 @@ def evidence() -> SliceEvidence:
 
 def test_without_the_head_is_what_a_network_without_one_gives(evidence: SliceEvidence) -> None:
     region = Region(75.0, 75.0, 12.0)
-    found = variants.headless(region, evidence.windows(12.0))
+    reference = evidence.windows(12.0)
+    (found,) = variants.headless([region], measure_regions([region], reference), reference)
     bare = SliceEvidence(replace(evidence.prediction, log_odds=None), evidence.modality).measure(
         region
     )
@@ -169,7 +176,9 @@ def test_every_region_tells_its_windows_and_a_few_edits_the_rest(evidence: Slice
         told = variants.added([{"kind": kind}] * 2, Version(kind, pixels, centres, evidence), 12.0)
         for one in told:
             assert np.isfinite(one[variants.KEY][variants.WINDOWS]).all()
-            assert (set(one[variants.KEY].get(variants.NO_NETWORK, {})) == set(OFFERED)) is free
+            assert (
+                set(one[variants.KEY].get(variants.NO_NETWORK, {})) == set(lone_slice_families())
+            ) is free
 
 
 def test_the_pixel_itself_does_not_foretell_itself(evidence: SliceEvidence) -> None:

@@ -26,9 +26,9 @@ def test_each_place_is_measured_in_both_ways(tmp_path):
     (path,) = write_ct_series(tmp_path, seed=5, slices=1, patient="a", size=128)
     read = read_slice(path)
     scan = Scan(SelectedSeries("a", ".", "x", "y", (read.ref,)), read, read.pixels)
-    before = copy_search.heaviness
+    before = copy_search.tail_factor
     rows = np.array(list(copy_null.of_slice(scan, small_network())))
     assert len(rows) > 10
     assert (rows[:, 1] <= rows[:, 2] + 1e-9).all()
     assert (rows[:, 1] < 0.95 * rows[:, 2]).any()
-    assert copy_search.heaviness is before
+    assert copy_search.tail_factor is before

@@ -13,7 +13,7 @@ from benchmarks.models import cross_validation
 from dfd.assessment.genuine_sample import GenuineSample
 from dfd.calibration import SCREENING, SLICE, Calibration, Setting, fit_table
 from dfd.errors import UsageError
-from dfd.evidence import OFFERED
+from dfd.evidence import lone_slice_families
 from dfd.model_paths import bundle_dir
 
 
@@ -35,7 +35,10 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
 
     def measured(network: Any, cohort: Any) -> GenuineSample:
         calls.append((network, tuple(cohort.patients)))
-        rows = [dict.fromkeys(OFFERED, 1.0) | {"noise": 1.0 + 0.1 * number} for number in range(5)]
+        rows = [
+            dict.fromkeys(lone_slice_families(), 1.0) | {"noise": 1.0 + 0.1 * number}
+            for number in range(5)
+        ]
         return GenuineSample(
             [rows for _ in cohort.patients],
             [[rows] for _ in cohort.patients],

@@ -60,7 +60,7 @@ def bundle(modality: Modality, tmp_path_factory: pytest.TempPathFactory) -> Path
         model_file.weights_digest(weights),
         modality.radius_mm,
         {},
-        {SLICE: Setting({noise.FAMILY: table})},
+        {SLICE: Setting({noise.FAMILY.name: table})},
     )
     (copy / "models" / "calibration.json").write_text(json.dumps(calibration.to_json(made_up)))
     return copy

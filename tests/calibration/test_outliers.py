@@ -11,9 +11,9 @@ from dfd import calibration
 from dfd.assessment.calibrate import calibration_of
 from dfd.assessment.genuine_sample import GenuineSample
 from dfd.calibration import SCREENING, outlier_regions
-from dfd.evidence import OFFERED
+from dfd.evidence import lone_slice_families
 
-FAMILIES = tuple(OFFERED)
+FAMILIES = tuple(lone_slice_families())
 TAMPERED = {"noise": 300.0, "copy_move": 30.0, "synthesis": 200.0, "texture": 40.0}
 
 

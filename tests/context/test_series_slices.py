@@ -33,7 +33,7 @@ from dfd.calibration import (
 from dfd.context import adjacent
 from dfd.context.adjacent_slices import IDENTICAL, AdjacentSlices
 from dfd.context.series_slices import FOLDERS_KEPT, SeriesSlices
-from dfd.evidence import NEIGHBOURED
+from dfd.evidence import context_families
 from dfd.modalities import MODALITIES
 from dfd.phantom import write_ct_series
 from dfd.prediction.predict import predict_slice
@@ -290,9 +290,10 @@ def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
     alone, covariates = genuine_regions(item, small_network(), "ct_lung", 3)
     beside, same = genuine_regions(item, small_network(), "ct_lung", 3, AdjacentSlices(others=True))
     assert [
-        {name: value for name, value in row.items() if name not in NEIGHBOURED} for row in beside
+        {name: value for name, value in row.items() if name not in context_families()}
+        for row in beside
     ] == alone
-    assert all(np.isfinite(row[name]) for row in beside for name in NEIGHBOURED)
+    assert all(np.isfinite(row[name]) for row in beside for name in context_families())
     assert covariates == same
     assert with_neighbours([alone]) == {}
     assert SERIES in with_neighbours([beside, alone])

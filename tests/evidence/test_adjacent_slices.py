@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence import SliceEvidence, adjacent_slices
+from dfd.evidence import adjacent_slices
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Context, FloatImage, Prediction, Region
+from tests.evidence.one_family import measure_region
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
 SHAPE = (192, 192)
@@ -58,9 +60,7 @@ def smooth_noise(height: float) -> FloatImage:
 
 
 def statistic(pixels: FloatImage, context: Context, region: Region = CLICK) -> float:
-    return adjacent_slices.measure(
-        region, adjacent_slices.prepare(predicted(pixels), region.radius_px, CT, context)
-    ).statistic
+    return measure_region(adjacent_slices.FAMILY, region, predicted(pixels), CT, context).statistic
 
 
 def test_smooth_noise_in_one_slice_stands_out() -> None:
@@ -86,8 +86,8 @@ def test_where_anatomy_moves_more_is_expected() -> None:
 def test_what_was_interpolated_from_the_neighbours_is_seen_and_said() -> None:
     below, pixels, above = stack()
     made = np.where(INSIDE, (below + above) / 2.0, pixels).astype(np.float32)
-    found = adjacent_slices.measure(
-        CLICK, adjacent_slices.prepare(predicted(made), 12.0, CT, Context(below, above))
+    found = measure_region(
+        adjacent_slices.FAMILY, CLICK, predicted(made), CT, Context(below, above)
     )
     assert found.statistic > 3.0
     assert "less than the same tissue" in found.reason
@@ -114,8 +114,8 @@ def test_nearer_neighbours_count_more() -> None:
 def test_what_a_neighbour_does_not_measure_is_not_compared() -> None:
     below, pixels, above = stack()
     above = np.where(INSIDE, np.nan, above).astype(np.float32)
-    found = adjacent_slices.measure(
-        CLICK, adjacent_slices.prepare(predicted(pixels), 12.0, CT, Context(below, above))
+    found = measure_region(
+        adjacent_slices.FAMILY, CLICK, predicted(pixels), CT, Context(below, above)
     )
     assert np.isnan(found.statistic)
     assert "less than 60 %" in found.obstacle
@@ -141,15 +141,11 @@ def test_the_unit_of_mr_does_not_matter(factor: float) -> None:
         z=of.z / np.float32(factor),
         noise_scale=10.0 * factor,
     )
-    found = adjacent_slices.measure(
-        CLICK, adjacent_slices.prepare(of, 12.0, MR, Context(below, above))
-    )
+    found = measure_region(adjacent_slices.FAMILY, CLICK, of, MR, Context(below, above))
     assert found.statistic == pytest.approx(1.4, abs=1.2)
 
 
 def test_a_slice_without_measured_pixels_has_an_obstacle() -> None:
     below, pixels, above = stack()
-    prepared = adjacent_slices.prepare(
-        predicted(pixels), 12.0, CT, Context(np.full_like(below, np.nan), above)
-    )
-    assert adjacent_slices.measure(CLICK, prepared).obstacle
+    nothing = Context(np.full_like(below, np.nan), above)
+    assert measure_region(adjacent_slices.FAMILY, CLICK, predicted(pixels), CT, nothing).obstacle

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
-from dfd.evidence.copy_search import (
+from dfd.evidence.copy_move import CopyMoveReference
+from dfd.evidence.copy_search import search
+from dfd.evidence.copy_template import cut_template, transformed_templates
+from dfd.evidence.copy_transforms import (
     QUICK_TRANSFORMS,
     TRANSFORMS,
     Effort,
     Transform,
-    cut,
-    ground_of,
-    paired,
-    sampled,
-    search,
+    mirror_pairs,
 )
+from dfd.evidence.search_plane import SearchPlane, residual_window, search_plane
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -75,7 +75,18 @@ def planted(
 
 
 def measured(z: FloatImage, region: Region = CLICK, **words: object) -> Evidence:
-    return copy_move.measure(region, copy_move.prepare(prediction_of(z), 12.0, CT, **words))  # type: ignore[arg-type]
+    return copy_move.find_copy(region, copy_move.prepare(prediction_of(z), 12.0, CT, **words))  # type: ignore[arg-type]
+
+
+def searched_in(reference: CopyMoveReference, *others: CopyMoveReference) -> CopyMoveReference:
+    """``reference`` with the slices of ``others`` to search as well."""
+    more = [replace(one, own=False) for other in others for one in other.searched]
+    return replace(reference, searched=(*reference.searched, *more))
+
+
+def plane_of(planes: np.ndarray) -> SearchPlane:
+    valid = np.ones(planes.shape[1:], bool)
+    return search_plane(residual_window(planes.astype(np.float32), valid), 10.0)
 
 
 def assert_found(evidence: Evidence, least: float = 1.8, within: float = 1.5) -> None:
@@ -142,7 +153,7 @@ def test_a_copy_is_found_however_it_was_turned(transform: Transform, words: str)
 def test_a_click_near_the_rim_of_a_copy_still_finds_it(
     right: float, down: float, mirrored: bool
 ) -> None:
-    """A piece in the middle of the region then holds less of the copy than of its surroundings."""
+    """A template in the middle then holds less of the copy than of its surroundings."""
     off = replace(CLICK, x=CLICK.x + right, y=CLICK.y + down)
     evidence = measured(planted(noise_of(1), Transform(mirrored)), off)
     assert evidence.statistic > 1.4
@@ -164,7 +175,7 @@ def test_a_feathered_copy_with_another_mean_is_found() -> None:
         + 25.0 * disk(*SHAPE, (CLICK.x, CLICK.y), 20.0)
     )
     assert_found(
-        copy_move.measure(
+        copy_move.find_copy(
             CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT)
         )
     )
@@ -196,10 +207,10 @@ def test_structure_that_repeats_without_its_noise_does_not_fire() -> None:
     genuine = copy_move.prepare(prediction_of(noise_of(7), mean), 12.0, CT)
     copied = copy_move.prepare(prediction_of(planted(noise_of(7)), mean), 12.0, CT)
     assert (
-        copy_move.measure(CLICK, copied).statistic
-        > 1.2 * copy_move.measure(CLICK, genuine).statistic
+        copy_move.find_copy(CLICK, copied).statistic
+        > 1.2 * copy_move.find_copy(CLICK, genuine).statistic
     )
-    assert copy_move.measure(CLICK, genuine).statistic < 1.7
+    assert copy_move.find_copy(CLICK, genuine).statistic < 1.7
 
 
 def test_interpolated_noise_does_not_match_its_own_surroundings() -> None:
@@ -227,37 +238,37 @@ def test_a_copy_from_another_slice_names_it() -> None:
     ).astype(np.float32)
     source = copy_move.prepare(prediction_of(other), 12.0, CT, file="p1/007.dcm")
     reference = copy_move.prepare(prediction_of(own), 12.0, CT, file="p1/003.dcm")
-    evidence = copy_move.measure(CLICK, reference, [reference, source])
+    evidence = copy_move.find_copy(CLICK, searched_in(reference, source))
     assert_found(evidence, within=0.01)
     assert evidence.source_file == "p1/007.dcm"
     assert " in p1/007.dcm" in evidence.reason
-    assert copy_move.measure(CLICK, reference).statistic < 1.4
+    assert copy_move.find_copy(CLICK, reference).statistic < 1.4
 
 
-def test_the_same_place_in_a_neighbour_or_a_duplicate_is_no_finding() -> None:
+def test_the_same_place_in_an_adjacent_slice_or_a_duplicate_is_no_finding() -> None:
     z = noise_of(12)
-    reference, neighbour, duplicate = (
+    reference, adjacent, duplicate = (
         copy_move.prepare(prediction_of(values.astype(np.float32)), 12.0, CT, file=name)
         for values, name in (
             (z, "own"),
-            (0.6 * z + 0.8 * noise_of(13), "neighbour"),
+            (0.6 * z + 0.8 * noise_of(13), "adjacent"),
             (z, "duplicate"),
         )
     )
-    assert copy_move.measure(CLICK, reference, [neighbour, duplicate]).statistic < 1.4
+    assert copy_move.find_copy(CLICK, searched_in(reference, adjacent, duplicate)).statistic < 1.4
     twice = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="duplicate")
     own = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="own")
-    assert copy_move.measure(CLICK, own, [twice]).source_file == "own"
+    assert copy_move.find_copy(CLICK, searched_in(own, twice)).source_file == "own"
 
 
 def test_air_and_padding_are_no_place_to_be_copied_from() -> None:
     given_ = prediction_of(planted(noise_of(14)))
     given_.assessed[85:, :] = False  # the source lies there
     reference = copy_move.prepare(given_, 12.0, CT)
-    evidence = copy_move.measure(CLICK, reference)
+    evidence = copy_move.find_copy(CLICK, reference)
     assert evidence.statistic < 1.4
     assert evidence.source_y < 85 + 6
-    blind = copy_move.measure(Region(60.0, 90.0, 12.0), reference)
+    blind = copy_move.find_copy(Region(60.0, 90.0, 12.0), reference)
     assert np.isnan(blind.statistic)
     assert blind.obstacle == copy_move.NO_SUPPORT
     assert blind.source_x is None
@@ -296,7 +307,7 @@ def test_nothing_assessed_gives_an_obstacle() -> None:
     given_ = prediction_of(noise_of(19))
     given_.assessed[:] = False
     assert (
-        copy_move.measure(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle
+        copy_move.find_copy(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle
         == copy_move.NO_SUPPORT
     )
 
@@ -312,7 +323,7 @@ def test_the_unit_of_the_slice_does_not_matter() -> None:
     plain = prediction_of(z, 400.0)
     scaled = replace(plain, mean=plain.mean * 7, spread=plain.spread * 7)
     one, other = (
-        copy_move.measure(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled)
+        copy_move.find_copy(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled)
     )
     assert other.statistic == pytest.approx(one.statistic, rel=1e-3)
 
@@ -320,24 +331,24 @@ def test_the_unit_of_the_slice_does_not_matter() -> None:
 def test_nothing_is_changed_in_place_and_the_answer_is_the_same_twice() -> None:
     given_, kept = prediction_of(planted(noise_of(23))), prediction_of(planted(noise_of(23)))
     reference = copy_move.prepare(given_, 12.0, CT)
-    assert copy_move.measure(CLICK, reference) == copy_move.measure(CLICK, reference)
+    assert copy_move.find_copy(CLICK, reference) == copy_move.find_copy(CLICK, reference)
     for name in ("mean", "spread", "z", "assessed"):
         np.testing.assert_array_equal(getattr(given_, name), getattr(kept, name))
 
 
 def test_quarter_turns_and_mirrors_are_sampled_exactly() -> None:
     plane = noise_of(24, (81, 81))
-    piece = cut(ground_of(np.stack([plane, plane]), np.ones(plane.shape, bool)), (40.0, 40.0), 10.0)
+    template = cut_template(plane_of(np.stack([plane, plane])).residual, (40.0, 40.0), 10.0)
     tried = [
         Transform(mirrored, degrees)
         for mirrored in (False, True)
         for degrees in (0.0, 90.0, 180.0, 270.0)
     ]
-    for transform, values in zip(tried, sampled(piece, tried), strict=True):
+    for transform, values in zip(tried, transformed_templates(template, tried), strict=True):
         seen = np.rot90(
             plane[:, ::-1] if transform.mirrored else plane, round(transform.degrees / 90)
         )
-        expected = seen[40 + piece.offsets[:, 0], 40 + piece.offsets[:, 1]]
+        expected = seen[40 + template.offsets[:, 0], 40 + template.offsets[:, 1]]
         np.testing.assert_allclose(values[0], expected / np.linalg.norm(expected), atol=1e-4)
 
 
@@ -375,10 +386,9 @@ def test_both_planes_propose_a_place_together() -> None:
         return np.where(small, 0.65 * source + 0.75 * other, plane).astype(np.float32)
 
     planes = np.stack([mixed(first, (-60, 0)), mixed(second, (45, -30))])
-    ground = ground_of(planes, np.ones(SHAPE, bool))
-    found, _ = search(
-        cut(ground, (CLICK.y, CLICK.x), 10.0), ground, 21.0, effort=Effort((AS_IS,), 1)
-    )
+    plane = plane_of(planes)
+    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
+    found, _ = search(template, plane, 21.0, effort=Effort((AS_IS,), 1))
     assert (found[0].column, found[0].row) == pytest.approx(SOURCE, abs=0.6)
 
 
@@ -391,24 +401,24 @@ def test_what_shares_a_spectrum_is_found_as_if_it_was_searched_alone(mirrored: b
             planes[:, :, ::-1], (-34, 2 * round(CLICK.x) - SHAPE[1] + 1 + 53), axis=(1, 2)
         )
     copied = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), source, planes).astype(np.float32)
-    ground = ground_of(copied, np.ones(SHAPE, bool))
-    piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
-    together, _ = search(piece, ground, 21.0, effort=Effort(QUICK_TRANSFORMS, 1, refined=0))
-    alone, _ = search(piece, ground, 21.0, effort=Effort((Transform(mirrored),), 1, refined=0))
+    plane = plane_of(copied)
+    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
+    together, _ = search(template, plane, 21.0, effort=Effort(QUICK_TRANSFORMS, 1, refined=0))
+    alone, _ = search(template, plane, 21.0, effort=Effort((Transform(mirrored),), 1, refined=0))
     assert together[0].correlations == pytest.approx((1.0, 1.0), abs=1e-3)
     assert together[0].transform == alone[0].transform == Transform(mirrored)
     assert (together[0].row, together[0].column) == (alone[0].row, alone[0].column)
 
 
 def test_transforms_that_differ_by_a_mirror_go_in_pairs() -> None:
-    pairs = paired(TRANSFORMS)
+    pairs = mirror_pairs(TRANSFORMS)
     assert sorted(number for numbers in pairs for number in numbers) == list(range(len(TRANSFORMS)))
     assert {len(numbers) for numbers in pairs} == {2}
-    ground = ground_of(np.stack([noise_of(35), noise_of(36)]), np.ones(SHAPE, bool))
-    piece = cut(ground, (CLICK.y, CLICK.x), 10.0)
+    plane = plane_of(np.stack([noise_of(35), noise_of(36)]))
+    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
     for one, other in pairs:
         templates = np.zeros((2, 2, 21, 21))
-        templates[:, :, piece.offsets[:, 0] + 10, piece.offsets[:, 1] + 10] = sampled(
-            piece, [TRANSFORMS[one], TRANSFORMS[other]]
+        templates[:, :, template.offsets[:, 0] + 10, template.offsets[:, 1] + 10] = (
+            transformed_templates(template, [TRANSFORMS[one], TRANSFORMS[other]])
         )
         np.testing.assert_allclose(templates[0], templates[1][:, :, ::-1], atol=1e-9)

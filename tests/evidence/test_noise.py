@@ -15,6 +15,7 @@ from dfd.evidence.window_features import GRAIN, MEASURES
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
+from tests.evidence.one_family import measure_region, measure_regions
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
 SHAPE = (160, 160)
@@ -40,10 +41,10 @@ def with_z(prediction: Prediction, z: FloatImage) -> Prediction:
 
 
 def measured(prediction: Prediction, region: Region = CLICK) -> Evidence:
-    return noise.measure(region, noise.prepare(prediction, region.radius_px, CT))
+    return measure_region(noise.FAMILY, region, prediction, CT)
 
 
-def tissue_of(prepared: reference_windows.SliceTables) -> str:
+def tissue_of(prepared: reference_windows.SliceReference) -> str:
     return reference_windows.dominant_tissue(CLICK, prepared.labels, prepared.modality)
 
 
@@ -52,9 +53,9 @@ def inside(region: Region = CLICK, shape: tuple[int, int] = SHAPE) -> np.ndarray
 
 
 def test_white_noise_is_ordinary() -> None:
-    reference = noise.prepare(white(), RADIUS, CT)
     places = np.random.default_rng(9).uniform(15, 145, (40, 2))
-    found = [noise.measure(Region(float(x), float(y), RADIUS), reference) for x, y in places]
+    regions = [Region(float(x), float(y), RADIUS) for x, y in places]
+    found = measure_regions(noise.FAMILY, regions, white(), CT)
     assert np.median([each.statistic for each in found]) == pytest.approx(
         1.25, abs=0.25
     )  # the largest of three scales
@@ -64,7 +65,7 @@ def test_white_noise_is_ordinary() -> None:
 
 
 def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
-    scale = noise.prepare(white(), RADIUS, CT).scales[-1]
+    scale = reference_windows.prepare(white(), RADIUS, CT).scales[-1]
     statistics = noise.statistic(scale.own) / scale.ordinary(noise.statistic)
     assert len(statistics) == len(scale.table.centres) > 200
     assert np.nanmedian(statistics) == pytest.approx(1.0, abs=0.05)
@@ -182,7 +183,7 @@ def test_a_prediction_without_any_assessed_pixel() -> None:
     )
     evidence = measured(nothing)
     assert evidence.obstacle
-    assert noise.prepare(nothing, RADIUS, CT).table.centres.shape == (0, 2)
+    assert reference_windows.prepare(nothing, RADIUS, CT).table.centres.shape == (0, 2)
 
 
 def test_residuals_of_exactly_zero_are_no_finding() -> None:
@@ -195,7 +196,7 @@ def test_residuals_of_exactly_zero_are_no_finding() -> None:
 def test_tissue_is_what_most_of_the_region_is(level: float, tissue: str) -> None:
     genuine = white()
     mean = np.where(inside(Region(80.0, 70.0, RADIUS - 2)), level, 300.0).astype(np.float32)
-    assert tissue_of(noise.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (
+    assert tissue_of(reference_windows.prepare(replace(genuine, mean=mean), RADIUS, CT)) == (
         tissue or "bone or contrast"
     )
 
@@ -205,7 +206,7 @@ def test_tissue_of_mr_is_relative_to_the_slice() -> None:
     mean = np.where(inside(), 80.0, 400.0).astype(np.float32)
     for factor in (1.0, 9.0):
         louder = replace(genuine, mean=mean * factor, noise_scale=10.0 * factor)
-        assert tissue_of(noise.prepare(louder, RADIUS, MR)) == "dark tissue"
+        assert tissue_of(reference_windows.prepare(louder, RADIUS, MR)) == "dark tissue"
 
 
 @pytest.mark.parametrize(

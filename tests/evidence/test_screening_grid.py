@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfd.evidence import SliceEvidence, copy_move, screening_grid
-from dfd.evidence.copy_search import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
+from dfd.evidence import copy_move, screening_grid
+from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, Region
 from tests.evidence.test_noise import CT, RADIUS, SHAPE, white
@@ -47,7 +48,7 @@ def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
         asked.append(effort.transforms)
         return Evidence("copy_move", 1.0)
 
-    monkeypatch.setattr(copy_move, "measure", measured)
+    monkeypatch.setattr(copy_move, "find_copy", measured)
     examined = SliceEvidence(white(), CT)
     examined.measure(replace(LIKE, x=80.0, y=80.0))
     assert set(asked) == {TRANSFORMS}

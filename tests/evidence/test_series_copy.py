@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence import SliceEvidence, series_copy
+from dfd.evidence import series_copy
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Context, Evidence, FloatImage, Prediction, Region, SeriesSlice
+from tests.evidence.one_family import measure_region
 
 CT = MODALITIES["ct_lung"]
 SHAPE = (160, 160)
@@ -54,9 +56,7 @@ def others() -> tuple[SeriesSlice, ...]:
 
 def measured(pixels: FloatImage, among: tuple[SeriesSlice, ...]) -> Evidence:
     context = Context(among[0].pixels, among[1].pixels, others=among)
-    return series_copy.measure(
-        CLICK, series_copy.prepare(prediction_of(pixels), CLICK.radius_px, CT, context)
-    )
+    return measure_region(series_copy.FAMILY, CLICK, prediction_of(pixels), CT, context)
 
 
 def edited(content: FloatImage) -> FloatImage:
@@ -103,28 +103,24 @@ def test_overlapping_slices_share_noise_at_the_same_place_which_is_no_copy() -> 
 def test_another_slice_is_prepared_once() -> None:
     among = others()
     measured(slice_of(0), among)
-    kept = [one.prepared[series_copy.FAMILY] for one in among]
+    kept = [list(map(id, one.prepared.values())) for one in among]
     measured(slice_of(8), among)
-    assert [one.prepared[series_copy.FAMILY] for one in among] == kept
+    assert [list(map(id, one.prepared.values())) for one in among] == kept
 
 
 def test_without_other_slices_nothing_can_be_said() -> None:
     found = measured(slice_of(0), others()[:2])
     assert np.isfinite(found.statistic)
-    alone = series_copy.prepare(
-        prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2))
-    )
-    assert series_copy.measure(CLICK, alone).obstacle == series_copy.NO_PLACE
+    alone = Context(slice_of(1), slice_of(2))
+    of = prediction_of(slice_of(0))
+    assert measure_region(series_copy.FAMILY, CLICK, of, CT, alone).obstacle == series_copy.NO_PLACE
 
 
 def test_slices_of_nothing_are_no_place_to_be_copied_from() -> None:
     blank = SeriesSlice("1.dcm", np.full(SHAPE, np.nan, np.float32))
-    assert series_copy.measure(
-        CLICK,
-        series_copy.prepare(
-            prediction_of(slice_of(0)), 12.0, CT, Context(slice_of(1), slice_of(2), others=(blank,))
-        ),
-    ).obstacle
+    context = Context(slice_of(1), slice_of(2), others=(blank,))
+    of = prediction_of(slice_of(0))
+    assert measure_region(series_copy.FAMILY, CLICK, of, CT, context).obstacle
 
 
 def test_a_lone_slice_has_no_such_evidence() -> None:

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfd.evidence import OFFERED, SliceEvidence, noise, reference_windows, synthesis
+from dfd.evidence import reference_windows, synthesis
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_features import GRAIN, MEASURES, REPLACED
-from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Prediction, Region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
@@ -45,12 +45,15 @@ def test_each_answer_of_the_head_reaches_its_family(channel: int, family: str, o
 
 def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
     small = with_head(1, 0.4 * RADIUS, 2.0)
-    prepared = synthesis.prepare(small, RADIUS, CT)
-    whole = replace(prepared, scales=prepared.scales[-1:], seen={})
-    assert (
-        synthesis.measure(CLICK, prepared).statistic
-        > 1.5 * synthesis.measure(CLICK, whole).statistic
-    )
+    reference = reference_windows.prepare(small, RADIUS, CT)
+    whole = replace(reference, scales=reference.scales[-1:])
+
+    def score(of: reference_windows.SliceReference) -> float:
+        windows = reference_windows.measure_regions([CLICK], of)
+        fitted = reference_windows.fit_statistic(of, synthesis.statistic)
+        return reference_windows.deviation_score(CLICK, 0, windows, fitted).statistic
+
+    assert score(reference) > 1.5 * score(whole)
 
 
 def test_any_deviation_of_the_grain_counts_half_of_what_the_head_says() -> None:
@@ -84,9 +87,3 @@ def test_many_regions_are_measured_as_one_by_one() -> None:
         list(SliceEvidence(examined.prediction, CT).measure(one)) for one in regions
     ]
     assert examined.measure_all([]) == []
-
-
-def test_noise_and_synthesis_share_what_is_prepared() -> None:
-    assert noise.prepare is synthesis.prepare is reference_windows.prepare
-    assert set(OFFERED) == {"noise", "copy_move", "synthesis", "texture"}
-    assert MODALITIES["ct_lung"] is CT

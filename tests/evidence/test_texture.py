@@ -13,10 +13,13 @@ from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
 from dfd.calibration.decision import FORM_OF_FAMILY, form_source, reason_source
-from dfd.evidence import SliceEvidence, co_occurrence, noise, reference_windows, synthesis, texture
-from dfd.evidence.window_features import running_sums
+from dfd.evidence import co_occurrence, reference_windows, texture
+from dfd.evidence.running_sums import running_sums
+from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.window_table import WindowTable
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, Prediction, Region
+from tests.evidence.one_family import measure_region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
 
@@ -35,7 +38,7 @@ def smoothed(sigma: float, where: Region = CLICK) -> Prediction:
 
 
 def statistic(prediction: Prediction, region: Region = CLICK) -> float:
-    return texture.measure(region, texture.prepare(prediction, region.radius_px, CT)).statistic
+    return measure_region(texture.FAMILY, region, prediction, CT).statistic
 
 
 def test_smoothed_noise_of_the_same_strength_stands_out() -> None:
@@ -90,9 +93,11 @@ def test_a_pixel_has_a_code_only_where_all_that_it_looks_at_was_assessed() -> No
 
 
 def test_what_is_compared_are_shares_of_codes_whatever_the_size_of_the_window() -> None:
-    textures = texture.Textures(running_sums(texture.counts_of(white())))
+    counts = running_sums(texture.counts_of(white()))
+    centres = np.array([[80, 70], [40, 100]])
     for radius in (5.0, RADIUS):
-        squares = textures.shares(np.array([[80, 70], [40, 100]]), radius) ** 2
+        windows = WindowTable(radius, centres, np.zeros((2, 1)), np.zeros((2, 1)))
+        squares = texture.class_shares(counts, windows) ** 2
         np.testing.assert_allclose(squares[:, :25].sum(axis=1), 1.0, rtol=1e-6)
         np.testing.assert_allclose(squares[:, 25:].sum(axis=1), 1.0, rtol=1e-6)
 
@@ -101,7 +106,7 @@ def test_a_slice_with_few_windows_is_not_judged() -> None:
     given = white()
     given.assessed[:] = False
     given.assessed[60:100, 60:100] = True
-    assert texture.measure(CLICK, texture.prepare(given, RADIUS, CT)).obstacle
+    assert measure_region(texture.FAMILY, CLICK, given, CT).obstacle
 
 
 def test_synthesis_tells_the_form_for_texture() -> None:
@@ -151,15 +156,14 @@ def test_texture_is_offered_beside_the_others() -> None:
 
 def test_windows_are_measured_once_for_all_families(monkeypatch: pytest.MonkeyPatch) -> None:
     given, made = white(), []
-    alone = texture.measure(CLICK, texture.prepare(given, CLICK.radius_px, CT))
+    alone = measure_region(texture.FAMILY, CLICK, given, CT)
     prepare = reference_windows.prepare
 
-    def counted(*words: Any) -> reference_windows.SliceTables:
+    def counted(*words: Any) -> reference_windows.SliceReference:
         made.append(words)
         return prepare(*words)
 
-    for module in (noise, synthesis, reference_windows):
-        monkeypatch.setattr(module, "prepare", counted)
+    monkeypatch.setattr(reference_windows, "prepare", counted)
     together = SliceEvidence(given, CT).measure(CLICK)
     assert len(made) == 1
     assert next(each for each in together if each.family == "texture") == alone
@@ -179,7 +183,7 @@ def test_what_is_not_assessed_costs_no_time_and_changes_nothing(
     given, assessed = white(), np.zeros(SHAPE, dtype=np.bool_)
     assessed[part] = True
     found = texture.counts_of(replace(given, assessed=assessed))
-    monkeypatch.setattr(texture, "_held", lambda _: (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
+    monkeypatch.setattr(texture, "_bounds", lambda _: (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
     np.testing.assert_array_equal(found, texture.counts_of(replace(given, assessed=assessed)))
     assert found.any()
     assert not texture.counts_of(replace(given, assessed=np.zeros_like(assessed))).any()

@@ -8,24 +8,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dfd.evidence.running_sums import disk_offsets, running_sums
 from dfd.evidence.window_features import (
-    APART,
-    BESIDE,
-    BESIDE_RADIUS,
-    FEWEST_NEIGHBOURS,
+    BACKGROUND_DISTANCE,
+    BACKGROUND_RADIUS,
     LAGS,
     LARGEST_Z,
     MEASURES,
-    WindowTable,
     _shifted_product,
-    deviations,
-    disk_offsets,
     grid_centres,
+    local_background,
     measure_windows,
     planes_of,
-    running_sums,
+)
+from dfd.evidence.window_table import (
+    EXCLUSION_RADII,
+    MIN_REFERENCE,
+    WindowTable,
+    deviations,
     supported,
-    surroundings,
 )
 from dfd.modalities import MODALITIES, Modality
 from dfd.records import Prediction
@@ -47,7 +48,8 @@ def prediction(shape: tuple[int, int] = (96, 112), seed: int = 0, mean: float = 
 def windows_of(
     given: Prediction, centres: NDArray[np.int64], modality: Modality = CT
 ) -> WindowTable:
-    return measure_windows(running_sums(planes_of(given, modality)), centres, 8.0, 8.0)
+    (table,) = measure_windows(running_sums(planes_of(given, modality)), 8.0, centres, [8.0])
+    return table
 
 
 @pytest.mark.parametrize("lag", LAGS)
@@ -141,7 +143,7 @@ def test_measures_do_not_depend_on_the_other_windows_asked_for() -> None:
     np.testing.assert_array_equal(together.measures[1:2], alone.measures)
 
 
-def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
+def test_windows_are_matched_by_their_background_and_place_too() -> None:
     given = prediction()
     rows, columns = np.mgrid[:96, :112]
     away = np.hypot(rows - 30, columns - 40)
@@ -149,10 +151,10 @@ def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
     energies = []
     for turn in np.arange(8) * np.pi / 4:
         row, column = (
-            round(middle + BESIDE * 8 * part)
+            round(middle + BACKGROUND_DISTANCE * 8 * part)
             for middle, part in ((30, np.sin(turn)), (40, np.cos(turn)))
         )
-        disk = (np.hypot(rows - row, columns - column) <= BESIDE_RADIUS * 8) & given.assessed
+        disk = (np.hypot(rows - row, columns - column) <= BACKGROUND_RADIUS * 8) & given.assessed
         energies.append(np.log((z[disk] ** 2).mean()))
     covariates = windows_of(given, np.array([[40, 30]])).covariates[0]
     assert covariates[3] == pytest.approx(np.median(energies))
@@ -163,11 +165,11 @@ def test_windows_are_matched_by_their_surroundings_and_place_too() -> None:
     assert windows_of(alone, np.array([[40, 30]])).covariates[0, 3] == pytest.approx(np.log(energy))
 
 
-def test_what_lies_on_one_side_does_not_move_the_surroundings() -> None:
+def test_what_lies_on_one_side_does_not_move_the_background() -> None:
     given, edited = prediction(), prediction()
     edited.z[:, 46:] *= 3.0
     before, after = (
-        surroundings(running_sums(planes_of(each, CT)), np.array([[40, 30]]), 8.0)[0]
+        local_background(running_sums(planes_of(each, CT)), np.array([[40, 30]]), 8.0)[0]
         for each in (given, edited)
     )
     assert abs(after - before) < 0.5 < np.log(9.0)
@@ -223,7 +225,9 @@ def line_of_windows(count: int, value: float = 0.0, radius: float = 5.0) -> Wind
 
 def test_reference_leaves_out_windows_near_the_asked_one() -> None:
     table = line_of_windows(40)
-    near = np.linalg.norm(table.centres - table.centres[20], axis=1) < APART * table.radius
+    near = (
+        np.linalg.norm(table.centres - table.centres[20], axis=1) < EXCLUSION_RADII * table.radius
+    )
     assert 1 < near.sum() < 10
     measures = table.measures.copy()
     measures[near] = 1e6
@@ -232,7 +236,7 @@ def test_reference_leaves_out_windows_near_the_asked_one() -> None:
     )
     before = deviations(asked, table)
     after = deviations(asked, WindowTable(table.radius, table.centres, measures, table.covariates))
-    # The floor of the spread is taken over the whole slice and may move a little; a neighbour of a
+    # The floor of the spread is taken over the whole slice and may move a little; a window of a
     # million would move it out of sight.
     np.testing.assert_allclose(after, before, atol=1.0)
     far = np.array(table.measures)
@@ -243,7 +247,7 @@ def test_reference_leaves_out_windows_near_the_asked_one() -> None:
     ).any()
 
 
-def test_deviation_is_in_robust_spreads_of_the_neighbours() -> None:
+def test_deviation_is_in_robust_spreads_of_the_reference_windows() -> None:
     reference = line_of_windows(40)
     centres = np.array([[10_000, 0], [10_000, 500]])
     asked = WindowTable(5.0, centres, np.stack([np.zeros(7), np.full(7, 8.0)]), np.zeros((2, 3)))
@@ -254,7 +258,7 @@ def test_deviation_is_in_robust_spreads_of_the_neighbours() -> None:
     np.testing.assert_allclose(answer[1], (8.0 - middle) / spread, rtol=0.25)
 
 
-def test_neighbours_are_the_similar_windows() -> None:
+def test_reference_windows_are_the_similar_ones() -> None:
     """Two tissues with their own energy: a window is compared with its own kind."""
     rng = np.random.default_rng(2)
     tissue = np.repeat([0.0, 10.0], 60)
@@ -273,7 +277,7 @@ def test_neighbours_are_the_similar_windows() -> None:
     assert other > 1.5
 
 
-@pytest.mark.parametrize("count", [0, 1, FEWEST_NEIGHBOURS - 1])
+@pytest.mark.parametrize("count", [0, 1, MIN_REFERENCE - 1])
 def test_too_few_windows_give_nan(count: int) -> None:
     asked = WindowTable(5.0, np.array([[10_000, 0]]), np.zeros((1, 7)), np.zeros((1, 3)))
     assert np.isnan(deviations(asked, line_of_windows(count))).all()

@@ -27,8 +27,10 @@ from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit
 from dfd.cli import jobs
 from dfd.errors import PointsError
 from dfd.evidence import noise
-from dfd.evidence.copy_move import CopyMoveReference, reason_for
-from dfd.evidence.copy_search import Match, Transform
+from dfd.evidence.copy_move import SearchedSlice, reason_for
+from dfd.evidence.copy_template import Match
+from dfd.evidence.copy_transforms import Transform
+from dfd.evidence.search_plane import residual_window, search_plane
 from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.outputs import report, scores, suspicious
@@ -42,9 +44,7 @@ from dfd.records import (
     Point,
     Reconstruction,
     Region,
-    ScanFacts,
     Slice,
-    SliceRef,
     Suspicion,
 )
 from dfd.regions import region_of
@@ -166,6 +166,12 @@ def laid_out(root: Path, names: Names) -> list[Point]:
     return [*read_points(data / "test.csv", data), *place_points(in_mm, data)]
 
 
+def another_slice(name: str) -> SearchedSlice:
+    """A slice that something was copied from."""
+    residual = residual_window(np.ones((2, 40, 40), np.float32), np.ones((40, 40), bool))
+    return SearchedSlice(search_plane(residual, 10.0), name, own=False)
+
+
 def found(point: Point, names: Names) -> Finding:
     """What the program says of a row, by its own sentences."""
     if point.error or point.path is None:
@@ -191,9 +197,7 @@ def found(point: Point, names: Names) -> Finding:
         noise.reason_for(measures),
         reason_by_form=noise.reasons_by_form(measures),
     )
-    reference = CopyMoveReference(
-        scan.valid, np.zeros((0, 0), dtype=np.int8), CT, None, names.source
-    )
+    reference = another_slice(names.source)
     reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8), (0.1, 0.1), 1), region, reference)
     copied = Evidence(
         "series_copy",
@@ -434,10 +438,7 @@ def test_columns_are_named_to_the_user_alone(caplog: pytest.LogCaptureFixture) -
 
 def test_evidence_loses_its_names_too() -> None:
     region = Region(20.0, 20.0, 10.0)
-    scan = Slice(
-        SliceRef(Path("/d/a")), ScanFacts(), np.zeros((40, 40), np.float32), np.ones((40, 40), bool)
-    )
-    reference = CopyMoveReference(scan.valid, np.zeros((0, 0), dtype=np.int8), CT, None, "Doe")
+    reference = another_slice("Doe")
     reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8), (0.1, 0.1), 1), region, reference)
     evidence = Evidence(
         "series_copy", 3.0, reason=reason, source_file="Doe", reason_by_form={"copy-move": reason}

@@ -15,6 +15,7 @@ import pytest
 
 from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit, fit_table
 from dfd.errors import OutputError
+from dfd.evidence import family_named, family_names
 from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, report
 from dfd.outputs.files import neutralise
@@ -25,7 +26,6 @@ from dfd.outputs.writer import SliceInfo
 from dfd.records import (
     Context,
     Evidence,
-    Family,
     Finding,
     Point,
     Prediction,
@@ -543,7 +543,10 @@ def test_many_slices_get_the_group_page_and_few_do_not(
 
 
 def test_every_family_has_words_and_every_modality_presets() -> None:
-    assert set(words.FAMILY_WORDS) == set(Family)
+    for name in family_names():
+        family = family_named(name)
+        assert family.title
+        assert family.question.endswith("?")
     assert all(modality.presets for modality in MODALITIES.values())
 
 

@@ -89,7 +89,7 @@ def test_columns_are_the_contract(tmp_path, findings):
     assert path == tmp_path / "scores.csv"
     header = path.read_text().splitlines()[0].split(",")
     assert header == ["filename", "X", "Y", "what", "label", *CONTRACT]
-    assert list(scores.RESULT_COLUMNS) == CONTRACT
+    assert list(scores.result_columns()) == CONTRACT
 
 
 def test_cells_are_written_as_the_contract_says(tmp_path, findings):

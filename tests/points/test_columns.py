@@ -262,9 +262,9 @@ def test_what_a_name_may_mean_by_itself(name, role):
 
 def test_results_can_be_handed_in_again():
     """The columns of scores.csv keep their meaning when that file is used as a points file."""
-    from dfd.outputs.scores import RESULT_COLUMNS
+    from dfd.outputs.scores import result_columns
 
-    names = ("filename", "X", "Y", *RESULT_COLUMNS)
+    names = ("filename", "X", "Y", *result_columns())
     expected = {"filename": "filename", "X": "x", "Y": "y", "radius_mm": "radius"}
     assert dict(zip(names, roles_of(names), strict=True)) == dict.fromkeys(names, "") | expected
     names = ("filename", "x_mm", "y_mm", "z_mm", "slice_file", "slice_frame", "slice_x", "slice_y")

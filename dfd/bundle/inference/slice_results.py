@@ -9,7 +9,7 @@ from typing import Any
 from dfd.assessment import screening
 from dfd.bundle.keys import Keys
 from dfd.calibration import Calibration
-from dfd.evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.outputs.writer import SliceInfo, SliceResult
 from dfd.records import Context, FloatImage, Prediction, Region

@@ -21,7 +21,7 @@ from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
-from dfd.prediction.residual_maps import leave_one_out, residual_maps
+from dfd.prediction.residual_maps import blind_spot_prediction, residual_maps
 from dfd.progress import Progress
 from dfd.records import BoolImage, FloatImage
 
@@ -95,7 +95,9 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         device = next(self.network.parameters()).device
         stacked, inferer = torch.from_numpy(pixels)[:, None].to(device), AutocastInferer()
         with torch.inference_mode():
-            mean, log_spread = leave_one_out(stacked, lambda shown: inferer(shown, self.network))
+            mean, log_spread = blind_spot_prediction(
+                stacked, lambda shown: inferer(shown, self.network)
+            )
             return residual_maps(stacked, mean, log_spread).cpu()
 
     def _altered(self, rng: np.random.Generator) -> tuple[Altered, BoolImage]:

@@ -18,6 +18,7 @@ from dfd.calibration import (
     count_in_words,
     true_rate_bound,
 )
+from dfd.evidence import family_named, family_names
 from dfd.outputs.anonymous import LocalNames, columns_left_out
 from dfd.outputs.files import neutralise
 from dfd.outputs.report import charts, words
@@ -29,7 +30,7 @@ from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
 from dfd.outputs.report.series import alarm_of, by_series
 from dfd.outputs.writer import SliceInfo
 from dfd.points import roles_of
-from dfd.records import NOT_READ, Evidence, Family, Finding, Point, Region, Suspicion, Verdict
+from dfd.records import NOT_READ, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.regions import radius_in_words
 
 MOST_COLUMNS = 4
@@ -167,13 +168,13 @@ class _Reader:
             *lines,
             *(
                 self._family(family, evidence[family], finding)
-                for family in Family
+                for family in family_names()
                 if family in evidence
             ),
         ]
 
     def _family(self, family: str, found: Evidence, finding: Finding) -> FamilyLine:
-        about = words.FAMILY_WORDS[family]
+        about = family_named(family)
         says = neutralise(found.obstacle or found.reason)
         p = finding.p_by_family.get(family, math.nan)
         if not math.isfinite(p):

@@ -4,47 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from dfd.calibration import SERIES, SLICE
-from dfd.records import Family, Finding, ScanFacts
+from dfd.records import Finding, ScanFacts
 
-
-@dataclass(frozen=True, slots=True)
-class FamilyWords:
-    """How a family of evidence is called, and what it asks."""
-
-    title: str
-    question: str
-
-
-FAMILY_WORDS: dict[str, FamilyWords] = {
-    Family.NOISE: FamilyWords(
-        "Noise",
-        (
-            "Does the region carry more, or another, noise than the same tissue elsewhere in this "
-            "slice?"
-        ),
-    ),
-    Family.COPY_MOVE: FamilyWords(
-        "Copy within the slice", "Does the noise of the region stand a second time in this slice?"
-    ),
-    Family.SYNTHESIS: FamilyWords(
-        "Generated or processed", "Does the grain look resampled, smoothed or generated?"
-    ),
-    Family.TEXTURE: FamilyWords(
-        "Texture",
-        "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?",
-    ),
-    Family.ADJACENT_SLICES: FamilyWords(
-        "Slices beside",
-        "Does the region differ from the slices above and below more than the same tissue does?",
-    ),
-    Family.SERIES_COPY: FamilyWords(
-        "Copy from another slice",
-        "Does the noise of the region stand in another slice of the series?",
-    ),
-}
 SETTING_WORDS = {SLICE: "slices by themselves", SERIES: "slices with their neighbours"}
 
 _KERNEL = re.compile(

@@ -1,0 +1,135 @@
+"""What an evidence family is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from dfd.evidence.reference_windows import RegionWindows, SliceReference
+from dfd.modalities import Modality
+from dfd.records import Context, Evidence, Prediction, Region
+
+Prepared = TypeVar("Prepared")
+
+
+class Need(StrEnum):
+    """What a family asks for beside the slice and its prediction."""
+
+    WINDOWS = "windows"
+    """The slice's own windows and those of the regions, compared; shared by all that need them."""
+    CONTEXT = "context"
+    """The slices above and below. The family is left out where there are none."""
+    SERIES = "series"
+    """The pixels of the other slices of the series, in ``Context.others``."""
+
+
+@dataclass(frozen=True)
+class SliceInput:
+    """One slice, from which a family prepares itself for regions of one radius."""
+
+    prediction: Prediction
+    radius: float
+    """Of the regions, in pixels."""
+    modality: Modality
+    make_windows: Callable[[], SliceReference] | None = None
+    slice_context: Context | None = None
+
+    @property
+    def windows(self) -> SliceReference:
+        """The slice's own windows.
+
+        Raises:
+            ValueError: the family does not declare ``Need.WINDOWS``.
+        """
+        if self.make_windows is None:
+            raise ValueError(_undeclared(Need.WINDOWS))
+        return self.make_windows()
+
+    @property
+    def context(self) -> Context:
+        """The slices above and below.
+
+        Raises:
+            ValueError: the family does not declare ``Need.CONTEXT``.
+        """
+        if self.slice_context is None:
+            raise ValueError(_undeclared(Need.CONTEXT))
+        return self.slice_context
+
+
+@dataclass(frozen=True)
+class RegionBatch:
+    """Regions of one radius in one slice, to be measured together."""
+
+    regions: Sequence[Region]
+    region_windows: RegionWindows | None = None
+    quick: bool = False
+    """For every place of a slice: a quicker search for copies, which is calibrated for itself."""
+    threads: int = 2
+    """For the work on one region."""
+    pool: Executor | None = None
+    """For work on several regions at once."""
+
+    @property
+    def windows(self) -> RegionWindows:
+        """The windows of the regions, compared with those of ``SliceInput.windows``.
+
+        Raises:
+            ValueError: the family does not declare ``Need.WINDOWS``.
+        """
+        if self.region_windows is None:
+            raise ValueError(_undeclared(Need.WINDOWS))
+        return self.region_windows
+
+    def map(self, measure: Callable[[Region], Evidence]) -> Iterable[Evidence]:
+        """``measure`` of each region in order, several at once where there is a pool."""
+        apply = map if self.pool is None else self.pool.map
+        return apply(measure, self.regions)
+
+
+class EvidenceFamily(Protocol[Prepared]):
+    """One kind of evidence.
+
+    ``prepare`` is called once for each slice and radius of regions, ``measure`` with what it gave.
+    Both are pure: they keep nothing and change none of their arguments.
+    """
+
+    @property
+    def name(self) -> str:
+        """As stored in calibrations, and in the column ``p_<name>`` of scores.csv."""
+
+    @property
+    def title(self) -> str:
+        """What the report calls it."""
+
+    @property
+    def question(self) -> str:
+        """The question that it answers, for readers of the report."""
+
+    @property
+    def direction(self) -> str:
+        """What a high statistic means: "higher = ..."."""
+
+    @property
+    def source(self) -> str:
+        """The publication of the method, and what is ours."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the family is given beside the slice and its prediction."""
+
+    def prepare(self, slice_input: SliceInput) -> Prepared:
+        """What does not depend on the place of a region."""
+
+    def measure(self, batch: RegionBatch, prepared: Prepared) -> Iterable[Evidence]:
+        """One piece of evidence per region, in order."""
+
+
+def _undeclared(need: Need) -> str:
+    return (
+        f"the {need} of a slice is given only to families that declare it; add Need.{need.name} "
+        "to the family's `needs`"
+    )
