@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import ndimage
 from dfd import hounsfield
 from dfd.image_kinds import kind_of
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import BoolImage, FloatImage, Slice, is_square
+from dfd.records import BoolImage, FloatImage, ScanFacts, Slice, is_square
 
 LOWEST_SCAN_BITS = 9
 """Scanners store at least 10 bits; 8 are a picture made for a screen."""
@@ -44,8 +45,8 @@ HOME_BODY_PARTS = frozenset(
         "WHOLEBODY",
     )
 )
-"""Words in BodyPartExamined beside which a foreign one ("CHEST PELVIS") does not make a slice
-foreign."""
+"""Words in BodyPartExamined with which a slice is not foreign, whatever else is named ("CHEST
+PELVIS")."""
 
 BODY_HU = -500.0
 LUNG_HU = (-950.0, -500.0)
@@ -74,7 +75,7 @@ def objections(scan: Slice, modality: Modality) -> Objections:
 
     Sentences name no file and no patient.
     """
-    return Objections(_refusal(scan, modality), _obstacle(scan), _remarks(scan, modality))
+    return Objections(_refusal(scan, modality), _obstacle(scan), tuple(_remarks(scan, modality)))
 
 
 def _advice(dicom_modality: str) -> str:
@@ -89,49 +90,42 @@ def _advice(dicom_modality: str) -> str:
 
 def _refusal(scan: Slice, modality: Modality) -> str:
     """The first reason against the model, from the plainest on."""
+    return next(_refusals(scan, modality), "")
+
+
+def _refusals(scan: Slice, modality: Modality) -> Iterator[str]:
     facts, name = scan.facts, modality.name
-    is_hu, kind = facts.unit == "HU", kind_of(scan.facts)
-    impossible = hounsfield.objection(scan.pixels, scan.valid) if is_hu else ""
-    reasons = (
-        (
-            facts.modality not in ("", modality.dicom_modality),
-            (
-                f"The slice is {facts.modality} but the model {name} was made for "
-                f"{modality.dicom_modality}: {_advice(facts.modality)}"
-            ),
-        ),
-        (
-            _is_foreign(facts.body_part, modality.foreign_body_parts),
-            (
-                f"The slice shows {facts.body_part} but the model {name} was not made for that "
-                "body part: leave it out"
-            ),
-        ),
-        (bool(kind.refusal), kind.refusal),
-        (
-            facts.bits_stored < LOWEST_SCAN_BITS,
-            (
-                f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that "
-                "is measured here: give the original slice"
-            ),
-        ),
-        (
-            facts.unit != modality.unit,
-            (
-                f"The slice holds {_named(facts.unit)} but the model {name} needs "
-                f"{_named(modality.unit)}: give the original slice"
-            ),
-        ),
-        (
-            is_hu and _within_screen_range(scan),
-            (
-                "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: "
-                "give the original slice"
-            ),
-        ),
-        (bool(impossible), impossible),
-    )
-    return next((sentence for speaks_against, sentence in reasons if speaks_against), "")
+    if facts.modality not in ("", modality.dicom_modality):
+        yield (
+            f"The slice is {facts.modality} but the model {name} was made for "
+            f"{modality.dicom_modality}: {_advice(facts.modality)}"
+        )
+    if _is_foreign(facts.body_part, modality.foreign_body_parts):
+        yield (
+            f"The slice shows {facts.body_part} but the model {name} was not made for that body "
+            "part: leave it out"
+        )
+    kind = kind_of(facts)
+    if kind.refusal:
+        yield kind.refusal
+    if facts.bits_stored < LOWEST_SCAN_BITS:
+        yield (
+            f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that is "
+            "measured here: give the original slice"
+        )
+    if facts.unit != modality.unit:
+        yield (
+            f"The slice holds {_named(facts.unit)} but the model {name} needs "
+            f"{_named(modality.unit)}: give the original slice"
+        )
+    if facts.unit == "HU" and _within_screen_range(scan):
+        yield (
+            "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give "
+            "the original slice"
+        )
+    impossible = hounsfield.objection(scan.pixels, scan.valid) if facts.unit == "HU" else ""
+    if impossible:
+        yield impossible
 
 
 def _obstacle(scan: Slice) -> str:
@@ -141,49 +135,47 @@ def _obstacle(scan: Slice) -> str:
     return ""
 
 
-def _remarks(scan: Slice, modality: Modality) -> tuple[str, ...]:
+def _remarks(scan: Slice, modality: Modality) -> Iterator[str]:
     """All that lowers the worth of a score."""
     facts = scan.facts
-    found = []
-    made = kind_of(facts).remark
-    if made:
-        found.append(made)
+    kind = kind_of(facts)
+    if kind.remark:
+        yield kind.remark
     elif "DERIVED" in facts.image_type[:1]:
-        found.append(
+        yield (
             "the slice was derived from another image (ImageType DERIVED), which may have "
             "changed its noise"
         )
+    yield from _spacing_remarks(facts)
+    if facts.unit != "HU":
+        return
+    if facts.plane not in ("", "axial"):
+        yield REFORMATTED.format(plane=facts.plane)
+    if _has_few_values(scan):
+        yield (
+            f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an "
+            "8-bit export"
+        )
+    if modality.wants_lung and lung_share(scan.pixels, scan.valid) < LEAST_LUNG:
+        yield "the slice shows no aerated lung, so it is unlike the slices that the model knows"
+
+
+def _spacing_remarks(facts: ScanFacts) -> Iterator[str]:
     if facts.spacing_mm is None:
         only = (
             " in the patient but only one on the detector (ImagerPixelSpacing)"
             if facts.detector_spacing
             else ""
         )
-        found.append(
+        yield (
             f"the slice has no pixel spacing{only}, so regions are measured in pixels and not in mm"
         )
     elif facts.unit == "HU" and not is_square(facts.spacing_mm):
         row, column = facts.spacing_mm
-        found.append(
+        yield (
             f"the pixels are not square ({row:.3g} x {column:.3g} mm), so the slice was "
             "resampled, which changes its noise"
         )
-    if facts.unit == "HU" and facts.plane not in ("", "axial"):
-        found.append(REFORMATTED.format(plane=facts.plane))
-    if facts.unit == "HU" and _has_few_values(scan):
-        found.append(
-            f"the slice has no more than {FEW_VALUES} distinct values, as if it had been an "
-            "8-bit export"
-        )
-    if (
-        modality.wants_lung
-        and facts.unit == "HU"
-        and lung_share(scan.pixels, scan.valid) < LEAST_LUNG
-    ):
-        found.append(
-            "the slice shows no aerated lung, so it is unlike the slices that the model knows"
-        )
-    return tuple(found)
 
 
 def _named(unit: str) -> str:
@@ -192,9 +184,9 @@ def _named(unit: str) -> str:
 
 
 def _is_foreign(body_part: str, foreign: tuple[str, ...]) -> bool:
-    """True where ``body_part`` names a foreign part (HEAD.
+    """True where ``body_part`` names a foreign part (HEAD, also within HEADNECK).
 
-    Also within HEADNECK) and none that belongs to the chest.
+    False where it names one that belongs to the chest as well.
     """
     words = re.findall(r"[A-Z]+", body_part.upper())
     if HOME_BODY_PARTS.intersection(words):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfd.calibration import Calibration, Circumstances, fit, form_of, judge
+from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit, form_of
 from dfd.evidence import noise, synthesis, texture
 from dfd.evidence.window_features import MEASURES
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Finding, Point
+from dfd.records import Evidence, Finding, Form, Point
 
 POINT = Point(2, "a.dcm", 10.0, 10.0)
 FAMILIES = ("noise", "synthesis", "texture")
@@ -31,8 +31,8 @@ OF_AN_EDIT = (
 )
 NEUTRAL = "the fine texture here"
 CONTRADICTIONS = {
-    ADVERSARIAL_NOISE: ("generated", "weaker than the surroundings", "less like"),
-    AI_EDIT: ("noise here is stronger", "noise was added", "less like"),
+    Form.ADVERSARIAL_NOISE: ("generated", "weaker than the surroundings", "less like"),
+    Form.AI_EDIT: ("noise here is stronger", "noise was added", "less like"),
 }
 
 
@@ -43,8 +43,7 @@ def calibration() -> Calibration:
         [dict(zip(FAMILIES, rng.gamma(6.0, 0.18, len(FAMILIES)), strict=True)) for _ in range(40)]
         for _ in range(24)
     ]
-    tables, combined = fit(rows)
-    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, tables, {}, combined)
+    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {}, {SLICE: fit(rows)})
 
 
 def told(family: str, statistic: float, measures: Mapping[str, float]) -> Evidence:
@@ -71,7 +70,7 @@ def answer(
     evidence = [
         told(family, value, measures.get(family, {})) for family, value in statistics.items()
     ]
-    return judge(POINT, evidence, calibration, Circumstances(10.0))
+    return decide(POINT, evidence, calibration, DecisionContext(10.0))
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
@@ -86,7 +85,7 @@ def test_the_reason_never_contradicts_the_form(
     if finding.form:
         assert not [words for words in CONTRADICTIONS[finding.form] if words in finding.reason]
         assert finding.reason.startswith(
-            (*(OF_NOISE if finding.form == ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL)
+            (*(OF_NOISE if finding.form == Form.ADVERSARIAL_NOISE else OF_AN_EDIT), NEUTRAL)
         )
 
 
@@ -96,13 +95,13 @@ def test_the_reason_never_contradicts_the_form(
         (
             "synthesis",
             {"energy": 5.0, "replaced content": 9.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "noise here is stronger than the surroundings predict, 5.0 times",
         ),
         (
             "synthesis",
             {"energy": 1.5, "added noise": 6.0, "replaced content": 9.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "the grain here looks more like grain that noise was added to than in the same "
             "tissue of this slice, 6.0 times the usual variation; "
             "it is stronger than the surroundings predict",
@@ -110,43 +109,43 @@ def test_the_reason_never_contradicts_the_form(
         (
             "synthesis",
             {"energy": 3.0, "replaced content": 9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here looks more like resampled, smoothed or generated content",
         ),
         (
             "synthesis",
             {"correlation 0,1": 7.0, "replaced content": -2.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is more alike from pixel to pixel (across)",
         ),
         (
             "synthesis",
             {"energy": -7.0, "replaced content": -2.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "noise here is weaker than the surroundings predict, 7.0 times",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": 9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here looks more like resampled",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": -1.0, "replaced content": -9.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is less alike",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": 5.0},
-            ADVERSARIAL_NOISE,
+            Form.ADVERSARIAL_NOISE,
             "noise here is stronger than the surroundings predict, 3.0 times",
         ),
         (
             "noise",
             {"energy": 3.0, "correlation 1,0": 7.0},
-            AI_EDIT,
+            Form.AI_EDIT,
             "the grain here is more alike from pixel to pixel (down)",
         ),
     ],
@@ -172,10 +171,10 @@ def test_texture_is_told_by_its_own_words_where_the_others_speak_for_another_for
     )
     statistics = {"noise": 6.0, "synthesis": 1.0, "texture": 12.0}
     finding = answer(calibration, statistics, {"noise": noisy, "synthesis": edited})
-    assert finding.form == AI_EDIT
+    assert finding.form == Form.AI_EDIT
     assert finding.reason.startswith(NEUTRAL)
     agreeing = answer(calibration, statistics, {"noise": noisy, "synthesis": noisy})
-    assert agreeing.form == ADVERSARIAL_NOISE
+    assert agreeing.form == Form.ADVERSARIAL_NOISE
     assert agreeing.reason.startswith("noise here is stronger")
 
 
@@ -188,4 +187,4 @@ def test_what_a_family_says_by_itself_stays_its_own_answer(calibration: Calibrat
         "generated content" in {each.family: each.reason for each in finding.evidence}["synthesis"]
     )
     bare = replace(told("synthesis", 12.0, whole), reason_by_form={})
-    assert judge(POINT, [bare], calibration, Circumstances(10.0)).reason == bare.reason
+    assert decide(POINT, [bare], calibration, DecisionContext(10.0)).reason == bare.reason

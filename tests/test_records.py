@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
+import io
+import json
 import math
 from pathlib import Path
 
@@ -11,12 +14,12 @@ import pytest
 
 from dfd import evidence, records
 from dfd.calibration import verdict_of
-from dfd.records import FAMILIES, VERDICTS, Evidence, Finding, Point, ScanFacts, SliceRef
+from dfd.records import Evidence, Family, Finding, Form, Point, ScanFacts, SliceRef, Verdict
 
 NOUNS = [
     noun
     for _, noun in inspect.getmembers(records, dataclasses.is_dataclass)
-    if noun.__module__ == records.__name__
+    if noun.__module__.startswith(f"{records.__name__}.")
 ]
 
 
@@ -84,13 +87,38 @@ def test_defaults_are_not_shared() -> None:
 
 def test_verdicts_are_the_ones_that_are_given() -> None:
     given = {verdict_of(p) for p in (1.0, 0.05, 0.01)}
-    assert given == set(VERDICTS[:3])
+    assert given == set(list(Verdict)[:3])
     assert not [
         verdict
-        for verdict in VERDICTS
+        for verdict in Verdict
         if {"fake", "authentic", "safe", "genuine"} & set(verdict.split())
     ]
 
 
+def test_their_values_are_the_words_of_the_outputs() -> None:
+    assert list(Verdict) == [
+        "no anomaly found",
+        "unusual",
+        "strongly unusual",
+        "not assessable",
+        "unreadable",
+        "not reached",
+    ]
+    assert list(Form) == ["adversarial noise", "copy-move", "AI edit"]
+    assert list(Family) == [
+        "noise",
+        "copy_move",
+        "synthesis",
+        "texture",
+        "neighbours",
+        "series_copy",
+    ]
+    stream = io.StringIO()
+    csv.writer(stream).writerow([Verdict.UNUSUAL, Form.AI_EDIT])
+    assert stream.getvalue() == "unusual,AI edit\r\n"
+    assert json.dumps({Verdict.UNUSUAL: Form.COPY_MOVE}) == '{"unusual": "copy-move"}'
+    assert f"{Verdict.UNUSUAL} ({Form.AI_EDIT})" == "unusual (AI edit)"
+
+
 def test_families_that_are_offered_have_a_name() -> None:
-    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(FAMILIES)
+    assert set(evidence.OFFERED) | set(evidence.NEIGHBOURED) == set(Family)

@@ -45,21 +45,21 @@ def patients_of(
 
     Folders that share a PatientID or a study are one patient, named as the first: a study is of one
     patient, whatever an anonymiser made of the PatientID. Where all files carry the same PatientID
-    it says nothing (exporters write one constant), and so with the study. Files beside the folders
-    are told apart by ``hashes`` alone.
+    it says nothing (exporters write one constant), and so with the study. Of files beside the
+    folders only ``hashes`` count.
 
     Args:
         paths: Of the files.
         hashes: Of the PatientID of each.
         root: The folder of all.
-        studies: StudyInstanceUID of each; empty where it is not known.
+        studies: StudyInstanceUID of each; empty where there is none.
     """
     below = [path.relative_to(root).parts for path in paths]
     folders = [parts[0] if len(parts) > 1 else "" for parts in below]
-    telling = zip(folders, _telling(hashes), _telling(studies or [""] * len(paths)), strict=True)
-    known = list(telling)
+    hashes, studies = _distinguishing(hashes), _distinguishing(studies or [""] * len(paths))
+    identities = list(zip(folders, hashes, studies, strict=True))
     clusters: list[set[tuple[str, str, str]]] = []
-    for one in sorted(set(known)):
+    for one in sorted(set(identities)):
         tied = [
             cluster for cluster in clusters if any(_same_patient(one, other) for other in cluster)
         ]
@@ -69,14 +69,14 @@ def patients_of(
         for cluster in clusters
         for one in cluster
     }
-    return [name[one] for one in known]
+    return [name[one] for one in identities]
 
 
-def _telling(values: Sequence[str]) -> list[str]:
+def _distinguishing(values: Sequence[str]) -> list[str]:
     """``values``, or nothing at all where no two of them differ."""
     return list(values) if len({value for value in values if value}) > 1 else [""] * len(values)
 
 
 def _same_patient(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
-    """Whether two (folder, PatientID, study) share any; what is empty is not shared."""
+    """Whether two (folder, PatientID, study) have one in common; empty ones do not count."""
     return any(left and left == right for left, right in zip(one, other, strict=True))

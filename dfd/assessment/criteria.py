@@ -1,4 +1,4 @@
-"""What a slice is assessed by, and what is known of it from other slices."""
+"""By what a slice is assessed, and what other slices say of it."""
 
 from __future__ import annotations
 

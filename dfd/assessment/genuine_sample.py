@@ -14,6 +14,7 @@ import torch
 
 from dfd.assessment.cohort import Cohort
 from dfd.assessment.screening import places_of
+from dfd.calibration import Statistics
 from dfd.context.adjacent_slices import AdjacentSlices
 from dfd.errors import DfdError
 from dfd.evidence import SliceEvidence, noise
@@ -31,14 +32,11 @@ from dfd.suitability import objections
 logger = logging.getLogger(__name__)
 
 SLICES_PER_PATIENT = 12
-"""Neighbouring slices say much the same; a dozen spread over the series is enough per patient."""
+"""Adjacent slices give much the same; a dozen spread over the series is enough per patient."""
 REGIONS_PER_SLICE = 12
 SCREENED_PER_PATIENT = 4
-"""Slices of a calibration patient that are looked at all over: each costs as much as its
+"""Slices of a calibration patient that are measured everywhere: each costs as much as its
 prediction, and gives one maximum."""
-
-Row = Mapping[str, float]
-"""Statistic of each family in one region; NaN where it could not be measured."""
 
 
 def usable_scan(item: Mapping[str, Any], modality: Modality) -> Slice | None:
@@ -52,8 +50,8 @@ def usable_scan(item: Mapping[str, Any], modality: Modality) -> Slice | None:
     except DfdError as error:
         logger.warning("left out of calibration: %s", beginning_with(str(path), error.sentence))
         return None
-    doubts = objections(scan, modality)
-    refusal = doubts.refusal or doubts.not_assessable
+    suitability = objections(scan, modality)
+    refusal = suitability.refusal or suitability.not_assessable
     if refusal:
         logger.warning("left out of calibration: %s: %s", item["image"], refusal)
         return None
@@ -66,7 +64,7 @@ def genuine_regions(
     modality_name: str,
     seed: int,
     adjacent: AdjacentSlices | None = None,
-) -> tuple[list[Row], dict[str, float]]:
+) -> tuple[list[Statistics], dict[str, float]]:
     """Statistics of random genuine regions of one slice, by family, and the slice's covariates.
 
     Both empty where it cannot be used.
@@ -80,46 +78,46 @@ def genuine_regions(
     context = None if adjacent is None else adjacent.of(scan)[0]
     prediction = predict_slice(pixels_of(scan), network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    examined = SliceEvidence(prediction, modality, context)
-    centres = examined.windows(region.radius_px).table.centres
+    evidence = SliceEvidence(prediction, modality, context)
+    centres = evidence.windows(region.radius_px).table.centres
     # The same way as a click: any place of the body whose window has support.
     drawn = np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]
-    rows: list[Row] = []
+    rows: list[Statistics] = []
     for places in (drawn[:REGIONS_PER_SLICE], drawn[REGIONS_PER_SLICE:]):
         if len(rows) < REGIONS_PER_SLICE:
-            found = examined.measure_all(
+            pieces = evidence.measure_all(
                 [replace(region, x=float(x), y=float(y)) for x, y in places]
             )
-            measured = [{each.family: each.statistic for each in one} for one in found]
+            measured = [{each.family: each.statistic for each in one} for one in pieces]
             rows += [row for row in measured if np.isfinite(row[noise.FAMILY])]
     del rows[REGIONS_PER_SLICE:]
     return rows, covariates_of(prediction, scan.facts, modality)
 
 
 @dataclass(frozen=True)
-class Genuine:
+class GenuineSample:
     """What genuine scans of some patients gave, before any table is fitted."""
 
-    by_patient: list[list[Row]]
+    by_patient: list[list[Statistics]]
     """Regions of each patient."""
-    slices: list[list[Sequence[Row]]]
-    """Of each patient, slices that were looked at all over: every place of them."""
+    slices: list[list[Sequence[Statistics]]]
+    """Of each patient, slices that were measured everywhere: every place of them."""
     population: Mapping[str, Sequence[float]]
     """Covariate -> its value in each slice."""
     patients: Sequence[str] = ()
     """Their names, in order."""
 
 
-def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
+def measured_on(network: torch.nn.Module, cohort: Cohort) -> GenuineSample:
     """Genuine regions of ``cohort``, whom ``network`` has not seen."""
     network.eval()
-    by_patient: list[list[Row]] = []
+    by_patient: list[list[Statistics]] = []
     population: dict[str, list[float]] = defaultdict(list)
     adjacent = AdjacentSlices(others=True)
     chosen = [_spread(cohort.collection.of([patient])) for patient in cohort.patients]
-    told = Progress("calibration: measuring regions, slices", sum(map(len, chosen)))
+    progress = Progress("calibration: measuring regions, slices", sum(map(len, chosen)))
     for number, items in enumerate(chosen):
-        rows: list[Row] = []
+        rows: list[Statistics] = []
         for place, item in enumerate(items):
             measured, covariates = genuine_regions(
                 item,
@@ -132,7 +130,7 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
             for name, value in covariates.items():
                 if np.isfinite(value):
                     population[name].append(value)
-            told.update()
+            progress.update()
         by_patient.append(rows)
         logger.info(
             "calibration: patient %d of %d, %d genuine regions",
@@ -140,8 +138,8 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> Genuine:
             len(cohort.patients),
             len(rows),
         )
-    told.close()
-    return Genuine(by_patient, whole_slices(network, cohort), population, cohort.patients)
+    progress.close()
+    return GenuineSample(by_patient, whole_slices(network, cohort), population, cohort.patients)
 
 
 def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -152,15 +150,13 @@ def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ]
 
 
-def whole_slices(
-    network: torch.nn.Module, cohort: Cohort
-) -> list[list[Sequence[Mapping[str, float]]]]:
+def whole_slices(network: torch.nn.Module, cohort: Cohort) -> list[list[Sequence[Statistics]]]:
     """Of each patient a handful of genuine slices, every place of them.
 
     Those that cannot be used are left out.
     """
     modality = MODALITIES[cohort.collection.modality]
-    by_patient: list[list[Sequence[Mapping[str, float]]]] = []
+    by_patient: list[list[Sequence[Statistics]]] = []
     chosen = [_inner(cohort.collection.of([patient])) for patient in cohort.patients]
     with Progress("calibration: screening slices", sum(map(len, chosen))) as done:
         for number, items in enumerate(chosen, start=1):
@@ -169,8 +165,8 @@ def whole_slices(
                 kept.append(genuine_places(item, network, modality))
                 done.update()
             by_patient.append([rows for rows in kept if rows])
-            told = "calibration: patient %d of %d, %d genuine slices looked at all over"
-            logger.info(told, number, len(chosen), len(by_patient[-1]))
+            message = "calibration: patient %d of %d, %d genuine slices looked at all over"
+            logger.info(message, number, len(chosen), len(by_patient[-1]))
     return by_patient
 
 
@@ -182,7 +178,7 @@ def _inner(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def genuine_places(
     item: Mapping[str, Any], network: torch.nn.Module, modality: Modality
-) -> list[Mapping[str, float]]:
+) -> list[Statistics]:
     """Statistics of every place of one genuine slice, by family; none where it cannot be used."""
     scan = usable_scan(item, modality)
     if scan is None:
@@ -190,4 +186,4 @@ def genuine_places(
     prediction = predict_slice(pixels_of(scan), network, modality)
     return places_of(
         prediction, modality, region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    ).rows
+    ).statistics

@@ -1,4 +1,4 @@
-"""What other reconstructions of a slice say of a region, as sentences beside the finding."""
+"""What other reconstructions of a slice say of a region, as notes that follow the reason."""
 
 from __future__ import annotations
 

@@ -1,43 +1,41 @@
 """From points of one slice to findings: the whole way, from top to bottom.
 
-A slice that is no genuine scan of its kind is refused (``dfd.suitability``). Each point becomes a
-region (``dfd.regions``). Each family of evidence measures all regions against the rest of the same
-slice (``dfd.evidence``). The calibration turns the numbers into a p-value, verdict, form and reason
-(``dfd.calibration``).
+1. Refuse a slice that the model was not made for (``dfd.suitability``).
+2. Turn each point into a region, a disk around it (``dfd.regions``).
+3. Measure each region against the rest of the same slice, by every evidence family
+   (``dfd.evidence``).
+4. Decide: the calibration turns the measured numbers into a p-value, a verdict, a form of tampering
+   and a reason (``dfd.calibration``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dfd.assessment.criteria import NO_CONTEXT, Criteria, SliceContext
 from dfd.assessment.notes import ReconstructionNotes
-from dfd.calibration import SERIES, SLICE, Circumstances, judge
+from dfd.calibration import SERIES, SLICE, DecisionContext, decide
 from dfd.context.series_slices import SeriesSlices
 from dfd.errors import PointsError
 from dfd.evidence import NEIGHBOURED, SliceEvidence, series_copy
 from dfd.modalities import Modality
 from dfd.population import covariates_of
-from dfd.records import Context, Evidence, Finding, FloatImage, Point, Prediction, Region, Slice
+from dfd.records import Evidence, Finding, Point, Prediction, Region, Slice, Verdict
 from dfd.regions import region_of, shape_note
 from dfd.sentences import quoted
-from dfd.suitability import objections
+from dfd.suitability import Objections, objections
 
 
 @dataclass(frozen=True)
 class PointAssessor:
-    """Assesses points of one slice after another.
-
-    Args:
-        criteria: modality and calibration.
-        series: reads the other slices of a series; those read last are kept for the next slice.
-    """
+    """Assesses points of one slice after another."""
 
     criteria: Criteria
     series: SeriesSlices = field(default_factory=SeriesSlices)
+    """Reads the other slices of a series; those read last are kept for the next slice."""
 
     def assess(
         self,
@@ -49,80 +47,60 @@ class PointAssessor:
         """One finding and one region (None where the point has none) per point, in order.
 
         Args:
-            scan: the slice, ``[H, W]``.
-            points: places in it, x to the right and y downwards, in pixels from 0.
-            prediction: what the network expects in each pixel, ``[H, W]`` each.
-            context: what other slices say of it.
+            scan: The slice, ``[H, W]``.
+            points: Places in it, x to the right and y downwards, in pixels from 0.
+            prediction: What the network expects in each pixel, ``[H, W]`` each.
+            context: What other slices say of it.
         """
-        modality = self.criteria.modality
-        doubts = objections(scan, modality)
-        if doubts.refusal or doubts.not_assessable:
-            return [without_evidence(p, doubts.refusal, doubts.not_assessable) for p in points], [
-                None
-            ] * len(points)
+        modality, calibration = self.criteria.modality, self.criteria.calibration
+        suitability = objections(scan, modality)
+        if suitability.refusal or suitability.not_assessable:
+            return [unassessed(each, suitability) for each in points], [None] * len(points)
 
         placed = [place(point, scan, modality) for point in points]
-        regions = [each if isinstance(each, Region) else None for each in placed]
-        measured = self._measured(scan, prediction, regions, context.adjacent)
+        regions = [each for each in placed if isinstance(each, Region)]
+        evidence = self._measure(regions, scan, prediction, context)
 
-        covariates = covariates_of(prediction, scan.facts, modality)
-        slice_notes = (*context.notes, *shape_note(scan.facts.spacing_mm))
-        other_views = ReconstructionNotes(scan, context.reconstructions, modality)
+        of_slice = DecisionContext(
+            covariates=covariates_of(prediction, scan.facts, modality),
+            remarks=suitability.remarks,
+            notes=(*context.notes, *shape_note(scan.facts.spacing_mm)),
+        )
+        reconstructions = ReconstructionNotes(scan, context.reconstructions, modality)
 
-        def finding(point: Point, region: Region) -> Finding:
-            evidence = next(measured)
-            circumstances = Circumstances(
-                region.radius_mm,
-                covariates,
-                doubts.remarks,
-                setting=setting_of(evidence),
-                notes=(*slice_notes, *other_views.of(region)),
+        def finding(point: Point, region: Region | PointsError) -> Finding:
+            if isinstance(region, PointsError):
+                return Finding(point, Verdict.UNREADABLE, error=region.sentence)
+            of_region = replace(
+                of_slice,
+                radius_mm=region.radius_mm,
+                setting=setting_of(evidence[region]),
+                notes=(*of_slice.notes, *reconstructions.of(region)),
             )
-            return judge(point, evidence, self.criteria.calibration, circumstances)
+            return decide(point, evidence[region], calibration, of_region)
 
-        findings = [
-            Finding(point, "unreadable", error=each.sentence)
-            if isinstance(each, PointsError)
-            else finding(point, each)
-            for point, each in zip(points, placed, strict=True)
-        ]
-        return findings, regions
+        findings = [finding(*each) for each in zip(points, placed, strict=True)]
+        return findings, [each if isinstance(each, Region) else None for each in placed]
 
-    def sources(
-        self, findings: Sequence[Finding], adjacent: Context | None, scan: Slice
-    ) -> dict[str, FloatImage]:
-        """Pixels ``[H, W]`` of the other slices that something was copied from, by name."""
-        names = {finding.source_file for finding in findings if finding.source_file}
-        if not names or adjacent is None:
-            return {}
-        others = self.series.into(adjacent, scan).others
-        return {one.name: one.pixels for one in others if one.name in names}
-
-    def _measured(
-        self,
-        scan: Slice,
-        prediction: Prediction,
-        regions: Sequence[Region | None],
-        adjacent: Context | None,
-    ) -> Iterator[Sequence[Evidence]]:
-        """The evidence of each region that is one: one piece per family."""
-        if adjacent is not None and self._is_calibrated(series_copy.FAMILY):
+    def _measure(
+        self, regions: Sequence[Region], scan: Slice, prediction: Prediction, context: SliceContext
+    ) -> Mapping[Region, Sequence[Evidence]]:
+        """One piece of evidence per family for each region."""
+        adjacent, calibration = context.adjacent, self.criteria.calibration
+        series = calibration.settings.get(SERIES) if calibration else None
+        # Copies are searched in the whole series only where that is calibrated: it takes time.
+        if adjacent is not None and series is not None and series_copy.FAMILY in series.tables:
             adjacent = self.series.into(adjacent, scan)
-        slice_evidence = SliceEvidence(prediction, self.criteria.modality, adjacent)
-        return iter(slice_evidence.measure_all([each for each in regions if each is not None]))
-
-    def _is_calibrated(self, family: str) -> bool:
-        """Whether slices with neighbours have a table of it: else it is not worth its time."""
-        calibration = self.criteria.calibration
-        setting = calibration.settings.get(SERIES) if calibration else None
-        return setting is not None and family in setting.tables
+        measured = SliceEvidence(prediction, self.criteria.modality, adjacent).measure_all(regions)
+        return dict(zip(regions, measured, strict=True))
 
 
-def without_evidence(point: Point, refusal: str, not_assessable: str) -> Finding:
-    """The answer where a slice is refused, or says nothing."""
-    if refusal:
-        return Finding(point, "unreadable", error=f"{quoted(point.filename)}: {refusal}")
-    return Finding(point, "not assessable", reason=not_assessable)
+def unassessed(point: Point, suitability: Objections) -> Finding:
+    """The answer where a slice is refused, or where a score of it would mean nothing."""
+    if suitability.refusal:
+        error = f"{quoted(point.filename)}: {suitability.refusal}"
+        return Finding(point, Verdict.UNREADABLE, error=error)
+    return Finding(point, Verdict.NOT_ASSESSABLE, reason=suitability.not_assessable)
 
 
 def place(point: Point, scan: Slice, modality: Modality) -> Region | PointsError:
@@ -134,6 +112,6 @@ def place(point: Point, scan: Slice, modality: Modality) -> Region | PointsError
 
 
 def setting_of(evidence: Sequence[Evidence]) -> str:
-    """Which tables judge a region: those of slices with neighbours where it was compared so."""
+    """Which tables hold for a region: of slices with neighbours where it was compared with them."""
     compared = any(each.family in NEIGHBOURED and np.isfinite(each.statistic) for each in evidence)
     return SERIES if compared else SLICE

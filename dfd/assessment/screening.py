@@ -1,4 +1,4 @@
-"""From a slice without a point to a screening: every place of it is looked at."""
+"""From a slice without a point to a screening: every place of it is measured."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from dfd import calibration
 from dfd.assessment.criteria import Criteria
-from dfd.assessment.points import place, without_evidence
-from dfd.calibration import Calibration, Circumstances, Places
+from dfd.assessment.points import place, unassessed
+from dfd.calibration import Calibration, DecisionContext, Places, decide_slice, p_of_places
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, screening_grid
 from dfd.modalities import Modality
 from dfd.population import covariates_of
-from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice
+from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice, Verdict
 from dfd.suitability import objections
 
 AROUND_STEPS = 2
@@ -27,7 +26,7 @@ def places_of(prediction: Prediction, modality: Modality, like: Region) -> Place
     return Places(*SliceEvidence(prediction, modality).everywhere(like))
 
 
-def map_of(places: Places, prediction: Prediction, found: Calibration) -> FloatImage:
+def map_of(places: Places, prediction: Prediction, calibration: Calibration) -> FloatImage:
     """``[H, W]``: -log10 of the p-value of a region around each pixel.
 
     NaN where nothing can be said.
@@ -35,19 +34,19 @@ def map_of(places: Places, prediction: Prediction, found: Calibration) -> FloatI
     if not places.regions:
         return np.full(prediction.z.shape, np.nan, dtype=np.float32)
     centres = np.array([(region.x, region.y) for region in places.regions], dtype=np.int64)
-    values = -np.log10(calibration.p_of_places(places, found)) + 0.0
+    values = -np.log10(p_of_places(places, calibration)) + 0.0
     return screening_grid.painted(
         centres, values, prediction.assessed, screening_grid.step_of(places.regions[0].radius_px)
     )
 
 
-def map_around(like: Region, examined: SliceEvidence, found: Calibration) -> FloatImage:
+def map_around(like: Region, evidence: SliceEvidence, calibration: Calibration) -> FloatImage:
     """As ``map_of``, near one region only.
 
     Places one step apart from its middle, ``AROUND_STEPS`` to each side.
     """
     step = screening_grid.step_of(like.radius_px)
-    prediction = examined.prediction
+    prediction = evidence.prediction
     height, width = prediction.z.shape
     shifts = [step * number for number in range(-AROUND_STEPS, AROUND_STEPS + 1)]
     middle = round(like.x), round(like.y)
@@ -57,13 +56,10 @@ def map_around(like: Region, examined: SliceEvidence, found: Calibration) -> Flo
         for x, y in centres
         if 0 <= x < width and 0 <= y < height
     ]
-    measured = zip(regions, examined.measure_all(regions, quick=True), strict=True)
-    kept = [(region, evidence) for region, evidence in measured if not evidence[0].obstacle]
-    return map_of(
-        Places([region for region, _ in kept], [evidence for _, evidence in kept]),
-        prediction,
-        found,
-    )
+    measured = zip(regions, evidence.measure_all(regions, quick=True), strict=True)
+    kept = [(region, pieces) for region, pieces in measured if not pieces[0].obstacle]
+    places = Places([region for region, _ in kept], [pieces for _, pieces in kept])
+    return map_of(places, prediction, calibration)
 
 
 def screen(
@@ -71,33 +67,32 @@ def screen(
 ) -> dict[int, Screening]:
     """Row -> answer, for each of ``points`` that asks about the slice as a whole.
 
-    Each radius is looked at once.
+    Each radius is measured once.
     """
-    modality, found = criteria.modality, criteria.calibration
-    doubts = objections(scan, modality)
-    around = Circumstances(
-        covariates=covariates_of(prediction, scan.facts, modality), remarks=doubts.remarks
+    modality, calibration = criteria.modality, criteria.calibration
+    suitability = objections(scan, modality)
+    context = DecisionContext(
+        covariates=covariates_of(prediction, scan.facts, modality), remarks=suitability.remarks
     )
-    nothing = np.full(prediction.z.shape, np.nan, dtype=np.float32)
+    no_map = np.full(prediction.z.shape, np.nan, dtype=np.float32)
     measured: dict[float, tuple[Places, FloatImage]] = {}
     answers = {}
     for point in points:
         like = place(replace(point, x=0.0, y=0.0), scan, modality)
         if isinstance(like, PointsError):
-            refused = Finding(point, "unreadable", error=like.sentence)
-            answers[point.row] = Screening(refused, nothing, 0.0)
+            finding = Finding(point, Verdict.UNREADABLE, error=like.sentence)
+            answers[point.row] = Screening(finding, no_map, 0.0)
             continue
-        if doubts.refusal or doubts.not_assessable:
-            refused = without_evidence(point, doubts.refusal, doubts.not_assessable)
-            answers[point.row] = Screening(refused, nothing, like.radius_px)
+        if suitability.refusal or suitability.not_assessable:
+            answers[point.row] = Screening(unassessed(point, suitability), no_map, like.radius_px)
             continue
         if like.radius_px not in measured:
             places = places_of(prediction, modality, like)
-            painted = nothing if found is None else map_of(places, prediction, found)
-            measured[like.radius_px] = places, painted
-        places, painted = measured[like.radius_px]
-        finding, suspicions = calibration.judge_slice(
-            point, places, found, replace(around, radius_mm=like.radius_mm)
+            p_map = no_map if calibration is None else map_of(places, prediction, calibration)
+            measured[like.radius_px] = places, p_map
+        places, p_map = measured[like.radius_px]
+        finding, suspicions = decide_slice(
+            point, places, calibration, replace(context, radius_mm=like.radius_mm)
         )
-        answers[point.row] = Screening(finding, painted, like.radius_px, suspicions)
+        answers[point.row] = Screening(finding, p_map, like.radius_px, suspicions)
     return answers

@@ -1,28 +1,28 @@
 """Evidence -> p-value and verdict: conformal over patients (see ``tables``)."""
 
 from dfd.calibration.cohort import (
-    COVARIATES,
     SCREENING,
     SERIES,
     SLICE,
     Calibration,
     Setting,
     combined_p,
+    combined_statistic,
+    combined_statistics,
     fit,
-    rarity,
-    unlike,
-    without,
+    leave_one_out,
+    out_of_distribution,
 )
 from dfd.calibration.decision import (
     ORDINARY,
     STRONGLY_UNUSUAL,
     UNUSUAL,
-    Circumstances,
+    DecisionContext,
+    decide,
     form_of,
-    judge,
     verdict_of,
 )
-from dfd.calibration.outliers import outstanding
+from dfd.calibration.outliers import outlier_regions
 from dfd.calibration.screening import (
     FALSE_DISCOVERIES,
     MOST_FALSE_ALARMS,
@@ -30,21 +30,23 @@ from dfd.calibration.screening import (
     Places,
     count_in_words,
     counts_of_many,
+    decide_slice,
     fit_screening,
-    judge_slice,
     p_of_places,
 )
 from dfd.calibration.serialization import FORMAT, from_json, to_json
 from dfd.calibration.tables import (
     QUANTILES,
     SMALLEST_P,
-    Table,
+    CalibrationTable,
+    Statistics,
     fit_table,
     p_value,
     p_values,
     share_beyond,
     true_rate_bound,
 )
+from dfd.population import COVARIATES
 
 __all__ = [
     "COVARIATES",
@@ -61,29 +63,31 @@ __all__ = [
     "STRONGLY_UNUSUAL",
     "UNUSUAL",
     "Calibration",
-    "Circumstances",
+    "CalibrationTable",
+    "DecisionContext",
     "Places",
     "Setting",
-    "Table",
+    "Statistics",
     "combined_p",
+    "combined_statistic",
+    "combined_statistics",
     "count_in_words",
     "counts_of_many",
+    "decide",
+    "decide_slice",
     "fit",
     "fit_screening",
     "fit_table",
     "form_of",
     "from_json",
-    "judge",
-    "judge_slice",
-    "outstanding",
+    "leave_one_out",
+    "out_of_distribution",
+    "outlier_regions",
     "p_of_places",
     "p_value",
     "p_values",
-    "rarity",
     "share_beyond",
     "to_json",
     "true_rate_bound",
-    "unlike",
     "verdict_of",
-    "without",
 ]

@@ -7,56 +7,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dfd.calibration.tables import (
     SMALLEST_P,
+    CalibrationTable,
     FloatArray,
-    Table,
+    Statistics,
+    drop_patient,
     fit_table,
     p_value,
     shares_beyond,
-    thinned,
 )
 from dfd.errors import CalibrationError
 
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
-"""Ways of measuring: a point in a lone slice, a point in a slice with its neighbours, every place
-of a slice without a point."""
+"""Ways of measuring: a point in a slice by itself, a point in a slice with its neighbours, every
+place of a slice without a point."""
 POPULATION_MARGIN = 0.25
 """Share of a covariate's range by which a scan may lie outside the calibration scans before it
-counts as unlike them."""
-COVARIATES = ("log noise scale", "log pixel spacing", "log energy of z", "grain")
-"""What is known of a scan beside its pixels: level and correlation of its noise, size of its
-pixels, honesty of the predicted spread."""
-
-
-class Tables(Protocol):
-    """What families and their combination are judged by."""
-
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        """One for each family."""
-
-    @property
-    def combined(self) -> Table | None:
-        """Of all families together."""
+counts as out of their distribution."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """Tables of one way of measuring."""
 
-    tables: Mapping[str, Table]
-    combined: Table | None = None
-    """Genuine values of ``rarity``: the families together, calibrated as a whole, so that no
-    independence is assumed. None: of one family only."""
-    maximum: Table | None = None
-    """Genuine values of the largest ``rarity`` of a whole slice; None where no slices were
-    searched."""
+    tables: Mapping[str, CalibrationTable]
+    """One for each family."""
+    combined: CalibrationTable | None = None
+    """Genuine values of ``combined_statistic``: the families together, calibrated as a whole, so
+    that no independence is assumed. None: of one family only."""
+    maximum: CalibrationTable | None = None
+    """Genuine values of the largest ``combined_statistic`` of a whole slice; None where no slices
+    were searched."""
+
+    @property
+    def patients(self) -> int:
+        """How many patients its p-values stand on."""
+        return min((len(table.patients) for table in self.tables.values()), default=0)
 
 
 @dataclass(frozen=True)
@@ -66,38 +57,30 @@ class Calibration:
     bundle: str
     weights_sha256: str
     radius_mm: float
-    tables: Mapping[str, Table]
-    """Of points in a lone slice: what every calibration has."""
-    population: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    population: Mapping[str, tuple[float, float]]
     """Covariate -> (lowest, highest) over calibration scans."""
-    combined: Table | None = None
-    """Of points in a lone slice, see ``Setting``."""
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    """Of other ways of measuring, by name."""
+    settings: Mapping[str, Setting]
+    """By way of measuring. Every calibration has that of ``SLICE``."""
 
     @property
     def patients(self) -> int:
         """How many patients the p-values stand on."""
-        return _patients(self.tables)
+        return self.settings[SLICE].patients
 
     @property
     def smallest_p(self) -> float:
         """The smallest p-value that this many patients support."""
         return 1.0 / (1 + self.patients)
 
-    def of(self, setting: str) -> Tables:
+    def of(self, setting: str) -> Setting:
         """The tables for one way of measuring.
 
-        Those of a lone slice where it was not calibrated for itself.
+        Those of ``SLICE`` where it was not calibrated for itself.
         """
-        return self.settings.get(setting, self)
+        return self.settings.get(setting, self.settings[SLICE])
 
 
-def _patients(tables: Mapping[str, Table]) -> int:
-    return min((len(table.patients) for table in tables.values()), default=0)
-
-
-def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[str]:
+def out_of_distribution(covariates: Mapping[str, float], calibration: Calibration) -> list[str]:
     """Names of the covariates in which a scan lies outside the calibration scans."""
     outside = []
     for name, value in covariates.items():
@@ -110,10 +93,8 @@ def unlike(covariates: Mapping[str, float], calibration: Calibration) -> list[st
     return outside
 
 
-def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, Table], Table]:
-    """Tables of all families.
-
-    And of their combination, from the genuine regions of each patient (family -> statistic).
+def fit(by_patient: Sequence[Sequence[Statistics]]) -> Setting:
+    """Tables of all families and of their combination, from the genuine regions of each patient.
 
     Raises:
         CalibrationError: nothing to fit.
@@ -131,10 +112,11 @@ def fit(by_patient: Sequence[Sequence[Mapping[str, float]]]) -> tuple[dict[str, 
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient])
         for family in families
     }
-    return tables, fit_table([rarities(rows, tables).tolist() for rows in by_patient])
+    combined = fit_table([combined_statistics(rows, tables).tolist() for rows in by_patient])
+    return Setting(tables, combined)
 
 
-def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> float:
+def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationTable]) -> float:
     """How rare the families together are.
 
     10 ** length of the vector of their -log10(share of genuine regions beyond).
@@ -143,70 +125,63 @@ def rarity(statistics: Mapping[str, float], tables: Mapping[str, Table]) -> floa
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
     tried (docs/explanation/tried.md).
     """
-    return float(rarities([statistics], tables)[0])
+    return float(combined_statistics([statistics], tables)[0])
 
 
-def rarities(rows: Sequence[Mapping[str, float]], tables: Mapping[str, Table]) -> FloatArray:
-    """As ``rarity``, of many regions: ``[n]``."""
+def combined_statistics(
+    rows: Sequence[Statistics], tables: Mapping[str, CalibrationTable]
+) -> FloatArray:
+    """As ``combined_statistic``, of many regions: ``[n]``."""
     squares, measured = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
     for family, table in tables.items():
         values = np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
-        known = np.isfinite(values)
-        squares[known] += np.log10(np.maximum(shares_beyond(values[known], table), SMALLEST_P)) ** 2
-        measured |= known
+        valid = np.isfinite(values)
+        squares[valid] += np.log10(np.maximum(shares_beyond(values[valid], table), SMALLEST_P)) ** 2
+        measured |= valid
     return np.where(measured, 10.0 ** np.sqrt(squares), np.nan)
 
 
-def without(number: int, calibration: Calibration) -> Calibration:
-    """The same with one patient (by place in the tables) taken out.
+def leave_one_out(number: int, calibration: Calibration) -> Calibration:
+    """The calibration without one patient (by place in the tables).
 
-    What can be said of that patient's own scans.
+    It gives the p-values of that patient's own scans.
 
     Raises:
         CalibrationError: the families do not stand on the same patients.
     """
-    lone = _setting_without(number, Setting(calibration.tables, calibration.combined))
     # A setting that fewer patients stand behind has other places: nobody knows whose row is whose,
-    # and the tables of a lone slice stand in.
-    whole = [
-        (name, setting)
+    # and the tables of ``SLICE`` stand in.
+    settings = {
+        name: _drop_patient(number, setting)
         for name, setting in calibration.settings.items()
-        if _patients(setting.tables) == calibration.patients
-    ]
-    others = {name: _setting_without(number, setting) for name, setting in whole}
-    return replace(calibration, tables=lone.tables, combined=lone.combined, settings=others)
+        if setting.patients == calibration.patients
+    }
+    return replace(calibration, settings=settings)
 
 
-def _setting_without(number: int, setting: Setting) -> Setting:
-    whole = (setting.combined, setting.maximum)
-    if (
-        len(
-            {
-                len(table.patients)
-                for table in (*setting.tables.values(), *whole)
-                if table is not None
-            }
-        )
-        != 1
-    ):
+def _drop_patient(number: int, setting: Setting) -> Setting:
+    whole = [table for table in (setting.combined, setting.maximum) if table is not None]
+    if len({len(table.patients) for table in (*setting.tables.values(), *whole)}) != 1:
         raise CalibrationError(
             "the families stand on different patients, so none can be taken out; calibrate on "
             "other scans."
         )
-    combined, maximum = (None if table is None else thinned(number, table) for table in whole)
-    return Setting(
-        {name: thinned(number, table) for name, table in setting.tables.items()}, combined, maximum
+    combined, maximum = (
+        None if table is None else drop_patient(number, table)
+        for table in (setting.combined, setting.maximum)
     )
+    tables = {name: drop_patient(number, table) for name, table in setting.tables.items()}
+    return Setting(tables, combined, maximum)
 
 
-def combined_p(statistics: Mapping[str, float], tables: Tables) -> tuple[float, bool]:
+def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:
     """p-value of the families together, and whether it lies beyond what the patients support."""
-    if tables.combined is not None:
-        return p_value(rarity(statistics, tables.tables), tables.combined)
+    if setting.combined is not None:
+        return p_value(combined_statistic(statistics, setting.tables), setting.combined)
     single = [
-        p_value(value, tables.tables[family])
+        p_value(value, setting.tables[family])
         for family, value in statistics.items()
-        if family in tables.tables and math.isfinite(value)
+        if family in setting.tables and math.isfinite(value)
     ]
     p, beyond = min(single)
     return min(1.0, p * len(single)), beyond  # Bonferroni

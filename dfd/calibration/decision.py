@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
-from dfd.calibration.cohort import SLICE, Calibration, combined_p, unlike
+from dfd.calibration.cohort import SLICE, Calibration, combined_p, out_of_distribution
 from dfd.calibration.tables import p_value
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, COPY_MOVE, Evidence, Finding, Point
+from dfd.records import SUSPICIOUS, Evidence, Family, Finding, Form, Point, Verdict
 from dfd.sentences import joined, marked
 
 NO_CALIBRATION = (
@@ -17,175 +18,181 @@ NO_CALIBRATION = (
     "calibrate` on genuine scans"
 )
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORMS = {"copy_move": COPY_MOVE, "neighbours": AI_EDIT, "series_copy": COPY_MOVE}
-"""Form that a family speaks for; noise and synthesis speak for two, see ``form_of``."""
-SPOKEN_FOR = {"texture": "synthesis"}
-"""Family that cannot tell added noise from replaced content -> the one whose measures tell it."""
-ORDINARY_BESIDE = (
+FORM_OF_FAMILY: dict[str, Form] = {
+    Family.COPY_MOVE: Form.COPY_MOVE,
+    Family.ADJACENT_SLICES: Form.AI_EDIT,
+    Family.SERIES_COPY: Form.COPY_MOVE,
+}
+"""Families that are evidence of one form; noise and synthesis are of two, see ``form_of``."""
+FORM_DECIDED_BY: dict[str, str] = {Family.TEXTURE: Family.SYNTHESIS}
+"""Family that cannot tell added noise from replaced content -> the one whose measures can."""
+RADIUS_RATIO = (0.7, 1.43)
+"""Radius of a region over that of the calibration within which its tables hold."""
+ORDINARY_ADJACENT = (
     ", and it differs from the slices above and below no more than the same tissue does"
 )
 TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = (
-    "the region's noise fits the same tissue elsewhere in this slice, and stands nowhere else in it"
+    "the region's noise fits the same tissue elsewhere in this slice, and is not repeated "
+    "elsewhere in this slice"
 )
 
 
-def verdict_of(p: float) -> str:
-    """The word for a p-value."""
+def verdict_of(p: float) -> Verdict:
+    """The verdict that a p-value gives."""
     if p <= STRONGLY_UNUSUAL:
-        return "strongly unusual"
-    return "unusual" if p <= UNUSUAL else "no anomaly found"
+        return Verdict.STRONGLY_UNUSUAL
+    return Verdict.UNUSUAL if p <= UNUSUAL else Verdict.NO_ANOMALY
 
 
-def form_of(evidence: Evidence) -> str:
+def form_of(evidence: Evidence) -> Form:
     """Which form of tampering this evidence speaks for.
 
     What stands out by more noise, and not by what the head sees replaced, had noise added.
     """
-    if evidence.family in FORMS:
-        return FORMS[evidence.family]
+    if evidence.family in FORM_OF_FAMILY:
+        return FORM_OF_FAMILY[evidence.family]
     energy = evidence.measures.get("energy", 0.0)
     largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
     added = max(energy, evidence.measures.get("added noise", 0.0))
-    return ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else AI_EDIT
+    return Form.ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else Form.AI_EDIT
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What is known of a region beside its evidence."""
+class DecisionContext:
+    """What a decision takes into account besides the evidence of a region."""
 
     radius_mm: float | None = None
     covariates: Mapping[str, float] = field(default_factory=dict)
+    """Of the scan, by name."""
     remarks: tuple[str, ...] = ()
     """Sentences on why the scan is outside the population."""
     setting: str = SLICE
     """How it was measured."""
     notes: tuple[str, ...] = ()
-    """Sentences that are told beside and leave the p-value as it is."""
+    """Sentences that follow the reason and leave the p-value as it is."""
 
 
-def judge(
-    point: Point, found: Sequence[Evidence], calibration: Calibration | None, around: Circumstances
+def decide(
+    point: Point,
+    evidence: Sequence[Evidence],
+    calibration: Calibration | None,
+    context: DecisionContext,
 ) -> Finding:
     """The answer for one point, from one piece of evidence per family.
 
     The first family stands for all: where it has an obstacle, nothing is said.
     """
-    first = found[0]
-    refused = partial(
+    first = evidence[0]
+    answer = partial(
         Finding,
         point,
-        "not assessable",
+        radius_mm=context.radius_mm,
         tissue=first.tissue,
-        radius_mm=around.radius_mm,
-        evidence=tuple(found),
+        evidence=tuple(evidence),
     )
     if first.obstacle or not math.isfinite(first.statistic):
-        return refused(reason=first.obstacle)
-    tables = calibration.of(around.setting) if calibration else None
-    usable = [
-        each
-        for each in found
-        if tables and each.family in tables.tables and math.isfinite(each.statistic)
-    ]
-    if calibration is None or tables is None or not usable:
-        return refused(reason=NO_CALIBRATION)
-    p, beyond = combined_p({each.family: each.statistic for each in usable}, tables)
-    by_family = {
-        each.family: p_value(each.statistic, tables.tables[each.family])[0] for each in usable
+        return answer(verdict=Verdict.NOT_ASSESSABLE, reason=first.obstacle)
+    usable = _usable(evidence, calibration, context)
+    if calibration is None or not usable:
+        return answer(verdict=Verdict.NOT_ASSESSABLE, reason=NO_CALIBRATION)
+    setting = calibration.of(context.setting)
+    p, beyond = combined_p({each.family: each.statistic for each in usable}, setting)
+    p_by_family = {
+        each.family: p_value(each.statistic, setting.tables[each.family])[0] for each in usable
     }
-    leading = min(usable, key=lambda each: by_family[each.family])
-    remarks = remarks_on(calibration, around)
-    verdict = verdict_of(p)
-    alarm = verdict != "no anomaly found"
-    copies = [
-        each
-        for each in usable
-        if alarm and each.source_x is not None and by_family[each.family] <= UNUSUAL
-    ]
-    source = min(copies, key=lambda each: by_family[each.family], default=Evidence("", math.nan))
-    return Finding(
-        point,
-        verdict,
+    remarks = remarks_on(calibration, context)
+    form, reason, source = _explanation(usable, p_by_family, verdict_of(p))
+    return answer(
+        verdict=verdict_of(p),
         score=-math.log10(p) + 0.0,
         p_value=p,
-        form=form_of(_speaker(leading, usable)) if alarm else "",
-        reason=joined(
-            "; ",
-            [
-                _told(leading, usable, by_family) if alarm else _nothing_found(leading, by_family),
-                *around.notes,
-                *remarks,
-            ],
-        ),
-        p_by_family=by_family,
+        form=form,
+        reason=joined("; ", [reason, *context.notes, *remarks]),
+        p_by_family=p_by_family,
         source_x=source.source_x,
         source_y=source.source_y,
         source_file=source.source_file,
-        radius_mm=around.radius_mm,
-        tissue=first.tissue,
         extrapolated=beyond or bool(remarks),
-        evidence=tuple(found),
-        setting=around.setting,
+        setting=context.setting,
     )
 
 
-def _speaker(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
-    """Whose measures tell the form: those of ``leading``, or of the family that speaks for it."""
-    family = SPOKEN_FOR.get(leading.family, leading.family)
+def _usable(
+    evidence: Sequence[Evidence], calibration: Calibration | None, context: DecisionContext
+) -> list[Evidence]:
+    """What was measured by families that are calibrated."""
+    tables = calibration.of(context.setting).tables if calibration else {}
+    return [each for each in evidence if each.family in tables and math.isfinite(each.statistic)]
+
+
+def _explanation(
+    usable: Sequence[Evidence], p_by_family: Mapping[str, float], verdict: Verdict
+) -> tuple[Form | Literal[""], str, Evidence]:
+    """Form, reason and the evidence that names where something was copied from."""
+    leading = min(usable, key=lambda each: p_by_family[each.family])
+    nowhere = Evidence("", math.nan)
+    if verdict not in SUSPICIOUS:
+        return "", _ordinary(leading, p_by_family), nowhere
+    form = form_of(form_source(leading, usable))
+    source = reason_source(leading, usable, p_by_family)
+    copies = [
+        each for each in usable if each.source_x is not None and p_by_family[each.family] <= UNUSUAL
+    ]
+    copy = min(copies, key=lambda each: p_by_family[each.family], default=nowhere)
+    return form, source.reason_by_form.get(form, source.reason), copy
+
+
+def form_source(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
+    """Whose measures decide the form: ``leading``, or the family that decides it for that one."""
+    family = FORM_DECIDED_BY.get(leading.family, leading.family)
     return next((each for each in usable if each.family == family), leading)
 
 
-def _teller(
-    leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]
+def reason_source(
+    leading: Evidence, usable: Sequence[Evidence], p_by_family: Mapping[str, float]
 ) -> Evidence:
-    """Whose sentence is told: that of ``leading``.
+    """Whose sentence gives the reason: ``leading``.
 
-    Where that cannot name a kind of edit, of the rarest that can and is unusual by itself.
-
-    What speaks for another form than the answer has is not told: it would contradict it.
+    Where that cannot name a kind of edit, the rarest that can and is unusual by itself. Evidence
+    of another form than that of the answer is passed over: it would contradict it.
     """
-    if leading.family not in SPOKEN_FOR:
+    if leading.family not in FORM_DECIDED_BY:
         return leading
-    form = form_of(_speaker(leading, usable))
+    form = form_of(form_source(leading, usable))
     able = [
         each
         for each in usable
-        if each.family not in (*FORMS, *SPOKEN_FOR)
-        and by_family[each.family] <= UNUSUAL
+        if each.family not in (*FORM_OF_FAMILY, *FORM_DECIDED_BY)
+        and p_by_family[each.family] <= UNUSUAL
         and form_of(each) == form
     ]
-    return min(able, key=lambda each: by_family[each.family], default=leading)
+    return min(able, key=lambda each: p_by_family[each.family], default=leading)
 
 
-def _told(leading: Evidence, usable: Sequence[Evidence], by_family: Mapping[str, float]) -> str:
-    """The sentence for an alarm.
-
-    On what makes the region strange, in the words that fit the form of the answer.
-    """
-    teller = _teller(leading, usable, by_family)
-    return teller.reason_by_form.get(form_of(_speaker(leading, usable)), teller.reason)
-
-
-def _nothing_found(leading: Evidence, by_family: Mapping[str, float]) -> str:
-    """What is said where the families together are ordinary.
+def _ordinary(leading: Evidence, p_by_family: Mapping[str, float]) -> str:
+    """The reason where the families together are ordinary.
 
     Where one by itself is not, nothing else may be claimed of it.
     """
-    if by_family[leading.family] <= UNUSUAL:
+    if p_by_family[leading.family] <= UNUSUAL:
         return (
             f"{TOGETHER}, though by itself one kind of evidence is (p = "
-            f"{by_family[leading.family]:.2g}): {marked(leading.reason)}"
+            f"{p_by_family[leading.family]:.2g}): {marked(leading.reason)}"
         )
-    return ORDINARY + ORDINARY_BESIDE * ("neighbours" in by_family)
+    return ORDINARY + ORDINARY_ADJACENT * (Family.ADJACENT_SLICES in p_by_family)
 
 
-def remarks_on(calibration: Calibration, around: Circumstances) -> list[str]:
+def remarks_on(calibration: Calibration, context: DecisionContext) -> list[str]:
     """Sentences on why the scan or the region is unlike those that the calibration stands on."""
-    remarks = list(around.remarks)
-    strange = unlike(around.covariates, calibration)
+    remarks = list(context.remarks)
+    strange = out_of_distribution(context.covariates, calibration)
     if strange:
         remarks.append(f"the scan is unlike every calibration scan in {', '.join(strange)}")
-    if around.radius_mm is not None and not 0.7 <= around.radius_mm / calibration.radius_mm <= 1.43:
+    low, high = RADIUS_RATIO
+    if (
+        context.radius_mm is not None
+        and not low <= context.radius_mm / calibration.radius_mm <= high
+    ):
         remarks.append(f"the calibration was made for a radius of {calibration.radius_mm:g} mm")
     return remarks

@@ -1,6 +1,7 @@
 """A slice without a point.
 
-Every place of it is looked at, and the largest of many values is judged as the largest.
+Every place of it is looked at, and the largest of many values is compared with the largest of
+genuine slices.
 
 What one place is worth stands in the combined table of the setting ``SCREENING``; what the
 strangest place of a whole slice is worth, in its table of maxima. The expected number of false
@@ -17,21 +18,28 @@ from functools import partial
 
 import numpy as np
 
-from dfd.calibration.cohort import SCREENING, Calibration, Setting, combined_p, fit, rarities
+from dfd.calibration.cohort import (
+    SCREENING,
+    Calibration,
+    Setting,
+    combined_p,
+    combined_statistics,
+    fit,
+)
 from dfd.calibration.decision import (
     NO_CALIBRATION,
     UNUSUAL,
-    Circumstances,
-    judge,
+    DecisionContext,
+    decide,
     remarks_on,
     verdict_of,
 )
-from dfd.calibration.tables import FloatArray, fit_table, p_value, p_values
-from dfd.records import Evidence, Finding, Point, Region, Suspicion
+from dfd.calibration.tables import FloatArray, Statistics, fit_table, p_value, p_values
+from dfd.records import SUSPICIOUS, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.sentences import joined, marked
 
 MOST_FALSE_ALARMS = 1.0
-"""Regions are told where at most so many as strange as they are expected by chance in a genuine
+"""A region is suspicious where at most so many as strange as it are expected by chance in a genuine
 slice."""
 FALSE_DISCOVERIES = 0.1
 """Share of slices named without cause that a list of them may hold (Benjamini-Hochberg)."""
@@ -39,12 +47,9 @@ MERGED_RADII = 2.0
 """Places nearer than this to a stranger one share pixels with it and are no region of their own."""
 STEEPEST = 1.0
 """Largest Pareto exponent that the few maxima of a calibration may be extended by: one over a share
-lies beyond r in 1 / r of all places, and a rarity in no fewer."""
+lies beyond r in 1 / r of all places, and a combined statistic in no fewer."""
 NOT_CALIBRATED = "the calibration was not made for screening; run `dfd calibrate`"
 NO_PLACE = "no place of the slice holds enough measured pixels to say anything"
-
-Row = Mapping[str, float]
-"""Statistic of each family at one place; NaN where it could not be measured."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,12 @@ class Places:
     """One piece per family for each region."""
 
     @property
-    def rows(self) -> list[Row]:
-        """Statistics of each place by family."""
-        return [{each.family: each.statistic for each in found} for found in self.evidence]
+    def statistics(self) -> list[Statistics]:
+        """Of each place by family."""
+        return [{each.family: each.statistic for each in pieces} for pieces in self.evidence]
 
 
-def fit_screening(by_patient: Sequence[Sequence[Sequence[Row]]]) -> Setting | None:
+def fit_screening(by_patient: Sequence[Sequence[Sequence[Statistics]]]) -> Setting | None:
     """Tables from the places of some genuine slices of each patient.
 
     None where no place could be measured.
@@ -69,11 +74,14 @@ def fit_screening(by_patient: Sequence[Sequence[Sequence[Row]]]) -> Setting | No
     places = [[row for rows in slices for row in rows] for slices in by_patient]
     if not any(math.isfinite(value) for rows in places for row in rows for value in row.values()):
         return None
-    tables, combined = fit(places)
-    largest = fit_table(
-        [[largest_of(rarities(rows, tables)) for rows in slices] for slices in by_patient]
+    setting = fit(places)
+    maximum = fit_table(
+        [
+            [largest_of(combined_statistics(rows, setting.tables)) for rows in slices]
+            for slices in by_patient
+        ]
     )
-    return Setting(tables, combined, replace(largest, tail_index=min(largest.tail_index, STEEPEST)))
+    return replace(setting, maximum=replace(maximum, tail_index=min(maximum.tail_index, STEEPEST)))
 
 
 def largest_of(values: FloatArray) -> float:
@@ -85,98 +93,97 @@ def largest_of(values: FloatArray) -> float:
 def p_of_places(places: Places, calibration: Calibration) -> FloatArray:
     """``[n]`` p-value of each place for itself, NaN where nothing was measured.
 
-    By the tables of a lone point where there are none for screening.
+    By the tables of a point in a slice by itself where there are none for screening.
     """
-    tables = calibration.of(SCREENING)
-    rows = places.rows
-    values = rarities(rows, tables.tables)
-    result = np.full(len(rows), np.nan)
-    known = np.isfinite(values)
-    if tables.combined is not None:
-        result[known] = p_values(values[known], tables.combined)[0]
+    setting = calibration.of(SCREENING)
+    rows = places.statistics
+    values = combined_statistics(rows, setting.tables)
+    p_of_each = np.full(len(rows), np.nan)
+    valid = np.isfinite(values)
+    if setting.combined is not None:
+        p_of_each[valid] = p_values(values[valid], setting.combined)[0]
     else:
-        result[known] = [combined_p(rows[int(place)], tables)[0] for place in np.flatnonzero(known)]
-    return result
+        p_of_each[valid] = [combined_p(rows[int(n)], setting)[0] for n in np.flatnonzero(valid)]
+    return p_of_each
 
 
-def judge_slice(
-    point: Point, places: Places, calibration: Calibration | None, around: Circumstances
+def decide_slice(
+    point: Point, places: Places, calibration: Calibration | None, context: DecisionContext
 ) -> tuple[Finding, tuple[Suspicion, ...]]:
     """The answer for the slice as a whole.
 
     And the regions in it that stand out, from the fewest expected false alarms on.
     """
-    refused = partial(Finding, point, "not assessable", radius_mm=around.radius_mm)
+    unanswered = partial(Finding, point, Verdict.NOT_ASSESSABLE, radius_mm=context.radius_mm)
     if calibration is None:
-        return refused(reason=NO_CALIBRATION), ()
+        return unanswered(reason=NO_CALIBRATION), ()
     setting = calibration.settings.get(SCREENING)
     if setting is None or setting.maximum is None:
-        return refused(reason=NOT_CALIBRATED), ()
-    values = rarities(places.rows, setting.tables)
-    order = [
-        int(place) for place in np.argsort(-values, kind="stable") if np.isfinite(values[place])
-    ]
-    if not order:
-        return refused(reason=NO_PLACE), ()
-    expected = len(order) * p_of_places(places, calibration)
-    chosen = _apart(
-        [place for place in order if expected[place] <= MOST_FALSE_ALARMS], places.regions
+        return unanswered(reason=NOT_CALIBRATED), ()
+    values = combined_statistics(places.statistics, setting.tables)
+    ranked = [int(n) for n in np.argsort(-values, kind="stable") if np.isfinite(values[n])]
+    if not ranked:
+        return unanswered(reason=NO_PLACE), ()
+    expected = len(ranked) * p_of_places(places, calibration)
+    separate = _separate(
+        [place for place in ranked if expected[place] <= MOST_FALSE_ALARMS], places.regions
     )
-    remarks = remarks_on(calibration, around)
-    # What is strange in the scan is said once, of the slice.
-    told = {
-        place: judge(
-            _at(point, places.regions[place]),
-            places.evidence[place],
-            calibration,
-            Circumstances(setting=SCREENING),
-        )
-        for place in dict.fromkeys((order[0], *chosen))
-    }
-    regions = {
-        place: Suspicion(
-            replace(
-                found, radius_mm=around.radius_mm, extrapolated=found.extrapolated or bool(remarks)
-            ),
-            float(expected[place]),
-        )
-        for place, found in told.items()
-    }
-    p, beyond = p_value(float(values[order[0]]), setting.maximum)
-    finding = _of_slice(point, (p, beyond), regions[order[0]], (len(chosen), len(order)))
+    shown = {place: float(expected[place]) for place in dict.fromkeys((ranked[0], *separate))}
+    suspicions = _suspicions(point, places, shown, calibration, context)
+    p, beyond = p_value(float(values[ranked[0]]), setting.maximum)
+    remarks = remarks_on(calibration, context)
+    finding = _of_slice(point, p, suspicions[ranked[0]], (len(separate), len(ranked)))
     finding = replace(
         finding,
-        radius_mm=around.radius_mm,
+        radius_mm=context.radius_mm,
         reason=joined("; ", [finding.reason, *remarks]),
         extrapolated=beyond or bool(remarks),
     )
-    return finding, tuple(regions[place] for place in chosen)
+    return finding, tuple(suspicions[place] for place in separate)
 
 
-def _of_slice(
-    point: Point, judged: tuple[float, bool], strongest: Suspicion, counts: tuple[int, int]
-) -> Finding:
-    """The slice by its strangest place.
+def _suspicions(
+    point: Point,
+    places: Places,
+    expected: Mapping[int, float],
+    calibration: Calibration,
+    context: DecisionContext,
+) -> dict[int, Suspicion]:
+    """The regions at some places; ``expected``: place -> expected number of false alarms."""
+    suspicions = {}
+    for place, false_alarms in expected.items():
+        # What is strange in the scan is said once, of the slice.
+        finding = decide(
+            _at(point, places.regions[place]),
+            places.evidence[place],
+            calibration,
+            DecisionContext(setting=SCREENING),
+        )
+        finding = replace(
+            finding,
+            radius_mm=context.radius_mm,
+            extrapolated=finding.extrapolated or bool(remarks_on(calibration, context)),
+        )
+        suspicions[place] = Suspicion(finding, false_alarms)
+    return suspicions
 
-    ``judged`` are its p-value and whether that is extrapolated, ``counts`` the suspicious and all
-    places.
-    """
-    p, beyond = judged
+
+def _of_slice(point: Point, p: float, strongest: Suspicion, counts: tuple[int, int]) -> Finding:
+    """The slice by its strangest place; ``counts``: the suspicious and all places."""
     verdict = verdict_of(p)
-    alarm = verdict != "no anomaly found"
-    found = strongest.finding
+    alarm = verdict in SUSPICIOUS
+    region = strongest.finding
     return Finding(
         point,
         verdict,
         score=-math.log10(p) + 0.0,
         p_value=p,
-        form=found.form if alarm else "",
+        form=region.form if alarm else "",
         reason=_sentence(strongest, *counts),
-        source_x=found.source_x if alarm else None,
-        source_y=found.source_y if alarm else None,
-        source_file=found.source_file if alarm else "",
-        tissue=found.tissue,
-        extrapolated=beyond,
+        source_x=region.source_x if alarm else None,
+        source_y=region.source_y if alarm else None,
+        source_file=region.source_file if alarm else "",
+        tissue=region.tissue,
     )
 
 
@@ -192,8 +199,8 @@ def counts_of_many(p_of_slices: Sequence[float]) -> tuple[int, float, int]:
     """
     count = len(p_of_slices)
     ranks = np.arange(1, count + 1)
-    held = np.flatnonzero(np.sort(p_of_slices) <= FALSE_DISCOVERIES * ranks / count)
-    remain = int(held[-1]) + 1 if held.size else 0
+    passing = np.flatnonzero(np.sort(p_of_slices) <= FALSE_DISCOVERIES * ranks / count)
+    remain = int(passing[-1]) + 1 if passing.size else 0
     return sum(p <= UNUSUAL for p in p_of_slices), UNUSUAL * count, remain
 
 
@@ -201,7 +208,7 @@ def _at(point: Point, region: Region) -> Point:
     return replace(point, x=region.x, y=region.y, radius_mm=region.radius_mm)
 
 
-def _apart(places: Sequence[int], regions: Sequence[Region]) -> list[int]:
+def _separate(places: Sequence[int], regions: Sequence[Region]) -> list[int]:
     """The first of ``places``, and of the others those clear of all that were kept before."""
     kept: list[int] = []
     for place in places:
@@ -225,8 +232,8 @@ def count_in_words(expected: float) -> str:
 
 def _sentence(strongest: Suspicion, suspicious: int, looked_at: int) -> str:
     """Where the strangest place lies, why it is strange, and how many like it chance brings."""
-    found = strongest.finding
-    where = f"lies at x {found.point.x:g}, y {found.point.y:g}"
+    region = strongest.finding
+    where = f"lies at x {region.point.x:g}, y {region.point.y:g}"
     chance = (
         f"{count_in_words(strongest.expected_false_alarms)} such regions are expected by chance "
         "in a genuine slice"
@@ -238,4 +245,4 @@ def _sentence(strongest: Suspicion, suspicious: int, looked_at: int) -> str:
         if suspicious == 1
         else f"the strongest of {suspicious} suspicious regions"
     )
-    return f"{whole} {where}: {marked(found.reason)}; {chance}"
+    return f"{whole} {where}: {marked(region.reason)}; {chance}"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dfd.calibration.cohort import Calibration, Setting
-from dfd.calibration.tables import Table
+from dfd.calibration.cohort import SLICE, Calibration, Setting
+from dfd.calibration.tables import CalibrationTable
 from dfd.errors import CalibrationError
 
 FORMAT = 3
@@ -16,7 +16,8 @@ DAMAGED = "the calibration is damaged; refit it with `dfd calibrate`."
 
 
 def to_json(calibration: Calibration) -> dict[str, Any]:
-    """Plain containers, as stored."""
+    """Plain containers, as stored: the setting of ``SLICE`` on top, the others below it."""
+    others = {name: each for name, each in calibration.settings.items() if name != SLICE}
     return {
         "format": FORMAT,
         "bundle": calibration.bundle,
@@ -24,8 +25,8 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
         "radius_mm": calibration.radius_mm,
         "patients": calibration.patients,
         "smallest_p": calibration.smallest_p,
-        **_setting(Setting(calibration.tables, calibration.combined)),
-        "settings": {name: _setting(setting) for name, setting in calibration.settings.items()},
+        **_setting(calibration.of(SLICE)),
+        "settings": {name: _setting(setting) for name, setting in others.items()},
         "population": {name: list(bounds) for name, bounds in calibration.population.items()},
     }
 
@@ -38,7 +39,7 @@ def _setting(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _plain(table: Table) -> dict[str, Any]:
+def _plain(table: CalibrationTable) -> dict[str, Any]:
     return {
         "threshold": table.threshold,
         "tail_index": table.tail_index,
@@ -60,20 +61,19 @@ def from_json(content: Mapping[str, Any]) -> Calibration:
             f"{FORMAT}; refit it with `dfd calibrate`."
         )
     try:
-        lone = _setting_of(content)
-        settings = {
-            str(name): _setting_of(setting) for name, setting in content["settings"].items()
-        }
+        others = {str(name): _setting_of(each) for name, each in content["settings"].items()}
+        settings = {SLICE: _setting_of(content), **others}
         population = {
             str(name): (float(low), float(high))
             for name, (low, high) in content["population"].items()
         }
-        names = (
-            str(content["bundle"]),
-            str(content["weights_sha256"]),
-            float(content["radius_mm"]),
+        return Calibration(
+            bundle=str(content["bundle"]),
+            weights_sha256=str(content["weights_sha256"]),
+            radius_mm=float(content["radius_mm"]),
+            population=population,
+            settings=settings,
         )
-        return Calibration(*names, lone.tables, population, lone.combined, settings)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise CalibrationError(DAMAGED) from None
 
@@ -90,20 +90,20 @@ def _setting_of(content: Mapping[str, Any]) -> Setting:
     )
 
 
-def _table_of(content: Mapping[str, Any]) -> Table:
+def _table_of(content: Mapping[str, Any]) -> CalibrationTable:
     """One table out of its plain containers.
 
     ValueError where its numbers cannot have come from ``fit_table``.
     """
     patients = tuple(np.asarray(values, dtype=np.float64) for values in content["patients"])
-    table = Table(patients, float(content["threshold"]), float(content["tail_index"]))
-    whole = [
+    table = CalibrationTable(patients, float(content["threshold"]), float(content["tail_index"]))
+    valid = [
         values.ndim == 1
         and len(values) > 0
         and np.isfinite(values).all()
         and (np.diff(values) >= 0).all()
         for values in patients
     ]
-    if not (whole and all(whole) and table.threshold > 0 and table.tail_index > 0):
+    if not (valid and all(valid) and table.threshold > 0 and table.tail_index > 0):
         raise ValueError
     return table

@@ -7,14 +7,15 @@ statistic over genuine regions; the p-value of a new region is (1 + sum over pat
 of genuine regions at least as large) / (1 + patients) (hierarchical conformal prediction, Lee,
 Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients).
 Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked: the one in the numerator,
-which stands for the new patient, gives way to the share that is foretold for him.
+which stands for the new patient, gives way to the share that is expected for him.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,12 @@ TAIL_SHARE = 0.1
 SMALLEST_P = 1e-12
 
 FloatArray = NDArray[np.float64]
+Statistics: TypeAlias = Mapping[str, float]
+"""Evidence family -> its statistic in one region; NaN where it could not be measured."""
 
 
 @dataclass(frozen=True)
-class Table:
+class CalibrationTable:
     """Genuine statistics of one evidence family: one sorted array per calibration patient."""
 
     patients: tuple[FloatArray, ...]
@@ -44,7 +47,7 @@ class Table:
     """Pareto exponent of the tail: the share beyond t falls as (t / threshold) ** -tail_index."""
 
 
-def fit_table(by_patient: Sequence[Sequence[float]]) -> Table:
+def fit_table(by_patient: Sequence[Sequence[float]]) -> CalibrationTable:
     """Table of one family from the genuine statistics of each patient.
 
     Patients without any are left out.
@@ -62,12 +65,12 @@ def fit_table(by_patient: Sequence[Sequence[float]]) -> Table:
             "no genuine region could be measured, so there is nothing to calibrate on; give "
             "more or larger slices."
         )
-    thinned = [
+    stored = [
         np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values
         for values in kept
     ]
-    patients = tuple(np.round(values, STORED_DIGITS) for values in thinned)
-    return Table(patients, *_fit_tail(patients))
+    patients = tuple(np.round(values, STORED_DIGITS) for values in stored)
+    return CalibrationTable(patients, *_fit_tail(patients))
 
 
 def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
@@ -83,7 +86,7 @@ def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
     return threshold, 1.0 / max(excess, 0.02)
 
 
-def shares_beyond(statistics: FloatArray, table: Table) -> FloatArray:
+def shares_beyond(statistics: FloatArray, table: CalibrationTable) -> FloatArray:
     """``[n]``: patient-weighted share of genuine regions at least as large as each statistic.
 
     Smooth beyond the tail's threshold. Not increasing.
@@ -99,12 +102,12 @@ def shares_beyond(statistics: FloatArray, table: Table) -> FloatArray:
     return np.asarray(shares * np.maximum(statistics / table.threshold, 1.0) ** -table.tail_index)
 
 
-def share_beyond(statistic: float, table: Table) -> float:
+def share_beyond(statistic: float, table: CalibrationTable) -> float:
     """As ``shares_beyond``, of one statistic."""
     return float(shares_beyond(np.array([statistic]), table)[0])
 
 
-def p_value(statistic: float, table: Table) -> tuple[float, bool]:
+def p_value(statistic: float, table: CalibrationTable) -> tuple[float, bool]:
     """Two answers: p in (0, 1], not increasing in ``statistic``.
 
     And whether it lies beyond what the patients support.
@@ -113,23 +116,24 @@ def p_value(statistic: float, table: Table) -> tuple[float, bool]:
     return float(p[0]), bool(beyond[0])
 
 
-def p_values(statistics: FloatArray, table: Table) -> tuple[FloatArray, NDArray[np.bool_]]:
+def p_values(
+    statistics: FloatArray, table: CalibrationTable
+) -> tuple[FloatArray, NDArray[np.bool_]]:
     """As ``p_value``, of many statistics ``[n]``: both answers ``[n]``."""
     n = len(table.patients)
     shares = shares_beyond(statistics, table)
     beyond = shares < 1.0 / (n + 1)
     # Below the limit conformal p-values end. (1 + n shares) min(shares, 1 / (n + 1)) joins them
-    # without a step, never falls below the share that
-    # the patients foretell, and tends to it: a factor that stays (2 was tried) promises no more
-    # there and halves the realised rate.
+    # without a step, never falls below the share that the patients give, and tends to it: a
+    # factor that stays (2 was tried) promises no more there and halves the realised rate.
     extended = np.maximum(shares * (1 + n * shares), SMALLEST_P)
     return np.where(beyond, extended, np.minimum(1.0, (1 + n * shares) / (n + 1))), beyond
 
 
-def thinned(number: int, table: Table) -> Table:
+def drop_patient(number: int, table: CalibrationTable) -> CalibrationTable:
     """The table without one patient, by place."""
     kept = tuple(values for place, values in enumerate(table.patients) if place != number)
-    return Table(kept, *_fit_tail(kept))
+    return CalibrationTable(kept, *_fit_tail(kept))
 
 
 def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> float:

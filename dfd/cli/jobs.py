@@ -1,6 +1,6 @@
 """Does what was asked and prints the result.
 
-The heavy rooms are loaded here, inside the functions.
+Heavy modules are imported here, inside the functions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 if TYPE_CHECKING:
     from dfd.records import Finding
 
-NOT_SCORED = frozenset({"not assessable", "unreadable", "not reached"})
 _HEAD = ("line", "file", "X", "Y", "score", "p", "verdict", "why")
 
 
@@ -65,6 +64,8 @@ def _remote(request: RemoteRequest) -> list[Finding]:
 
 
 def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
+    from dfd.records import NOT_SCORED, Verdict
+
     if settings.anonymous:
         from dfd.outputs.anonymous import LocalNames
 
@@ -79,7 +80,7 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
     say(f"{named}: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
     if any(finding.extrapolated for finding in findings):
         say("* beyond what the calibration patients support, or the scan is unlike them")
-    if findings and counts["unreadable"] == len(findings):
+    if findings and counts[Verdict.UNREADABLE] == len(findings):
         raise PointsError(
             f"none of the {len(findings)} points could be read; the first: "
             f"{findings[0].error or 'no reason given'}"

@@ -1,7 +1,4 @@
-"""Which slices of its series lie beside a slice, from headers alone.
-
-And what is to be said of them.
-"""
+"""Which slices of its series lie next to a slice, from headers alone, and notes on them."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
 
 from dfd.image_kinds import kind_of
 from dfd.reading.content import is_nifti
@@ -35,17 +32,22 @@ SMALLEST_SHIFT_MM = 1.0
 SAME_SPACING = 0.01
 """Relative difference of the sides of a pixel up to which they are the same."""
 
-Beside: TypeAlias = tuple[
-    tuple[SliceRef, SliceRef], tuple[float, float] | None, tuple[SliceRef, ...]
-]
-"""The slices below and above, their distances in mm, and all that are searched for what was
-copied."""
+
+class AdjacentRefs(NamedTuple):
+    """Where the slices next to one lie."""
+
+    below: SliceRef
+    above: SliceRef
+    distances_mm: tuple[float, float] | None
+    """Of (below, above); None where the file names no positions."""
+    series_refs: tuple[SliceRef, ...]
+    """All slices that are searched for what was copied."""
 
 
-def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
-    """What lies beside ``scan`` in its series, without a gap.
+def adjacent_refs(scan: Slice, series: Sequence[Series]) -> AdjacentRefs | None:
+    """The slices next to ``scan`` in its series, without a gap.
 
-    None where either neighbour is missing.
+    None where either of them is missing.
     """
     whole = series_holding(scan.ref, series)
     if whole is None:
@@ -59,12 +61,12 @@ def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
         return None
     below, above = alike[place - 1], alike[place + 1]
     first = max(0, min(place - MOST_OTHERS // 2, len(alike) - 1 - MOST_OTHERS))
-    around = tuple(ref for ref in alike[first : first + MOST_OTHERS + 1] if ref is not own)
+    series_refs = tuple(ref for ref in alike[first : first + MOST_OTHERS + 1] if ref is not own)
     positions = [ref.position_mm for ref in alike if ref.position_mm is not None]
     if len(positions) < len(alike):
         # A volume is a stack even where nobody says how it lies; the frames of a DICOM file may as
         # well be moments.
-        return ((below, above), None, around) if is_nifti(own.path) else None
+        return AdjacentRefs(below, above, None, series_refs) if is_nifti(own.path) else None
     usual = statistics.median_low(
         [after - before for before, after in itertools.pairwise(positions)]
     )
@@ -74,11 +76,11 @@ def neighbours_of(scan: Slice, series: Sequence[Series]) -> Beside | None:
         usual / GAP <= step <= usual * GAP and not (thickness and step > WIDEST * thickness)
         for step in steps
     )
-    beside = zip((below, above), steps, strict=True)
     straight = all(
-        _shift(own, ref, step) <= max(SLANT * step, SMALLEST_SHIFT_MM) for ref, step in beside
+        _shift(own, ref, step) <= max(SLANT * step, SMALLEST_SHIFT_MM)
+        for ref, step in zip((below, above), steps, strict=True)
     )
-    return ((below, above), steps, around) if near and straight else None
+    return AdjacentRefs(below, above, steps, series_refs) if near and straight else None
 
 
 def _stack_of(own: SliceRef, whole: Series) -> list[SliceRef]:

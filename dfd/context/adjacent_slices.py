@@ -1,10 +1,10 @@
-"""The slices above and below a slice, found in its own folder and read."""
+"""Reads the slices above and below a slice from its own folder."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dfd.context.adjacent import comparable, neighbours_of, notes_on, rivals_of
+from dfd.context.adjacent import adjacent_refs, comparable, notes_on, rivals_of
 from dfd.context.series_slices import SeriesFolders, SeriesSlices
 from dfd.errors import DfdError
 from dfd.reading import read_slice
@@ -43,17 +43,17 @@ class AdjacentSlices:
         context, not the slice.
         """
         notes: list[str] = []
-        found: Context | str | None = None
+        context: Context | str | None = None
         try:
             notes += self.notes(scan)
-            found = self.context(scan)
+            context = self.context(scan)
         except DfdError:
             pass
-        if isinstance(found, str):
-            return None, (*notes, found)
-        if found is not None and self._slices is not None:
-            found = self._slices.into(found, scan)
-        return found, tuple(notes)
+        if isinstance(context, str):
+            return None, (*notes, context)
+        if context is not None and self._slices is not None:
+            context = self._slices.into(context, scan)
+        return context, tuple(notes)
 
     def notes(self, scan: Slice) -> list[str]:
         """Sentences on copies of a slice in its folder and on others that carry its SOPInstanceUID.
@@ -61,7 +61,7 @@ class AdjacentSlices:
         Raises:
             SeriesError: the folder cannot be read.
         """
-        series = self.folders.beside(scan.ref.path)
+        series = self.folders.containing(scan.ref.path)
         rivals = rivals_of(scan.ref, series)
         same = [ref for ref in rivals if _repeats(ref, scan)] if len(rivals) <= MOST_RIVALS else []
         return notes_on(scan.ref, series, same)
@@ -72,18 +72,19 @@ class AdjacentSlices:
         Raises:
             SeriesError: the folder or a neighbour cannot be read.
         """
-        places_and_distances = neighbours_of(scan, self.folders.beside(scan.ref.path))
-        if places_and_distances is None:
+        refs = adjacent_refs(scan, self.folders.containing(scan.ref.path))
+        if refs is None:
             return None
-        places, distances, around = places_and_distances
         own = pixels_of(scan)
-        read = [read_slice(ref.path, ref.frame, scan.facts.unit) for ref in places]
+        read = [
+            read_slice(ref.path, ref.frame, scan.facts.unit) for ref in (refs.below, refs.above)
+        ]
         if not all(comparable(one, scan) for one in read):
             return None
         below, above = (pixels_in_scale_of(scan, one) for one in read)
         if any(np.array_equal(one, own, equal_nan=True) for one in (below, above)):
             return IDENTICAL
-        return Context(below, above, distances, around)
+        return Context(below, above, refs.distances_mm, refs.series_refs)
 
 
 def _repeats(ref: SliceRef, scan: Slice) -> bool:

@@ -40,7 +40,7 @@ SUPPORT = 0.6
 """Share of a place's pixels that must be measured in both."""
 FEWEST = 40
 """Places below which nothing can be called usual, and nothing is said."""
-APART = 2.2
+EXCLUSION_RADII = 2.2
 """Radii from which on a place is no part of the region, also where the click missed the edit a
 little."""
 LEAST_SPREAD = 0.15
@@ -53,15 +53,15 @@ FEWEST_PIXELS = 2000
 """Measured pixels of a slice below which nothing is compared."""
 KNOTS_HU = (-1000.0, -900.0, -750.0, -500.0, -200.0, 0.0, 100.0, 400.0)
 """Between them what is expected follows brightness in straight lines; beyond them it stays."""
-AROUND_PX = (1.5, 5.0)
-"""Sigmas over which structure counts as there, and as around."""
+STRUCTURE_PX = (1.5, 5.0)
+"""Sigmas over which structure counts as at a place, and as near it."""
 FAR, NEAR = 6.0, 3.0
 """Robust deviations above what is usual: beyond the first a region shows other content, up to the
 second the same, in between nothing is said."""
 BEYOND = 1.0
 """Robust deviations above the largest of all other places: those of a grid miss the genuine peak of
 a slice by a little, and a click may not."""
-LEAST_TOLD = 5.0
+LEAST_REPORTED_HU = 5.0
 """HU that two reconstructions must differ by at least before it is said."""
 
 FloatArray = NDArray[np.float64]
@@ -72,7 +72,7 @@ class Content(Enum):
 
     SAME = "same"
     OTHER = "other"
-    UNTOLD = "untold"
+    UNDECIDED = "undecided"
     """Too little is measured, or the difference is neither usual nor beyond all others."""
 
 
@@ -94,18 +94,18 @@ class Comparison:
 
     def __init__(self, own: FloatImage, other: FloatImage, modality: Modality) -> None:
         """``own`` and ``other``: ``[H, W]`` HU, NaN where there is no measurement."""
-        self._known = (
+        self._valid = (
             np.isfinite(own)
             & np.isfinite(other)
             & (assessed_pixels(own, modality) | assessed_pixels(other, modality))
         )
         self._planes: tuple[FloatImage, ...] = ()
-        if self._known.sum() > FEWEST_PIXELS:
-            difference, expected = _difference(own, other, self._known)
+        if self._valid.sum() > FEWEST_PIXELS:
+            difference, expected = _difference(own, other, self._valid)
             squares = (difference**2, expected**2, (difference / expected) ** 2)
             self._planes = tuple(
-                np.where(self._known, plane, 0.0).astype(np.float32)
-                for plane in (self._known, *squares)
+                np.where(self._valid, plane, 0.0).astype(np.float32)
+                for plane in (self._valid, *squares)
             )
 
     def of(self, region: Region) -> Agreement:
@@ -114,16 +114,16 @@ class Comparison:
         Beyond all of them and far beyond the usual is other content.
         """
         if not self._planes:
-            return Agreement(Content.UNTOLD)
+            return Agreement(Content.UNDECIDED)
         support, *sums = (_means(plane, region.radius_px) for plane in self._planes)
         row, column = (
             min(max(round(place), 0), size - 1)
             for place, size in zip((region.y, region.x), support.shape, strict=True)
         )
         rows, columns = _grid(support >= SUPPORT, region.radius_px)
-        apart = np.hypot(rows - region.y, columns - region.x) >= APART * region.radius_px
+        apart = np.hypot(rows - region.y, columns - region.x) >= EXCLUSION_RADII * region.radius_px
         if support[row, column] < SUPPORT or apart.sum() < FEWEST:
-            return Agreement(Content.UNTOLD)
+            return Agreement(Content.UNDECIDED)
         rows, columns = np.append(rows[apart], row), np.append(columns[apart], column)
         differs, expected, ratio = (
             np.sqrt(plane[rows, columns] / support[rows, columns]).astype(np.float64)
@@ -133,14 +133,14 @@ class Comparison:
         middle = float(np.median(logs[:-1]))
         spread = max(MAD_TO_SD * float(np.median(np.abs(logs[:-1] - middle))), LEAST_SPREAD)
         away, largest = (float(value - middle) / spread for value in (logs[-1], logs[:-1].max()))
-        told = float(differs[-1]), float(np.exp(middle) * expected[-1]), away
-        if away > max(FAR, largest + BEYOND) and differs[-1] > LEAST_TOLD:
-            return Agreement(Content.OTHER, *told)
-        return Agreement(Content.SAME if away <= NEAR else Content.UNTOLD, *told)
+        values = float(differs[-1]), float(np.exp(middle) * expected[-1]), away
+        if away > max(FAR, largest + BEYOND) and differs[-1] > LEAST_REPORTED_HU:
+            return Agreement(Content.OTHER, *values)
+        return Agreement(Content.SAME if away <= NEAR else Content.UNDECIDED, *values)
 
 
 def _difference(
-    own: FloatImage, other: FloatImage, known: BoolImage
+    own: FloatImage, other: FloatImage, valid: BoolImage
 ) -> tuple[FloatImage, FloatImage]:
     """``[H, W]`` each, HU.
 
@@ -150,38 +150,38 @@ def _difference(
     own, and they do not excuse it.
     """
     between = ((own + other) / 2.0).astype(np.float32)
-    low = low_pass(own - other, known, SMOOTH_PX)
-    low = low - _by_a_kernel(low, between, known)
-    features = _features(between, known)
-    wanted = np.log(low[known].astype(np.float64) ** 2 + LEAST_DIFFERENCE**2)
+    low = low_pass(own - other, valid, SMOOTH_PX)
+    low = low - _by_a_kernel(low, between, valid)
+    features = _features(between, valid)
+    wanted = np.log(low[valid].astype(np.float64) ** 2 + LEAST_DIFFERENCE**2)
     weights = np.linalg.lstsq(features[:, ::EVERY].T, wanted[::EVERY], rcond=None)[0]
     expected = np.ones_like(low)
-    expected[known] = np.exp(
-        np.minimum(*(weights @ _features(image, known) for image in (own, other))) / 2.0
+    expected[valid] = np.exp(
+        np.minimum(*(weights @ _features(image, valid) for image in (own, other))) / 2.0
     )
     return low, expected
 
 
-def _features(image: FloatImage, known: BoolImage) -> FloatArray:
-    """``[k, n]`` of the ``n`` known pixels, for least squares.
+def _features(image: FloatImage, valid: BoolImage) -> FloatArray:
+    """``[k, n]`` of the ``n`` valid pixels, for least squares.
 
-    How bright it is there, and how strong its structure is there and around.
+    How bright it is there, and how strong its structure is there and nearby.
     """
-    fine, coarse = (low_pass(image, known, sigma) for sigma in (SMOOTH_PX, EDGE_PX))
+    fine, coarse = (low_pass(image, valid, sigma) for sigma in (SMOOTH_PX, EDGE_PX))
     square = ((fine - coarse) ** 2).astype(np.float32)
     edges = [
-        np.log(np.sqrt(np.maximum(gaussian_filter(square, sigma), 0.0)) + LEAST_EDGE)[known].astype(
+        np.log(np.sqrt(np.maximum(gaussian_filter(square, sigma), 0.0)) + LEAST_EDGE)[valid].astype(
             np.float64
         )
-        for sigma in AROUND_PX
+        for sigma in STRUCTURE_PX
     ]
-    level = fine[known].astype(np.float64)
+    level = fine[valid].astype(np.float64)
     # Straight lines between the knots: what is expected of lung is no guide to muscle.
     hats = [np.interp(level, KNOTS_HU, row) for row in np.eye(len(KNOTS_HU))]
     return np.stack([*hats, *edges, *(edge**2 for edge in edges)])
 
 
-def _by_a_kernel(difference: FloatImage, image: FloatImage, known: BoolImage) -> FloatImage:
+def _by_a_kernel(difference: FloatImage, image: FloatImage, valid: BoolImage) -> FloatImage:
     """``[H, W]``: the part of ``difference`` that follows from ``image``, by least squares.
 
     It follows by one filter and one curve of brightness.
@@ -189,15 +189,15 @@ def _by_a_kernel(difference: FloatImage, image: FloatImage, known: BoolImage) ->
     The curve, not one offset: values are cut at the lowest that can be stored, and the noise of a
     sharp kernel in lung then has another mean.
     """
-    layers = [low_pass(image, known, SMOOTH_PX * width) for width in WIDTHS]
-    bands = [(finer - coarser)[known].astype(np.float64) for finer, coarser in pairwise(layers)]
-    level = layers[0][known].astype(np.float64)
+    layers = [low_pass(image, valid, SMOOTH_PX * width) for width in WIDTHS]
+    bands = [(finer - coarser)[valid].astype(np.float64) for finer, coarser in pairwise(layers)]
+    level = layers[0][valid].astype(np.float64)
     inside = np.stack([*bands, *(np.interp(level, KNOTS_HU, row) for row in np.eye(len(KNOTS_HU)))])
     weights = np.linalg.lstsq(
-        inside[:, ::EVERY].T, difference[known][::EVERY].astype(np.float64), rcond=None
+        inside[:, ::EVERY].T, difference[valid][::EVERY].astype(np.float64), rcond=None
     )[0]
     explained = np.zeros_like(difference)
-    explained[known] = weights @ inside
+    explained[valid] = weights @ inside
     return explained
 
 

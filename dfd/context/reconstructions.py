@@ -1,10 +1,8 @@
-"""The same slice in another series of its study, as a second convolution kernel gives it.
-
-Found within the data and read.
-"""
+"""The same slice in another series of its study, as a second convolution kernel gives it."""
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,37 +49,34 @@ class Reconstructions:
         if is_nifti(scan.ref.path):
             return ()
         try:
-            beside = self._folders.beside(scan.ref.path)
+            folder = self._folders.containing(scan.ref.path)
         except DfdError:  # it costs the comparison, not the slice
             return ()
-        own = series_holding(scan.ref, beside)
+        own = series_holding(scan.ref, folder)
         if own is None or not (own.uid and own.study_uid and own.space_uid and own.orientation):
             return ()
         ref = place_in(own, scan.ref)
         if ref is None:
             return ()
-        found: list[Reconstruction] = []
-        for series, other in _places(
-            own, ref, (*beside, *self._sibling_series(scan.ref.path.parent, own.study_uid))
-        ):
-            one = self._read(series, other, scan)
-            found += [one] if one is not None else []
-            if len(found) == MOST_RECONSTRUCTIONS:
-                break
-        return tuple(found)
+        candidates = _places(
+            own, ref, (*folder, *self._sibling_series(scan.ref.path.parent, own.study_uid))
+        )
+        read = (self._read(series, other, scan) for series, other in candidates)
+        usable = (each for each in read if each is not None)
+        return tuple(itertools.islice(usable, MOST_RECONSTRUCTIONS))
 
     def _sibling_series(self, folder: Path, study_uid: str) -> tuple[Series, ...]:
         """Series of the folders beside ``folder`` that belong to the study; remembered."""
         key = (folder, study_uid)
         if key not in self._siblings:
-            found: list[Series] = []
+            series: list[Series] = []
             for sibling in sibling_folders(folder, self._within):
                 if study_of(sibling) == study_uid:
                     try:
-                        found += self._folders.of(sibling)
+                        series += self._folders.of(sibling)
                     except DfdError:
                         continue
-            self._siblings[key] = tuple(found)
+            self._siblings[key] = tuple(series)
             if len(self._siblings) > FOLDERS_KEPT:
                 self._siblings.popitem(last=False)
         self._siblings.move_to_end(key)
@@ -136,9 +131,9 @@ def _places(
                 if each.acquired == ref.acquired
                 and _near(each.corner_mm, ref.corner_mm, SAME_PLACE_MM)
             )
-            found = next(there, None)
-            if found is not None:
-                yield other, found
+            match = next(there, None)
+            if match is not None:
+                yield other, match
 
 
 def _same_geometry(own: Series, other: Series) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
 from dfd.reading.nifti import read_nifti_series
 from dfd.reading.pixel_values import pixels_of
-from dfd.records import Context, Series, SeriesSlice, Slice, SliceRef
+from dfd.records import Context, FloatImage, Series, SeriesSlice, Slice, SliceRef
 
 FOLDERS_KEPT = 8
 """Folders whose headers are remembered: points of one series mostly follow each other."""
@@ -25,9 +26,9 @@ class SeriesFolders:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
+        self._series: OrderedDict[Path, tuple[Series, ...]] = OrderedDict()
 
-    def beside(self, path: Path) -> tuple[Series, ...]:
+    def containing(self, path: Path) -> tuple[Series, ...]:
         """The series of a file's own folder, or of a NIfTI file itself.
 
         Raises:
@@ -41,46 +42,55 @@ class SeriesFolders:
         Raises:
             SeriesError: it cannot be read.
         """
-        if place not in self._known:
-            self._known[place] = (
+        if place not in self._series:
+            self._series[place] = (
                 (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
             )
-            if len(self._known) > FOLDERS_KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(place)
-        return self._known[place]
+            if len(self._series) > FOLDERS_KEPT:
+                self._series.popitem(last=False)
+        self._series.move_to_end(place)
+        return self._series[place]
 
 
 class SeriesSlices:
-    """Reads the slices ``around`` a slice.
+    """Reads the slices around one, ``Context.series_refs``.
 
     The last of them are kept, with what was made of them, since points of one series follow each
     other.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
+        self._slices: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
 
     def into(self, context: Context, scan: Slice) -> Context:
         """``context`` of ``scan`` with ``others``.
 
         Those that cannot be read, or are of another shape or unit, are left out.
         """
-        read = [self._of(ref, scan) for ref in context.around]
+        read = [self._of(ref, scan) for ref in context.series_refs]
         shape = scan.pixels.shape
         return replace(
             context,
             others=tuple(one for one in read if one is not None and one.pixels.shape == shape),
         )
 
+    def pixels_by_name(
+        self, names: Collection[str], context: Context | None, scan: Slice
+    ) -> dict[str, FloatImage]:
+        """Pixels ``[H, W]`` of those slices around ``scan`` that are called so."""
+        if not names or context is None:
+            return {}
+        others = self.into(context, scan).others
+        return {one.name: one.pixels for one in others if one.name in names}
+
     def _of(self, ref: SliceRef, scan: Slice) -> SeriesSlice | None:
         place = (ref.path, ref.frame)
-        if place not in self._known:
-            self._known[place] = _read(ref, scan)
-            if len(self._known) > MOST_OTHERS + 2:
-                self._known.popitem(last=False)
-        self._known.move_to_end(place)
-        return self._known[place]
+        if place not in self._slices:
+            self._slices[place] = _read(ref, scan)
+            if len(self._slices) > MOST_OTHERS + 2:
+                self._slices.popitem(last=False)
+        self._slices.move_to_end(place)
+        return self._slices[place]
 
 
 def _read(ref: SliceRef, scan: Slice) -> SeriesSlice | None:

@@ -10,7 +10,7 @@ import numpy as np
 from dfd.evidence import wording
 from dfd.evidence.reference_windows import SliceTables, evidence_of, prepare, standing
 from dfd.evidence.window_features import ADDED, GRAIN, FloatArray
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
+from dfd.records import Evidence, Form, Region
 
 FAMILY = "noise"
 DIRECTION = "higher = less like the genuine rest of the same slice"
@@ -91,8 +91,8 @@ def reason_for(measures: dict[str, float]) -> str:
 def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     return {
-        ADVERSARIAL_NOISE: wording.of_added_noise(measures),
-        AI_EDIT: wording.of_an_edit(measures),
+        Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures),
+        Form.AI_EDIT: wording.of_an_edit(measures),
     }
 
 

@@ -11,7 +11,7 @@ from dfd.evidence import wording
 from dfd.evidence.noise import ANY, LARGEST, grain_deviation
 from dfd.evidence.reference_windows import SliceTables, evidence_of, prepare, standing
 from dfd.evidence.window_features import REPLACED, FloatArray
-from dfd.records import ADVERSARIAL_NOISE, AI_EDIT, Evidence, Region
+from dfd.records import Evidence, Form, Region
 
 FAMILY = "synthesis"
 DIRECTION = (
@@ -60,7 +60,7 @@ def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     seen = measures[wording.REPLACED_CONTENT] > 0
     edit = wording.of_replaced_content(measures) if seen else wording.of_an_edit(measures)
-    return {ADVERSARIAL_NOISE: wording.of_added_noise(measures), AI_EDIT: edit}
+    return {Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures), Form.AI_EDIT: edit}
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from dfd.outputs.panels import View
-from dfd.records import Slice
+from dfd.records import Slice, Verdict
 
 FOOTER = "RESEARCH - not for diagnosis. A low score does not show that an image is genuine."
 
@@ -26,7 +26,7 @@ picture of a run."""
 
 WHITE = (240, 240, 240)
 SOFT = (176, 176, 180)
-VERDICT_COLOURS = {"unusual": (255, 225, 40), "strongly unusual": (255, 160, 60)}
+VERDICT_COLOURS = {Verdict.UNUSUAL: (255, 225, 40), Verdict.STRONGLY_UNUSUAL: (255, 160, 60)}
 
 
 @dataclass(frozen=True, slots=True)

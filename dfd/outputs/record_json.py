@@ -9,6 +9,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, TypeVar, cast
@@ -43,7 +44,7 @@ def as_json(value: object) -> Any:  # noqa: ANN401 - what JSON has: containers, 
         return [as_json(each) for each in value]
     if isinstance(value, str | PurePath):
         # A sentence that knows the names in it keeps them marked.
-        return marked(value) if isinstance(value, str) else str(value)
+        return str(value) if isinstance(value, StrEnum | PurePath) else marked(value)
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
@@ -65,6 +66,8 @@ def _made(kind: Any, content: Any) -> Any:  # noqa: ANN401 - any type there is
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return _one_of(inner, content)
+    if origin is typing.Literal:
+        return _literal(inner, content)
     if origin is tuple:
         kinds = inner[:1] * len(content) if inner[1:] == (...,) else inner
         return tuple(_made(each, one) for each, one in zip(kinds, content, strict=True))
@@ -79,13 +82,19 @@ def _record(kind: Any, content: Any) -> Any:  # noqa: ANN401
 
 
 def _plain(kind: type, content: Any) -> Any:  # noqa: ANN401
-    """A number, a text or a path."""
-    if issubclass(kind, PurePath):
+    """A number, a text, a path or a member of an enumeration."""
+    if issubclass(kind, PurePath | StrEnum):
         return kind(content)
     if kind is float and isinstance(content, int | float):
         return float(content)
     if not isinstance(content, kind):
         raise TypeError(f"{kind.__name__} expected, got {type(content).__name__}")
+    return content
+
+
+def _literal(values: tuple[Any, ...], content: Any) -> Any:  # noqa: ANN401
+    if content not in values:
+        raise TypeError(f"one of {values} expected")
     return content
 
 
@@ -96,7 +105,7 @@ def _one_of(kinds: tuple[Any, ...], content: Any) -> Any:  # noqa: ANN401
     for kind in (each for each in kinds if each is not type(None)):
         try:
             return _made(kind, content)
-        except (TypeError, KeyError):
+        except (TypeError, KeyError, ValueError):
             continue
     raise TypeError(f"none of {len(kinds)} kinds fits")
 

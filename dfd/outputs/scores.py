@@ -11,14 +11,15 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dfd.errors import OutputError
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
+from dfd.outputs.writer import BaseWriter, Results
 from dfd.points import roles_of
 from dfd.points.columns import MILLIMETRES
-from dfd.records import FAMILIES, Finding, Point
+from dfd.records import Family, Finding, Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ RESULT_COLUMNS = (
     "verdict",
     "form",
     "reason",
-    *(f"p_{family}" for family in FAMILIES),
+    *(f"p_{family}" for family in Family),
     "source_x",
     "source_y",
     "source_file",
@@ -42,7 +43,7 @@ RESULT_COLUMNS = (
 _NUMBERS = (
     "score",
     "p_value",
-    *(f"p_{family}" for family in FAMILIES),
+    *(f"p_{family}" for family in Family),
     "source_x",
     "source_y",
     "radius_mm",
@@ -80,6 +81,17 @@ def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False)
     path = folder / FILE_NAME
     write_atomically(path, stream.getvalue().encode("utf-8"))
     return path
+
+
+class ScoresWriter(BaseWriter):
+    """``scores.csv``."""
+
+    needed = True
+    files: ClassVar[Mapping[str, str]] = {"": r"scores\.csv"}
+
+    def finish(self, results: Results) -> None:
+        """Write a line per row, scored or not."""
+        write(self.run.folder, results.findings, anonymous=self.run.settings.anonymous)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -188,7 +200,7 @@ def _input_name(name: str, taken: set[str]) -> str:
 
 
 def _results(finding: Finding) -> dict[str, object]:
-    families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in FAMILIES}
+    families = {f"p_{family}": finding.p_by_family.get(family, math.nan) for family in Family}
     values = {name: getattr(finding, name) for name in RESULT_COLUMNS if name not in families}
     return {
         **{name: str(value) if isinstance(value, str) else value for name, value in values.items()},

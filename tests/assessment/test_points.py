@@ -12,7 +12,7 @@ import torch
 
 from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd, first_of_batch, prepare_slice
-from dfd.calibration import Calibration, fit_table
+from dfd.calibration import SLICE, Calibration, Setting, fit_table
 from dfd.errors import SeriesError
 from dfd.evidence import noise, reference_windows, synthesis
 from dfd.modalities import MODALITIES
@@ -62,9 +62,8 @@ def calibration() -> Calibration:
             for x, y in rng.uniform(20, 140, (20, 2))
         ]
 
-    return Calibration(
-        CT.bundle, "ab", 10.0, {"noise": fit_table([genuine(seed) for seed in range(30)])}
-    )
+    setting = Setting({"noise": fit_table([genuine(seed) for seed in range(30)])})
+    return Calibration(CT.bundle, "ab", 10.0, {}, {SLICE: setting})
 
 
 def scored(

@@ -16,7 +16,7 @@ from dfd.bundle.datalists import Cohort, collect, slice_points
 from dfd.bundle.inference import requested_points, results
 from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd
-from dfd.calibration import NOT_CALIBRATED, SCREENING, Calibration
+from dfd.calibration import NOT_CALIBRATED, SCREENING, SLICE, Calibration
 from dfd.errors import PointsError
 from dfd.evidence import SliceEvidence, screening_grid
 from dfd.prediction.masks import disk
@@ -38,15 +38,16 @@ def genuine(seed: int) -> Prediction:
 def calibration() -> Calibration:
     """Of six made-up patients with two slices each."""
     rows = [
-        [screening.places_of(genuine(2 * patient + number), CT, LIKE).rows for number in range(2)]
+        [
+            screening.places_of(genuine(2 * patient + number), CT, LIKE).statistics
+            for number in range(2)
+        ]
         for patient in range(6)
     ]
     whole = calibrating.fit_screening(rows)
     assert whole is not None
-    tables, combined = calibrating.fit([slices[0] for slices in rows])
-    return Calibration(
-        CT.bundle, "ab", 10.0, tables, combined=combined, settings={SCREENING: whole}
-    )
+    of_slices = calibrating.fit([slices[0] for slices in rows])
+    return Calibration(CT.bundle, "ab", 10.0, {}, {SLICE: of_slices, SCREENING: whole})
 
 
 def answered(
@@ -121,7 +122,9 @@ def test_a_radius_of_its_own_is_heeded(
 
 
 def test_without_a_calibration_for_screening_there_is_a_map_alone(calibration: Calibration) -> None:
-    found = screened(replace(calibration, settings={}), prediction(edit=(100, 60)))
+    found = screened(
+        replace(calibration, settings={SLICE: calibration.of(SLICE)}), prediction(edit=(100, 60))
+    )
     assert (found.finding.verdict, found.finding.reason, found.suspicions) == (
         "not assessable",
         NOT_CALIBRATED,

@@ -20,7 +20,7 @@ from monai.utils import set_determinism
 from dfd import calibration
 from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.calibration import Calibration
+from dfd.calibration import SLICE, Calibration, Setting
 from dfd.evidence import noise
 from dfd.modalities import MODALITIES, Modality
 from dfd.phantom import write_ct_series, write_mr_series
@@ -59,7 +59,8 @@ def bundle(modality: Modality, tmp_path_factory: pytest.TempPathFactory) -> Path
         modality.bundle,
         model_file.weights_digest(weights),
         modality.radius_mm,
-        {noise.FAMILY: table},
+        {},
+        {SLICE: Setting({noise.FAMILY: table})},
     )
     (copy / "models" / "calibration.json").write_text(json.dumps(calibration.to_json(made_up)))
     return copy

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,28 +23,30 @@ from dfd.calibration import (
     SLICE,
     SMALLEST_P,
     Calibration,
-    Circumstances,
+    CalibrationTable,
+    DecisionContext,
     Setting,
-    Table,
     combined_p,
+    combined_statistic,
+    decide,
     fit,
     fit_table,
     form_of,
     from_json,
-    judge,
+    leave_one_out,
+    out_of_distribution,
     p_value,
     p_values,
-    rarity,
     share_beyond,
     to_json,
     true_rate_bound,
-    unlike,
     verdict_of,
-    without,
 )
 from dfd.errors import CalibrationError
+from dfd.modalities import MODALITIES, Modality
 from dfd.records import Evidence, Finding, Point
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 STATISTIC = st.floats(0.0, 1e6, allow_nan=False)
 PATIENTS = st.lists(
@@ -61,7 +64,11 @@ def patients(count: int, regions: int = 60, seed: int = 0) -> list[list[float]]:
 def calibration() -> Calibration:
     population = dict.fromkeys(COVARIATES, (0.0, 1.0))
     return Calibration(
-        "ct_lung_inpainting", "ab" * 32, 10.0, {"noise": fit_table(patients(24))}, population
+        "ct_lung_inpainting",
+        "ab" * 32,
+        10.0,
+        population,
+        {SLICE: Setting({"noise": fit_table(patients(24))})},
     )
 
 
@@ -113,7 +120,7 @@ def test_one_region_per_patient_is_split_conformal_prediction(
 
 def test_patients_count_alike_however_many_regions_they_give() -> None:
     few_high = fit_table([[1.0] * 500, [5.0] * 2])
-    assert share_beyond(3.0, Table(few_high.patients)) == pytest.approx(0.5)
+    assert share_beyond(3.0, CalibrationTable(few_high.patients)) == pytest.approx(0.5)
 
 
 def test_the_tail_follows_a_pareto_law() -> None:
@@ -233,7 +240,7 @@ def judged(statistic: float, calibration: Calibration | None, **around: Any) -> 
     evidence = Evidence(
         "noise", statistic, {"energy": 5.0}, tissue="lung", reason="noise here is stronger"
     )
-    return judge(POINT, [evidence], calibration, Circumstances(**around))
+    return decide(POINT, [evidence], calibration, DecisionContext(**around))
 
 
 def test_an_ordinary_region(calibration: Calibration) -> None:
@@ -289,15 +296,15 @@ def test_radii_near_the_calibrated_one_need_no_remark(
 
 
 def test_population_has_a_margin_and_ignores_what_is_unknown(calibration: Calibration) -> None:
-    assert unlike({"grain": 1.24, "log noise scale": -0.24}, calibration) == []
-    assert unlike({"grain": 1.26, "log noise scale": -0.26}, calibration) == [
+    assert out_of_distribution({"grain": 1.24, "log noise scale": -0.24}, calibration) == []
+    assert out_of_distribution({"grain": 1.26, "log noise scale": -0.26}, calibration) == [
         "grain",
         "log noise scale",
     ]
-    assert unlike({"grain": math.nan, "never heard of": 99.0}, calibration) == []
+    assert out_of_distribution({"grain": math.nan, "never heard of": 99.0}, calibration) == []
 
 
-@pytest.mark.parametrize("change", [None, {"tables": {}}])
+@pytest.mark.parametrize("change", [None, {"settings": {SLICE: Setting({})}}])
 def test_without_calibration_nothing_is_said(
     calibration: Calibration, change: dict[str, Any] | None
 ) -> None:
@@ -316,7 +323,7 @@ def test_without_calibration_nothing_is_said(
     ],
 )
 def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Evidence) -> None:
-    finding = judge(POINT, [evidence], calibration, Circumstances())
+    finding = decide(POINT, [evidence], calibration, DecisionContext())
     assert finding.verdict == "not assessable"
     assert finding.reason == evidence.obstacle
     assert math.isnan(finding.score)
@@ -325,7 +332,7 @@ def test_an_obstacle_is_not_a_finding(calibration: Calibration, evidence: Eviden
 def test_counts_of_patients(calibration: Calibration) -> None:
     assert calibration.patients == 24
     assert calibration.smallest_p == pytest.approx(1 / 25)
-    assert replace(calibration, tables={}).patients == 0
+    assert replace(calibration, settings={SLICE: Setting({})}).patients == 0
 
 
 @QUICK
@@ -334,10 +341,16 @@ def test_a_stored_table_gives_the_same_p_value(
     by_patient: list[list[float]], statistic: float
 ) -> None:
     before = Calibration(
-        "ct_lung_inpainting", "ab", 10.0, {"noise": fit_table(by_patient)}, {"grain": (-1.0, 2.0)}
+        "ct_lung_inpainting",
+        "ab",
+        10.0,
+        {"grain": (-1.0, 2.0)},
+        {SLICE: Setting({"noise": fit_table(by_patient)})},
     )
     after = from_json(json.loads(json.dumps(to_json(before))))
-    assert p_value(statistic, after.tables["noise"]) == p_value(statistic, before.tables["noise"])
+    assert p_value(statistic, after.of(SLICE).tables["noise"]) == p_value(
+        statistic, before.of(SLICE).tables["noise"]
+    )
     assert (after.bundle, after.weights_sha256, after.radius_mm, after.population) == (
         "ct_lung_inpainting",
         "ab",
@@ -445,18 +458,17 @@ def rows_of(count: int, regions: int = 60, seed: int = 5) -> list[list[dict[str,
 
 @pytest.fixture
 def of_families() -> Calibration:
-    tables, combined = fit(rows_of(30))
-    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, tables, {}, combined)
+    return Calibration("ct_lung_inpainting", "ab" * 32, 10.0, {}, {SLICE: fit(rows_of(30))})
 
 
 def test_families_together_keep_the_false_alarm_rate(of_families: Calibration) -> None:
     fresh = [row for rows in rows_of(40, seed=6) for row in rows]
-    p = np.array([combined_p(row, of_families)[0] for row in fresh])
+    p = np.array([combined_p(row, of_families.of(SLICE))[0] for row in fresh])
     assert 0.02 < np.mean(p <= 0.05) < 0.08
     # Taken one by one, the smallest of three would alarm about twice as often.
     singly = [
         min(
-            p_value(value, of_families.tables[name])[0]
+            p_value(value, of_families.of(SLICE).tables[name])[0]
             for name, value in row.items()
             if math.isfinite(value)
         )
@@ -471,27 +483,31 @@ def test_evidence_of_any_family_lowers_the_combined_p_value(
 ) -> None:
     ordinary = {"noise": 1.0, "synthesis": 1.0, "copy_move": 1.1}
     before, after = (
-        combined_p(each, of_families)[0] for each in (ordinary, ordinary | {family: 9.0})
+        combined_p(each, of_families.of(SLICE))[0] for each in (ordinary, ordinary | {family: 9.0})
     )
     assert before > 0.2
     assert after < 0.01
 
 
 def test_rarity_by_hand(of_families: Calibration) -> None:
-    shares = {name: share_beyond(2.0, table) for name, table in of_families.tables.items()}
+    shares = {
+        name: share_beyond(2.0, table) for name, table in of_families.of(SLICE).tables.items()
+    }
     both = math.sqrt(math.log10(shares["noise"]) ** 2 + math.log10(shares["synthesis"]) ** 2)
     assert math.log10(
-        rarity({"noise": 2.0, "synthesis": 2.0}, of_families.tables)
+        combined_statistic({"noise": 2.0, "synthesis": 2.0}, of_families.of(SLICE).tables)
     ) == pytest.approx(both)
-    assert rarity({"noise": 2.0, "synthesis": math.nan}, of_families.tables) == pytest.approx(
-        1 / shares["noise"]
+    assert combined_statistic(
+        {"noise": 2.0, "synthesis": math.nan}, of_families.of(SLICE).tables
+    ) == pytest.approx(1 / shares["noise"])
+    assert combined_statistic({"noise": 0.0, "synthesis": 0.0}, of_families.of(SLICE).tables) == 1.0
+    assert math.isnan(
+        combined_statistic({"noise": math.nan, "unknown": 3.0}, of_families.of(SLICE).tables)
     )
-    assert rarity({"noise": 0.0, "synthesis": 0.0}, of_families.tables) == 1.0
-    assert math.isnan(rarity({"noise": math.nan, "unknown": 3.0}, of_families.tables))
 
 
 def test_without_a_combined_table_families_share_the_alarms(of_families: Calibration) -> None:
-    alone = replace(of_families, combined=None)
+    alone = replace(of_families.of(SLICE), combined=None)
     row = {"noise": 3.0, "synthesis": 1.0}
     assert combined_p(row, alone)[0] == pytest.approx(
         min(1.0, 2 * p_value(3.0, alone.tables["noise"])[0])
@@ -499,22 +515,23 @@ def test_without_a_combined_table_families_share_the_alarms(of_families: Calibra
 
 
 def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None:
-    rest = without(3, of_families)
+    rest = leave_one_out(3, of_families)
     assert rest.patients == of_families.patients - 1
-    assert rest.combined is not None
-    assert len(rest.combined.patients) == rest.patients
+    assert rest.of(SLICE).combined is not None
+    assert len(rest.of(SLICE).combined.patients) == rest.patients
     np.testing.assert_array_equal(
-        rest.tables["noise"].patients[3], of_families.tables["noise"].patients[4]
+        rest.of(SLICE).tables["noise"].patients[3],
+        of_families.of(SLICE).tables["noise"].patients[4],
     )
-    uneven = replace(of_families, combined=fit_table([[1.0], [2.0]]))
+    uneven = replace(of_families.of(SLICE), combined=fit_table([[1.0], [2.0]]))
     with pytest.raises(CalibrationError, match="stand on different patients"):
-        without(0, uneven)
+        leave_one_out(0, replace(of_families, settings={SLICE: uneven}))
 
 
 def test_tables_of_families_survive_the_way_to_disk(of_families: Calibration) -> None:
     again = from_json(json.loads(json.dumps(to_json(of_families))))
     row = {"noise": 2.1, "synthesis": 1.7, "copy_move": 1.3}
-    assert combined_p(row, again) == combined_p(row, of_families)
+    assert combined_p(row, again.of(SLICE)) == combined_p(row, of_families.of(SLICE))
     with pytest.raises(CalibrationError, match="damaged"):
         from_json({key: value for key, value in to_json(of_families).items() if key != "combined"})
 
@@ -524,26 +541,26 @@ def test_the_rarest_family_names_the_form_and_the_source(of_families: Calibratio
     copied = Evidence(
         "copy_move", 6.0, {}, "lung", "stands 31 mm to the left", source_x=3.0, source_y=4.0
     )
-    finding = judge(POINT, [noise, copied], of_families, Circumstances(10.0))
+    finding = decide(POINT, [noise, copied], of_families, DecisionContext(10.0))
     assert (finding.form, finding.source_x, finding.source_y) == ("copy-move", 3.0, 4.0)
     assert finding.reason == "stands 31 mm to the left"
     assert set(finding.p_by_family) == {"noise", "copy_move"}
-    edited = judge(
+    edited = decide(
         POINT,
         [noise, Evidence("synthesis", 9.0, {}, "lung", "smooth"), replace(copied, statistic=1.1)],
         of_families,
-        Circumstances(10.0),
+        DecisionContext(10.0),
     )
     assert (edited.form, edited.source_x, edited.reason) == ("AI edit", None, "smooth")
 
 
 def test_a_family_that_could_not_be_measured_is_left_out(of_families: Calibration) -> None:
     noise = Evidence("noise", 1.0, {"energy": 0.1}, "lung", "grain as ever")
-    finding = judge(
+    finding = decide(
         POINT,
         [noise, Evidence("copy_move", math.nan, obstacle="too few places")],
         of_families,
-        Circumstances(10.0),
+        DecisionContext(10.0),
     )
     assert finding.verdict == "no anomaly found"
     assert set(finding.p_by_family) == {"noise"}
@@ -552,19 +569,20 @@ def test_a_family_that_could_not_be_measured_is_left_out(of_families: Calibratio
 def test_each_way_of_measuring_is_judged_by_its_own_tables(of_families: Calibration) -> None:
     doubled = {
         name: fit_table([2.0 * values for values in table.patients])
-        for name, table in of_families.tables.items()
+        for name, table in of_families.of(SLICE).tables.items()
     }
-    richer = replace(of_families, settings={SERIES: Setting(doubled, of_families.combined)})
+    series_setting = Setting(doubled, of_families.of(SLICE).combined)
+    richer = replace(of_families, settings={**of_families.settings, SERIES: series_setting})
     evidence = [Evidence("noise", 2.0), Evidence("copy_move", 1.0), Evidence("synthesis", 1.0)]
     lone, series = (
-        judge(POINT, evidence, richer, Circumstances(10.0, setting=name))
+        decide(POINT, evidence, richer, DecisionContext(10.0, setting=name))
         for name in (SLICE, SERIES)
     )
     assert lone.p_by_family["noise"] < series.p_by_family["noise"]
     # What was not calibrated for itself is judged as a lone slice.
     assert (
         replace(
-            judge(POINT, evidence, of_families, Circumstances(10.0, setting=SERIES)),
+            decide(POINT, evidence, of_families, DecisionContext(10.0, setting=SERIES)),
             setting=lone.setting,
         )
         == lone
@@ -572,37 +590,43 @@ def test_each_way_of_measuring_is_judged_by_its_own_tables(of_families: Calibrat
 
 
 def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibration) -> None:
-    assert of_families.combined is not None
-    searched = Setting(of_families.tables, of_families.combined, maximum=of_families.combined)
-    richer = replace(of_families, settings={SCREENING: searched})
+    assert of_families.of(SLICE).combined is not None
+    searched = Setting(
+        of_families.of(SLICE).tables,
+        of_families.of(SLICE).combined,
+        maximum=of_families.of(SLICE).combined,
+    )
+    richer = replace(of_families, settings={**of_families.settings, SCREENING: searched})
     again = from_json(json.loads(json.dumps(to_json(richer))))
     assert to_json(again) == to_json(richer)
-    rest = without(0, again).settings[SCREENING]
+    rest = leave_one_out(0, again).settings[SCREENING]
     assert rest.maximum is not None
     assert len(rest.maximum.patients) == len(searched.tables["noise"].patients) - 1
-    np.testing.assert_array_equal(rest.maximum.patients[0], of_families.combined.patients[1])
+    np.testing.assert_array_equal(
+        rest.maximum.patients[0], of_families.of(SLICE).combined.patients[1]
+    )
 
 
 def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(
     of_families: Calibration,
 ) -> None:
-    table = of_families.tables["synthesis"]
+    table = of_families.of(SLICE).tables["synthesis"]
     strange = next(
         value for value in np.linspace(1.0, 9.0, 400) if p_value(value, table)[0] <= 0.05
     )
-    assert of_families.combined is not None
+    assert of_families.of(SLICE).combined is not None
+    combined = fit_table(
+        [[2.0 * each for each in values] for values in of_families.of(SLICE).combined.patients]
+    )
     cautious = replace(
-        of_families,
-        combined=fit_table(
-            [[2.0 * each for each in values] for values in of_families.combined.patients]
-        ),
+        of_families, settings={SLICE: replace(of_families.of(SLICE), combined=combined)}
     )
     found = [
         Evidence("noise", 0.5),
         Evidence("copy_move", 0.5),
         Evidence("synthesis", float(strange), reason="the grain looks smoothed"),
     ]
-    finding = judge(POINT, found, cautious, Circumstances(10.0))
+    finding = decide(POINT, found, cautious, DecisionContext(10.0))
     assert finding.verdict == "no anomaly found"
     assert finding.form == ""
     assert re.fullmatch(
@@ -613,6 +637,16 @@ def test_what_one_family_finds_is_not_denied_where_all_together_find_nothing(
         finding.reason,
     )
     assert (
-        judge(POINT, [*found[:2], Evidence("synthesis", 0.5)], cautious, Circumstances(10.0)).reason
+        decide(
+            POINT, [*found[:2], Evidence("synthesis", 0.5)], cautious, DecisionContext(10.0)
+        ).reason
         == ORDINARY
     )
+
+
+@pytest.mark.parametrize("modality", MODALITIES.values(), ids=lambda each: each.name)
+def test_the_shipped_calibrations_are_written_as_they_were_read(modality: Modality) -> None:
+    path = ROOT / "bundles" / modality.bundle / "models" / "calibration.json"
+    text = path.read_text(encoding="utf-8")
+    again = to_json(from_json(json.loads(text)))
+    assert json.dumps(again) == json.dumps(json.loads(text))

@@ -15,20 +15,22 @@ from dfd.calibration import (
     MOST_FALSE_ALARMS,
     NOT_CALIBRATED,
     SCREENING,
+    SLICE,
     Calibration,
-    Circumstances,
+    DecisionContext,
     Places,
+    Setting,
+    combined_statistic,
     count_in_words,
     counts_of_many,
+    decide_slice,
     fit,
     fit_screening,
     from_json,
-    judge_slice,
+    leave_one_out,
     p_of_places,
     p_value,
-    rarity,
     to_json,
-    without,
 )
 from dfd.calibration.screening import NO_PLACE, STEEPEST
 from dfd.records import Evidence, Point, Region
@@ -53,10 +55,9 @@ def patients(count: int = 12, slices: int = 4, seed: int = 0) -> list[list[list[
 def calibration() -> Calibration:
     whole = fit_screening(patients())
     assert whole is not None
-    tables, combined = fit([rows for slices in patients(seed=1) for rows in [slices[0]]])
-    return Calibration(
-        "ct_lung_inpainting", "ab", 10.0, tables, combined=combined, settings={SCREENING: whole}
-    )
+    of_slices = fit([rows for slices in patients(seed=1) for rows in [slices[0]]])
+    settings = {SLICE: of_slices, SCREENING: whole}
+    return Calibration("ct_lung_inpainting", "ab", 10.0, {}, settings)
 
 
 def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
@@ -83,7 +84,7 @@ def genuine(seed: int = 5) -> list[dict[str, float]]:
 def test_a_genuine_slice_has_a_large_p_value_and_says_where_it_is_strangest(
     calibration: Calibration,
 ) -> None:
-    finding, suspicions = judge_slice(POINT, places(genuine()), calibration, Circumstances(10.0))
+    finding, suspicions = decide_slice(POINT, places(genuine()), calibration, DecisionContext(10.0))
     assert finding.verdict == "no anomaly found"
     assert finding.p_value > 0.1
     assert finding.score == pytest.approx(-math.log10(finding.p_value))
@@ -99,7 +100,7 @@ def test_a_genuine_slice_has_a_large_p_value_and_says_where_it_is_strangest(
 
 def test_p_values_of_genuine_slices_are_not_too_small(calibration: Calibration) -> None:
     found = [
-        judge_slice(POINT, places(genuine(seed)), calibration, Circumstances(10.0))[0].p_value
+        decide_slice(POINT, places(genuine(seed)), calibration, DecisionContext(10.0))[0].p_value
         for seed in range(100, 300)
     ]
     assert np.mean(np.array(found) <= 0.2) < 0.27
@@ -109,9 +110,9 @@ def test_p_values_of_genuine_slices_are_not_too_small(calibration: Calibration) 
 def test_expected_false_alarms_are_what_genuine_slices_show(calibration: Calibration) -> None:
     listed = [
         len(
-            judge_slice(POINT, places(genuine(seed), radius=0.1), calibration, Circumstances(10.0))[
-                1
-            ]
+            decide_slice(
+                POINT, places(genuine(seed), radius=0.1), calibration, DecisionContext(10.0)
+            )[1]
         )
         for seed in range(100, 300)
     ]
@@ -125,8 +126,8 @@ def test_a_strange_region_is_the_first_of_the_list_and_the_reason_of_the_slice(
     rows[34] = {"noise": 8.0, "synthesis": 1.0}
     rows[35] = {"noise": 7.0, "synthesis": 1.0}
     rows[88] = {"noise": 1.0, "synthesis": 6.0}
-    finding, suspicions = judge_slice(
-        POINT, places(rows), calibration, Circumstances(10.0, remarks=("the slice was derived",))
+    finding, suspicions = decide_slice(
+        POINT, places(rows), calibration, DecisionContext(10.0, remarks=("the slice was derived",))
     )
     assert finding.verdict != "no anomaly found"
     assert finding.point == POINT
@@ -157,9 +158,9 @@ def test_expected_false_alarms_are_places_times_the_p_value_of_one(
 ) -> None:
     rows = genuine()
     rows[34] = {"noise": 8.0, "synthesis": math.nan}
-    _, suspicions = judge_slice(POINT, places(rows), calibration, Circumstances(10.0))
+    _, suspicions = decide_slice(POINT, places(rows), calibration, DecisionContext(10.0))
     setting = calibration.settings[SCREENING]
-    p, _ = p_value(rarity(rows[34], setting.tables), setting.combined)
+    p, _ = p_value(combined_statistic(rows[34], setting.tables), setting.combined)
     assert suspicions[0].finding.p_value == p
     assert suspicions[0].expected_false_alarms == pytest.approx(100 * p)
     assert p_of_places(places(rows), calibration)[34] == p
@@ -171,7 +172,7 @@ def test_places_that_share_pixels_with_a_stranger_one_are_not_listed(
     rows = genuine()
     for number in (33, 34, 35, 43, 44, 45):
         rows[number] = {"noise": 8.0 + 0.1 * number, "synthesis": 1.0}
-    _, suspicions = judge_slice(POINT, places(rows), calibration, Circumstances(10.0))
+    _, suspicions = decide_slice(POINT, places(rows), calibration, DecisionContext(10.0))
     near = [each for each in suspicions if 40 <= each.finding.point.y <= 70]
     assert [(each.finding.point.x, each.finding.point.y) for each in near] == [
         (80.0, 64.0),
@@ -183,29 +184,27 @@ def test_places_that_share_pixels_with_a_stranger_one_are_not_listed(
 def test_a_slice_without_a_place_is_not_assessable(
     calibration: Calibration, measured: list[dict[str, float]]
 ) -> None:
-    finding, suspicions = judge_slice(POINT, places(measured), calibration, Circumstances(10.0))
+    finding, suspicions = decide_slice(POINT, places(measured), calibration, DecisionContext(10.0))
     assert (finding.verdict, finding.reason, suspicions) == ("not assessable", NO_PLACE, ())
 
 
 def test_a_calibration_of_points_alone_gives_a_map_and_no_verdict(calibration: Calibration) -> None:
-    lone = replace(calibration, settings={})
-    finding, suspicions = judge_slice(POINT, places(genuine()), lone, Circumstances(10.0))
+    lone = replace(calibration, settings={SLICE: calibration.of(SLICE)})
+    finding, suspicions = decide_slice(POINT, places(genuine()), lone, DecisionContext(10.0))
     assert (finding.verdict, finding.reason, suspicions) == ("not assessable", NOT_CALIBRATED, ())
     assert "run `dfd calibrate`" in finding.reason
     assert (
         (p_of_places(places(genuine()), lone) > 0) & (p_of_places(places(genuine()), lone) <= 1)
     ).all()
-    one_family = replace(lone, tables={"noise": lone.tables["noise"]}, combined=None)
-    assert (
-        p_of_places(places(genuine()), one_family)[3]
-        == p_value(genuine()[3]["noise"], lone.tables["noise"])[0]
-    )
+    noise = lone.of(SLICE).tables["noise"]
+    one_family = replace(lone, settings={SLICE: Setting({"noise": noise})})
+    assert p_of_places(places(genuine()), one_family)[3] == p_value(genuine()[3]["noise"], noise)[0]
 
 
 def test_without_a_calibration_nothing_is_said() -> None:
     assert (
         "has no calibration"
-        in judge_slice(POINT, places(genuine()), None, Circumstances(10.0))[0].reason
+        in decide_slice(POINT, places(genuine()), None, DecisionContext(10.0))[0].reason
     )
 
 
@@ -229,11 +228,11 @@ def test_few_maxima_that_agree_promise_nothing_beyond_them() -> None:
 def test_it_is_stored_and_thinned(calibration: Calibration) -> None:
     again = from_json(to_json(calibration))
     one, other = (
-        judge_slice(POINT, places(genuine()), each, Circumstances(10.0))
+        decide_slice(POINT, places(genuine()), each, DecisionContext(10.0))
         for each in (again, calibration)
     )
     assert one == other
-    assert len(without(0, calibration).settings[SCREENING].maximum.patients) == 11
+    assert len(leave_one_out(0, calibration).settings[SCREENING].maximum.patients) == 11
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def loaded(
 
 
 def around(path: Path) -> list[str]:
-    return [ref.path.name for ref in loaded(path)["context"].around]
+    return [ref.path.name for ref in loaded(path)["context"].series_refs]
 
 
 def assert_neighbours(path: Path, below: Path, above: Path) -> None:
@@ -225,7 +225,7 @@ def test_frames_of_three_planes_have_neighbours_in_their_own(tmp_path: Path) -> 
     found = loaded(path, 4)["context"]
     values = {read_slice(path, frame).pixels[0, 0] for frame in (1, 7)}
     assert {found.below[0, 0], found.above[0, 0]} == values
-    assert {ref.frame for ref in found.around} == {1, 7}
+    assert {ref.frame for ref in found.series_refs} == {1, 7}
 
 
 def test_shuffled_frames_have_the_neighbours_of_their_place(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfd.context.reconstruction_agreement import FAR, LEAST_TOLD, NEAR, Comparison, Content
+from dfd.context.reconstruction_agreement import FAR, LEAST_REPORTED_HU, NEAR, Comparison, Content
 from dfd.intensity import assessed_pixels
 from dfd.modalities import MODALITIES
 from dfd.phantom.anatomy import Anatomy
@@ -53,7 +53,10 @@ def test_of_many_places_none_is_told_as_other_and_some_are_not_told_at_all(
     places = np.argwhere(assessed_pixels(kernels[0], CT))[::29]
     told = [comparison.of(Region(float(x), float(y), RADIUS)) for y, x in places]
     assert not any(each.content is Content.OTHER for each in told)
-    assert sum(NEAR < each.deviations < 2 * FAR and each.differs > LEAST_TOLD for each in told) > 5
+    assert (
+        sum(NEAR < each.deviations < 2 * FAR and each.differs > LEAST_REPORTED_HU for each in told)
+        > 5
+    )
 
 
 @pytest.mark.parametrize("edited", [0, 1])
@@ -82,10 +85,12 @@ def test_where_little_is_measured_nothing_is_said(kernels: tuple[FloatImage, Flo
     soft, sharp = kernels
     hidden = sharp.copy()
     hidden[disk(SIZE, SIZE, (90.0, 130.0), RADIUS)] = np.nan
-    assert Comparison(soft, hidden, CT).of(Region(90.0, 130.0, RADIUS)).content is Content.UNTOLD
+    assert Comparison(soft, hidden, CT).of(Region(90.0, 130.0, RADIUS)).content is Content.UNDECIDED
     nothing = np.full_like(soft, np.nan)
-    assert Comparison(soft, nothing, CT).of(Region(90.0, 130.0, RADIUS)).content is Content.UNTOLD
+    assert (
+        Comparison(soft, nothing, CT).of(Region(90.0, 130.0, RADIUS)).content is Content.UNDECIDED
+    )
     assert (
         Comparison(soft[:40, :40], sharp[:40, :40], CT).of(Region(20.0, 20.0, RADIUS)).content
-        is Content.UNTOLD
+        is Content.UNDECIDED
     )

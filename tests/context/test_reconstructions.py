@@ -212,7 +212,7 @@ OTHER = "shows other content here: the two differ by"
             Agreement(Content.OTHER, 7958.0, 40.0),
             f"{OTHER} 7958 HU, 40 HU is usual at such places of this slice",
         ),
-        (Agreement(Content.UNTOLD, 3.0, 3.0), ""),
+        (Agreement(Content.UNDECIDED, 3.0, 3.0), ""),
     ],
 )
 def test_a_bound_is_told_where_it_says_something(found: Agreement, words: str) -> None:

@@ -20,7 +20,16 @@ from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.load_context import LoadContextd
 from dfd.bundle.inference.scoring import ScoreRegionsd
 from dfd.bundle.reader import LoadSliced
-from dfd.calibration import ORDINARY, SERIES, SLICE, Calibration, fit, from_json, to_json, without
+from dfd.calibration import (
+    ORDINARY,
+    SERIES,
+    SLICE,
+    Calibration,
+    fit,
+    from_json,
+    leave_one_out,
+    to_json,
+)
 from dfd.context import adjacent
 from dfd.context.adjacent_slices import IDENTICAL, AdjacentSlices
 from dfd.context.series_slices import FOLDERS_KEPT, SeriesSlices
@@ -152,7 +161,7 @@ def test_the_other_slices_are_named_and_read_only_when_asked_for(
     files = make_series(tmp_path, [0.0, 2.0, 4.0, 6.0])
     item = loaded(files[1])
     assert not item["context"].others
-    assert [ref.path for ref in item["context"].around] == [files[0], files[2], files[3]]
+    assert [ref.path for ref in item["context"].series_refs] == [files[0], files[2], files[3]]
     reader = SeriesSlices()
     found = reader.into(item["context"], item["scan"]).others
     assert [one.name for one in found] == [files[0].name, files[2].name, files[3].name]
@@ -179,7 +188,7 @@ def test_of_a_long_series_only_the_nearest_slices_are_searched(tmp_path: Path) -
     path = tmp_path / "volume.nii"
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 2.0, 1.0])), path)
     for frame in (1, 60, 3 * adjacent.MOST_OTHERS - 2):
-        around = [ref.frame for ref in loaded(path, frame)["context"].around]
+        around = [ref.frame for ref in loaded(path, frame)["context"].series_refs]
         assert len(around) == adjacent.MOST_OTHERS
         assert frame not in around
         assert min(around) <= frame - 1
@@ -229,7 +238,7 @@ def test_headers_of_a_few_folders_are_remembered(
     )
     folders = series_slices.SeriesFolders()
     for number in (*range(FOLDERS_KEPT + 1), FOLDERS_KEPT, 0):
-        folders.beside(tmp_path / str(number) / "a.dcm")
+        folders.containing(tmp_path / str(number) / "a.dcm")
     assert [int(folder.name) for folder in asked] == [*range(FOLDERS_KEPT + 1), 0]
 
 
@@ -259,7 +268,7 @@ def test_calibration_has_tables_of_slices_with_neighbours(
     caplog.set_level(logging.INFO)
     fitted = calibrate_network(small_network(), Cohort(collect(study), ["p1", "p2"], 7), "ab")
     assert "1 of 2 patients have neighbouring slices" in caplog.text
-    assert set(fitted.tables) == {"noise", "copy_move", "synthesis", "texture"}
+    assert set(fitted.of(SLICE).tables) == {"noise", "copy_move", "synthesis", "texture"}
     beside = fitted.settings[SERIES]
     assert set(beside.tables) == {
         "noise",
@@ -273,7 +282,7 @@ def test_calibration_has_tables_of_slices_with_neighbours(
     assert beside.combined is not None
     assert to_json(from_json(to_json(fitted))) == to_json(fitted)
     # Nobody knows which of the two patients stands behind the one row of the series.
-    assert SERIES not in without(0, fitted).settings
+    assert SERIES not in leave_one_out(0, fitted).settings
 
 
 def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
@@ -304,10 +313,12 @@ def test_a_region_with_neighbours_is_judged_by_their_tables(tmp_path: Path) -> N
         }
         for number in range(40)
     ]
-    tables, combined = fit(
+    of_slices = fit(
         [[{name: value for name, value in row.items() if name != "neighbours"} for row in rows]] * 3
     )
-    fitted = Calibration(CT.bundle, "ab", 10.0, tables, {}, combined, with_neighbours([rows] * 3))
+    fitted = Calibration(
+        CT.bundle, "ab", 10.0, {}, {SLICE: of_slices, **with_neighbours([rows] * 3)}
+    )
     planes = as_tensor(predict_slice(item["image"][0], network, CT))[None]
     point = [Point(2, "a", 64.0, 60.0)]
     answers = [

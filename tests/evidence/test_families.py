@@ -9,7 +9,7 @@ import pytest
 
 from dfd.evidence import NEIGHBOURED, OFFERED
 from dfd.modalities import MODALITIES, Modality
-from dfd.records import FAMILIES, Context, Evidence, Prediction, Region, SeriesSlice
+from dfd.records import Context, Evidence, Family, Prediction, Region, SeriesSlice
 
 ALL = {**OFFERED, **NEIGHBOURED}
 EACH = pytest.mark.parametrize("family", ALL)
@@ -57,7 +57,7 @@ def test_something_is_offered() -> None:
 def test_a_family_says_what_it_is(family: str) -> None:
     module = ALL[family]
     assert family == module.FAMILY
-    assert family in FAMILIES
+    assert family in set(Family)
     assert module.DIRECTION.startswith("higher = ")
     assert len(module.SOURCE) > 20
 

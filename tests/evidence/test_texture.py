@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
-from dfd.calibration.decision import FORMS, _speaker, _teller
+from dfd.calibration.decision import FORM_OF_FAMILY, form_source, reason_source
 from dfd.evidence import SliceEvidence, co_occurrence, noise, reference_windows, synthesis, texture
 from dfd.evidence.window_features import running_sums
 from dfd.prediction.masks import disk
@@ -105,20 +105,20 @@ def test_a_slice_with_few_windows_is_not_judged() -> None:
 
 
 def test_synthesis_tells_the_form_for_texture() -> None:
-    assert "texture" not in FORMS
+    assert "texture" not in FORM_OF_FAMILY
     noisy = Evidence("synthesis", 3.0, {"energy": 5.0, "replaced content": 0.5})
     leading = Evidence("texture", 9.0, {"texture 1": 4.0})
-    assert form_of(_speaker(leading, [noisy, leading])) == "adversarial noise"
+    assert form_of(form_source(leading, [noisy, leading])) == "adversarial noise"
     assert (
         form_of(
-            _speaker(
+            form_source(
                 leading,
                 [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading],
             )
         )
         == "AI edit"
     )
-    assert form_of(_speaker(leading, [leading])) == "AI edit"
+    assert form_of(form_source(leading, [leading])) == "AI edit"
 
 
 def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None:
@@ -127,12 +127,15 @@ def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None
         Evidence("noise", 5.0, reason="noise is stronger"),
     )
     assert (
-        _teller(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason
+        reason_source(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason
         == "noise is stronger"
     )
-    assert _teller(leading, [noisy, leading], {"noise": 0.2, "texture": 1e-4}).reason == "texture"
     assert (
-        _teller(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason
+        reason_source(leading, [noisy, leading], {"noise": 0.2, "texture": 1e-4}).reason
+        == "texture"
+    )
+    assert (
+        reason_source(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason
         == "noise is stronger"
     )
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dfd.assessment.notes import ReconstructionNotes
 from dfd.bundle.inference.patient_points import place_points
 from dfd.bundle.reader import LoadSliced
-from dfd.calibration import Calibration, Circumstances, fit, judge
+from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit
 from dfd.cli import jobs
 from dfd.errors import PointsError
 from dfd.evidence import noise
@@ -33,7 +33,7 @@ from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.outputs import report, scores, suspicious
 from dfd.outputs.anonymous import LocalNames, tell_columns_left_out
-from dfd.outputs.report.material import Material, Run
+from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.run_log import RunLog
 from dfd.points import read_points, role_of
 from dfd.records import (
@@ -128,8 +128,7 @@ def calibrated() -> Calibration:
         ]
         for _ in range(19)
     ]
-    tables, combined = fit(rows)
-    return Calibration("ct_lung_inpainting", "0" * 64, 10.0, tables, combined=combined)
+    return Calibration("ct_lung_inpainting", "0" * 64, 10.0, {}, {SLICE: fit(rows)})
 
 
 def laid_out(root: Path, names: Names) -> list[Point]:
@@ -210,13 +209,13 @@ def found(point: Point, names: Names) -> Finding:
         f"{names.other}/{names.source}",
         np.where(scan.valid, scan.pixels, np.nan).astype(np.float32),
     )
-    around = Circumstances(
+    around = DecisionContext(
         10.0,
         {},
         ("the pixels are not square",),
         notes=ReconstructionNotes(scan, (twin,), CT).of(region),
     )
-    return judge(point, [noisy, copied], calibrated(), around)
+    return decide(point, [noisy, copied], calibrated(), around)
 
 
 def told(findings: list[Finding], folder: Path, *, anonymous: bool) -> dict[str, str]:
@@ -230,7 +229,11 @@ def told(findings: list[Finding], folder: Path, *, anonymous: bool) -> dict[str,
     ]
     suspicious.write(folder, places, findings, anonymous=anonymous)
     report.write(
-        folder, findings, Material(pictured=False), Run(CT, calibrated(), {}), anonymous=anonymous
+        folder,
+        findings,
+        ReportData(pictured=False),
+        ReportRun(CT, calibrated(), {}),
+        anonymous=anonymous,
     )
     printed = io.StringIO()
     with redirect_stdout(printed):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dfd.outputs.record_json import as_json, from_json
 from dfd.outputs.report import PointPictures, ScreeningPictures
 from dfd.outputs.report.pictures import Picture, SourcePictures, Windowed
-from dfd.records import VERDICTS, Evidence, Finding, Point, Region, ScanFacts
+from dfd.records import Evidence, Finding, Form, Point, Region, ScanFacts, Verdict
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 FLOATS = st.floats()
@@ -34,7 +34,8 @@ FINDINGS = st.builds(
         label=st.none() | st.integers(0, 1),
         path=st.none() | st.just(Path("a/b")),
     ),
-    verdict=st.sampled_from(VERDICTS),
+    verdict=st.sampled_from(Verdict),
+    form=st.just("") | st.sampled_from(Form),
     p_value=FLOATS,
     reason=TEXTS,
     p_by_family=st.dictionaries(TEXTS, FLOATS, max_size=3),
@@ -53,6 +54,15 @@ def through_json(record):
 def test_findings_come_back_as_they_were(finding):
     again = through_json(finding)
     assert repr(again) == repr(finding)  # repr, since NaN is not equal to itself
+
+
+def test_a_verdict_or_form_that_does_not_exist_is_refused():
+    content = as_json(Finding(Point(1, "a"), Verdict.UNUSUAL, form=Form.AI_EDIT))
+    assert (content["verdict"], content["form"]) == ("unusual", "AI edit")
+    assert type(content["verdict"]) is type(content["form"]) is str
+    for name in ("verdict", "form"):
+        with pytest.raises(ValueError, match=r"'sure' is not a valid Verdict|none of 2 kinds fits"):
+            from_json(Finding, {**content, name: "sure"})
 
 
 def test_numbers_of_numpy_become_plain():

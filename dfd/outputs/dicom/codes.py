@@ -8,6 +8,8 @@ from __future__ import annotations
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.coding import Code
 
+from dfd.records import Form, Verdict
+
 SCHEME = "99DFD"
 """Private scheme (PS3.16 chapter 8: 99 and up to 14 letters)."""
 
@@ -35,17 +37,17 @@ SLICE = _own("SLICE", "Slice that was screened as a whole")
 SUSPICIOUS = _own("SUSPICIOUS", "Region unlike genuine tissue")
 
 VERDICTS = {
-    "no anomaly found": _own("NO_ANOMALY", "No anomaly found"),
-    "unusual": _own("UNUSUAL", "Unusual"),
-    "strongly unusual": _own("STRONGLY_UNUSUAL", "Strongly unusual"),
-    "not assessable": _own("NOT_ASSESSABLE", "Not assessable"),
-    "unreadable": _own("UNREADABLE", "Unreadable"),
-    "not reached": _own("NOT_REACHED", "Not reached before the run was stopped"),
+    Verdict.NO_ANOMALY: _own("NO_ANOMALY", "No anomaly found"),
+    Verdict.UNUSUAL: _own("UNUSUAL", "Unusual"),
+    Verdict.STRONGLY_UNUSUAL: _own("STRONGLY_UNUSUAL", "Strongly unusual"),
+    Verdict.NOT_ASSESSABLE: _own("NOT_ASSESSABLE", "Not assessable"),
+    Verdict.UNREADABLE: _own("UNREADABLE", "Unreadable"),
+    Verdict.NOT_REACHED: _own("NOT_REACHED", "Not reached before the run was stopped"),
 }
 FORMS = {
-    "adversarial noise": _own("NOISE", "Adversarial noise"),
-    "copy-move": _own("COPY_MOVE", "Copy-move"),
-    "AI edit": _own("AI_EDIT", "AI edit"),
+    Form.ADVERSARIAL_NOISE: _own("NOISE", "Adversarial noise"),
+    Form.COPY_MOVE: _own("COPY_MOVE", "Copy-move"),
+    Form.AI_EDIT: _own("AI_EDIT", "AI edit"),
 }
 
 # Public concepts, as PS3.16 and UCUM write them.

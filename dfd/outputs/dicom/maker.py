@@ -87,14 +87,14 @@ class Names:
             (answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame)
             for answer, image in self.series.answers
         ]
-        told = [
+        content = [
             (
                 f.point.row,
                 f.point.x,
                 f.point.y,
-                f.verdict,
+                str(f.verdict),
                 f.p_value,
-                f.form,
+                str(f.form),
                 f.reason,
                 f.radius_mm,
                 len(s),
@@ -103,7 +103,7 @@ class Names:
             for f, s, *who in found
         ]
         return hashlib.sha256(
-            repr((str(self.series.header.SeriesInstanceUID), told)).encode()
+            repr((str(self.series.header.SeriesInstanceUID), content)).encode()
         ).hexdigest()
 
     def common(self) -> dict[str, Any]:

@@ -16,10 +16,8 @@ from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import LABEL, MARK, PRODUCT, Names
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage
 from dfd.outputs.dicom.stacks import as_sources, finish
-from dfd.records import BoolImage, Region
+from dfd.records import SUSPICIOUS, BoolImage, Region
 from dfd.version import __version__
-
-SUSPICIOUS = frozenset(("unusual", "strongly unusual"))
 
 
 def disks_of(answer: Answer) -> list[Region]:

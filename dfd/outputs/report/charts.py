@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dfd.calibration import Table, share_beyond
+from dfd.calibration import CalibrationTable, share_beyond
 
 WIDTH, HEIGHT, BASE = 300, 56, 40
 """Of a distribution; ``BASE`` is where its bars stand."""
@@ -73,7 +73,7 @@ class Strip:
     height: int
 
 
-def distribution(identifier: str, table: Table) -> Distribution:
+def distribution(identifier: str, table: CalibrationTable) -> Distribution:
     """The genuine values of a calibration table."""
     spread = [np.log1p(np.maximum(values, 0.0)) for values in table.patients]
     lowest, highest = (
@@ -123,7 +123,7 @@ def _along(score: float) -> float:
     return round(STRIP_LEFT + room * min(max(score, 0.0), LARGEST_SCORE) / LARGEST_SCORE, 1)
 
 
-def _marks(table: Table, start: float, end: float) -> tuple[Mark, ...]:
+def _marks(table: CalibrationTable, start: float, end: float) -> tuple[Mark, ...]:
     grid = np.linspace(start, end, 400)
     shares = np.array([share_beyond(float(value), table) for value in np.expm1(grid)])
     marks: list[Mark] = []

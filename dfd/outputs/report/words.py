@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from dfd.calibration import SERIES, SLICE
-from dfd.records import Finding, ScanFacts
+from dfd.records import Family, Finding, ScanFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,29 +18,29 @@ class FamilyWords:
     question: str
 
 
-FAMILY_WORDS = {
-    "noise": FamilyWords(
+FAMILY_WORDS: dict[str, FamilyWords] = {
+    Family.NOISE: FamilyWords(
         "Noise",
         (
             "Does the region carry more, or another, noise than the same tissue elsewhere in this "
             "slice?"
         ),
     ),
-    "copy_move": FamilyWords(
+    Family.COPY_MOVE: FamilyWords(
         "Copy within the slice", "Does the noise of the region stand a second time in this slice?"
     ),
-    "synthesis": FamilyWords(
+    Family.SYNTHESIS: FamilyWords(
         "Generated or processed", "Does the grain look resampled, smoothed or generated?"
     ),
-    "texture": FamilyWords(
+    Family.TEXTURE: FamilyWords(
         "Texture",
         "Do values run from pixel to pixel as in the same tissue elsewhere in this slice?",
     ),
-    "neighbours": FamilyWords(
+    Family.ADJACENT_SLICES: FamilyWords(
         "Slices beside",
         "Does the region differ from the slices above and below more than the same tissue does?",
     ),
-    "series_copy": FamilyWords(
+    Family.SERIES_COPY: FamilyWords(
         "Copy from another slice",
         "Does the noise of the region stand in another slice of the series?",
     ),
@@ -87,8 +87,8 @@ def rarity_words(finding: Finding, smallest: float) -> str:
     )
     if finding.p_value < smallest:
         return f"Fewer than 1 in {1.0 / smallest:.0f} {what} are at least as strange."
-    told = one_in(finding.p_value, what)
-    return f"{told[0].upper()}{told[1:]}."
+    sentence = one_in(finding.p_value, what)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def number(value: float | None, style: str = ".2g") -> str:
@@ -120,7 +120,7 @@ def scan_facts(
     scanner = (
         "" if anonymous else " ".join(part for part in (facts.manufacturer, facts.model) if part)
     )
-    told = [
+    named = [
         ("Matrix", f"{shape[1]} x {shape[0]}"),
         (
             "Pixel spacing",
@@ -138,7 +138,7 @@ def scan_facts(
         ("Image type", "derived from other images" if "DERIVED" in facts.image_type else ""),
         ("Scanner", scanner),
     ]
-    return [(name, value) for name, value in told if value]
+    return [(name, value) for name, value in named if value]
 
 
 def extrapolated(finding: Finding, patients: int, smallest: float) -> str:

@@ -23,7 +23,7 @@ from dfd.bundle.inference.results import (
     run,
 )
 from dfd.bundle.model_file import Model
-from dfd.calibration import FORMAT, Calibration, fit_table, to_json
+from dfd.calibration import FORMAT, SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import BundleError, OutputError, PointsError
 from dfd.exit_messages import line_of
 from dfd.outputs.run_log import RunLog
@@ -50,7 +50,8 @@ def network() -> torch.nn.Module:
 def model(network: torch.nn.Module, tmp_path: Path) -> Model:
     weights = network.state_dict()
     sha = Model(tmp_path, weights, BUNDLE).sha256
-    calibration = Calibration(BUNDLE, sha, 10.0, {"noise": fit_table([[1.0, 2.0], [1.5]])})
+    setting = Setting({"noise": fit_table([[1.0, 2.0], [1.5]])})
+    calibration = Calibration(BUNDLE, sha, 10.0, {}, {SLICE: setting})
     return Model(tmp_path / "secret place" / "m.ckpt", weights, BUNDLE, to_json(calibration))
 
 

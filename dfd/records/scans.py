@@ -1,6 +1,4 @@
-"""The nouns that rooms of this package hand to each other.
-
-A record never draws, saves or loads itself.
+"""Slices and series: what is read, what the network predicts, and the slices around one.
 
 Arrays are ``[H, W]``, row (Y, downwards) first. Intensities are HU for CT and steps of the slice's
 own scale for MR.
@@ -8,16 +6,12 @@ own scale for MR.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from dfd.sentences import settle
 
 FloatImage: TypeAlias = NDArray[np.float32]
 BoolImage: TypeAlias = NDArray[np.bool_]
@@ -144,55 +138,6 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One row of the points file.
-
-    ``error`` is filled where the row cannot be used; the row is kept all the same.
-    """
-
-    row: int
-    """Line of the file, 1-based, as a text editor counts."""
-    filename: str
-    x: float = float("nan")
-    """Column, zero-based pixels of the stored matrix; NaN in both where the slice is asked about as
-    a whole."""
-    y: float = float("nan")
-    """Row, downwards, zero-based pixels."""
-    frame: int | None = None
-    """1-based as in DICOM; for NIfTI the slice."""
-    radius_mm: float | None = None
-    label: int | None = None
-    cells: Mapping[str, str] = field(default_factory=dict)
-    """The input columns as they were written, in order."""
-    path: Path | None = None
-    """The file that was found."""
-    error: str = ""
-    patient_mm: tuple[float, float, float] | None = None
-    """The place in the patient (LPS, mm) where the row names one instead of a pixel.
-    ``x``, ``y``, ``frame`` and ``path`` are those of the slice once it has been looked for."""
-
-    def __post_init__(self) -> None:
-        """Keep sentences that know their names."""
-        settle(self, "error")
-
-    @property
-    def is_screening(self) -> bool:
-        """True where the row names a slice and no place in it: the whole slice is looked at."""
-        nowhere = math.isnan(self.x) and math.isnan(self.y) and self.patient_mm is None
-        return not self.error and nowhere
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A disk in a slice."""
-
-    x: float
-    y: float
-    radius_px: float
-    radius_mm: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the network expects in each pixel when that pixel is hidden."""
 
@@ -240,7 +185,7 @@ class Reconstruction:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The two slices beside a slice, of the same series and matrix, in the unit of the slice."""
+    """The slices below and above a slice, of the same series, matrix and unit."""
 
     below: FloatImage
     """``[H, W]``, NaN where there is no measurement. The neighbour at the lower position."""
@@ -248,105 +193,8 @@ class Context:
     distances_mm: tuple[float, float] | None = None
     """Of (below, above) from the slice; None where the file names no positions, and both count
     alike."""
-    around: tuple[SliceRef, ...] = ()
-    """Where the slices of the series lie that something may have been copied from, those beside
+    series_refs: tuple[SliceRef, ...] = ()
+    """Where the slices of the series lie that something may have been copied from, those two
     among them; never the slice itself."""
     others: tuple[SeriesSlice, ...] = ()
     """Those of them that have been read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one family measured in one region. Numbers, no opinions."""
-
-    family: str
-    statistic: float
-    """>= 0, higher = less like the genuine rest of the same slice; NaN where it could not be
-    measured."""
-    measures: Mapping[str, float] = field(default_factory=dict)
-    """The single numbers behind the statistic, as robust deviations from the reference (0 =
-    ordinary)."""
-    tissue: str = ""
-    reason: str = ""
-    """One plain sentence, from the largest measure."""
-    obstacle: str = ""
-    """Why the region is not assessable; empty where it is."""
-    source_x: float | None = None
-    """Where the same noise stands again, in pixels of that slice; None where the family looks for
-    no such place."""
-    source_y: float | None = None
-    source_file: str = ""
-    """The slice it stands in, as the caller named it."""
-    reason_by_form: Mapping[str, str] = field(default_factory=dict)
-    """Form of tampering -> what is told in place of ``reason`` where the answer is that form."""
-
-    def __post_init__(self) -> None:
-        """Keep sentences that know their names."""
-        settle(self, "reason", "obstacle")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer for one point, as written to ``scores.csv``."""
-
-    point: Point
-    verdict: str
-    score: float = float("nan")
-    p_value: float = float("nan")
-    form: str = ""
-    reason: str = ""
-    p_by_family: Mapping[str, float] = field(default_factory=dict)
-    source_x: float | None = None
-    source_y: float | None = None
-    source_file: str = ""
-    radius_mm: float | None = None
-    tissue: str = ""
-    extrapolated: bool = False
-    error: str = ""
-    evidence: tuple[Evidence, ...] = ()
-    """What the p-values stand on, one piece per family that was asked; not in ``scores.csv``."""
-    setting: str = ""
-    """By which tables of the calibration it was judged; not in ``scores.csv``."""
-
-    def __post_init__(self) -> None:
-        """Keep sentences that know their names."""
-        settle(self, "reason", "error")
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """A region that stands out in a slice that was screened."""
-
-    finding: Finding
-    """As for a point in its middle; ``finding.point`` is the row, with that place filled in."""
-    expected_false_alarms: float
-    """How many regions as strange as this one a genuine slice shows by chance, on average."""
-
-
-@dataclass(frozen=True, slots=True)
-class Screening:
-    """The answer for a whole slice without a point."""
-
-    finding: Finding
-    """Of the slice as a whole."""
-    map: FloatImage
-    """``[H, W]``, -log10 of the p-value of a region around each pixel; NaN where nothing can be
-    said."""
-    radius_px: float
-    """Of the regions that were looked at."""
-    suspicions: tuple[Suspicion, ...] = ()
-    """From the fewest expected false alarms on."""
-
-
-ADVERSARIAL_NOISE, COPY_MOVE, AI_EDIT = "adversarial noise", "copy-move", "AI edit"
-"""Forms of tampering."""
-VERDICTS = (
-    "no anomaly found",
-    "unusual",
-    "strongly unusual",
-    "not assessable",
-    "unreadable",
-    "not reached",
-)
-"""The last is that of a row whose turn had not come when the run was stopped."""
-FAMILIES = ("noise", "copy_move", "synthesis", "texture", "neighbours", "series_copy")

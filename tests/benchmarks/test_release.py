@@ -11,7 +11,7 @@ import torch
 from benchmarks.models.release import unpack
 from dfd.bundle import model_file
 from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration, fit_table, to_json
+from dfd.calibration import SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import BundleError
 
 WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3)}
@@ -20,7 +20,9 @@ HISTORY = [{"epoch": 1.0, "val_nll": 0.9}, {"epoch": 2.0, "val_nll": 0.8}]
 
 def write_checkpoint(path, bundle="ct_lung_inpainting", calibrated=True):
     table = fit_table([np.linspace(0.5, 3.0, 30), np.linspace(0.5, 4.0, 30)])
-    fitted = Calibration(bundle, model_file.weights_digest(WEIGHTS), 10.0, {"noise": table})
+    fitted = Calibration(
+        bundle, model_file.weights_digest(WEIGHTS), 10.0, {}, {SLICE: Setting({"noise": table})}
+    )
     path.write_bytes(
         model_file.packed(
             Model(
