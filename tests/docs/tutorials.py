@@ -30,7 +30,7 @@ PICTURES = {
 }
 """Picture of a page -> what the page's commands leave in their folder."""
 WIDTH_PX = 700
-LIMIT_S = 300
+LIMIT_S = 600
 _FENCE = re.compile(r"^```(bash|console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
