@@ -3,7 +3,7 @@
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make image-test  builds the container image without a container engine and runs the platform's acceptance list in it (Debian, root)
 # make bench   speed and memory
-# make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
+# make benchmark every attack and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make docs    the documentation as web pages, docs/_build/html/index.html (make test builds it too)
 # make clean   what was built goes; .venv stays

@@ -11,7 +11,7 @@ from dfd.bundle.inference.patient_points import place_points
 from dfd.errors import PointsError
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
-from dfd.points.near_names import hint_beside
+from dfd.points.near_names import hint_in_folder
 from dfd.records import Point
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        near = hint_beside(folder)
+        near = hint_in_folder(folder)
         raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
