@@ -91,7 +91,8 @@ def describe(
     record, field = name.split(".")[2:]
     meanings = {each.name: each.meaning for each in options_of(getattr(settings, record))}
     if field in meanings:
-        lines[:] = [f"{meanings[field]}.", "", *lines]
+        text = meanings[field].replace("*", r"\*")  # no emphasis: file names
+        lines[:] = [f"{text}.", "", *lines]
 
 
 def setup(app: Sphinx) -> None:
