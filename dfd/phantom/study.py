@@ -16,8 +16,9 @@ from scipy import ndimage
 from dfd.errors import OutputError
 from dfd.phantom.anatomy import Anatomy
 from dfd.phantom.ct import FULL_SIZE, Kernel, scan_ct
-from dfd.phantom.dicom import CT_THICKNESS_MM, SeriesNames, ct_scan, plan_series, write_ct_slice
+from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan, write_ct_slice
 from dfd.phantom.geometry import paint
+from dfd.phantom.plan import SeriesNames, plan_series
 from dfd.phantom.tamper import add_noise, copy_move, smooth_fill
 from dfd.records import BoolImage, FloatImage, Region
 

@@ -10,7 +10,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from dfd.errors import OutputError
 from dfd.phantom import scan_ct, write_ct_series, write_mr_series
-from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan, plan_series
+from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan
+from dfd.phantom.plan import plan_series
 
 SIZE = 64
 

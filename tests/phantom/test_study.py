@@ -12,7 +12,8 @@ import pytest
 
 from dfd.errors import OutputError
 from dfd.phantom import scan_ct, write_demo_study
-from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan, plan_series
+from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan
+from dfd.phantom.plan import plan_series
 from dfd.phantom.study import RADIUS_MM, STUDY, Room, place_disks
 from dfd.phantom.tamper import disk
 from dfd.records import Region
