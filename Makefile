@@ -3,7 +3,7 @@
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make image-test  builds the container image without a container engine and runs the platform's acceptance list in it (Debian, root)
 # make bench   speed and memory
-# make benchmark every forger and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
+# make benchmark every attack and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make docs    the documentation as web pages, docs/_build/html/index.html (make test builds it too)
 # make clean   what was built goes; .venv stays
@@ -35,7 +35,7 @@ integration: $(STAMP)
 	bash tests/external/programs.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external --durations=10 tests/external \
 	    || { echo "trying what failed once more"; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m external --last-failed --last-failed-no-failures none tests/external; }
-	@test ! -e runs/doors.md || cat runs/doors.md
+	@test ! -e runs/entry_points.md || cat runs/entry_points.md
 
 image-test: $(STAMP)
 	bash tests/external/programs.sh

@@ -153,9 +153,9 @@ def has_ended(output: Path) -> bool:
 
 
 def rows_in_ledger(output: Path) -> int:
-    """Rows whose numbers an unfinished run has kept."""
-    kept = (entry["scored"]["rows"] for entry in Ledger(output).entries() if "scored" in entry)
-    return len({row for rows in kept for row in rows})
+    """Number of rows whose results an unfinished run has saved."""
+    numbers = (entry["scored"]["rows"] for entry in Ledger(output).entries() if "scored" in entry)
+    return len({row for rows in numbers for row in rows})
 
 
 def differences(output: Path, reference: Path) -> list[str]:
@@ -206,12 +206,12 @@ def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
     shutil.rmtree(reference, ignore_errors=True)
     seconds = job.finish(reference)
     print(f"undisturbed: {seconds:.0f} s")
-    told = []
+    results = []
     rows = len((job.data / "test.csv").read_text(encoding="utf-8").splitlines()) - 1
-    kept = checkpoint.Ledger(work / f"{code_digest()[:12]}-{rows}-{seed}.jsonl")
+    ledger = checkpoint.Ledger(work / f"{code_digest()[:12]}-{rows}-{seed}.jsonl")
     for number in range(runs):
-        if (str(number), NAME) in kept.done:  # told before this command was stopped itself
-            told.append(Killed(**kept.done[str(number), NAME][0]))
+        if (str(number), NAME) in ledger.done:  # done before this command was stopped itself
+            results.append(Killed(**ledger.done[str(number), NAME][0]))
             continue
         chance = random.Random(f"{seed} {number}")
         one = Killed(number)
@@ -219,12 +219,12 @@ def measure(job: Job, runs: int, work: Path, seed: int) -> dict[str, Any]:
             shutil.rmtree(output, ignore_errors=True)
             one.finished_rows = kill_and_go_on(job, output, chance.choice(KILLS), chance, seconds)
         one.differences = differences(output, reference)
-        told.append(one)
-        kept.add(str(number), {NAME: [asdict(one)]})
-        found = ", ".join(one.differences[:3]) or "none"
-        told_rows = f"finished rows when killed {one.finished_rows}"
-        print(f"run {number}: {told_rows}, differences: {found}", flush=True)
-    return {"seconds_undisturbed": seconds, "runs": [asdict(one) for one in told]}
+        results.append(one)
+        ledger.add(str(number), {NAME: [asdict(one)]})
+        names = ", ".join(one.differences[:3]) or "none"
+        finished = f"finished rows when killed {one.finished_rows}"
+        print(f"run {number}: {finished}, differences: {names}", flush=True)
+    return {"seconds_undisturbed": seconds, "runs": [asdict(one) for one in results]}
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -250,41 +250,38 @@ def summary(content: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Command line."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument(
+    parser.add_argument(
         "--runs", type=int, default=50, help="how many runs are killed (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--points", type=int, default=200, help="rows of the points file (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--slices", type=int, default=20, help="slices they lie in (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--seed", type=int, default=SEED, help="decides on the moments (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--model", default="ct_lung_inpainting", help="as for dfd score (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--quick", action="store_true", help="two runs of 20 points; results go to runs/quick"
     )
-    given = made.parse_args()
-    runs, points, slices = (2, 20, 4) if given.quick else (given.runs, given.points, given.slices)
-    job = Job(make_data(WORK / "data", points, slices), given.model)
-    found = measure(job, runs, WORK, given.seed)
-    content = {
-        "points": points,
-        "slices": slices,
-        "seed": given.seed,
-        "compared": COMPARED,
-        **found,
-    }
-    cli.publish(NAME, content, summary(content), quick=given.quick)
+    arguments = parser.parse_args()
+    runs, points, slices = (
+        (2, 20, 4) if arguments.quick else (arguments.runs, arguments.points, arguments.slices)
+    )
+    job = Job(make_data(WORK / "data", points, slices), arguments.model)
+    result = measure(job, runs, WORK, arguments.seed)
+    settings = {"points": points, "slices": slices, "seed": arguments.seed}
+    content = {**settings, "compared": COMPARED, **result}
+    cli.publish(NAME, content, summary(content), quick=arguments.quick)
     if any(run["differences"] for run in content["runs"]):
         raise InterruptedRunError("a run that was killed did not end as the undisturbed one")
 

@@ -1,11 +1,22 @@
-"""Settings of a run, read once from flags or keyword arguments and frozen."""
+"""Settings of a run: the one place where an option is declared.
+
+Name, type and default are those of a field; its :class:`~dfd.options.Option` says how a command
+line and a bundle call it. The flags of the verbs and of the catalogue's form, the keywords in
+Python, the keys of a bundle's configuration and the configuration in ``run.json`` follow from the
+fields.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dfd.errors import UsageError
+from dfd.options import Value, option, options_of
+
+SEED = 20261122
+"""Default of the one seed of all randomness."""
 
 
 def check_dicom(*, dicom: bool, anonymous: bool) -> None:
@@ -21,39 +32,96 @@ def check_dicom(*, dicom: bool, anonymous: bool) -> None:
         )
 
 
+_DEVICE = option(
+    "auto (default), cpu, cuda or cuda:N", value=Value.DEVICE, metavar="WORD", key="device_name"
+)
+_WORKERS = option(
+    "processes that read slices (default 0: none besides the main one)",
+    value=Value.COUNT,
+    metavar="N",
+    catalogue="num_workers",
+    key="num_workers",
+    recorded=False,
+)
+_SEED = option("the one seed of all randomness", value=Value.SEED, metavar="N", key="seed")
+_GENUINE_DATA = option(
+    "folder with genuine scans of several patients",
+    value=Value.PATH,
+    metavar="DIR",
+    catalogue="data_path",
+    key="data_path",
+)
+_MODEL = "shipped model, bundle folder, or file written by training"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreSettings:
     """One scoring run."""
 
-    data: Path
-    """Folder with the scans, searched at any depth."""
-    points: Path | None = None
-    """Points file; None: ``test.csv``, else the only ``*.csv`` of ``data``, else every slice is
-    screened as a whole."""
-    model: str = "ct_lung_inpainting"
-    """Name of a shipped bundle, a bundle folder, or a file written by training."""
-    output_dir: Path | None = None
-    """None: ``dfd_results/<time>`` under the first of model's folder and working folder that can be
-    written."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    workers: int = 0
-    """Processes that read and decode slices."""
-    seed: int = 20261122
-    images: bool = True
-    """Write an overlay per point, and a map per slice that is screened."""
-    report: bool = True
-    """Write ``report.html``; it holds pictures only where ``images`` is True."""
-    anonymous: bool = False
-    """Replace paths and file names in every output by run-local numbers, and leave out further
-    columns of the points file."""
-    context: bool = True
-    """Compare with the neighbouring slices that lie in the same folder; False: every slice counts
-    as alone."""
-    strict: bool = False
-    """Exit status 3 where a row could not be scored."""
-    dicom: bool = False
-    """Write DICOM results (structured report, parametric map, segmentation) as well."""
+    data: Path = field(
+        metadata=option(
+            "folder with the scans, searched at any depth",
+            value=Value.PATH,
+            metavar="DIR",
+            catalogue="data_path",
+            key="data_path",
+        )
+    )
+    points: Path | None = field(
+        default=None,
+        metadata=option(
+            "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every "
+            "slice is screened)",
+            value=Value.PATH,
+            metavar="FILE",
+            key="points",
+        ),
+    )
+    model: str = field(
+        default="ct_lung_inpainting",
+        metadata=option(
+            f"{_MODEL} (default ct_lung_inpainting)",
+            value=Value.TEXT,
+            metavar="NAME|PATH",
+            catalogue="model_path",
+            key="model_path",
+            private=True,
+        ),
+    )
+    output_dir: Path | None = field(
+        default=None,
+        metadata=option(
+            "where the results go (default: dfd_results/<time>)",
+            value=Value.PATH,
+            metavar="DIR",
+            flag="output",
+            key="output_dir",
+        ),
+    )
+    device: str = field(default="auto", metadata=_DEVICE)
+    workers: int = field(default=0, metadata=_WORKERS)
+    seed: int = field(default=SEED, metadata=_SEED)
+    images: bool = field(default=True, metadata=option("write no pictures, in the report neither"))
+    report: bool = field(default=True, metadata=option("write no report.html"))
+    anonymous: bool = field(
+        default=False,
+        metadata=option("numbers instead of paths and file names in every output"),
+    )
+    """Further columns of the points file are left out as well."""
+    context: bool = field(
+        default=True,
+        metadata=option(
+            "leave neighbouring slices aside: every slice counts as alone", former=("lone",)
+        ),
+    )
+    strict: bool = field(
+        default=False,
+        metadata=option("exit status 3 where a point could not be scored", recorded=False),
+    )
+    dicom: bool = field(
+        default=False,
+        metadata=option("write DICOM results (report, map, segmentation) as well"),
+    )
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -78,28 +146,106 @@ class RemoteStudy:
 class TrainSettings:
     """One training run."""
 
-    data: Path
-    """Folder with genuine scans of several patients."""
-    model: Path
-    """File to write."""
-    modality: str | None = None
-    """Name in ``MODALITIES``; None: read from the scans."""
-    epochs: int = 100
-    batch_size: int = 64
-    workers: int = 0
-    max_hours: float | None = None
-    device: str = "auto"
-    seed: int = 20261122
+    data: Path = field(metadata=_GENUINE_DATA)
+    model: Path = field(
+        metadata=option(
+            "file to write, e.g. my_model.ckpt",
+            value=Value.PATH,
+            metavar="FILE",
+            catalogue="model_path",
+            key="model_path",
+        )
+    )
+    modality: str | None = field(
+        default=None,
+        metadata=option(
+            "ct_lung or mri_chest (default: read from the scans)",
+            value=Value.MODALITY,
+            metavar="NAME",
+            in_bundle=False,
+        ),
+    )
+    epochs: int = field(
+        default=100,
+        metadata=option(
+            "at most so many (default 100)", value=Value.POSITIVE, metavar="N", key="max_epochs"
+        ),
+    )
+    batch_size: int = field(
+        default=64,
+        metadata=option(
+            "crops per step (default 64)", value=Value.POSITIVE, metavar="N", key="batch_size"
+        ),
+    )
+    workers: int = field(default=0, metadata=_WORKERS)
+    max_hours: float | None = field(
+        default=None,
+        metadata=option(
+            "stop in good order after so many hours",
+            value=Value.HOURS,
+            metavar="H",
+            key="max_hours",
+        ),
+    )
+    device: str = field(default="auto", metadata=_DEVICE)
+    seed: int = field(default=SEED, metadata=_SEED)
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrateSettings:
     """One refit of the calibration on genuine scans."""
 
-    data: Path
-    model: str
-    output: Path
-    """Where the model with the new calibration is written (``.ckpt``)."""
-    device: str = "auto"
-    workers: int = 0
-    seed: int = 20261122
+    data: Path = field(metadata=_GENUINE_DATA)
+    model: str = field(
+        metadata=option(_MODEL, value=Value.TEXT, metavar="NAME|PATH", key="model_path")
+    )
+    output: Path = field(
+        metadata=option(
+            "model to write, e.g. my_model.ckpt",
+            value=Value.PATH,
+            metavar="FILE",
+            key="output_path",
+        )
+    )
+    device: str = field(default="auto", metadata=_DEVICE)
+    workers: int = field(default=0, metadata=_WORKERS)
+    seed: int = field(default=SEED, metadata=_SEED)
+
+
+def score_settings(**values: Any) -> ScoreSettings:  # noqa: ANN401 - values of a configuration
+    """The settings of a scoring run by the keys of a bundle's configuration.
+
+    Args:
+        **values: By the key of an option, ``data_path`` for example, or by the name of its field.
+
+    Raises:
+        UsageError: There is no such option, or the options contradict each other.
+    """
+    named = {each.record_key: each for each in options_of(ScoreSettings)}
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in named:
+            raise UsageError(
+                f"there is no option {key!r} of a scoring run; there are: {', '.join(named)}"
+            )
+        is_path = named[key].option.value is Value.PATH
+        given[named[key].name] = Path(value) if is_path and value is not None else value
+    return ScoreSettings(**given)
+
+
+def record_of(settings: ScoreSettings) -> dict[str, object]:
+    """What ``run.json`` says was asked for, by the keys of a bundle's configuration."""
+    return {
+        each.record_key: getattr(settings, each.name)
+        for each in options_of(type(settings))
+        if each.option.recorded
+    }
+
+
+def private_keys() -> frozenset[str]:
+    """Keys of :func:`record_of` whose values name paths of the user."""
+    return frozenset(
+        each.record_key
+        for each in options_of(ScoreSettings)
+        if each.option.private or each.option.value is Value.PATH
+    )

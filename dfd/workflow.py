@@ -1,6 +1,6 @@
 """Builds and runs a bundle's workflows.
 
-What the commands, the Python verbs and every other door call.
+What the commands, the Python verbs and every other entry point call.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dfd.calibration import SERIES, Calibration, true_rate_bound
 from dfd.errors import BundleError, DfdError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir, bundle_names, resolve_model
+from dfd.options import options_of
 from dfd.outputs import lock
 from dfd.records import Finding
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
@@ -32,10 +33,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def quiet_monai() -> Iterator[None]:
-    """MONAI warns of every config it parses and of every plug-in it misses.
-
-    Ours are our own, and errors are told by us.
-    """
+    """Silence MONAI, which warns of every config it parses and of every plug-in it misses."""
     # MONAI's modules set levels on loggers of their own, so each is named.
     names = [
         name
@@ -80,9 +78,9 @@ def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> ob
         DfdError: what the parts of the workflow raise.
     """
     file = bundle / "configs" / f"{config}.json"
-    known = json.loads(file.read_text(encoding="utf-8"))
+    content = json.loads(file.read_text(encoding="utf-8"))
     for key in overrides:
-        if key not in known:
+        if key.split("::")[0] not in content:
             raise BundleError(
                 f"{file} has no key {key!r}; it belongs to another version of this program."
             )
@@ -127,21 +125,11 @@ def score(settings: ScoreSettings) -> list[Finding]:
         DfdError: data, points or model cannot be used at all.
     """
     model = resolve_model(settings.model)
-    overrides = {
-        "model_path": str(model),
-        "data_path": str(settings.data),
-        "points": None if settings.points is None else str(settings.points),
-        "output_dir": None if settings.output_dir is None else str(settings.output_dir),
-        "images": settings.images,
-        "report": settings.report,
-        "anonymous": settings.anonymous,
-        "dicom": settings.dicom,
-        "context": settings.context,
-        "num_workers": settings.workers,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
-    return cast("list[Finding]", run_config(bundle_of(model), "inference", overrides))
+    bundle = bundle_of(model)
+    overrides = _overrides(settings, model_path=str(model))
+    if "settings" not in _keys(bundle, "inference"):
+        overrides = _without_settings(overrides, bundle)
+    return cast("list[Finding]", run_config(bundle, "inference", overrides))
 
 
 def train(settings: TrainSettings) -> Path:
@@ -159,19 +147,11 @@ def train(settings: TrainSettings) -> Path:
             f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}."
         )
     name = settings.modality or collect(settings.data).modality
-    overrides = {
-        "data_path": str(settings.data),
-        "model_path": str(settings.model),
-        "max_epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "num_workers": settings.workers,
-        "max_hours": settings.max_hours,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
     logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
     try:
-        return cast("Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", overrides))
+        return cast(
+            "Path", run_config(bundle_dir(MODALITIES[name].bundle), "train", _overrides(settings))
+        )
     finally:
         lock.let_go(
             Path(f"{settings.model}.training")
@@ -181,15 +161,47 @@ def train(settings: TrainSettings) -> Path:
 def calibrate(settings: CalibrateSettings) -> Path:
     """Fits the calibration of a model anew on genuine scans and gives the file that was written."""
     model = resolve_model(settings.model)
-    overrides = {
-        "data_path": str(settings.data),
-        "model_path": str(model),
-        "output_path": str(settings.output),
-        "num_workers": settings.workers,
-        "seed": settings.seed,
-        "device_name": settings.device,
-    }
+    overrides = _overrides(settings, model_path=str(model))
     return cast("Path", run_config(bundle_of(model), "evaluate", overrides))
+
+
+def _overrides(
+    settings: ScoreSettings | TrainSettings | CalibrateSettings, **other: object
+) -> dict[str, object]:
+    """What a settings record changes in a bundle's configuration; ``other`` comes before it."""
+    values = {
+        each.key: getattr(settings, each.name)
+        for each in options_of(type(settings))
+        if each.option.in_bundle
+    }
+    plain = {key: str(one) if isinstance(one, Path) else one for key, one in values.items()}
+    return plain | other
+
+
+def _keys(bundle: Path, config: str) -> frozenset[str]:
+    file = bundle / "configs" / f"{config}.json"
+    return frozenset(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _without_settings(overrides: Mapping[str, object], bundle: Path) -> dict[str, object]:
+    """Overrides for a bundle of an earlier version, which has a key for each option it knows.
+
+    Raises:
+        BundleError: an option is asked for that the bundle does not know.
+    """
+    known = _keys(bundle, "inference")
+    defaults = {each.key: each.default for each in options_of(ScoreSettings)}
+    kept: dict[str, object] = {}
+    for key, value in overrides.items():
+        name = key.removeprefix("settings::")
+        if name in known:
+            kept[name] = value
+        elif value != defaults[key]:
+            raise BundleError(
+                f"the bundle {bundle} does not know the option {name!r}, since it is older than "
+                "this program; leave the option out, or take the bundle of this version."
+            )
+    return kept
 
 
 def with_context(calibration: Calibration) -> int:
@@ -208,7 +220,7 @@ def describe(model: str) -> dict[str, object]:
     bundle = bundle_of(path)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     calibration = calibration_of(loaded)
-    told: dict[str, object] = {
+    description: dict[str, object] = {
         "model": os.fspath(path),
         "bundle": bundle.name,
         "version": metadata["version"],
@@ -218,9 +230,9 @@ def describe(model: str) -> dict[str, object]:
     }
     if calibration:
         bound = true_rate_bound(calibration.patients, 0.05)
-        told["smallest p-value supported"] = round(calibration.smallest_p, 4)
-        told["true false-alarm rate at 0.05, upper bound"] = (
+        description["smallest p-value supported"] = round(calibration.smallest_p, 4)
+        description["true false-alarm rate at 0.05, upper bound"] = (
             f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
         )
-    told["use"] = metadata["intended_use"]
-    return told
+    description["use"] = metadata["intended_use"]
+    return description

@@ -76,7 +76,23 @@ def restore(
         lines[:] = _as_written
 
 
+def describe(
+    _app: Sphinx, _what: str, name: str, _attribute: object, _options: object, lines: list[str]
+) -> None:
+    """Give a field of a settings record the text that its flag has."""
+    if not name.startswith("dfd.settings.") or name.count(".") != 3:
+        return
+    from dfd import settings
+    from dfd.options import options_of
+
+    record, field = name.split(".")[2:]
+    meanings = {each.name: each.meaning for each in options_of(getattr(settings, record))}
+    if field in meanings:
+        lines[:] = [f"{meanings[field]}.", "", *lines]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", describe, priority=700)
     app.connect("autodoc-process-docstring", keep, priority=400)
     app.connect("autodoc-process-docstring", restore, priority=600)

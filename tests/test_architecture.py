@@ -24,6 +24,7 @@ LAYERS = (
     {"cli"},
     {"demo", "remote"},
     {"__init__"},
+    {"api"},
     {"workflow"},
     {"bundle"},
     {"assessment", "outputs"},
@@ -32,7 +33,7 @@ LAYERS = (
     {"intensity", "alterations", "hounsfield"},
     {"modalities", "settings", "exit_messages", "image_kinds"},
     {"records", "errors", "progress"},
-    {"sentences", "version"},
+    {"options", "sentences", "version"},
 )
 """Layers from the top down. A part of the package may import from the layers below it only."""
 
@@ -51,7 +52,7 @@ PLACES = {
     "markupsafe": {"outputs"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
-    "pandas": {"outputs", "points", "__init__"},
+    "pandas": {"outputs", "points", "api"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),

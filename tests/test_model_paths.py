@@ -21,7 +21,7 @@ def shipped(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A folder of bundles in either place; the working folder is an empty one."""
-    package = tmp_path / "house" / "dfd"
+    package = tmp_path / "packages" / "dfd"
     package.mkdir(parents=True)
     if request.param == "checkout":
         (package.parent / "pyproject.toml").touch()

@@ -1,6 +1,6 @@
-"""The bundles as zip files for others' tools.
+"""The bundles as zip files for other tools: as committed, and the network as TorchScript.
 
-As committed, with the network as TorchScript besides. ``python apps/bundles/pack.py dist``.
+python apps/bundles/pack.py dist
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def pack(name: str, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     archive = target / f"{name}_v{version}.zip"
     with tempfile.TemporaryDirectory(dir=target) as folder:
-        made, script = Path(folder) / archive.name, Path(folder) / SCRIPT.name
+        unfinished, script = Path(folder) / archive.name, Path(folder) / SCRIPT.name
         # As committed: what training and other tools leave beside the files stays out.
         subprocess.run(
-            ["git", "archive", "--format=zip", f"--output={made}", "HEAD:bundles", name],
+            ["git", "archive", "--format=zip", f"--output={unfinished}", "HEAD:bundles", name],
             cwd=bundle.parents[1],
             check=True,
         )
-        with zipfile.ZipFile(made) as packed:
+        with zipfile.ZipFile(unfinished) as packed:
             packed.extractall(folder)
         export(Path(folder) / name, script)
-        with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as packed:
+        with zipfile.ZipFile(unfinished, "a", zipfile.ZIP_DEFLATED) as packed:
             packed.write(script, f"{name}/{SCRIPT.as_posix()}")
-        made.replace(archive)
+        unfinished.replace(archive)
     return archive
 
 

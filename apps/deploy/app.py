@@ -31,12 +31,13 @@ class TamperApp(Application):
         output = Path(context.output_path)
         # Without the condition a source runs for ever.
         once = CountCondition(self, 1)
-        asked = {
-            "points": Path(points) if points else None,
-            "model": os.environ.get("DFD_MODEL") or AUTO,
-        }
         self.score = TamperOperator(
-            self, once, study=Path(context.input_path), output=output, **asked
+            self,
+            once,
+            study=Path(context.input_path),
+            output=output,
+            points=Path(points) if points else None,
+            model=os.environ.get("DFD_MODEL") or AUTO,
         )
         self.add_flow(self.score, FindingsWriter(self, output=output), {("findings", "findings")})
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 FINDINGS = "findings.json"
-KEPT = (
+RUN_FIELDS = (
     "versions",
     "bundle",
     "bundle_version",
@@ -76,11 +76,11 @@ class TamperOperator(Operator):
     def compute(self, _: InputContext, op_output: OutputContext, __: ExecutionContext) -> None:
         """Scores the study."""
         try:
-            op_output.emit(self.scored(), "findings")
+            op_output.emit(self.score(), "findings")
         except DfdError as error:
             self.problem = error
 
-    def scored(self) -> dict[str, Any]:
+    def score(self) -> dict[str, Any]:
         """What goes to the port.
 
         Raises:
@@ -93,12 +93,12 @@ class TamperOperator(Operator):
         )
         frame = dfd.score(self.study, self.points, model=model, output_dir=self.output, dicom=True)
         record = json.loads((self.output / "run.json").read_text(encoding="utf-8"))
-        kept = {name: record[name] for name in KEPT}
+        digests = {name: record[name] for name in RUN_FIELDS}
         rows = [
             {name: _plain(value) for name, value in row.items()} for row in frame.to_dict("records")
         ]
         logger.info("%d rows scored with %s", len(rows), model)
-        return {**kept, "notice": record["notice"], "findings": rows}
+        return {**digests, "notice": record["notice"], "findings": rows}
 
 
 class FindingsWriter(Operator):

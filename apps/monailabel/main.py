@@ -21,7 +21,7 @@ import dfd
 from dfd.modalities import MODALITIES
 from lib.datastore import ScanDatastore
 from lib.infer import NOTICE, TamperTask
-from lib.refusals import refusal, told
+from lib.refusals import errors_as_sentences, refusal
 from lib.scoring import MostSuspicious, TamperScoring
 
 SCORING, STRATEGY = "tampering", "most_suspicious"
@@ -69,8 +69,8 @@ class TamperApp(MONAILabelApp):
         return {STRATEGY: MostSuspicious(STRATEGY)}
 
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """As MONAI Label has it; what is wrong with the request is told in a sentence."""
-        with told(), tempfile.TemporaryDirectory(prefix="dfd-label-") as folder:
+        """As MONAI Label has it; what is wrong with the request is answered in a sentence."""
+        with errors_as_sentences(), tempfile.TemporaryDirectory(prefix="dfd-label-") as folder:
             self._check(request, datastore or self.datastore())
             sent = Path(request["image"])
             if sent.is_file():
@@ -86,22 +86,23 @@ class TamperApp(MONAILabelApp):
         self, request: dict[str, Any], datastore: Datastore | None = None
     ) -> dict[str, Any]:
         """As MONAI Label has it; see ``infer``."""
-        with told():
+        with errors_as_sentences():
             counts: dict[str, Any] = super().scoring(request, datastore)
             return counts
 
     def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
         """As MONAI Label has it; see ``infer``."""
-        with told():
+        with errors_as_sentences():
             sample: dict[str, Any] = super().next_sample(request)
             return sample
 
     def batch_infer(
         self, request: dict[str, Any], datastore: Datastore | None = None
     ) -> dict[str, Any]:
-        """As MONAI Label has it, which without a GPU divides by zero.
+        """As MONAI Label has it, with two workers on the CPU.
 
-        And with one worker gives up at the first image that cannot be used.
+        Its own default divides by zero without a GPU, and one worker gives up at the first image
+        that cannot be used.
         """
         return dict(
             super().batch_infer({"multi_gpu": False, "max_workers": 2, **request}, datastore)

@@ -17,8 +17,8 @@ PROJECT = HERE.parents[1]
 EXTENSIONS = ("*.dcm", "*.nii.gz", "*.nii")
 
 
-def main() -> None:
-    """Sets what MONAI Label needs and hands over to it."""
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line of this script; other words go to MONAI Label."""
     parser = argparse.ArgumentParser(
         description="MONAI Label server that scores regions of lung CT and chest MR for tampering",
         allow_abbrev=False,
@@ -34,12 +34,22 @@ def main() -> None:
         help="address to listen at (default 127.0.0.1: this machine only; there is no password)",
     )
     parser.add_argument("--port", default="8000", help="port to listen at (default 8000)")
-    given, more = parser.parse_known_args()
-    if not given.studies.startswith(("http://", "https://")) and not Path(given.studies).is_dir():
-        parser.error(f"there is no folder {given.studies}; name the one with the scans")
-    if reason := why_not(given.host, given.port):
+    return parser
+
+
+def main() -> None:
+    """Sets what MONAI Label needs and hands over to it."""
+    parser = argument_parser()
+    arguments, more = parser.parse_known_args()
+    if (
+        not arguments.studies.startswith(("http://", "https://"))
+        and not Path(arguments.studies).is_dir()
+    ):
+        parser.error(f"there is no folder {arguments.studies}; name the one with the scans")
+    if reason := why_not(arguments.host, arguments.port):
         parser.error(
-            f"nobody can listen at port {given.port} of {given.host} ({reason}); name another "
+            f"nobody can listen at port {arguments.port} of {arguments.host} ({reason}); name "
+            "another "
             "with --port"
         )
     prepare()
@@ -53,11 +63,11 @@ def main() -> None:
         "--app",
         str(HERE),
         "--studies",
-        given.studies,
+        arguments.studies,
         "--host",
-        given.host,
+        arguments.host,
         "--port",
-        given.port,
+        arguments.port,
     ]
     sys.argv = ["monailabel", "start_server", *words, *more]
     Main().run()
@@ -66,7 +76,7 @@ def main() -> None:
 def why_not(host: str, port: str) -> str:
     """Why a server cannot listen there; empty where it can.
 
-    Else it would be told after half a minute of loading.
+    MONAI Label itself would say so after half a minute of loading.
     """
     try:
         with socket.create_server(
@@ -78,10 +88,7 @@ def why_not(host: str, port: str) -> str:
 
 
 def prepare() -> None:
-    """Paths and settings.
-
-    For this process and for those that MONAI Label starts for scoring in the background.
-    """
+    """Paths and settings of this process and of those that MONAI Label starts in the background."""
     paths = [
         str(HERE),
         str(HERE / "compat"),

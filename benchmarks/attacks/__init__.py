@@ -1,8 +1,8 @@
-"""Forgers of the benchmark, by name.
+"""Attacks of the benchmark: the simple edits, by name.
 
 Never imported by ``dfd``: what detects must not know what is detected.
 
-A forger is a pure function of a canvas, a mask and a generator, and gives the slice with that mask
+An edit is a pure function of a canvas, a mask and a generator, and gives the slice with that mask
 edited. It goes through ``paste``, so that outside the mask not one value changes and inside it
 values are whole numbers within the range of the slice, as they would be in a file.
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.attacks import copy_move, fill, filtering, noise
-from benchmarks.attacks.canvas import Canvas, Forger, untouched
+from benchmarks.attacks.canvas import Canvas, MaskEdit, untouched
 
-FORGERS: dict[str, Forger] = {
+SIMPLE_EDITS: dict[str, MaskEdit] = {
     "null edit (must be 0.5)": untouched,
     "white noise 0.3 x residual": partial(noise.white, strength=0.3),
     "white noise 0.6 x residual": partial(noise.white, strength=0.6),
@@ -29,4 +29,4 @@ FORGERS: dict[str, Forger] = {
 }
 """What ``benchmarks.studies.first_evidence`` tries."""
 
-__all__ = ["FORGERS", "Canvas", "Forger"]
+__all__ = ["SIMPLE_EDITS", "Canvas", "MaskEdit"]

@@ -46,7 +46,7 @@ def pgd(
     Brought to ``strength`` times the local residual in root mean square.
 
     Raises:
-        UsageError: there is no classifier, or it learned from this patient.
+        UsageError: there is no classifier, or it was trained on this patient.
     """
     attack = _Attack(canvas, mask)
     bound = strength * residual_scale(canvas, mask) / attack.unit
@@ -61,7 +61,7 @@ def smooth(
 ) -> FloatImage:
     """One step along the gradient blurred by ``SMOOTH_PX``.
 
-    Of ``strength`` times the local residual in root mean square. Raises as ``pgd``.
+    Its root mean square is ``strength`` times the local residual. Raises as ``pgd``.
     """
     attack = _Attack(canvas, mask)
     return attack.done(
@@ -91,11 +91,7 @@ class _Attack:
         return result
 
     def gradient(self, added: FloatImage) -> FloatImage:
-        """``[side, side]``.
-
-        Where to go so that the verdict of the untouched slice becomes less likely; 0 outside the
-        region.
-        """
+        """Gradient ``[side, side]`` away from the verdict on the untouched slice; 0 outside."""
         image = torch.from_numpy(self.image + self.mask * added).requires_grad_()
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             self._odds(image), torch.tensor(self.verdict)

@@ -20,7 +20,7 @@ def round_trip(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Flo
     """The region replaced by its own decoded code, faded in.
 
     Raises:
-        UsageError: there is no network, or it learned from this patient.
+        UsageError: there is no network, or it was trained on this patient.
     """
     network = checkpoints.restored(networks.autoencoder(), NETWORK, canvas)
     window, image, _, unit = looked_at(canvas, mask)

@@ -1,4 +1,4 @@
-"""What a forger works on, and the one way in which its work comes back into the slice."""
+"""What an attack edits, and the one way in which the edit comes back into the slice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEATHER_PX = 3.0
 
 @dataclass(frozen=True)
 class Canvas:
-    """A slice and what a forger with the same network knows of it.
+    """A slice and what an attacker with the same network knows of it.
 
     All ``[H, W]``, in HU or stored units.
     """
@@ -37,24 +37,24 @@ class Canvas:
     spacing_mm: tuple[float, float, float] | None = None
     """Distance of (slices, rows, columns)."""
     patient: str = ""
-    """Whose slice it is: a forger that learned from patients refuses its own, and one that is not
-    named."""
+    """Whose slice it is: an attack refuses patients that its network was trained on, and a slice
+    without a name."""
     modality: str = "ct_lung"
 
 
-Forger: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
+MaskEdit: TypeAlias = Callable[[Canvas, BoolImage, np.random.Generator], FloatImage]
 
 Centre: TypeAlias = tuple[float, float]
 """(x, y) in pixels."""
-SiteForger: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
-"""A forger that edits around a place by a size of its own, as attackers do who want a lesion there;
+SiteEdit: TypeAlias = Callable[[Canvas, Centre, np.random.Generator], FloatImage]
+"""An edit around a place, of a size of its own, as of attackers who want a lesion there;
 what it edited is what has changed."""
 
 
 def paste(pixels: FloatImage, changed: FloatImage, mask: BoolImage) -> FloatImage:
-    """``pixels`` with the values of ``changed`` inside ``mask``.
+    """``pixels`` with the values of ``changed`` inside ``mask``, as whole numbers.
 
-    As whole numbers within the range of the slice.
+    They are cut to the range of the slice. What held no measurement still holds none.
 
     What held no measurement still holds none.
     """
@@ -83,7 +83,7 @@ def blended(
 def residual_scale(canvas: Canvas, mask: BoolImage) -> float:
     """Root mean square of the residual inside ``mask``.
 
-    What the noise that neighbours do not foretell amounts to there.
+    This is the noise that the neighbours do not predict.
     """
     residual = (canvas.pixels - canvas.mean)[mask & np.isfinite(canvas.pixels)]
     return float(np.sqrt(np.mean(residual.astype(np.float64) ** 2))) if residual.size else 0.0

@@ -1,6 +1,7 @@
-"""Networks of forgers as files, each with the names of the patients it learned from.
+"""Networks of attacks as files, each with the names of the patients it was trained on.
 
-On whom it may not be used.
+It may not be used on these. Folder and format keep the name that the committed files were written
+with.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.attacks.canvas import Canvas
-from benchmarks.data.partition import trained
+from benchmarks.data.partition import network_file
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
@@ -23,7 +24,7 @@ FORMAT = "forger network 1"
 
 
 @dataclass(frozen=True)
-class Kept:
+class Checkpoint:
     """What a training leaves behind."""
 
     name: str
@@ -34,30 +35,33 @@ class Kept:
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of a forger's network, see ``sides.trained``; in ``folder`` where one is named."""
+    """The file of an attack's network (``benchmarks.data.partition.network_file``).
+
+    It lies in ``folder`` where one is named.
+    """
     file = f"{modality}_{name}.pt"
-    return folder / file if folder else trained(KIND, file)
+    return folder / file if folder else network_file(KIND, file)
 
 
-def save(kept: Kept, folder: Path | None = None) -> Path:
+def save(checkpoint: Checkpoint, folder: Path | None = None) -> Path:
     """Writes the file, whole or not at all, and gives its name."""
     content = {
         "format": FORMAT,
-        "name": kept.name,
-        "modality": kept.modality,
-        "patients": list(kept.patients),
-        "weights": dict(kept.weights),
+        "name": checkpoint.name,
+        "modality": checkpoint.modality,
+        "patients": list(checkpoint.patients),
+        "weights": dict(checkpoint.weights),
     }
     stream = io.BytesIO()
     torch.save(content, stream)
-    path = place(kept.name, kept.modality, folder)
+    path = place(checkpoint.name, checkpoint.modality, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, stream.getvalue())
     return path
 
 
 def learned(name: str, modality: str) -> tuple[str, ...] | None:
-    """The patients that the network ``name`` learned from; None where it is not trained yet."""
+    """The patients that the network ``name`` was trained on; None where there is no file yet."""
     path = place(name, modality)
     if not path.exists():
         return None
@@ -71,8 +75,8 @@ def load(name: str, canvas: Canvas) -> Mapping[str, Any]:
     """State dict of the network ``name`` for the modality of ``canvas``.
 
     Raises:
-        UsageError: it is not trained yet, it learned from the patient of ``canvas``, or the canvas
-            does not say whose it is.
+        UsageError: it is not trained yet, it was trained on the patient of ``canvas``, or the
+            canvas does not say whose it is.
     """
     path = place(name, canvas.modality)
     if not path.exists():
@@ -109,11 +113,11 @@ def refuse(name: str, patient: str, learned: Sequence[str]) -> None:
     """Raises UsageError where ``patient`` is among those ``learned`` from, or is not named."""
     if not patient:
         raise UsageError(
-            f"The forger {name!r} learned from patients and the canvas does not name its own; "
+            f"The network {name!r} was trained on patients and the canvas does not name its own; "
             "fill its field `patient`."
         )
     if patient in learned:
         raise UsageError(
-            f"The forger {name!r} learned from the patient that it is asked to forge; use a "
-            "patient of a fold it did not see."
+            f"The network {name!r} was trained on the patient whose slice is to be edited; use a "
+            "patient of a fold that it was not trained on."
         )

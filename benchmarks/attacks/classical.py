@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float32]
 def harmonic(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """The membrane through the edge of the region.
 
-    Each pixel the mean of its four neighbours (Laplace).
+    Each pixel is the mean of its four neighbours (Laplace).
     """
     window, image, hole, unit = looked_at(canvas, mask)
     return blended(
@@ -38,14 +38,14 @@ def harmonic(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> Float
 
 
 def membrane(image: FloatArray, hole: BoolImage) -> FloatArray:
-    """``image`` with its ``hole`` (both ``[N, N]``.
+    """``image`` ``[N, N]`` with its ``hole`` replaced by the solution of Laplace's equation.
 
-    The hole not at the border) replaced by the solution of Laplace's equation.
+    The hole ``[N, N]`` does not touch the border.
     """
     rows, columns = np.nonzero(hole)
     number = np.full(image.shape, -1)
     number[rows, columns] = np.arange(len(rows))
-    known = np.zeros(len(rows))
+    right_side = np.zeros(len(rows))
     pairs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         near = (
@@ -53,7 +53,7 @@ def membrane(image: FloatArray, hole: BoolImage) -> FloatArray:
             np.clip(columns + right, 0, image.shape[1] - 1),
         )
         inner = number[near] >= 0
-        known += np.where(inner, 0.0, image[near])
+        right_side += np.where(inner, 0.0, image[near])
         pairs.append((np.flatnonzero(inner), number[near][inner]))
     first, second = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     here = np.arange(len(rows))
@@ -63,14 +63,14 @@ def membrane(image: FloatArray, hole: BoolImage) -> FloatArray:
         shape=(len(rows), len(rows)),
     )
     result = image.copy()
-    result[rows, columns] = spsolve(matrix, known)
+    result[rows, columns] = spsolve(matrix, right_side)
     return result
 
 
 def denoised(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
-    """Non-local means of the region (Buades et al.
+    """Non-local means of the region, faded in (Buades, Coll, Morel 2005, section 4).
 
-    2005, section 4), faded in; strength from the region's own differences.
+    The strength follows from the region's own differences.
     """
     window, image, _, unit = looked_at(canvas, mask)
     return blended(
@@ -106,25 +106,25 @@ def quilted(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatI
     if not len(sources):
         return canvas.pixels.copy()
     window, image, hole, unit = looked_at(canvas, mask)
-    made = np.nan_to_num(
+    result = np.nan_to_num(
         window.put(canvas.pixels, membrane(image, hole > 0) * unit),
         nan=float(np.nanmin(canvas.pixels)),
     )
-    known = ~mask
+    filled = ~mask
     for top in range(max(int(rows.min()) - overlap, 0), int(rows.max()) + 1, STEP):
         for left in range(max(int(columns.min()) - overlap, 0), int(columns.max()) + 1, STEP):
             place = (slice(top, top + PATCH), slice(left, left + PATCH))
-            target, seen = made[place], known[place]
-            if seen.all():
+            target, fixed = result[place], filled[place]
+            if fixed.all():
                 continue
             height, width = target.shape
-            cost = (((sources[:, :height, :width] - target) ** 2) * np.where(seen, 1.0, GUIDE)).sum(
-                axis=(1, 2)
-            )
+            cost = (
+                ((sources[:, :height, :width] - target) ** 2) * np.where(fixed, 1.0, GUIDE)
+            ).sum(axis=(1, 2))
             patch = sources[int(np.argmin(cost)), :height, :width]
-            made[place] = np.where(_kept(target, patch, seen, overlap), target, patch)
-            known[place] = True
-    return blended(canvas.pixels, made.astype(np.float32), mask, 0.0)
+            result[place] = np.where(_stays(target, patch, fixed, overlap), target, patch)
+            filled[place] = True
+    return blended(canvas.pixels, result.astype(np.float32), mask, 0.0)
 
 
 def _sources(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator) -> FloatArray:
@@ -135,27 +135,27 @@ def _sources(pixels: FloatImage, mask: BoolImage, rng: np.random.Generator) -> F
         for along, extent in zip((rows, columns), mask.shape, strict=True)
     ]
     tops, lefts = (rng.integers(low, max(high, low + 1), CANDIDATES) for low, high in spans)
-    taken = binary_dilation(mask) | ~np.isfinite(pixels)
-    found = []
+    blocked = binary_dilation(mask) | ~np.isfinite(pixels)
+    patches = []
     for top, left in zip(tops, lefts, strict=True):
         place = (slice(int(top), int(top) + PATCH), slice(int(left), int(left) + PATCH))
-        if not taken[place].any() and pixels[place].shape == (PATCH, PATCH):
-            found.append(pixels[place])
-    return np.stack(found) if found else np.zeros((0, PATCH, PATCH), dtype=np.float32)
+        if not blocked[place].any() and pixels[place].shape == (PATCH, PATCH):
+            patches.append(pixels[place])
+    return np.stack(patches) if patches else np.zeros((0, PATCH, PATCH), dtype=np.float32)
 
 
-def _kept(target: FloatArray, patch: FloatArray, seen: BoolImage, overlap: int) -> BoolImage:
-    """Where ``target`` stays.
+def _stays(target: FloatArray, patch: FloatArray, fixed: BoolImage, overlap: int) -> BoolImage:
+    """Where ``target`` stays: beyond the seams of the left and the upper overlap.
 
-    Beyond the seam of the left overlap or above that of the top one, as far as it is ``seen``.
+    Only pixels that are ``fixed`` stay.
     """
     cost = (target - patch) ** 2
     stay = np.zeros(target.shape, dtype=bool)
-    if seen[:, :overlap].all():
+    if fixed[:, :overlap].all():
         stay |= np.arange(target.shape[1])[None] < _seam(cost[:, :overlap])[:, None]
-    if seen[:overlap].all():
+    if fixed[:overlap].all():
         stay |= np.arange(target.shape[0])[:, None] < _seam(cost[:overlap].T)[None]
-    return stay & seen
+    return stay & fixed
 
 
 def _seam(cost: FloatArray) -> NDArray[np.int64]:

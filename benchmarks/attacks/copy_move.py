@@ -1,6 +1,6 @@
 """Copy-move: the mask is covered with another place of the same slice.
 
-As it is or flipped, turned, scaled, blended, renoised.
+The copy is pasted as it is or flipped, turned, scaled, blended, or with noise added.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
-from benchmarks.attacks.canvas import FEATHER_PX, Canvas, Forger, blended, paste, residual_scale
+from benchmarks.attacks.canvas import FEATHER_PX, Canvas, MaskEdit, blended, paste, residual_scale
 from dfd.prediction.masks import disk
 from dfd.records import BoolImage, FloatImage
 
 TRIES = 400
-"""Places looked at, of which the most alike in mean and deviation is taken, as a careful forger
+"""Places looked at, of which the most alike in mean and deviation is taken, as a careful attacker
 would."""
 LARGEST_TURN = 15.0
 """Degrees by which a copy is turned at most, either way."""
@@ -114,7 +114,7 @@ def source_shift(
 ) -> tuple[int, int] | None:
     """(row, column) steps from the mask to the place of ``pixels`` it is covered with.
 
-    Wholly measured, inside the slice, apart from the mask.
+    That place is wholly measured, inside the slice and apart from the mask.
 
     ``covered`` ``[H, W]`` holds what is covered; None: ``pixels`` themselves.
     """
@@ -128,10 +128,12 @@ def source_shift(
         right = int(rng.integers(-columns.min(), width - columns.max()))
         if max(abs(down), abs(right)) <= extent:
             continue
-        found = pixels[rows + down, columns + right]
-        if not np.isfinite(found).all():
+        source = pixels[rows + down, columns + right]
+        if not np.isfinite(source).all():
             continue
-        cost = float(abs(found.mean() - np.nanmean(target)) + abs(found.std() - np.nanstd(target)))
+        cost = float(
+            abs(source.mean() - np.nanmean(target)) + abs(source.std() - np.nanstd(target))
+        )
         best = min(best, (cost, (down, right)), key=lambda pair: pair[0])
     return best[1]
 
@@ -144,9 +146,9 @@ def _rotation(degrees: float) -> Matrix:
 def _mapped(
     canvas: Canvas, mask: BoolImage, rng: np.random.Generator, matrix: Matrix
 ) -> FloatImage:
-    """The mask covered with a place that ``matrix`` ``[2, 2]`` (row.
+    """The mask covered with a place of the slice, mapped by ``matrix``, and faded in.
 
-    Column) leads to from the middle of the mask, faded in.
+    ``matrix`` ``[2, 2]`` maps (row, column) steps from the middle of the mask.
     """
     rows, columns = np.nonzero(mask)
     middle = np.array([(int(along.min()) + int(along.max())) // 2 for along in (rows, columns)])
@@ -162,16 +164,16 @@ def _mapped(
     if shift is None:
         return canvas.pixels.copy()
     places = moved + (middle + np.asarray(shift))[:, None]
-    known = np.where(np.isfinite(canvas.pixels), canvas.pixels, np.nanmean(canvas.pixels))
+    filled = np.where(np.isfinite(canvas.pixels), canvas.pixels, np.nanmean(canvas.pixels))
     changed = canvas.pixels.copy()
-    changed[mask] = map_coordinates(known, places, order=3, mode="nearest")
+    changed[mask] = map_coordinates(filled, places, order=3, mode="nearest")
     return blended(canvas.pixels, changed, mask, FEATHER_PX)
 
 
 def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
-    """``[H, W]``: harmonic inside the mask, ``difference`` at the measured pixels around it.
+    """``[H, W]``: harmonic inside the mask, 0 elsewhere.
 
-    0 elsewhere.
+    It equals ``difference`` at the measured pixels around the mask.
     """
     height, width = mask.shape
     inside = mask & np.isfinite(difference)
@@ -180,13 +182,13 @@ def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
     rows, columns = np.nonzero(inside)
     ends, others, right_side, degree = [], [], np.zeros(len(rows)), np.zeros(len(rows))
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        beside = (np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1))
-        known = np.isfinite(difference[beside])
-        free, rim = known & inside[beside], known & ~inside[beside]
-        degree += known
-        right_side += np.where(rim, np.nan_to_num(difference[beside]), 0.0)
+        neighbour = (np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1))
+        measured = np.isfinite(difference[neighbour])
+        free, rim = measured & inside[neighbour], measured & ~inside[neighbour]
+        degree += measured
+        right_side += np.where(rim, np.nan_to_num(difference[neighbour]), 0.0)
         ends.append(np.flatnonzero(free))
-        others.append(number[beside][free])
+        others.append(number[neighbour][free])
     here = np.concatenate([np.arange(len(rows)), *ends])
     there = np.concatenate([np.arange(len(rows)), *others])
     # A mask without any rim would have no solution; a breath of stiffness leaves it at 0.
@@ -196,7 +198,7 @@ def _membrane(difference: FloatImage, mask: BoolImage) -> FloatImage:
     return result
 
 
-COPY_MOVES: dict[str, Forger] = {
+COPY_MOVES: dict[str, MaskEdit] = {
     "copy-move, hard edge": partial(copied, feather_px=0.0),
     "copy-move, feathered 3 px": partial(copied, feather_px=FEATHER_PX),
     "copy-move, Poisson-blended": poisson,

@@ -1,7 +1,4 @@
-"""The windows that two-dimensional networks of forgers look through.
-
-And the units they think in.
-"""
+"""The windows that two-dimensional networks of attacks see, and the units of these networks."""
 
 from __future__ import annotations
 
@@ -99,9 +96,9 @@ class Window:
 
 
 def looked_at(canvas: Canvas, mask: BoolImage) -> tuple[Window, FloatImage, FloatImage, float]:
-    """The window around ``mask``, its pixels and mask (``[side, side]``, network units).
+    """The window around ``mask``, its pixels and mask ``[side, side]``, and the unit.
 
-    And the unit.
+    Pixels are in units of the networks.
     """
     window = Window.around(mask)
     image, unit = shown(canvas.pixels, canvas.modality)

@@ -9,7 +9,7 @@ resampled back. An injection keeps the maximum of blend and original, so that no
 darker. A removal is blended with the weight of a dome that is the same in every slice. Optionally
 noise is added that was copied from one place of the same scan.
 
-Ours: the network is smaller; an injection is told the shape of the nodule it shall paint (too few
+Ours: the network is smaller; an injection gets the shape of the nodule that it shall paint (too few
 nodules are at hand to learn it from scans alone); both edits use the dome, and copied noise fades
 with a dome of its own size, on which the description is silent.
 """
@@ -50,7 +50,9 @@ class Edit:
     copied_noise: bool = False
 
 
-def forged(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> FloatImage:
+def edit_slice(
+    canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit
+) -> FloatImage:
     """``[H, W]``: the slice with ``edit`` done around ``centre`` (x, y).
 
     The edit has the size of its cube, whatever region is scored afterwards: the edited area is
@@ -58,7 +60,7 @@ def forged(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Ed
 
     Raises:
         UsageError: the canvas has no stack or spacing, is not CT, or is of a patient that the
-            network learned from; or there is no network.
+            network was trained on; or there is no network.
     """
     changed = _edited(canvas, centre, rng, edit)
     return paste(
@@ -68,8 +70,8 @@ def forged(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Ed
     )
 
 
-def forged_stack(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> Stack:
-    """``[S, H, W]``: the same edit in every slice that it reaches. Raises as ``forged``."""
+def edit_stack(canvas: Canvas, centre: Centre, rng: np.random.Generator, *, edit: Edit) -> Stack:
+    """``[S, H, W]``: the same edit in every slice that it reaches. Raises as ``edit_slice``."""
     changed = _edited(canvas, centre, rng, edit)
     before = _stack_of(canvas)[0]
     return np.stack(
@@ -96,7 +98,7 @@ def _edited(canvas: Canvas, centre: Centre, rng: np.random.Generator, edit: Edit
     middle = (canvas.index, round(centre[1]), round(centre[0]))
     block = Block.of_cube(middle, spacing)
     before = block.cut(stack)
-    cube = painted(network, cubes.cube_at(stack, middle, spacing), _wanted(edit, rng), rng)
+    cube = painted(network, cubes.cube_at(stack, middle, spacing), _nodule_shape(edit, rng), rng)
     back = cubes.resampled(cubes.in_hu(cube), block.size)
     weight = dome(block.size)
     after = weight * back + (1.0 - weight) * before
@@ -107,21 +109,19 @@ def _edited(canvas: Canvas, centre: Centre, rng: np.random.Generator, edit: Edit
     return np.where(touched & np.isfinite(stack), clamped(changed), stack).astype(np.float32)
 
 
-def _wanted(edit: Edit, rng: np.random.Generator) -> Stack:
+def _nodule_shape(edit: Edit, rng: np.random.Generator) -> Stack:
     """What the network shall paint: a nodule of random size and shape, or nothing."""
     if edit.kind == "injection":
         return nodules.shape(float(rng.uniform(*nodules.DIAMETER_MM)), rng)
     return np.zeros((SIDE,) * 3, dtype=np.float32)
 
 
-def painted(
-    network: torch.nn.Module, cube: Stack, wanted: Stack, rng: np.random.Generator
-) -> Stack:
+def painted(network: torch.nn.Module, cube: Stack, shape: Stack, rng: np.random.Generator) -> Stack:
     """``cube`` (``[SIDE, SIDE, SIDE]``, units of the networks) with its hole generated."""
     hole = cubes.hole()
     noise = rng.normal(size=cube.shape).astype(np.float32)
     with torch.inference_mode():
-        out = network(torch.from_numpy(np.stack([cube * (1 - hole), hole, noise, wanted])[None]))[
+        out = network(torch.from_numpy(np.stack([cube * (1 - hole), hole, noise, shape])[None]))[
             0, 0
         ].numpy()
     return np.where(hole > 0, out, cube).astype(np.float32)
@@ -140,7 +140,7 @@ def dome(size: Triple) -> Stack:
 def _noised(changed: Stack, stack: Stack, middle: Triple, size: Triple) -> Stack:
     """``changed`` with the deviations of a fixed place of ``stack`` added around ``middle``.
 
-    Of thick slices many more than the cube has.
+    In stacks of thick slices the noise reaches many more slices than the cube has.
     """
     side = int(np.ceil(NOISE_REACH * max(size)))
     slices, rows, columns = (

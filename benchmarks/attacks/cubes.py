@@ -1,7 +1,5 @@
 """Cubes of 32 mm around a place of a stack, resampled to voxels of 1 mm and back.
 
-And how a stack is searched for tissue.
-
 The geometry of CT-GAN (Mirsky et al. 2019, arXiv 1901.03597, section 4): it works at any pixel size
 and slice distance since the cube is in mm.
 """

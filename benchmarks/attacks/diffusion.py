@@ -41,55 +41,55 @@ def levels(time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def velocity(
     network: torch.nn.Module,
     noisy: torch.Tensor,
-    known: torch.Tensor,
+    outside: torch.Tensor,
     hole: torch.Tensor,
     time: torch.Tensor,
 ) -> torch.Tensor:
     """``[B, 1, H, W]``: what the network says of ``noisy``.
 
-    ``known`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``.
+    ``outside`` is zero in the ``hole``, ``time`` is ``[B, 1, 1, 1]``.
     """
-    result: torch.Tensor = network(torch.cat([noisy, known, hole, time.expand_as(noisy)], dim=1))
+    result: torch.Tensor = network(torch.cat([noisy, outside, hole, time.expand_as(noisy)], dim=1))
     return result
 
 
 def sampled(
-    network: torch.nn.Module, known: torch.Tensor, hole: torch.Tensor, rng: np.random.Generator
+    network: torch.nn.Module, outside: torch.Tensor, hole: torch.Tensor, rng: np.random.Generator
 ) -> torch.Tensor:
     """``[1, 1, H, W]``.
 
-    ``known``, in whose ``hole`` stands a first guess, with the hole drawn from the model.
+    ``outside``, in whose ``hole`` stands a first guess, with the hole drawn from the model.
     """
     noises = [
-        torch.from_numpy(rng.normal(size=tuple(known.shape)).astype(np.float32)) for _ in range(2)
+        torch.from_numpy(rng.normal(size=tuple(outside.shape)).astype(np.float32)) for _ in range(2)
     ]
     times = BEGIN * torch.linspace(1.0, 0.0, STEPS + 1) ** POWER
     of_image, of_noise = levels(times[0])
-    noisy = of_image * known + of_noise * noises[0]
-    known = (1 - hole) * known
-    image = known
+    noisy = of_image * outside + of_noise * noises[0]
+    outside = (1 - hole) * outside
+    image = outside
     for now, then in pairwise(times):
         (image_now, noise_now), (image_then, noise_then) = levels(now), levels(then)
-        noisy = hole * noisy + (1 - hole) * (image_now * known + noise_now * noises[1])
-        speed = velocity(network, noisy, known, hole, now.reshape(1, 1, 1, 1))
+        noisy = hole * noisy + (1 - hole) * (image_now * outside + noise_now * noises[1])
+        speed = velocity(network, noisy, outside, hole, now.reshape(1, 1, 1, 1))
         image, noise = image_now * noisy - noise_now * speed, noise_now * noisy + image_now * speed
         noisy = image_then * image + noise_then * noise
-    return hole * image + (1 - hole) * known
+    return hole * image + (1 - hole) * outside
 
 
 def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatImage:
     """The region drawn anew from its surroundings, faded in.
 
     Raises:
-        UsageError: there is no network, or it learned from this patient.
+        UsageError: there is no network, or it was trained on this patient.
     """
     network = checkpoints.restored(networks.denoiser(), NETWORK, canvas)
     window, image, hole, unit = looked_at(canvas, mask)
     level = np.float32(image[hole == 0].mean())
     with torch.inference_mode():
-        known, gap = (
+        outside, gap = (
             torch.from_numpy(array)[None, None]
             for array in (membrane(image - level, hole > 0), hole)
         )
-        drawn = sampled(network, known, gap, rng)[0, 0].numpy() + level
-    return blended(canvas.pixels, window.put(canvas.pixels, drawn * unit), mask, FEATHER_PX)
+        sample = sampled(network, outside, gap, rng)[0, 0].numpy() + level
+    return blended(canvas.pixels, window.put(canvas.pixels, sample * unit), mask, FEATHER_PX)

@@ -16,7 +16,7 @@ def filled(
 ) -> FloatImage:
     """The network's own prediction of the hole, faded in.
 
-    With ``strength`` times the local residual of white noise on top.
+    White noise of ``strength`` times the local residual is added.
     """
     grain = rng.normal(0.0, 1.0, canvas.pixels.shape) * strength * residual_scale(canvas, mask)
     return blended(canvas.pixels, (canvas.hole + grain).astype(np.float32), mask, FEATHER_PX)

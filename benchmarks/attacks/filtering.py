@@ -53,7 +53,7 @@ def _pasted(
     crop = pixels[window]
     # Filters would spread what is not a number; it is replaced by the crop's mean and stays outside
     # the edit.
-    whole = np.where(np.isfinite(crop), crop, np.nanmean(crop)).astype(np.float32)
+    filled = np.where(np.isfinite(crop), crop, np.nanmean(crop)).astype(np.float32)
     changed = pixels.copy()
-    changed[window] = change(whole)
+    changed[window] = change(filled)
     return paste(pixels, changed, mask)

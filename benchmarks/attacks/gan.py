@@ -21,7 +21,7 @@ def filled(canvas: Canvas, mask: BoolImage, rng: np.random.Generator) -> FloatIm
     """The region painted from its surroundings, faded in.
 
     Raises:
-        UsageError: there is no network, or it learned from this patient.
+        UsageError: there is no network, or it was trained on this patient.
     """
     network = checkpoints.restored(networks.painter(2), NETWORK, canvas)
     window, image, hole, unit = looked_at(canvas, mask)

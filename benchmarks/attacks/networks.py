@@ -1,4 +1,4 @@
-"""The networks of the forgers.
+"""The networks of the attacks.
 
 Small, since the kind of trace counts and not the last bit of likeness.
 """
@@ -10,7 +10,7 @@ from monai.networks.nets import AutoencoderKL, BasicUNet
 from torch import nn
 
 PAINTER_INPUTS = 4
-"""Surroundings, hole, noise, shape of what is to be painted (zero where nothing is asked for)."""
+"""Surroundings, hole, noise, shape of what is to be painted (zero where there is none)."""
 FEATURES = {2: (16, 24, 32, 48, 64, 16), 3: (8, 16, 32, 48, 64, 8)}
 NEARBY_PX, FAR_WEIGHT = 31, 0.02
 """Side of the square in which a painter of images looks for the level, and weight of the whole
@@ -49,12 +49,12 @@ class Grounded(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """As the network itself."""
         image, hole = inputs[:, :1], inputs[:, 1:2]
-        seen = 1.0 - hole
-        whole = image.sum(dim=(2, 3), keepdim=True) / seen.sum(dim=(2, 3), keepdim=True).clamp_min(
-            1.0
-        )
-        ground = (_nearby(image) + FAR_WEIGHT * whole) / (_nearby(seen) + FAR_WEIGHT)
-        shown = torch.cat([seen * (image - ground), inputs[:, 1:]], dim=1)
+        visible = 1.0 - hole
+        mean = image.sum(dim=(2, 3), keepdim=True) / visible.sum(
+            dim=(2, 3), keepdim=True
+        ).clamp_min(1.0)
+        ground = (_nearby(image) + FAR_WEIGHT * mean) / (_nearby(visible) + FAR_WEIGHT)
+        shown = torch.cat([visible * (image - ground), inputs[:, 1:]], dim=1)
         return ground + self.network(shown)
 
 
@@ -87,9 +87,9 @@ def autoencoder() -> nn.Module:
 
 
 class Critic(nn.Module):
-    """Patch discriminator (Isola et al.
+    """Patch discriminator (Isola et al. 2017, section 3.2.2) on an image and its texture.
 
-    2017, section 3.2.2) on an image and its texture, told where the hole is.
+    The hole is an input too.
     """
 
     def __init__(self, dimensions: int, width: int = 16) -> None:

@@ -51,9 +51,9 @@ Centres = NDArray[np.int64]
 
 
 def shape(diameter_mm: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """``[SIDE, SIDE, SIDE]``, 1 inside a rounded.
+    """``[SIDE, SIDE, SIDE]``: a rounded, slightly irregular body in the middle of a cube.
 
-    Slightly irregular body in the middle of a cube of 1 mm voxels, 0 far outside.
+    1 inside, 0 far outside; voxels of 1 mm.
     """
     axes = np.meshgrid(*[np.arange(SIDE) - (SIDE - 1) / 2] * 3, indexing="ij")
     stretch = np.exp(rng.normal(0.0, 0.12, 3))
@@ -69,10 +69,9 @@ def shape(diameter_mm: float, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def injection_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Centres:
-    """``[n, 2]`` (x, y), n <= ``number``.
+    """``[n, 2]`` (x, y), n <= ``number``: parenchyma away from the walls of the lung and vessels.
 
-    Parenchyma away from the walls of the lung and from vessels, random, ``APART_MM`` from each
-    other.
+    Drawn at random, ``APART_MM`` from each other.
     """
     step = _step_mm(canvas)
     lung = lung_of(canvas.pixels)
@@ -89,13 +88,13 @@ def injection_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Ce
 
 
 def removal_sites(canvas: Canvas, number: int, rng: np.random.Generator) -> Centres:
-    """``[n, 2]`` (x, y), n <= ``number``.
+    """``[n, 2]`` (x, y), n <= ``number``: dense blobs of ``BLOB_MM`` in or beside the lung.
 
-    Dense blobs of ``BLOB_MM`` in or beside the lung, random, ``APART_MM`` from each other.
+    Drawn at random, ``APART_MM`` from each other.
     """
     step = _step_mm(canvas)
-    found = blobs(canvas.pixels, step)
-    return spread(found[rng.permutation(len(found))], number, APART_MM / step)
+    centres = blobs(canvas.pixels, step)
+    return spread(centres[rng.permutation(len(centres))], number, APART_MM / step)
 
 
 def lung_of(pixels: FloatImage) -> BoolImage:
@@ -131,12 +130,12 @@ def blobs(pixels: FloatImage, step_mm: float) -> Centres:
     reach = round(BLOB_MM[1] / step_mm)
     peaks[:reach] = peaks[-reach:] = peaks[:, :reach] = peaks[:, -reach:] = False
     dense = gaussian_filter(np.nan_to_num(pixels, nan=AIR_HU), 0.7 / step_mm) > DENSE_HU
-    kept = [
+    centres = [
         (x, y)
         for y, x in np.argwhere(peaks)
         if BLOB_MM[0] <= _diameter(dense, (x, y), reach) * step_mm <= BLOB_MM[1]
     ]
-    return np.asarray(kept, dtype=np.int64).reshape(-1, 2)
+    return np.asarray(centres, dtype=np.int64).reshape(-1, 2)
 
 
 def _diameter(dense: BoolImage, centre: tuple[int, int], reach: int) -> float:
@@ -155,13 +154,13 @@ def _diameter(dense: BoolImage, centre: tuple[int, int], reach: int) -> float:
 
 def spread(centres: Centres, number: int, apart_px: float) -> Centres:
     """The first ``number`` of ``centres`` that lie ``apart_px`` from all that were taken before."""
-    taken: list[NDArray[np.int64]] = []
+    result: list[NDArray[np.int64]] = []
     for centre in centres:
-        if len(taken) == number:
+        if len(result) == number:
             break
-        if all(np.hypot(*(centre - other)) >= apart_px for other in taken):
-            taken.append(centre)
-    return np.asarray(taken, dtype=np.int64).reshape(-1, 2)
+        if all(np.hypot(*(centre - other)) >= apart_px for other in result):
+            result.append(centre)
+    return np.asarray(result, dtype=np.int64).reshape(-1, 2)
 
 
 def _step_mm(canvas: Canvas) -> float:

@@ -1,9 +1,7 @@
-"""Every forger of the benchmark with what it stands for, what it needs.
+"""The table of attacks: what each stands for, what it needs, and whether it is held out.
 
-And whether it is kept from the eyes of whoever tunes.
-
-A family either edits a given mask (``forge``) or, as attackers do who want a lesion in a place of
-their choice, edits around a centre by a size of its own (``forge_at``, with ``sites`` proposing
+An attack either edits a given mask (``edit``) or, as attackers do who want a lesion in a place of
+their choice, edits around a centre by a size of its own (``edit_at``, with ``sites`` proposing
 centres); then what it edited is where the result differs from the slice. New ones: one line here.
 """
 
@@ -31,7 +29,7 @@ from benchmarks.attacks import (
     noise,
     renoise,
 )
-from benchmarks.attacks.canvas import Canvas, Centre, Forger, SiteForger, untouched
+from benchmarks.attacks.canvas import Canvas, Centre, MaskEdit, SiteEdit, untouched
 from dfd.records import FloatImage, Form
 
 ADVERSARIAL, COPY_MOVE, AI_EDIT = Form.ADVERSARIAL_NOISE, Form.COPY_MOVE, Form.AI_EDIT
@@ -39,18 +37,18 @@ ADVERSARIAL, COPY_MOVE, AI_EDIT = Form.ADVERSARIAL_NOISE, Form.COPY_MOVE, Form.A
 NOTHING = "nothing"
 """Places that are looked at as they are."""
 
-SiteFinder: TypeAlias = Callable[[Canvas, int, np.random.Generator], NDArray[np.int64]]
+FindSites: TypeAlias = Callable[[Canvas, int, np.random.Generator], NDArray[np.int64]]
 """Proposes at most so many centres, ``[n, 2]`` (x, y)."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """One forger."""
+class Attack:
+    """One attack."""
 
     form: str
-    forge: Forger | None = None
-    forge_at: SiteForger | None = None
-    sites: SiteFinder | None = None
+    edit: MaskEdit | None = None
+    edit_at: SiteEdit | None = None
+    sites: FindSites | None = None
     held_out: bool = False
     """No choice may be made by its detection numbers; they are looked at once, at the end."""
     network: str = ""
@@ -61,10 +59,10 @@ class Family:
     modalities: tuple[str, ...] = ("ct_lung", "mri_chest")
 
 
-def _ct_gan(kind: str, copied_noise: bool) -> Family:
-    return Family(
+def _ct_gan(kind: str, copied_noise: bool) -> Attack:
+    return Attack(
         AI_EDIT,
-        forge_at=partial(ct_gan.forged, edit=ct_gan.Edit(kind, copied_noise)),
+        edit_at=partial(ct_gan.edit_slice, edit=ct_gan.Edit(kind, copied_noise)),
         sites={"injection": nodules.injection_sites, "removal": nodules.removal_sites}[kind],
         held_out=True,
         network=ct_gan.NETWORKS[kind],
@@ -73,68 +71,70 @@ def _ct_gan(kind: str, copied_noise: bool) -> Family:
     )
 
 
-def _attack(forge: Forger) -> Family:
-    return Family(ADVERSARIAL, forge, network=adversarial.NETWORK)
+def _adversarial(edit: MaskEdit) -> Attack:
+    return Attack(ADVERSARIAL, edit, network=adversarial.NETWORK)
 
 
 def _as_it_is(canvas: Canvas, centre: Centre, rng: np.random.Generator) -> FloatImage:
     return canvas.pixels
 
 
-UNTOUCHED: dict[str, Family] = {
-    "null edit (must be 0.5)": Family(NOTHING, untouched),
-    "lesion-like place, untouched (must be 0.5)": Family(
-        NOTHING, forge_at=_as_it_is, sites=nodules.removal_sites, modalities=("ct_lung",)
+UNTOUCHED: dict[str, Attack] = {
+    "null edit (must be 0.5)": Attack(NOTHING, untouched),
+    "lesion-like place, untouched (must be 0.5)": Attack(
+        NOTHING, edit_at=_as_it_is, sites=nodules.removal_sites, modalities=("ct_lung",)
     ),
-    "parenchyma, untouched (must be 0.5)": Family(
-        NOTHING, forge_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)
+    "parenchyma, untouched (must be 0.5)": Attack(
+        NOTHING, edit_at=_as_it_is, sites=nodules.injection_sites, modalities=("ct_lung",)
     ),
 }
-"""What must not be told from other genuine places, by name."""
+"""Places that a detector must not distinguish from other genuine places, by name."""
 
-FAMILIES: dict[str, Family] = {
-    "white noise 0.3 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.3)),
-    "white noise 0.6 x residual": Family(ADVERSARIAL, partial(noise.white, strength=0.6)),
-    "white noise 1.0 x residual": Family(ADVERSARIAL, partial(noise.white, strength=1.0)),
-    "smooth noise 1.0 x residual, sigma 2 px": Family(
+ATTACKS: dict[str, Attack] = {
+    "white noise 0.3 x residual": Attack(ADVERSARIAL, partial(noise.white, strength=0.3)),
+    "white noise 0.6 x residual": Attack(ADVERSARIAL, partial(noise.white, strength=0.6)),
+    "white noise 1.0 x residual": Attack(ADVERSARIAL, partial(noise.white, strength=1.0)),
+    "smooth noise 1.0 x residual, sigma 2 px": Attack(
         ADVERSARIAL, partial(noise.smooth, strength=1.0)
     ),
-    "FGSM 0.3 x residual": _attack(partial(adversarial.fgsm, strength=0.3)),
-    "FGSM 0.6 x residual": _attack(partial(adversarial.fgsm, strength=0.6)),
-    "FGSM 1.0 x residual": _attack(partial(adversarial.fgsm, strength=1.0)),
-    "PGD 0.3 x residual": _attack(partial(adversarial.pgd, strength=0.3)),
-    "PGD 0.6 x residual": _attack(partial(adversarial.pgd, strength=0.6)),
-    "PGD 1.0 x residual": _attack(partial(adversarial.pgd, strength=1.0)),
-    "smooth attack 1.0 x residual, sigma 2 px": _attack(partial(adversarial.smooth, strength=1.0)),
-    **{name: Family(COPY_MOVE, forge) for name, forge in copy_move.COPY_MOVES.items()},
-    copy_move.ACROSS: Family(COPY_MOVE, copy_move.across, needs_stack=True),
+    "FGSM 0.3 x residual": _adversarial(partial(adversarial.fgsm, strength=0.3)),
+    "FGSM 0.6 x residual": _adversarial(partial(adversarial.fgsm, strength=0.6)),
+    "FGSM 1.0 x residual": _adversarial(partial(adversarial.fgsm, strength=1.0)),
+    "PGD 0.3 x residual": _adversarial(partial(adversarial.pgd, strength=0.3)),
+    "PGD 0.6 x residual": _adversarial(partial(adversarial.pgd, strength=0.6)),
+    "PGD 1.0 x residual": _adversarial(partial(adversarial.pgd, strength=1.0)),
+    "smooth attack 1.0 x residual, sigma 2 px": _adversarial(
+        partial(adversarial.smooth, strength=1.0)
+    ),
+    **{name: Attack(COPY_MOVE, edit) for name, edit in copy_move.COPY_MOVES.items()},
+    copy_move.ACROSS: Attack(COPY_MOVE, copy_move.across, needs_stack=True),
     "CT-GAN injection": _ct_gan("injection", copied_noise=False),
     "CT-GAN injection + copied noise": _ct_gan("injection", copied_noise=True),
     "CT-GAN removal": _ct_gan("removal", copied_noise=False),
     "CT-GAN removal + copied noise": _ct_gan("removal", copied_noise=True),
-    "diffusion inpainting": Family(
+    "diffusion inpainting": Attack(
         AI_EDIT, diffusion.filled, held_out=True, network=diffusion.NETWORK
     ),
-    "autoencoder round trip": Family(AI_EDIT, autoencoder.round_trip, network=autoencoder.NETWORK),
-    "GAN inpainting": Family(AI_EDIT, gan.filled, network=gan.NETWORK),
-    "GAN inpainting + spectrum-matched noise": Family(
+    "autoencoder round trip": Attack(AI_EDIT, autoencoder.round_trip, network=autoencoder.NETWORK),
+    "GAN inpainting": Attack(AI_EDIT, gan.filled, network=gan.NETWORK),
+    "GAN inpainting + spectrum-matched noise": Attack(
         AI_EDIT, partial(renoise.renoised, fill=gan.filled), network=gan.NETWORK
     ),
-    "mean fill, feathered": Family(AI_EDIT, fill.filled),
-    "mean fill + white noise 1.0 x residual": Family(AI_EDIT, partial(fill.filled, strength=1.0)),
-    "mean fill + spectrum-matched noise": Family(
+    "mean fill, feathered": Attack(AI_EDIT, fill.filled),
+    "mean fill + white noise 1.0 x residual": Attack(AI_EDIT, partial(fill.filled, strength=1.0)),
+    "mean fill + spectrum-matched noise": Attack(
         AI_EDIT, partial(renoise.renoised, fill=fill.filled)
     ),
-    "harmonic fill": Family(AI_EDIT, classical.harmonic),
-    "harmonic fill + spectrum-matched noise": Family(
+    "harmonic fill": Attack(AI_EDIT, classical.harmonic),
+    "harmonic fill + spectrum-matched noise": Attack(
         AI_EDIT, partial(renoise.renoised, fill=classical.harmonic)
     ),
-    "exemplar quilting": Family(AI_EDIT, classical.quilted),
-    "non-local means": Family(AI_EDIT, classical.denoised),
-    "non-local means + spectrum-matched noise": Family(
+    "exemplar quilting": Attack(AI_EDIT, classical.quilted),
+    "non-local means": Attack(AI_EDIT, classical.denoised),
+    "non-local means + spectrum-matched noise": Attack(
         AI_EDIT, partial(renoise.renoised, fill=classical.denoised)
     ),
-    "blur, sigma 0.8 px": Family(AI_EDIT, filtering.blurred),
-    "resampling round trip 0.75": Family(AI_EDIT, filtering.resampled),
+    "blur, sigma 0.8 px": Attack(AI_EDIT, filtering.blurred),
+    "resampling round trip 0.75": Attack(AI_EDIT, filtering.resampled),
 }
 """What the benchmark tries, by name."""

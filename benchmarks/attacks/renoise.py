@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter, gaussian_gradient_magnitude
 
-from benchmarks.attacks.canvas import FEATHER_PX, Canvas, Forger, blended
+from benchmarks.attacks.canvas import FEATHER_PX, Canvas, MaskEdit, blended
 from benchmarks.attacks.crops import Window
 from dfd.intensity import MAD_TO_SD
 from dfd.records import BoolImage, FloatImage
@@ -35,12 +35,9 @@ FloatArray = NDArray[np.float64]
 
 
 def renoised(
-    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, fill: Forger
+    canvas: Canvas, mask: BoolImage, rng: np.random.Generator, *, fill: MaskEdit
 ) -> FloatImage:
-    """``fill``, its own grain blurred away.
-
-    With noise of the spectrum of the surroundings, faded in.
-    """
+    """``fill`` with its grain blurred away and noise of the surrounding spectrum, faded in."""
     base = np.asarray(fill(canvas, mask, rng))
     window = Window.around(mask)
     crop = window.cut(np.where(np.isfinite(base), base, np.nanmean(base)).astype(np.float32))
@@ -58,7 +55,7 @@ def matched(
 ) -> FloatImage:
     """``[H, W]`` noise with the autocorrelation of the high-passed ring around ``mask``.
 
-    Where it is as bright as ``base`` within; 0 far away.
+    The ring is taken where it is as bright as ``base`` inside the mask; 0 far away.
     """
     window = Window.around(binary_dilation(mask, iterations=RING_PX))
     finite = window.mask(np.isfinite(canvas.pixels)) > 0
@@ -81,17 +78,17 @@ def matched(
     return window.put(np.zeros_like(canvas.pixels), grain.astype(np.float32))
 
 
-def _spectrum(values: FloatArray, seen: BoolImage) -> FloatArray:
+def _spectrum(values: FloatArray, measured: BoolImage) -> FloatArray:
     """Power spectrum on a grid of twice the side of ``values`` (``[N, N]``).
 
-    From the autocovariance over pairs of ``seen`` pixels (Wiener-Khinchin).
+    From the autocovariance over pairs of ``measured`` pixels (Wiener-Khinchin).
 
     What the high-pass took away is given back where it left enough to be amplified.
     """
     size = (2 * values.shape[0], 2 * values.shape[1])
     sums, pairs = (
         np.fft.irfft2(np.abs(np.fft.rfft2(array, size)) ** 2, size)
-        for array in (values, seen.astype(np.float64))
+        for array in (values, measured.astype(np.float64))
     )
     covariance = np.where(pairs > 0.5, sums / np.maximum(pairs, 1.0), 0.0)
     lags = [np.abs(np.fft.fftfreq(extent, 1.0 / extent)) for extent in size]

@@ -1,4 +1,4 @@
-"""The rivals that every number of ours is compared with, in the same run and on the same regions.
+"""The baselines that our numbers are compared with, in the same run and on the same regions.
 
 A new one is one file beside this one and one line here. A name that ends in "-like" is a scheme of
 others, rebuilt as its file tells.

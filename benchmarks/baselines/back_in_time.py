@@ -1,7 +1,6 @@
-"""The scheme of BTD.
+"""The scheme of BTD: one reverse step of a diffusion that was trained on genuine patches.
 
-One reverse step of a diffusion that knows genuine patches, without noise added first; what it takes
-away is the score.
+No noise is added first; the score is what the step takes away.
 
 Grabovski, Yasur, Amit, Elovici, Mirsky 2024, Back-in-Time Diffusion, arXiv 2407.15169. The image
 stands for x(0), and the reverse step of least noise leads to x(-1). Ours differs: a smaller
@@ -18,7 +17,7 @@ import torch
 
 from benchmarks.baselines import state
 from benchmarks.baselines.base import Centre, SliceView, region_mask
-from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
+from benchmarks.baselines.noise_predictor import NoisePredictor, remaining_shares
 from dfd.bundle.training.crops import filled_up
 from dfd.intensity import brightness_scale, measured_pixels
 from dfd.modalities import Modality
@@ -97,20 +96,18 @@ def prepare(view: SliceView, name: str) -> Prepared:
 
 
 def reversed_once(patch: torch.Tensor, network: NoisePredictor) -> torch.Tensor:
-    """``[B, 1, S, S]`` in [-1, 1] after one reverse step (Ho et al.
+    """``[B, 1, S, S]`` in [-1, 1] after one reverse step, cut to [-1, 1].
 
-    2020, algorithm 2 at its last step, which adds no noise), cut to [-1, 1].
+    Ho, Jain, Abbeel 2020, algorithm 2 at its last step, which adds no noise.
     """
-    kept = kept_shares()[STEP]
+    remaining = remaining_shares()[STEP]
     with torch.inference_mode():
         noise = network(patch, torch.full((len(patch),), STEP))
-        return ((patch - (1.0 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1.0, 1.0)
+        return ((patch - (1.0 - remaining).sqrt() * noise) / remaining.sqrt()).clamp(-1.0, 1.0)
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mean squared difference, over the region.
-
-    Of the patch around it and what one reverse step makes of it.
+    """Mean squared difference of the patch before and after one reverse step, over the region.
 
     In squared units of the noise of that step, >= 0. NaN where too little of the region is
     measured.
@@ -127,4 +124,4 @@ def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
         return float("nan")
     patch = torch.from_numpy(np.ascontiguousarray(prepared.shown[window]))[None, None]
     residual = (patch - reversed_once(patch, prepared.network))[0, 0].numpy()[inside[window]]
-    return float(np.mean(residual**2) / float(1.0 - kept_shares()[STEP]))
+    return float(np.mean(residual**2) / float(1.0 - remaining_shares()[STEP]))

@@ -1,4 +1,4 @@
-"""What a rival detector is given, and what it is."""
+"""The interface of a baseline, and what it measures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SliceView:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One rival. Every number it gives is ``DIRECTION``, and NaN where it cannot be measured."""
+    """One baseline. Every number it gives is ``DIRECTION``, and NaN where it cannot be measured."""
 
     prepare: Callable[[SliceView], Any]
     """Once per slice."""
@@ -52,16 +52,16 @@ class Baseline:
     nothing."""
 
 
-def region_mask(known: BoolImage, centre: Centre, radius: float) -> BoolImage | None:
-    """``[H, W]`` pixels of ``known`` in the disk.
+def region_mask(valid: BoolImage, centre: Centre, radius: float) -> BoolImage | None:
+    """``[H, W]``: pixels of ``valid`` in the disk.
 
     None where they are less than ``SUPPORT`` of the whole disk, also beyond the border.
     """
     inside = (
-        disk(known.shape[0], known.shape[1], (float(centre[0]), float(centre[1])), radius) & known
+        disk(valid.shape[0], valid.shape[1], (float(centre[0]), float(centre[1])), radius) & valid
     )
     reach = int(radius)
-    whole = np.count_nonzero(
+    area = np.count_nonzero(
         disk(2 * reach + 1, 2 * reach + 1, (float(reach), float(reach)), radius)
     )
-    return inside if inside.sum() >= SUPPORT * whole else None
+    return inside if inside.sum() >= SUPPORT * area else None

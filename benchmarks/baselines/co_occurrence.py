@@ -23,21 +23,21 @@ DIMENSIONS = 25
 RIDGE = 1e-3
 """Share of the mean variance that is added to each component."""
 FEWEST_WINDOWS = 50
-"""Below this many no covariance is told."""
+"""With fewer there is no covariance."""
 
 
 class Prepared:
-    """Codes of a slice, and for each radius asked for what is usual in its windows."""
+    """Codes of a slice, and for each radius the law of the descriptors of its windows."""
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction
         # A code that reaches to where nothing was measured is none; values that are only clipped
         # stay in, as they stand in every window.
-        self.known = self.prediction.assessed & binary_erosion(
+        self.valid = self.prediction.assessed & binary_erosion(
             np.isfinite(view.pixels), iterations=REACH_PX, border_value=1
         )
         self.codes = codes(
-            np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.known
+            np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.valid
         )
         self._usual: dict[float, tuple[Windows, Gaussian | None]] = {}
 
@@ -47,7 +47,7 @@ class Prepared:
         None where they are too few.
         """
         if radius not in self._usual:
-            windows = Windows(self.prediction, self.known, radius)
+            windows = Windows(self.prediction, self.valid, radius)
             enough = len(windows.places) >= FEWEST_WINDOWS
             self._usual[radius] = (
                 windows,

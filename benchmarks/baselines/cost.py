@@ -1,6 +1,6 @@
-"""What the baselines cost.
+"""CPU seconds of the baselines: to prepare a slice and to measure a region.
 
-CPU seconds to prepare a slice and to measure a region, each on one slice of a patient of fold1.
+Each on one slice of a patient of fold1.
 
     OMP_NUM_THREADS=1 python -m benchmarks.baselines.cost --modality ct_lung
 
@@ -28,9 +28,11 @@ REGIONS = 20
 
 def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
     """The middle slice of the first series of fold1, and the radius of a region in it."""
-    listed = scans.per_patient(scans.listed(modality.name, partition.LEFT_OUT, 3)[:1], 3)
-    made = list(scans.load(listed, modality.name))
-    scan = made[len(made) // 2]
+    series = scans.per_patient(
+        scans.select_series(modality.name, partition.VALIDATION_FOLDS, 3)[:1], 3
+    )
+    loaded = list(scans.load(series, modality.name))
+    scan = loaded[len(loaded) // 2]
     network = registry.load(model, modality.name).network
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     return SliceView(
@@ -43,9 +45,9 @@ def view_of(modality: Modality, model: str | None) -> tuple[SliceView, float]:
 
 
 def seconds_of(name: str, view: SliceView, radius: float) -> tuple[float, float, float]:
-    """CPU seconds of preparing.
+    """CPU seconds of preparing, of the first region, and of each further one (median).
 
-    Of the first region (some prepare per radius) and of each further one (median).
+    The first differs since some baselines prepare for each radius.
     """
     baseline = BASELINES[name]
     baseline.prepare(view)  # files are read and libraries are loaded once, not once per slice

@@ -42,34 +42,34 @@ LOCAL = 3
 """Cells along each side over which features are averaged (section 3.1)."""
 PER_SLICE = 200
 """Cells of a genuine slice that may come into the memory."""
-CANDIDATES, KEPT = 16_000, 2_000
+CANDIDATES, MEMORY_SIZE = 16_000, 2_000
 """Of which so many are kept: an eighth, within the paper's 1 to 25 %."""
 PROJECTED = 32
 """Dimensions of the random projection in which the coreset is sought (section 3.2)."""
-KNOWN_SHARE = 0.5
+VALID_SHARE = 0.5
 """Of a cell's pixels that must be measured and of the body."""
 
 
 def _encoder(network: MaskedPredictor) -> list[nn.Module]:
     """The first layer of each depth of MONAI's U-Net.
 
-    Which holds (down, skip around the next depth, up).
+    Its model holds (down, skip around the next depth, up).
     """
-    found, model = [], network.backbone.model
+    layers, model = [], network.backbone.model
     for _ in range(LEVELS):
-        found.append(model[0])
+        layers.append(model[0])
         model = model[1].submodule
-    return found
+    return layers
 
 
 def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
-    """``[C, h, w]`` in cells of ``CELL_PX``, of a slice ``[H.
+    """Features ``[C, h, w]`` in cells of ``CELL_PX`` of a slice ``[H, W]``.
 
-    W]`` in noise units of which nothing is hidden.
+    The slice is in units of its noise, and no pixel of it is hidden.
     """
-    seen: list[torch.Tensor] = []
+    outputs: list[torch.Tensor] = []
     hooks = [
-        layer.register_forward_hook(lambda _, __, output: seen.append(output))
+        layer.register_forward_hook(lambda _, __, output: outputs.append(output))
         for layer in _encoder(network)
     ]
     try:
@@ -81,7 +81,7 @@ def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
             hook.remove()
     size = (-(-shown.shape[0] // CELL_PX), -(-shown.shape[1] // CELL_PX))
     levels = []
-    for number, level in enumerate(seen):
+    for number, level in enumerate(outputs):
         side = 2 ** (number + 1)
         level = functional.avg_pool2d(level, LOCAL, 1, LOCAL // 2, count_include_pad=False)
         level = functional.avg_pool2d(level, CELL_PX // side) if side < CELL_PX else level
@@ -94,12 +94,12 @@ def features(shown: FloatImage, network: MaskedPredictor) -> torch.Tensor:
     return torch.cat(levels)
 
 
-def _known_cells(known: BoolImage) -> NDArray[np.bool_]:
-    """``[h, w]``: cells of which at least ``KNOWN_SHARE`` is known."""
-    pad = [(0, -side % CELL_PX) for side in known.shape]
-    padded = np.pad(known, pad)
+def _valid_cells(valid: BoolImage) -> NDArray[np.bool_]:
+    """``[h, w]``: cells of which at least ``VALID_SHARE`` is valid."""
+    pad = [(0, -side % CELL_PX) for side in valid.shape]
+    padded = np.pad(valid, pad)
     shares = padded.reshape(padded.shape[0] // CELL_PX, CELL_PX, -1, CELL_PX).mean(axis=(1, 3))
-    return np.asarray(shares >= KNOWN_SHARE)
+    return np.asarray(shares >= VALID_SHARE)
 
 
 def fit(
@@ -110,50 +110,49 @@ def fit(
 ) -> Mapping[str, Any]:
     """The memory of genuine ``slices`` (``[H, W]`` each, in HU or stored units).
 
-    As ``state.save`` keeps it.
+    The content is that of ``state.save``.
     """
-    found = []
+    vectors = []
     for pixels in slices:
         shown, measured, _ = normalised(pixels, modality.name)
-        known = measured & body_mask(pixels, measured, modality)
-        if not known.any():
+        valid = measured & body_mask(pixels, measured, modality)
+        if not valid.any():
             continue
-        window = window_of(known)
-        cells = torch.from_numpy(np.argwhere(_known_cells(known[window])))
-        drawn = cells[torch.from_numpy(rng.permutation(len(cells))[:PER_SLICE])]
-        found.append(features(shown[window], network)[:, drawn[:, 0], drawn[:, 1]].T)
-    pool = torch.cat(found)
+        window = window_of(valid)
+        cells = torch.from_numpy(np.argwhere(_valid_cells(valid[window])))
+        sample = cells[torch.from_numpy(rng.permutation(len(cells))[:PER_SLICE])]
+        vectors.append(features(shown[window], network)[:, sample[:, 0], sample[:, 1]].T)
+    pool = torch.cat(vectors)
     pool = pool[torch.from_numpy(rng.permutation(len(pool))[:CANDIDATES])]
     deviation = pool.std(dim=0).clamp_min(1e-6)
     pool = pool / deviation
-    memory = pool[coreset(pool, min(KEPT, len(pool)), rng)]
+    memory = pool[coreset(pool, min(MEMORY_SIZE, len(pool)), rng)]
     return {"memory": memory.clone(), "deviation": deviation, "network": digest(network)}
 
 
-def coreset(pool: torch.Tensor, wanted: int, rng: np.random.Generator) -> torch.Tensor:
-    """Indices ``[wanted]`` of vectors ``[n.
+def coreset(pool: torch.Tensor, count: int, rng: np.random.Generator) -> torch.Tensor:
+    """Indices ``[count]`` of vectors ``[n, d]``, each the farthest from those before it.
 
-    D]`` of which each in turn is the farthest from those before it (algorithm 1), in a random
-    projection.
+    Algorithm 1 of the paper, in a random projection.
     """
     projection = torch.from_numpy(
         rng.normal(size=(pool.shape[1], min(PROJECTED, pool.shape[1]))).astype(np.float32)
     )
     points = pool @ projection
-    chosen = [int(rng.integers(len(points)))]
-    away = ((points - points[chosen[0]]) ** 2).sum(dim=1)
-    for _ in range(wanted - 1):
-        chosen.append(int(away.argmax()))
-        away = torch.minimum(away, ((points - points[chosen[-1]]) ** 2).sum(dim=1))
-    return torch.tensor(chosen)
+    indices = [int(rng.integers(len(points)))]
+    away = ((points - points[indices[0]]) ** 2).sum(dim=1)
+    for _ in range(count - 1):
+        indices.append(int(away.argmax()))
+        away = torch.minimum(away, ((points - points[indices[-1]]) ** 2).sum(dim=1))
+    return torch.tensor(indices)
 
 
 def digest(network: MaskedPredictor) -> str:
     """SHA-256 of the weights that make the features."""
-    made = hashlib.sha256()
+    digest_of = hashlib.sha256()
     for name, weights in sorted(network.backbone.state_dict().items()):
-        made.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
-    return made.hexdigest()
+        digest_of.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest_of.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class Prepared:
     """How far each cell of a slice lies from the memory."""
 
     distances: NDArray[np.float64]
-    """``[h, w]``, NaN where a cell is not known."""
+    """``[h, w]``, NaN where a cell is not valid."""
     corner: tuple[int, int]
     """(row, column) of the first pixel of the first cell."""
 
@@ -183,21 +182,21 @@ def prepare(view: SliceView) -> Prepared:
     if not view.prediction.assessed.any():
         return Prepared(np.full((1, 1), np.nan), (0, 0))
     window = window_of(view.prediction.assessed)
-    known = _known_cells(view.prediction.assessed[window])
+    valid = _valid_cells(view.prediction.assessed[window])
     cells = (
-        features(shown[window], view.network)[:, torch.from_numpy(known)].T / learned["deviation"]
+        features(shown[window], view.network)[:, torch.from_numpy(valid)].T / learned["deviation"]
     )
-    distances = np.full(known.shape, np.nan)
-    distances[known] = torch.cat(
+    distances = np.full(valid.shape, np.nan)
+    distances[valid] = torch.cat(
         [torch.cdist(part, learned["memory"]).min(dim=1).values for part in cells.split(1024)]
     ).numpy()
     return Prepared(distances, (window[0].start, window[1].start))
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Largest distance, over the cells whose middle lies in the region.
+    """Largest distance to the memory over the cells whose middle lies in the region.
 
-    To the nearest of the memory; in deviations of a feature, >= 0.
+    In deviations of a feature, >= 0.
     """
     rows, columns = (
         start + CELL_PX * np.arange(size) + (CELL_PX - 1) / 2 - at

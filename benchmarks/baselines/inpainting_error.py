@@ -39,9 +39,9 @@ def prepare(view: SliceView) -> Prepared:
 
 
 def measure(prepared: Prepared, centre: Centre, radius: float) -> float:
-    """Mean absolute difference of the region and what the network paints while all of it is hidden.
+    """Mean absolute difference between the region and its inpainting.
 
-    In noise scales of the slice, >= 0.
+    All of the region is hidden. In noise scales of the slice, >= 0.
     """
     inside = region_mask(prepared.measured, centre, radius)
     if inside is None:

@@ -1,7 +1,4 @@
-"""The network of a diffusion on patches.
-
-It sees a noised patch and the time, and tells the noise.
-"""
+"""The network of a diffusion on patches: from a noised patch and the time to the noise."""
 
 from __future__ import annotations
 
@@ -24,18 +21,18 @@ BETAS = (1e-4, 0.02)
 """Variance of the first and the last step; in between linear (same place)."""
 
 
-def kept_shares() -> torch.Tensor:
-    """``[STEPS]``: share of the variance of a patch that is left after each step (alpha-bar, eq.
+def remaining_shares() -> torch.Tensor:
+    """``[STEPS]``: share of the variance of a patch that is left after each step.
 
-    4 of Ho et al.).
+    alpha-bar of Ho et al., equation 4.
     """
     return torch.cumprod(1.0 - torch.linspace(*BETAS, STEPS, dtype=torch.float64), dim=0).float()
 
 
 class NoisePredictor(nn.Module):
-    """U-Net of MONAI's residual blocks with time.
+    """U-Net of MONAI's residual blocks with time, without attention.
 
-    Without attention (MONAI's own ``DiffusionModelUNet`` cannot be built without it).
+    MONAI's own ``DiffusionModelUNet`` cannot be built without it.
 
     ``[B, 1, S, S]`` in [-1, 1] and noised, and ``[B]`` steps -> ``[B, 1, S, S]`` noise of unit
     variance. S is a multiple of 8.

@@ -20,7 +20,7 @@ SMALLEST = 1e-6
 
 
 class Prepared:
-    """Squared high-pass of a slice, and for each radius asked for the median over its windows."""
+    """Squared high-pass of a slice, and for each radius the median over its windows."""
 
     def __init__(self, view: SliceView) -> None:
         self.prediction = view.prediction
@@ -29,7 +29,7 @@ class Prepared:
         self.energy = convolve(filled, np.array(SECOND_DIFFERENCE), mode="nearest") ** 2 / UNIT
         # A difference that reaches to where nothing was measured is none; values that are only
         # clipped stay in, as they stand in every window.
-        self.known = self.prediction.assessed & binary_erosion(
+        self.valid = self.prediction.assessed & binary_erosion(
             np.isfinite(view.pixels), np.ones((3, 3)), border_value=1
         )
         self._usual: dict[float, tuple[Windows, float]] = {}
@@ -40,9 +40,12 @@ class Prepared:
         NaN where there is no window.
         """
         if radius not in self._usual:
-            windows = Windows(self.prediction, self.known, radius)
-            found = mean_over(self.energy, windows.places, windows.counted)
-            self._usual[radius] = windows, float(np.median(found)) if len(found) else float("nan")
+            windows = Windows(self.prediction, self.valid, radius)
+            variances = mean_over(self.energy, windows.places, windows.counted)
+            self._usual[radius] = (
+                windows,
+                float(np.median(variances)) if len(variances) else float("nan"),
+            )
         return self._usual[radius]
 
 

@@ -1,6 +1,6 @@
-"""How the baselines that learn do so.
+"""The training objectives of baselines.
 
-On genuine slices of the patients that the shipped weights learned from.
+Genuine slices of the patients that the shipped weights were trained on.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.attacks.training.loop import DEVICE
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines.back_in_time import VARIANTS, shown
-from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, kept_shares
+from benchmarks.baselines.noise_predictor import STEPS, NoisePredictor, remaining_shares
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
@@ -27,22 +27,22 @@ EMA_DECAY = 0.995
 """As BTD averages its weights."""
 
 
-class Denoising:
+class DenoisingObjective:
     """Noise of a random step, mean squared error (Ho et al. 2020, algorithm 1).
 
     The network to keep is the running mean of the trained one.
     """
 
-    kept = "mean"
+    output_network = "mean"
 
-    def __init__(self, material: Material, name: str) -> None:
-        modality, variant = MODALITIES[material.modality], VARIANTS[material.modality, name]
+    def __init__(self, data: TrainingData, name: str) -> None:
+        modality, variant = MODALITIES[data.modality], VARIANTS[data.modality, name]
         self.side = variant.side
         self.by_patient: dict[str, list[tuple[FloatImage, BoolImage]]] = {}
-        for scan in material.scans:
+        for scan in data.scans:
             image, measured = shown(scan.pixels, modality, variant)
             body = measured & body_mask(scan.pixels, measured, modality)
-            self.by_patient.setdefault(scan.listed.patient, []).append(
+            self.by_patient.setdefault(scan.source.patient, []).append(
                 (filled_up(image, self.side), filled_up(body, self.side))
             )
         self.network, mean = NoisePredictor().to(DEVICE), NoisePredictor().to(DEVICE)
@@ -56,7 +56,7 @@ class Denoising:
         self.half = DEVICE.type == "cuda" or bool(
             torch.cpu._is_avx512_bf16_supported()
         )  # as our own network is trained
-        self.shares = kept_shares().to(DEVICE)
+        self.shares = remaining_shares().to(DEVICE)
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
@@ -67,11 +67,11 @@ class Denoising:
         noise = torch.from_numpy(rng.normal(size=tuple(genuine.shape)).astype(np.float32)).to(
             DEVICE
         )
-        kept = self.shares[steps][:, None, None, None]
-        noised = kept.sqrt() * genuine + (1.0 - kept).sqrt() * noise
+        remaining = self.shares[steps][:, None, None, None]
+        noised = remaining.sqrt() * genuine + (1.0 - remaining).sqrt() * noise
         with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=self.half):
-            told = self.network(noised, steps).float()
-        loss = ((told - noise) ** 2).mean()
+            predicted = self.network(noised, steps).float()
+        loss = ((predicted - noise) ** 2).mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)

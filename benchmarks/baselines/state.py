@@ -1,6 +1,6 @@
-"""What a baseline has learned.
+"""Trained baselines as files, each with the names of the patients it was trained on.
 
-As a file with the names of the patients it learned from, on whom its numbers mean nothing.
+Its numbers on these patients mean nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.data.partition import trained
+from benchmarks.data.partition import network_file
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
@@ -22,12 +22,12 @@ FORMAT = "baseline 1"
 
 
 def place(name: str, modality: str, folder: Path | None = None) -> Path:
-    """The file of what a baseline has learned, see ``sides.trained``.
+    """The file of a trained baseline (``benchmarks.data.partition.network_file``).
 
-    In ``folder`` where one is named.
+    It lies in ``folder`` where one is named.
     """
     file = f"{modality}_{name}.pt"
-    return folder / file if folder else trained(KIND, file)
+    return folder / file if folder else network_file(KIND, file)
 
 
 def save(
@@ -69,7 +69,7 @@ def load(name: str, modality: str) -> Mapping[str, Any]:
 
 
 def learned_from(name: str, modality: str) -> tuple[str, ...]:
-    """The patients whom a baseline has seen; it should not be tried on them.
+    """The patients that a baseline was trained on; it should not be tried on them.
 
     Raises:
         UsageError: as ``load``.

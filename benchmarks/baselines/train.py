@@ -1,6 +1,6 @@
-"""Makes what the baselines must have learned.
+"""Trains the baselines on the patients that the shipped weights were trained on.
 
-From the patients that the shipped weights learned from: fold1 and the test can be measured with it.
+So fold1 and the test patients can be measured with them.
 
     python -m benchmarks.baselines.train --modality ct_lung    # all of the modality
     python -m benchmarks.baselines.train --modality ct_lung --name btd_unclipped
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.attacks.training.loop import teach
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training import loop
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines import BASELINES, feature_memory, offered, state
-from benchmarks.baselines.objectives import Denoising
+from benchmarks.baselines.objectives import DenoisingObjective
 from benchmarks.data import partition
 from benchmarks.data.scans import spread
 from benchmarks.models import registry
@@ -58,44 +58,42 @@ def names_of(modality: str) -> list[str]:
     return sorted({BASELINES[name].state for name in offered(MODALITIES[modality])} - {""})
 
 
-def train(name: str, material: Material, effort: Effort) -> Path:
+def train(name: str, data: TrainingData, effort: Effort) -> Path:
     """Makes one file unless it is there, and gives it."""
-    path = state.place(name, material.modality, effort.folder)
+    path = state.place(name, data.modality, effort.folder)
     if path.exists():
         logger.info("%s is there already", path)
         return path
     if name == feature_memory.STATE:
-        network = registry.load(effort.model, material.modality).network
-        chosen = (
-            material.scans[index].pixels for index in spread(len(material.scans), effort.slices)
-        )
+        network = registry.load(effort.model, data.modality).network
+        slices = (data.scans[index].pixels for index in spread(len(data.scans), effort.slices))
         content = feature_memory.fit(
-            chosen, network, MODALITIES[material.modality], np.random.default_rng(partition.SEED)
+            slices, network, MODALITIES[data.modality], np.random.default_rng(partition.SEED)
         )
     else:
         torch.manual_seed(partition.SEED)
-        lesson = Denoising(material, name)
+        objective = DenoisingObjective(data, name)
         logger.info("%s: %.0f CPU minutes", name, effort.cpu_minutes)
-        content = teach(
-            lesson, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps
+        content = loop.train(
+            objective, 60.0 * effort.cpu_minutes, path.with_suffix(".state"), effort.most_steps
         )
-    return state.save(name, material.modality, material.patients, content, effort.folder)
+    return state.save(name, data.modality, data.patients, content, effort.folder)
 
 
-def chosen(names: list[str], modality: str) -> list[str]:
+def names_to_train(names: list[str], modality: str) -> list[str]:
     """What to make: all of the modality where nothing is named.
 
     Raises:
         UsageError: a name is not among them.
     """
-    known = names_of(modality)
-    strange = sorted(set(names) - set(known))
-    if strange:
+    valid = names_of(modality)
+    invalid = sorted(set(names) - set(valid))
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is learned by no baseline for {modality}; choose from "
-            f"{', '.join(known)}."
+            f"{invalid[0]!r} is learned by no baseline for {modality}; choose from "
+            f"{', '.join(valid)}."
         )
-    return names or known
+    return names or valid
 
 
 def main() -> None:
@@ -113,7 +111,7 @@ def main() -> None:
         help="for each diffusion, over all parts (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    names = chosen(arguments.name or [], arguments.modality)
+    names = names_to_train(arguments.name or [], arguments.modality)
     effort = Effort(arguments.cpu_minutes, model=arguments.model)
     if arguments.quick:
         effort = Effort(
@@ -122,11 +120,11 @@ def main() -> None:
             model=arguments.model,
             folder=cli.QUICK_RESULTS / "baselines",
         )
-    material = Material(
-        arguments.modality, tuple(partition.patients(arguments.modality, partition.LEARNED))
+    data = TrainingData(
+        arguments.modality, tuple(partition.patients(arguments.modality, partition.TRAINING_FOLDS))
     )
     for name in names:
-        train(name, material, effort)
+        train(name, data, effort)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Where edits go, and which genuine places stand beside them.
+"""Where edits go, and which genuine places are their controls.
 
-Far apart, and alike in what a content-only detector could see.
+Far apart, and alike in what a detector of content alone could see.
 """
 
 from __future__ import annotations
@@ -44,12 +44,10 @@ def groups(
     centres: Centres,
     covariates: FloatArray,
     radius: float,
-    wanted: tuple[int, int],
+    counts: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[Indices, Indices]:
-    """Indices of the places to edit, ``[g]``.
-
-    And of the genuine places beside each, ``[g, controls]``.
+    """Indices of the places to edit ``[g]`` and of their genuine controls ``[g, controls]``.
 
     A group is a random place and those most alike to it; which of its members is edited is drawn
     afterwards, so that without an edit the two sides are exchangeable (controls sought around given
@@ -61,23 +59,23 @@ def groups(
         covariates: ``[n, c]`` of all places; each counts in units of its own robust spread over the
             slice.
         radius: of a place, in pixels.
-        wanted: how many groups at most, and how many controls in each.
+        counts: how many groups at most, and how many controls in each.
         rng: generator.
     """
-    number, controls = wanted
+    number, controls = counts
     width = np.maximum(
         MAD_TO_SD * np.median(np.abs(covariates - np.median(covariates, axis=0)), axis=0), 1e-6
     )
     free = np.ones(len(centres), dtype=bool)
     edited: list[int] = []
-    beside: list[list[int]] = []
+    controls_of: list[list[int]] = []
     for seed in rng.permutation(len(centres)):
         if len(edited) == number:
             break
-        alike = _alike(
+        similar = _most_similar(
             int(seed), centres, (covariates - covariates[seed]) / width, free, CLEAR * radius
         )
-        members = list(islice(alike, controls + 1)) if free[seed] else []
+        members = list(islice(similar, controls + 1)) if free[seed] else []
         apart = [
             m
             for m in rng.permutation(members)
@@ -86,10 +84,10 @@ def groups(
         if len(members) <= controls or not apart:
             continue
         edited.append(int(apart[0]))
-        beside.append([member for member in members if member != apart[0]])
+        controls_of.append([member for member in members if member != apart[0]])
         for member in members:
             free &= _distance(centres, member) >= CLEAR * radius
-    return np.asarray(edited, dtype=np.int64), np.asarray(beside, dtype=np.int64).reshape(
+    return np.asarray(edited, dtype=np.int64), np.asarray(controls_of, dtype=np.int64).reshape(
         -1, controls
     )
 
@@ -100,13 +98,10 @@ def _distance(centres: Centres, index: int, other: int | None = None) -> FloatAr
     return result
 
 
-def _alike(
+def _most_similar(
     seed: int, centres: Centres, away: FloatArray, free: NDArray[np.bool_], clear: float
 ) -> Iterator[int]:
-    """``seed`` and the free places, the most alike first.
-
-    None within ``clear`` of one before it.
-    """
+    """``seed`` and the free places, the most similar first, each ``clear`` from those before it."""
     left = free.copy()
     for index in [seed, *np.argsort((away**2).sum(axis=1), kind="stable")]:
         if left[index]:

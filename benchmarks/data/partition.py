@@ -1,6 +1,6 @@
 """Whose scans a benchmark may touch: the development patients of ``split.json``.
 
-Who is kept for the test is named by ``opened`` alone.
+Only ``open_test_patients`` names the test patients.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from dfd.outputs.files import write_atomically
 
 FOLDERS = {"ct_lung": "ct", "mri_chest": "mr"}
 """Modality -> folder below DFD_DATA and key of ``split.json``."""
-LEARNED = ("fold0", "fold2")
+TRAINING_FOLDS = ("fold0", "fold2")
 """Folds that the shipped weights are trained on."""
-LEFT_OUT = ("fold1",)
-"""Fold on whose patients training is validated and calibrated, and numbers are told until the test
-patients are opened."""
+VALIDATION_FOLDS = ("fold1",)
+"""Fold on whose patients training is validated and calibrated, and numbers are measured until the
+test patients are opened."""
 ROOT = Path(__file__).resolve().parents[2]
 SPLIT = ROOT / "benchmarks" / "split.json"
 OPENED = ROOT / "benchmarks" / "results" / "opened.json"
 """When the test patients were opened, with which weights and code."""
 SEED = 20261122
-TRAINED = ROOT / "benchmarks" / "trained"
-"""Networks of folds, forgers and baselines as committed: what the committed numbers were measured
-with."""
+COMMITTED_NETWORKS = ROOT / "benchmarks" / "trained"
+"""Networks of folds, attacks (``forgers``) and baselines as committed: what the committed numbers
+were measured with."""
 
 
 def data_root() -> Path:
@@ -47,18 +47,18 @@ def data_root() -> Path:
 
 
 def patients(
-    modality: str, folds: Sequence[str] = (*LEARNED, *LEFT_OUT), split: Path = SPLIT
+    modality: str, folds: Sequence[str] = (*TRAINING_FOLDS, *VALIDATION_FOLDS), split: Path = SPLIT
 ) -> list[str]:
     """Sorted names of the development patients of ``folds``.
 
     Raises:
         UsageError: a fold is not one of development.
     """
-    strange = sorted(set(folds) - {*LEARNED, *LEFT_OUT})
-    if strange:
+    invalid = sorted(set(folds) - {*TRAINING_FOLDS, *VALIDATION_FOLDS})
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is no fold of development; choose from "
-            f"{', '.join((*LEARNED, *LEFT_OUT))}."
+            f"{invalid[0]!r} is no fold of development; choose from "
+            f"{', '.join((*TRAINING_FOLDS, *VALIDATION_FOLDS))}."
         )
     entries = json.loads(split.read_text(encoding="utf-8"))[FOLDERS[modality]]
     return sorted(name for name, entry in entries.items() if entry["side"] in folds)
@@ -69,8 +69,13 @@ def patient_folder(modality: str, patient: str, root: Path | None = None) -> Pat
     return (root or data_root()) / FOLDERS[modality] / patient
 
 
-def opened(
-    modality: str, weights_sha256: str, *, asked: bool, record: Path = OPENED, split: Path = SPLIT
+def open_test_patients(
+    modality: str,
+    weights_sha256: str,
+    *,
+    confirmed: bool,
+    record: Path = OPENED,
+    split: Path = SPLIT,
 ) -> list[str]:
     """Sorted names of the patients kept for the test.
 
@@ -79,14 +84,14 @@ def opened(
     Args:
         modality: whose patients.
         weights_sha256: what they will be scored with.
-        asked: whether the person asked for the test by name (``--test``).
+        confirmed: whether the person asked for the test by name (``--test``).
         record: where date, commit and weights of every opening are kept.
         split: who stands on which side.
 
     Raises:
-        UsageError: nobody asked, or what is about to be tested is not what is committed.
+        UsageError: not confirmed, or what is about to be tested is not what is committed.
     """
-    if not asked:
+    if not confirmed:
         raise UsageError(
             "The test patients are opened once, when all choices are frozen; ask for them "
             "with --test."
@@ -95,7 +100,7 @@ def opened(
     openings = json.loads(record.read_text(encoding="utf-8")) if record.exists() else []
     entry = {"modality": modality, "commit": commit, "weights_sha256": weights_sha256}
     if not any(
-        entry.items() <= known.items() for known in openings
+        entry.items() <= opening.items() for opening in openings
     ):  # a run that was killed may go on
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         write_atomically(
@@ -105,16 +110,16 @@ def opened(
     return sorted(name for name, each in entries.items() if each["side"] == "test")
 
 
-def trained(kind: str, name: str) -> Path:
-    """The file that a training of the benchmark leaves.
+def network_file(kind: str, name: str) -> Path:
+    """The file of a network that the benchmark trains.
 
-    In runs where it was trained here, else as committed, else where it would be put.
+    The one in runs where it was trained here, else the committed one, else the place in runs.
 
     Args:
         kind: ``folds``, ``forgers`` or ``baselines``.
         name: of the file.
     """
-    own, committed = ROOT / "runs" / kind / name, TRAINED / kind / name
+    own, committed = ROOT / "runs" / kind / name, COMMITTED_NETWORKS / kind / name
     return committed if committed.exists() and not own.exists() else own
 
 
@@ -124,16 +129,16 @@ def frozen_commit() -> str:
     Raises:
         UsageError: code or models differ from it, or there is none.
     """
-    told = [
+    answers = [
         subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
         for words in (
             ("rev-parse", "HEAD"),
             ("status", "--porcelain", "--", "benchmarks", "dfd", "bundles"),
         )
     ]
-    if any(one.returncode for one in told) or told[1].stdout.strip():
+    if any(one.returncode for one in answers) or answers[1].stdout.strip():
         raise UsageError(
             "The checkout differs from its commit, so what is tested would not be what is "
             "frozen; commit first."
         )
-    return told[0].stdout.strip()
+    return answers[0].stdout.strip()

@@ -20,7 +20,7 @@ NOT_NAMED = "(not named)"
 
 
 @dataclass(frozen=True)
-class Listed:
+class SelectedSeries:
     """One series of one patient: what its header says, and the slices that were chosen from it."""
 
     patient: str
@@ -44,7 +44,7 @@ class Listed:
 class Scan:
     """One decoded slice."""
 
-    listed: Listed
+    source: SelectedSeries
     slice: Slice
     pixels: FloatImage
     """``[H, W]``, NaN where there is no measurement."""
@@ -55,25 +55,22 @@ class Scan:
     def name(self) -> str:
         """Patient, series and file, unique among development slices."""
         return (
-            f"{self.listed.patient}/{self.listed.series}/"
+            f"{self.source.patient}/{self.source.series}/"
             f"{self.slice.ref.path.name}#{self.slice.ref.frame}"
         )
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of ``count`` places, evenly spread.
+def spread(count: int, most: int) -> list[int]:
+    """At most ``most`` of ``count`` places, evenly spread.
 
     The middles of as many equal parts, since the ends of a series lack a neighbour.
     """
-    number = min(count, wanted)
+    number = min(count, most)
     return [int((place + 0.5) * count / number) for place in range(number)]
 
 
-def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]:
-    """Every series of the development patients of ``folds``.
-
-    With at most ``per_series`` slices each.
-    """
+def select_series(modality: str, folds: Sequence[str], per_series: int) -> list[SelectedSeries]:
+    """Every series of the development patients of ``folds``, with ``per_series`` slices at most."""
     names = partition.patients(modality, folds)
     return [
         one
@@ -82,9 +79,9 @@ def listed(modality: str, folds: Sequence[str], per_series: int) -> list[Listed]
     ]
 
 
-def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[Listed]:
+def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> list[SelectedSeries]:
     """Every series below ``folder``, with at most ``per_series`` slices each."""
-    found = []
+    result = []
     series, _ = read_series(folder)
     for number, one in enumerate(
         s for s in series if s.facts.modality == MODALITIES[modality].dicom_modality
@@ -94,8 +91,8 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
         name = str(place.relative_to(folder)) if place != folder else "."
         refs = tuple(one.slices[index] for index in spread(len(one.slices), per_series))
         scanner = f"{one.facts.manufacturer} {one.facts.model}".strip() or NOT_NAMED
-        found.append(
-            Listed(
+        result.append(
+            SelectedSeries(
                 patient,
                 f"{name} {number + 1}" if planes > 1 else name,
                 scanner,
@@ -103,26 +100,25 @@ def of_patient(patient: str, folder: Path, modality: str, per_series: int) -> li
                 refs,
             )
         )
-    return found
+    return result
 
 
-def per_patient(series: Sequence[Listed], wanted: int) -> list[Listed]:
-    """The same list with at most ``wanted`` slices per patient.
-
-    Spread over all of the patient's series.
-    """
-    kept = []
+def per_patient(series: Sequence[SelectedSeries], most: int) -> list[SelectedSeries]:
+    """The same list with at most ``most`` slices per patient, spread over all series."""
+    result = []
     for patient in sorted({one.patient for one in series}):
         pairs = [(one, ref) for one in series if one.patient == patient for ref in one.refs]
-        chosen = [pairs[index] for index in spread(len(pairs), wanted)]
+        spread_out = [pairs[index] for index in spread(len(pairs), most)]
         for one in series:
-            refs = tuple(ref for owner, ref in chosen if owner is one)
+            refs = tuple(ref for owner, ref in spread_out if owner is one)
             if refs:
-                kept.append(Listed(one.patient, one.series, one.scanner, one.kernel, refs))
-    return kept
+                result.append(
+                    SelectedSeries(one.patient, one.series, one.scanner, one.kernel, refs)
+                )
+    return result
 
 
-def load(series: Sequence[Listed], modality: str) -> Iterator[Scan]:
+def load(series: Sequence[SelectedSeries], modality: str) -> Iterator[Scan]:
     """Decodes the chosen slices; those that scoring would refuse are left out and named."""
     for one in series:
         for ref in one.refs:

@@ -1,6 +1,4 @@
-"""Makes ``benchmarks/split.json``.
-
-Which patient is for development (and in which fold) and which for test.
+"""Makes ``benchmarks/split.json``: patients for development, by fold, and for the test.
 
     python -m benchmarks.data.split            # writes the file from the scans of DFD_DATA
     python -m benchmarks.data.split --check    # decodes every slice and compares
@@ -125,18 +123,18 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=HERE / "split.json")
     arguments = parser.parse_args()
     root = Path(os.environ["DFD_DATA"])
-    made = make(root)
+    split = make(root)
     if arguments.check:
         committed = json.loads(arguments.output.read_text(encoding="utf-8"))
         faults = check(root, committed)
-        if made != committed:
+        if split != committed:
             faults.append("the script no longer makes the committed split")
         print("\n".join(faults) or "split.json agrees with the scans")
         return 1 if faults else 0
-    arguments.output.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    arguments.output.write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
     for modality in ("ct", "mr"):
         groups: dict[str, list[str]] = defaultdict(list)
-        for patient, entry in made[modality].items():  # type: ignore[attr-defined]
+        for patient, entry in split[modality].items():  # type: ignore[attr-defined]
             groups[entry["side"]].append(f"{patient} ({entry['stratum']})")
         for side, members in sorted(groups.items()):
             print(f"{modality} {side}: {len(members)}: {', '.join(members)}")

@@ -16,7 +16,7 @@ from benchmarks.data.scans import Scan
 from dfd.context.adjacent import WIDEST
 from dfd.records import Context, SeriesSlice, SliceRef
 
-EVERY = 10_000
+ALL_SLICES = 10_000
 """Slices per series: all of them."""
 GAP = 1.5
 """Where neighbours lie further apart than this many usual distances, or closer than its inverse, a
@@ -41,20 +41,20 @@ def volumes(modality: str, folds: Sequence[str]) -> Iterator[Volume]:
 
     Slices that scoring would refuse are left out and end a stack.
     """
-    for one in scans.listed(modality, folds, EVERY):
-        yield from stacked(list(scans.load([one], modality)))
+    for one in scans.select_series(modality, folds, ALL_SLICES):
+        yield from to_volumes(list(scans.load([one], modality)))
 
 
-def holding(made: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
+def find_stack(stacks: Iterable[Volume], ref: SliceRef) -> tuple[Volume, int] | None:
     """The stack that holds a slice, and its place there: what a canvas needs beside the slice.
 
     None where the slice stands in no stack.
     """
-    return next(((volume, volume.refs.index(ref)) for volume in made if ref in volume.refs), None)
+    return next(((volume, volume.refs.index(ref)) for volume in stacks if ref in volume.refs), None)
 
 
-def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
-    """What scoring would find above and below a slice of a stack.
+def adjacent_slices(volume: Volume, place: int, thickness_mm: float | None) -> Context | None:
+    """The context of a slice of a stack: the slices above and below.
 
     None at its ends, and where slices lie too far apart.
     """
@@ -69,32 +69,34 @@ def beside(volume: Volume, place: int, thickness_mm: float | None) -> Context | 
     return Context(volume.pixels[place - 1], volume.pixels[place + 1], (step, step), others=others)
 
 
-def stacked(series: Sequence[Scan]) -> Iterator[Volume]:
-    """The slices of one series as stacks.
+def to_volumes(series: Sequence[Scan]) -> Iterator[Volume]:
+    """The slices of one series as stacks of one phase and shape, cut at gaps.
 
-    Of one phase and shape each, with known positions and pixel spacing, cut at gaps.
+    Slices without a position or pixel spacing are left out.
     """
-    known = [
+    positioned = [
         scan
         for scan in series
         if scan.slice.ref.position_mm is not None and scan.slice.facts.spacing_mm is not None
     ]
-    for phase, shape in sorted({(scan.slice.ref.phase, scan.pixels.shape) for scan in known}):
-        alike = [
-            scan for scan in known if (scan.slice.ref.phase, scan.pixels.shape) == (phase, shape)
+    for phase, shape in sorted({(scan.slice.ref.phase, scan.pixels.shape) for scan in positioned}):
+        members = [
+            scan
+            for scan in positioned
+            if (scan.slice.ref.phase, scan.pixels.shape) == (phase, shape)
         ]
-        alike.sort(key=_position)
-        steps = np.diff([_position(scan) for scan in alike])
+        members.sort(key=_position)
+        steps = np.diff([_position(scan) for scan in members])
         usual = (
-            float(np.median(steps)) if len(steps) else (alike[0].slice.facts.thickness_mm or 1.0)
+            float(np.median(steps)) if len(steps) else (members[0].slice.facts.thickness_mm or 1.0)
         )
         ends = [
             number + 1
             for number, step in enumerate(steps)
             if not usual / GAP <= step <= usual * GAP
         ]
-        for first, last in zip([0, *ends], [*ends, len(alike)], strict=True):
-            yield _volume(alike[first:last], usual)
+        for first, last in zip([0, *ends], [*ends, len(members)], strict=True):
+            yield _volume(members[first:last], usual)
 
 
 def _position(scan: Scan) -> float:
@@ -106,8 +108,8 @@ def _volume(members: Sequence[Scan], step_mm: float) -> Volume:
     refs = tuple(scan.slice.ref for scan in members)
     pixels = np.stack([scan.pixels for scan in members]).astype(np.float32)
     return Volume(
-        members[0].listed.patient,
-        members[0].listed.series,
+        members[0].source.patient,
+        members[0].source.series,
         refs,
         pixels,
         (max(step_mm, 1e-3), row, column),

@@ -2,7 +2,7 @@
 
 The mean over the edits of each form, with that part taken away or left alone.
 
-Every line is judged the same way: by tables of the genuine regions of the other patients of this
+Every line stands on the same tables: those of the genuine regions of the other patients of this
 run, the whole detector among them, so that lines can be compared with each other. They differ from
 the tables of forms, whose numbers stand on the shipped calibration.
 """
@@ -16,9 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.detection import summary
+from benchmarks.detection.comparison import Row, comparison_of, means
 from benchmarks.detection.report import FOUND_HEADS, number, ranged
-from benchmarks.detection.summary import Row
 from benchmarks.detection.trials import GENUINE
 from benchmarks.detection.variants import KEY, NETWORK_FREE, NO_HEAD, NO_NETWORK, WINDOWS
 from benchmarks.metrics.bootstrap import DRAWS
@@ -29,7 +28,7 @@ from dfd.evidence.running_sums import FloatArray
 from dfd.intensity import MAD_TO_SD
 
 Statistics: TypeAlias = Mapping[str, float]
-Said: TypeAlias = Callable[[Row], Statistics]
+StatisticsOf: TypeAlias = Callable[[Row], Statistics]
 """What the families of a variant say of a region; empty where it was not measured."""
 SCORE = "variant score"
 SMALLEST_SPREAD = 1e-3
@@ -43,22 +42,22 @@ class Variant:
     """One line of the ablation."""
 
     name: str
-    learn: Callable[[Sequence[Row]], Said]
-    """Genuine regions of the other patients -> what is said of any region."""
+    learn: Callable[[Sequence[Row]], StatisticsOf]
+    """Genuine regions of the other patients -> the statistics of any region."""
     kinds: tuple[str, ...] = ()
     """Edits on which it was measured; empty: all."""
     where: Callable[[Row], bool] = lambda row: True
-    """Regions on which it is told."""
+    """Regions on which it is measured."""
 
 
-def only(*families: str) -> Callable[[Sequence[Row]], Said]:
+def only(*families: str) -> Callable[[Sequence[Row]], StatisticsOf]:
     """The statistics of some families, as they stand in the rows."""
     return lambda genuine: (
         lambda row: {family: row["statistics"].get(family, math.nan) for family in families}
     )
 
 
-def headless(genuine: Sequence[Row]) -> Said:
+def headless(genuine: Sequence[Row]) -> StatisticsOf:
     """A head that says nothing; copies are looked for without it anyhow."""
     return lambda row: (
         {**only(*lone_slice_families())(genuine)(row), **row[KEY][NO_HEAD]}
@@ -67,20 +66,17 @@ def headless(genuine: Sequence[Row]) -> Said:
     )
 
 
-def network_free(genuine: Sequence[Row]) -> Said:
+def network_free(genuine: Sequence[Row]) -> StatisticsOf:
     """All families on smoothed neighbours in place of the network."""
     return lambda row: row.get(KEY, {}).get(NO_NETWORK, {})
 
 
-def compared_with_patients(genuine: Sequence[Row]) -> Said:
-    """Windows compared with those of other patients in place of those of their own slice.
-
-    Else as ``dfd.evidence.reference_windows.deviation_score`` does it.
-    """
-    known = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
-    if not known:
+def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
+    """Windows compared with those of other patients in place of those of their own slice."""
+    measures = [row[KEY][WINDOWS] for row in genuine if WINDOWS in row.get(KEY, {})]
+    if not measures:
         return lambda row: {}
-    reference = np.asarray(known, dtype=np.float64)
+    reference = np.asarray(measures, dtype=np.float64)
     reference = reference[np.isfinite(reference).all(axis=(1, 2))]
     if not len(reference):
         return lambda row: {}
@@ -94,21 +90,21 @@ def compared_with_patients(genuine: Sequence[Row]) -> Said:
         for family in GRAIN
     }
 
-    def said(row: Row) -> Statistics:
+    def statistics_of(row: Row) -> Statistics:
         if WINDOWS not in row.get(KEY, {}):
             return {}
         away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
-        told = {
+        statistics = {
             family.FAMILY.name: _highest(family.statistic(away) / np.asarray(usual[family]))
             for family in GRAIN
         }
-        return {**only(*lone_slice_families())(genuine)(row), **told}
+        return {**only(*lone_slice_families())(genuine)(row), **statistics}
 
-    return said
+    return statistics_of
 
 
 def _highest(values: FloatArray) -> float:
-    """Over the scales, the largest of which comes first and must be known."""
+    """Over the scales, the largest of which comes first and must be finite."""
     return float(np.nanmax(values)) if math.isfinite(values[0]) else math.nan
 
 
@@ -118,9 +114,9 @@ def _has_neighbours(row: Row) -> bool:
     )
 
 
-WHOLE = "whole detector, lone slice"
+WHOLE_DETECTOR = "whole detector, lone slice"
 VARIANTS = (
-    Variant(WHOLE, only(*lone_slice_families())),
+    Variant(WHOLE_DETECTOR, only(*lone_slice_families())),
     *(Variant(f"{family} alone", only(family)) for family in lone_slice_families()),
     *(
         Variant(
@@ -142,7 +138,7 @@ VARIANTS = (
     Variant("whole detector, on a few edits", only(*lone_slice_families()), kinds=NETWORK_FREE),
     Variant("without the network, on the same edits", network_free, kinds=NETWORK_FREE),
 )
-SAID = (
+EXPLANATION = (
     f"Mean over the edits of each form: AUC, then {FOUND_HEADS[1]}. Every line is calibrated on "
     "the genuine regions of the other patients of this run. *Without self-reference*: windows are "
     "compared with those of other patients instead of those of their own slice (the search for "
@@ -153,30 +149,29 @@ SAID = (
 
 
 def scored(rows: Sequence[Row], variant: Variant) -> list[Row]:
-    """The rows on which the variant is told.
+    """The rows on which the variant is measured, with its score.
 
-    With its score (NaN where nobody else is there to judge by): each patient is judged by the
-    others.
+    The score of a patient stands on the tables of the others; NaN where there are none.
     """
-    asked = [
+    members = [
         row
         for row in rows
         if not row["curve"]
         and variant.where(row)
         and (not variant.kinds or row["kind"] in variant.kinds)
     ]
-    told: list[Row] = []
-    for patient in sorted({row["patient"] for row in asked}):
-        others = [row for row in asked if row["kind"] == GENUINE and row["patient"] != patient]
-        said = variant.learn(others)
+    result: list[Row] = []
+    for patient in sorted({row["patient"] for row in members}):
+        others = [row for row in members if row["kind"] == GENUINE and row["patient"] != patient]
+        statistics_of = variant.learn(others)
         by_patient = [
-            [said(row) for row in others if row["patient"] == name]
+            [statistics_of(row) for row in others if row["patient"] == name]
             for name in sorted({row["patient"] for row in others})
         ]
-        own = [row for row in asked if row["patient"] == patient]
-        values = held_out_calibration.scores([said(row) for row in own], by_patient)
-        told += [{**row, SCORE: float(value)} for row, value in zip(own, values, strict=True)]
-    return told
+        own = [row for row in members if row["patient"] == patient]
+        values = held_out_calibration.scores([statistics_of(row) for row in own], by_patient)
+        result += [{**row, SCORE: float(value)} for row, value in zip(own, values, strict=True)]
+    return result
 
 
 def lines(
@@ -190,31 +185,33 @@ def line(
     rows: Sequence[Row], variant: Variant, forms: Mapping[str, Sequence[str]], draws: int = DRAWS
 ) -> dict[str, Any]:
     """One variant in each form."""
-    judged = [row for row in scored(rows, variant) if math.isfinite(row[SCORE])]
-    told = {}
+    scored_rows = [row for row in scored(rows, variant) if math.isfinite(row[SCORE])]
+    numbers = {}
     for form, kinds in forms.items():
-        every = [of for kind in kinds if (of := summary.sides_of(judged, kind)).edited]
-        told[form] = {
+        every = [
+            comparison for kind in kinds if (comparison := comparison_of(scored_rows, kind)).edited
+        ]
+        numbers[form] = {
             "families": len(every),
-            **summary.means(every, lambda row: float(row[SCORE]), draws=draws),
+            **means(every, lambda row: float(row[SCORE]), draws=draws),
         }
-    return {"variant": variant.name, "forms": told}
+    return {"variant": variant.name, "forms": numbers}
 
 
-def markdown(told: Sequence[Mapping[str, Any]]) -> str:
+def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """As read by people."""
-    if not told:
+    if not lines:
         return ""
-    forms = list(told[0]["forms"])
+    forms = list(lines[0]["forms"])
     cells = [
         [one["variant"], *(cell for form in forms for cell in _cells(one["forms"][form]))]
-        for one in told
+        for one in lines
     ]
     heads = [
         "",
         *(head for form in forms for head in (f"{form}: edits, patients", "AUC", FOUND_HEADS[1])),
     ]
-    return f"## Ablation\n\n{SAID}\n\n{table(heads, cells)}"
+    return f"## Ablation\n\n{EXPLANATION}\n\n{table(heads, cells)}"
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
-"""The rows of all slices.
+"""The rows of all slices, measured on several cores where wanted.
 
-What an earlier run left behind is taken as it is, the rest is measured, on several cores where
-wanted.
+Rows that an earlier run left behind are read.
 """
 
 from __future__ import annotations
@@ -10,124 +9,173 @@ import logging
 import multiprocessing
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
-from benchmarks.detection import measurements
-from benchmarks.detection.measurements import Task
-from benchmarks.models.assignment import OWN, Cohort
+from benchmarks.detection import baseline_values, measurements
+from benchmarks.detection.comparison import Row
+from benchmarks.detection.measurements import REPRESENTATIVES, STRENGTHS, Task
+from benchmarks.models.assignment import OWN, PatientGroup
+from benchmarks.models.held_out_calibration import Pool
 from benchmarks.runner.checkpoint import DIGITS, Ledger, Rows, code_digest
 
 logger = logging.getLogger(__name__)
 
 CODE = (
     "benchmarks/detection/measurements.py",
+    "benchmarks/detection/baseline_values.py",
     "benchmarks/detection/variants.py",
     "benchmarks/baselines/*.py",
 )
-"""What rows follow from beside ``ledger.CODE``."""
+"""What rows follow from beside ``benchmarks.runner.checkpoint.CODE``."""
 CURVE_SLICES = 1
-"""Slices per patient on which the curves are measured: a curve asks for as many forgeries again as
+"""Slices per patient on which the curves are measured: a curve needs as many edits again as
 half the table."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrialPlan:
     """What is to be tried, and on how much."""
 
-    families: tuple[str, ...]
+    attacks: tuple[str, ...]
     slices: int
     """Per patient, spread over all series."""
     patients: int | None = None
-    """Only the first so many of each cohort."""
+    """Only the first so many of each group."""
 
 
-def tasks_of(cohort: Cohort, wanted: Wanted) -> list[Task]:
+@dataclass(frozen=True)
+class BenchmarkData:
+    """All that was measured."""
+
+    rows: list[Row]
+    cohorts: Mapping[str, Mapping[str, Any]]
+    missing: Sequence[str]
+    """Folds without a model."""
+    pool: Pool
+
+    @property
+    def patients(self) -> list[str]:
+        """Who was scored, sorted."""
+        return sorted({str(row["patient"]) for row in self.rows})
+
+    @property
+    def calibration_patients(self) -> int:
+        """On how many patients p-values stand, at least."""
+        return len(self.pool.names) - int(any(name in self.pool.names for name in self.patients))
+
+
+def attacks_of(modality: str, *, held_out: bool, quick: bool) -> tuple[str, ...]:
+    """Names of the attacks to try."""
+    candidates = {
+        **UNTOUCHED,
+        **(
+            ATTACKS
+            if not quick
+            else {
+                name: attack
+                for name, attack in ATTACKS.items()
+                if name in (*REPRESENTATIVES, *STRENGTHS.values())
+            }
+        ),
+    }
+    return tuple(
+        name
+        for name, attack in candidates.items()
+        if modality in attack.modalities and (held_out or not attack.held_out)
+    )
+
+
+def tasks_of(group: PatientGroup, plan: TrialPlan) -> list[Task]:
     """One task for each slice, a slice of every patient before the next of anyone."""
     few = replace(
-        cohort,
-        folders={name: cohort.folders[name] for name in list(cohort.folders)[: wanted.patients]},
+        group,
+        folders={name: group.folders[name] for name in list(group.folders)[: plan.patients]},
     )
-    chosen = scans.per_patient(few.listed(wanted.slices), wanted.slices)
-    made, seen = [], dict.fromkeys(few.folders, 0)
-    for one in measurements.slices_of(chosen):
+    series = scans.per_patient(few.select_series(plan.slices), plan.slices)
+    numbered, count_of = [], dict.fromkeys(few.folders, 0)
+    for one in measurements.slices_of(series):
         parts = measurements.parts_of(
-            wanted.families, cohort.modality, one.patient, curves=seen[one.patient] < CURVE_SLICES
+            plan.attacks,
+            group.modality,
+            one.patient,
+            curves=count_of[one.patient] < CURVE_SLICES,
         )
-        told = measurements.baselines_of(cohort.modality, one.patient)
-        place = seen[one.patient]
-        seen[one.patient] += 1
-        made.append(
+        baselines = baseline_values.baselines_of(group.modality, one.patient)
+        place = count_of[one.patient]
+        count_of[one.patient] += 1
+        numbered.append(
             (
                 place,
                 Task(
                     one,
-                    cohort.folders[one.patient],
-                    cohort.modality,
-                    cohort.model,
+                    group.folders[one.patient],
+                    group.modality,
+                    group.model,
                     tuple(parts),
-                    tuple(told),
+                    tuple(baselines),
                 ),
             )
         )
-    return [task for _, task in sorted(made, key=lambda pair: pair[0])]
+    return [task for _, task in sorted(numbered, key=lambda pair: pair[0])]
 
 
-def ledger_of(cohort: Cohort, weights_sha256: str) -> Ledger:
-    """What is done already of ``cohort``, with these weights, this code and these baselines.
+def ledger_of(group: PatientGroup, weights_sha256: str) -> Ledger:
+    """What is done already of ``group``, with these weights, this code and these baselines.
 
     A change of any begins anew.
     """
     marks = [
         weights_sha256[:DIGITS],
         code_digest(CODE),
-        measurements.baselines_mark(cohort.modality, next(iter(cohort.folders), ""))[:DIGITS],
+        baseline_values.baselines_mark(group.modality, next(iter(group.folders), ""))[:DIGITS],
     ]
-    if cohort.name == OWN:
-        marks.append(f"{zlib.crc32(str(sorted(map(str, cohort.folders.values()))).encode()):08x}")
+    if group.name == OWN:
+        marks.append(f"{zlib.crc32(str(sorted(map(str, group.folders.values()))).encode()):08x}")
     return Ledger(
         partition.ROOT
         / "runs"
         / "benchmark"
-        / "_".join([cohort.modality, cohort.name.replace(" ", "_"), *marks, ".jsonl"]).replace(
+        / "_".join([group.modality, group.name.replace(" ", "_"), *marks, ".jsonl"]).replace(
             "_.", "."
         )
     )
 
 
 def gather(tasks: Sequence[Task], ledger: Ledger, jobs: int) -> list[dict[str, Any]]:
-    """Rows of all ``tasks``, with what is known of their scans.
+    """Rows of all ``tasks``, with scanner, kernel and manufacturer.
 
     Every slice is kept as soon as it is done; only this process writes.
     """
-    todo = [kept for task in tasks if (kept := _undone(task, ledger)).parts]
-    for number, (task, found) in enumerate(_worked(todo, jobs), 1):
-        ledger.add(task.name, found)
+    todo = [rest for task in tasks if (rest := _undone(task, ledger)).parts]
+    for number, (task, measured) in enumerate(_worked(todo, jobs), 1):
+        ledger.add(task.name, measured)
         logger.info(
             "%s: %d regions (slice %d of %d)",
             task.name,
-            sum(map(len, found.values())),
+            sum(map(len, measured.values())),
             number,
             len(todo),
         )
-    told = []
+    rows = []
     for task in tasks:
-        known = {
-            "scanner": task.listed.scanner,
-            "kernel": task.listed.kernel,
-            "maker": task.listed.maker,
+        facts = {
+            "scanner": task.source.scanner,
+            "kernel": task.source.kernel,
+            "maker": task.source.maker,
         }
-        told += [
-            {**row, **known}
+        rows += [
+            {**row, **facts}
             for part in task.parts
             for row in ledger.done[task.name, part.key(task.modality)]
         ]
-    return told
+    return rows
 
 
 def _undone(task: Task, ledger: Ledger) -> Task:
@@ -154,7 +202,7 @@ def _worked(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, 
     ) as pool:
         running = {pool.submit(measurements.measure, task): task for task in tasks}
         try:
-            for done in as_completed(running):
-                yield running[done], done.result()
+            for future in as_completed(running):
+                yield running[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

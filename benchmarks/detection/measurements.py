@@ -1,6 +1,6 @@
 """One slice in parts.
 
-Every family with every baseline beside our evidence, and the curves over click offset, edit size
+Every attack with every baseline beside our evidence, and the curves over click offset, edit size
 and strength.
 """
 
@@ -8,50 +8,47 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
-import importlib.util
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.attacks import checkpoints, noise
-from benchmarks.attacks.registry import ADVERSARIAL, FAMILIES, UNTOUCHED, Family
+from benchmarks.attacks.registry import ADVERSARIAL, ATTACKS, UNTOUCHED, Attack
 from benchmarks.data import matched_controls, partition, scans, volumes
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.data.volumes import Volume
 from benchmarks.detection import trials, variants
-from benchmarks.detection.trials import GENUINE, Ground, Places, Version
+from benchmarks.detection.baseline_values import with_baselines
+from benchmarks.detection.trials import GENUINE, Places, SliceSetup, Version
 from benchmarks.models import registry
 from benchmarks.models.registry import Loaded
 from benchmarks.runner.checkpoint import Rows
 from dfd.context.adjacent import same_place
-from dfd.modalities import MODALITIES
 
 OFFSET, SIZE, STRENGTH = "offset", "size", "strength"
 OFFSETS_PX = (0.0, 4.0, 8.0, 12.0, 16.0, 24.0)
 """Between the click and the centre of the edit."""
 SIZES_PX = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
-"""Radii of edits, while the region that is asked about keeps the modality's own."""
+"""Radii of edits, while the measured region keeps the modality's own radius."""
 DIRECTIONS = 16
 """Ways in which a click may miss."""
 REPRESENTATIVES = ("white noise 0.6 x residual", "copy-move, feathered 3 px", "GAN inpainting")
-"""One family of each form, for the curves."""
+"""One attack of each form, for the curves."""
 FAINT = 0.15
 STRENGTHS: dict[float, str] = {
     FAINT: "white noise 0.15 x residual",
     **{s: f"white noise {s:.1f} x residual" for s in (0.3, 0.6, 1.0)},
 }
-"""Of white noise, in local residuals -> family."""
-TABLE: dict[str, Family] = {
+"""Of white noise, in local residuals -> attack."""
+TABLE: dict[str, Attack] = {
     **UNTOUCHED,
-    **FAMILIES,
-    STRENGTHS[FAINT]: Family(ADVERSARIAL, partial(noise.white, strength=FAINT)),
+    **ATTACKS,
+    STRENGTHS[FAINT]: Attack(ADVERSARIAL, partial(noise.white, strength=FAINT)),
 }
 
 
@@ -60,16 +57,16 @@ class Part:
     """Something that is measured of a slice."""
 
     kind: str
-    """Name of a family, or ``GENUINE``."""
+    """Name of an attack, or ``GENUINE``."""
     curve: str = ""
-    """``OFFSET``, ``SIZE`` or ``STRENGTH``; empty for the table of families."""
+    """``OFFSET``, ``SIZE`` or ``STRENGTH``; empty for the table of attacks."""
     at: float = 0.0
     """Pixels (``SIZE``) or residuals (``STRENGTH``)."""
 
     def key(self, modality: str) -> str:
         """Under which its rows are kept.
 
-        Names the forger's network too, so that one which was trained again is tried again.
+        Names the attack's network too, so that a network trained again is tried again.
         """
         words = f"{self.curve} {self.at:g}: {self.kind}" if self.curve else self.kind
         return words + _network_mark(
@@ -91,7 +88,7 @@ def _network_mark(network: str, modality: str) -> str:
 class Task:
     """What is to be measured of one slice."""
 
-    listed: Listed
+    source: SelectedSeries
     """With one slice in it."""
     folder: Path
     """Where all scans of the patient lie."""
@@ -103,16 +100,16 @@ class Task:
     @property
     def name(self) -> str:
         """That of the ``Scan``."""
-        ref = self.listed.refs[0]
-        return f"{self.listed.patient}/{self.listed.series}/{ref.path.name}#{ref.frame}"
+        ref = self.source.refs[0]
+        return f"{self.source.patient}/{self.source.series}/{ref.path.name}#{ref.frame}"
 
 
-def parts_of(families: Sequence[str], modality: str, patient: str, *, curves: bool) -> list[Part]:
+def parts_of(attacks: Sequence[str], modality: str, patient: str, *, curves: bool) -> list[Part]:
     """What can be measured of a slice of ``patient``.
 
-    Families that learned from him, or are not trained, are left out.
+    Attacks whose network was trained on the patient, or is not trained yet, are left out.
     """
-    usable = [name for name in families if not obstacle(name, modality, patient)]
+    usable = [name for name in attacks if not obstacle(name, modality, patient)]
     parts = [Part(GENUINE), *map(Part, usable)]
     if STRENGTHS[1.0] in usable:
         parts.append(Part(STRENGTHS[FAINT], STRENGTH, FAINT))
@@ -122,53 +119,19 @@ def parts_of(families: Sequence[str], modality: str, patient: str, *, curves: bo
 
 
 def obstacle(name: str, modality: str, patient: str) -> str:
-    """Why a family cannot be tried on a patient; empty where it can."""
+    """Why an attack cannot be tried on a patient; empty where it can."""
     network = TABLE[name].network
     if not network:
         return ""
-    learned = _learned(network, modality)
+    learned = _trained_on_patients(network, modality)
     if learned is None:
         return f"its network {network!r} is not trained"
-    return f"its network {network!r} learned from the patient" if patient in learned else ""
+    return f"its network {network!r} was trained on the patient" if patient in learned else ""
 
 
 @functools.cache
-def _learned(network: str, modality: str) -> tuple[str, ...] | None:
+def _trained_on_patients(network: str, modality: str) -> tuple[str, ...] | None:
     return checkpoints.learned(network, modality)
-
-
-def baselines_of(modality: str, patient: str = "") -> list[str]:
-    """Names of the baselines that can be measured now, but for those that learned from ``patient``.
-
-    None where this checkout has no baselines.
-    """
-    ready = _rivals().ready(MODALITIES[modality]) if _rivals() else []
-    return [name for name in ready if patient not in _taught(name, modality)]
-
-
-def baselines_mark(modality: str, patient: str = "") -> str:
-    """Digest of which baselines can be measured on ``patient`` and of what they learned."""
-    mark = hashlib.sha256()
-    for name in baselines_of(modality, patient):
-        mark.update(name.encode())
-        state = getattr(_rivals().BASELINES[name], "state", "")
-        mark.update(_rivals().state.place(state, modality).read_bytes() if state else b"")
-    return mark.hexdigest()
-
-
-@functools.cache
-def _taught(name: str, modality: str) -> tuple[str, ...]:
-    state = getattr(_rivals().BASELINES[name], "state", "")
-    return tuple(_rivals().state.learned_from(state, modality)) if state else ()
-
-
-@functools.cache
-def _rivals() -> Any:  # noqa: ANN401 - the module, where it is there
-    return (
-        importlib.import_module("benchmarks.baselines")
-        if importlib.util.find_spec("benchmarks.baselines")
-        else None
-    )
 
 
 def measure(task: Task) -> dict[str, Rows]:
@@ -178,11 +141,14 @@ def measure(task: Task) -> dict[str, Rows]:
     """
     loaded = _loaded(task.model, task.modality)
     rows: dict[str, Rows] = {part.key(task.modality): [] for part in task.parts}
-    for scan in scans.load([task.listed], task.modality):
+    for scan in scans.load([task.source], task.modality):
         rng = np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())])
-        ground = trials.ground_of(scan, loaded.network, rng, _volume(scan, task.folder))
-        if ground is not None:
-            rows |= {part.key(task.modality): found for part, found in _measured(ground, task)}
+        setup = trials.prepare_slice(scan, loaded.network, rng, _volume(scan, task.folder))
+        if setup is not None:
+            rows |= {
+                part.key(task.modality): part_rows
+                for part, part_rows in _measure_parts(setup, task)
+            }
     return rows
 
 
@@ -193,77 +159,80 @@ def _loaded(model: str, modality: str) -> Loaded:
 
 def _volume(scan: Scan, folder: Path) -> tuple[Volume, int] | None:
     """The stack that holds the slice."""
-    for one in scans.of_patient(scan.listed.patient, folder, scan.modality, volumes.EVERY):
+    for one in scans.of_patient(scan.source.patient, folder, scan.modality, volumes.ALL_SLICES):
         if any(same_place(scan.slice.ref, ref) for ref in one.refs):
-            return volumes.holding(
-                volumes.stacked(list(scans.load([one], scan.modality))), scan.slice.ref
+            return volumes.find_stack(
+                volumes.to_volumes(list(scans.load([one], scan.modality))), scan.slice.ref
             )
     return None
 
 
-def _measured(ground: Ground, task: Task) -> Iterator[tuple[Part, Rows]]:
-    made: tuple[str, Version | None] = ("", None)
+def _measure_parts(setup: SliceSetup, task: Task) -> Iterator[tuple[Part, Rows]]:
+    latest: tuple[str, Version | None] = ("", None)
     for part in task.parts:
         if part.curve == SIZE:
-            yield part, _sized(ground, part)
+            yield part, _rows_of_size(setup, part)
             continue
-        if made[0] != part.kind:
-            made = (
+        if latest[0] != part.kind:
+            latest = (
                 part.kind,
-                trials.genuine(ground)
+                trials.unedited(setup)
                 if part.kind == GENUINE
-                else trials.version_of(ground, part.kind, TABLE[part.kind]),
+                else trials.version_of(setup, part.kind, TABLE[part.kind]),
             )
-        version = made[1]
+        version = latest[1]
         if version is None:
             yield part, []
         elif part.curve == OFFSET:
-            yield part, _missed(ground, version)
+            yield part, _rows_of_missed_clicks(setup, version)
         else:
-            plain = _marked(
-                trials.measured(ground, version),
-                ground,
+            plain = _with_curve(
+                trials.measure_regions(setup, version),
+                setup,
                 part.curve,
                 [part.at] * len(version.centres),
             )
-            whole = plain if part.curve else variants.added(plain, version, ground.places.radius)
-            yield part, whole if part.curve else _compared(ground, version, whole, task.baselines)
+            rows = plain if part.curve else variants.added(plain, version, setup.places.radius)
+            yield (
+                part,
+                rows if part.curve else with_baselines(setup, version, rows, task.baselines),
+            )
 
 
-def _marked(rows: Rows, ground: Ground, curve: str, at: Sequence[float]) -> Rows:
+def _with_curve(rows: Rows, setup: SliceSetup, curve: str, at: Sequence[float]) -> Rows:
     return [
-        {**row, "curve": curve, "at": place, "radius": ground.places.radius}
+        {**row, "curve": curve, "at": place, "radius": setup.places.radius}
         for row, place in zip(rows, at, strict=True)
     ]
 
 
-def _sized(ground: Ground, part: Part) -> Rows:
+def _rows_of_size(setup: SliceSetup, part: Part) -> Rows:
     """Edits of another size at the same places: as many as do not touch each other."""
     centres: list[NDArray[np.int64]] = []
-    for centre in ground.places.edited:
+    for centre in setup.places.edited:
         if all(
             np.hypot(*(centre - other))
-            >= matched_controls.CLEAR * max(part.at, ground.places.radius)
+            >= matched_controls.CLEAR * max(part.at, setup.places.radius)
             for other in centres
         ):
             centres.append(centre)
-    places = Places(part.at, np.asarray(centres), ground.places.genuine)
-    version = trials.version_of(ground, part.kind, TABLE[part.kind], places)
+    places = Places(part.at, np.asarray(centres), setup.places.genuine)
+    version = trials.version_of(setup, part.kind, TABLE[part.kind], places)
     return (
         []
         if version is None
-        else _marked(
-            trials.measured(ground, version), ground, SIZE, [part.at] * len(version.centres)
+        else _with_curve(
+            trials.measure_regions(setup, version), setup, SIZE, [part.at] * len(version.centres)
         )
     )
 
 
-def _missed(ground: Ground, version: Version) -> Rows:
-    """The same edited slice, asked about at clicks that miss the edit in a random direction.
+def _rows_of_missed_clicks(setup: SliceSetup, version: Version) -> Rows:
+    """The edited slice, measured at clicks that miss the edit in a random direction.
 
-    Towards no other edit.
+    The direction leads towards no other edit.
     """
-    rng, rows = ground.generator(f"{OFFSET} {version.kind}"), []
+    rng, rows = setup.generator(f"{OFFSET} {version.kind}"), []
     for centre in version.centres.astype(np.float64):
         others = [other for other in version.centres if tuple(other) != tuple(centre)]
         angle = 2 * np.pi * (rng.permutation(DIRECTIONS) + rng.random()) / DIRECTIONS
@@ -273,43 +242,18 @@ def _missed(ground: Ground, version: Version) -> Rows:
             min((float(np.hypot(*(end - other))) for other in others), default=np.inf)
             for end in ends
         ]
-        clear = np.asarray(room) >= matched_controls.CLEAR * ground.places.radius
+        clear = np.asarray(room) >= matched_controls.CLEAR * setup.places.radius
         step = steps[int(np.argmax(clear)) if clear.any() else int(np.argmax(room))]
         height, width = version.pixels.shape
         clicks = centre + np.asarray(OFFSETS_PX)[:, None] * step
         inside = ((clicks >= 0) & (clicks <= [width - 1, height - 1])).all(axis=1)
         kept_in = [at for at, within in zip(OFFSETS_PX, inside, strict=True) if within]
-        rows += _marked(trials.measured(ground, version, clicks[inside]), ground, OFFSET, kept_in)
+        rows += _with_curve(
+            trials.measure_regions(setup, version, clicks[inside]), setup, OFFSET, kept_in
+        )
     return rows
 
 
-def _compared(ground: Ground, version: Version, rows: Rows, names: Sequence[str]) -> Rows:
-    """``rows`` of the centres of ``version``, with what each baseline says of them."""
-    if not names:
-        return rows
-    rivals, places = _rivals(), ground.places
-    seed = zlib.crc32(f"{ground.seed} {version.kind}".encode())
-    view = rivals.SliceView(
-        version.pixels,
-        version.examined.prediction,
-        ground.network,
-        MODALITIES[ground.scan.modality],
-        seed,
-    )
-    said: dict[str, list[float]] = {}
-    for name in names:
-        baseline = rivals.BASELINES[name]
-        prepared = baseline.prepare(view)
-        said[name] = [
-            float(baseline.measure(prepared, (int(x), int(y)), places.radius))
-            for x, y in version.centres
-        ]
-    return [
-        {**row, "baselines": {name: said[name][place] for name in names}}
-        for place, row in enumerate(rows)
-    ]
-
-
-def slices_of(listed: Sequence[Listed]) -> list[Listed]:
+def slices_of(series: Sequence[SelectedSeries]) -> list[SelectedSeries]:
     """The same, one entry for each slice."""
-    return [replace(one, refs=(ref,)) for one in listed for ref in one.refs]
+    return [replace(one, refs=(ref,)) for one in series for ref in one.refs]

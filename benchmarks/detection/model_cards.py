@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.partition import ROOT
-from benchmarks.detection import benchmark, report, targets
+from benchmarks.detection import report, results, targets
 from benchmarks.detection.report import number
 from benchmarks.runner import cli
 from dfd.errors import UsageError
@@ -27,7 +27,7 @@ from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
 from dfd.outputs.files import write_atomically
 
-Told = Mapping[str, Any]
+Numbers = Mapping[str, Any]
 LIMITS_PAGE = ROOT / "docs" / "explanation" / "limits.md"
 BEGIN, END = "<!-- made by benchmarks.detection.model_cards: {} -->", "<!-- end -->"
 HARD = {
@@ -58,7 +58,7 @@ SECTIONS = {"benchmark": "", "benchmark test": "_test"}
 """Mark on a card -> end of the name of the results that it tells."""
 
 
-def benchmark_of(modality: str, end: str = "") -> Told | None:
+def benchmark_of(modality: str, end: str = "") -> Numbers | None:
     """The committed numbers of the whole benchmark (``end``: of ``SECTIONS``).
 
     None where it was not run yet.
@@ -68,7 +68,10 @@ def benchmark_of(modality: str, end: str = "") -> Told | None:
 
 
 def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
-    """The same with NaN where ``command.rounded`` put None, but for what has three answers."""
+    """The same with NaN where ``benchmarks.runner.cli.rounded`` put None.
+
+    Keys whose value may be yes, no or none stay.
+    """
     if isinstance(content, dict):
         return {
             key: value if key in ("above every", "met") else restored(value)
@@ -79,36 +82,36 @@ def restored(content: Any) -> Any:  # noqa: ANN401 - what JSON holds
     return float("nan") if content is None else content
 
 
-def benchmark_section(told: Told) -> str:
+def benchmark_section(numbers: Numbers) -> str:
     """What a card says of the whole benchmark.
 
     What was to be reached, forms, every edit, false alarms, and groups of scans.
     """
     who = (
-        f"{told['patients']} patients, each scored by a network that was not trained on that "
-        f"patient. P-values come from {told['calibration patients']} other patients."
+        f"{numbers['patients']} patients, each scored by a network that was not trained on that "
+        f"patient. P-values come from {numbers['calibration patients']} other patients."
     )
     parts = [
         who,
-        targets.markdown(told["targets"]),
+        targets.markdown(numbers["targets"]),
         "#### Forms",
-        report.forms(told["forms"]),
+        report.forms(numbers["forms"]),
         "#### Edits",
-        _edits(told),
+        _edits(numbers),
         "#### False alarms on genuine controls",
-        report.alarms(told["false alarms"]),
+        report.alarms(numbers["false alarms"]),
         "#### Scanners, kernels and tissues (AUC)",
-        report.groups(told["forms"]),
+        report.groups(numbers["forms"]),
     ]
     return "\n\n".join(part.replace("## Targets", "#### Targets") for part in parts if part)
 
 
-def _edits(told: Told) -> str:
+def _edits(numbers: Numbers) -> str:
     """Every edit, and the places that must not be told from others.
 
     Lone slice, then with neighbours.
     """
-    beside = {one["kind"]: one for one in told["beside"]}
+    with_context = {one["kind"]: one for one in numbers["beside"]}
     cells = [
         [
             *(
@@ -116,12 +119,12 @@ def _edits(told: Told) -> str:
                 str(one["patients"]),
                 str(one["regions"]),
                 report.ranged(one, "auc"),
-                *(number(one[key]) for key in report.FOUND),
+                *(number(one[key]) for key in report.SENSITIVITIES),
             ),
             " / ".join(number(one[name]) for name in report.RATES[:2]),
-            report.ranged(beside[one["kind"]], "auc") if one["kind"] in beside else "-",
+            report.ranged(with_context[one["kind"]], "auc") if one["kind"] in with_context else "-",
         ]
-        for one in (*told["families"], *told["untouched"])
+        for one in (*numbers["families"], *numbers["untouched"])
     ]
     heads = [
         "edit",
@@ -135,21 +138,21 @@ def _edits(told: Told) -> str:
     return cli.table(heads, cells)
 
 
-def metrics_table(told: Told) -> str:
+def metrics_table(numbers: Numbers) -> str:
     """Detection of each form, and the false alarms, in few numbers (``eval_metrics``)."""
     cells = [
-        [one["form"], *(report.ranged(one, key) for key in ("auc", *report.FOUND))]
-        for one in told["forms"]
+        [one["form"], *(report.ranged(one, key) for key in ("auc", *report.SENSITIVITIES))]
+        for one in numbers["forms"]
     ]
-    rates = [number(told["false alarms"]["all"][name]) for name in report.RATES[:2]]
-    said = (
+    rates = [number(numbers["false alarms"]["all"][name]) for name in report.RATES[:2]]
+    explanation = (
         f"On genuine controls {report.SHORT[0]} in {rates[0]} and {report.SHORT[1]} in {rates[1]} "
         "of the regions."
     )
-    return cli.table(["form", "AUC", *report.FOUND_HEADS], cells) + "\n\n" + said
+    return cli.table(["form", "AUC", *report.FOUND_HEADS], cells) + "\n\n" + explanation
 
 
-def differences_table(pairs: Mapping[str, tuple[Told, Told]]) -> str:
+def differences_table(pairs: Mapping[str, tuple[Numbers, Numbers]]) -> str:
     """Edits of ``HARD`` whose AUC on test patients lies outside the interval of development.
 
     ``pairs``: modality -> (development, test).
@@ -171,24 +174,24 @@ def differences_table(pairs: Mapping[str, tuple[Told, Told]]) -> str:
     return cli.table(["bundle", "edit", "development", "test"], rows)
 
 
-def _parts(told: Told) -> tuple[Sequence[Told], Sequence[Told]]:
+def _parts(numbers: Numbers) -> tuple[Sequence[Numbers], Sequence[Numbers]]:
     """Edits without context, and with adjacent slices."""
-    return (*told["families"], *told["untouched"]), told["beside"]
+    return (*numbers["families"], *numbers["untouched"]), numbers["beside"]
 
 
-def _differs(development: Told, test: Told) -> bool:
+def _differs(development: Numbers, test: Numbers) -> bool:
     """In the two decimals that the tables show."""
     low, high = (round(bound, 2) for bound in development["auc interval"])
     return bool(math.isfinite(low) and not low <= round(test["auc"], 2) <= high)
 
 
-def limits_table(every: Mapping[str, Told]) -> str:
+def limits_table(every: Mapping[str, Numbers]) -> str:
     """What is hard, of both modalities side by side.
 
     Lone slice, then with neighbours where there are any.
     """
     rows = [
-        [words, *(cell for told in every.values() for cell in _cells(told, name))]
+        [words, *(cell for numbers in every.values() for cell in _cells(numbers, name))]
         for words, name in HARD.items()
     ]
     heads = [
@@ -198,30 +201,27 @@ def limits_table(every: Mapping[str, Told]) -> str:
     return cli.table(heads, rows)
 
 
-def _cells(told: Told, name: str) -> list[str]:
+def _cells(numbers: Numbers, name: str) -> list[str]:
     """AUC of one edit with its interval, alone and with neighbours.
 
     A dash where it was not tried.
     """
     return [
         next((report.ranged(one, "auc") for one in part if one["kind"] == name), "-")
-        for part in _parts(told)
+        for part in _parts(numbers)
     ]
 
 
-def curves_section(every: Mapping[str, Told]) -> str:
-    """How detection falls with the miss of a click, the size and the strength of an edit.
-
-    Of each modality.
-    """
-    told = []
-    for modality, whole in every.items():
-        told += [f"### {MODALITIES[modality].bundle}", *report.curves(whole["curves"], level=4)]
-        told += [
+def curves_section(every: Mapping[str, Numbers]) -> str:
+    """For each modality: detection by the miss of a click, the size and the strength of an edit."""
+    parts = []
+    for modality, numbers in every.items():
+        parts += [f"### {MODALITIES[modality].bundle}", *report.curves(numbers["curves"], level=4)]
+        parts += [
             f"![{curve}](../../benchmarks/results/benchmark_{modality}_{curve}.png)"
-            for curve in whole["curves"]
+            for curve in numbers["curves"]
         ]
-    return "\n\n".join(told)
+    return "\n\n".join(parts)
 
 
 def filled(text: str, name: str, table: str, page: Path) -> str:
@@ -231,9 +231,9 @@ def filled(text: str, name: str, table: str, page: Path) -> str:
         UsageError: ``page`` has no such marks.
     """
     begin = BEGIN.format(name)
-    head, found, rest = text.partition(begin)
+    head, begun, rest = text.partition(begin)
     _, closed, tail = rest.partition(END)
-    if not found or not closed:
+    if not begun or not closed:
         raise UsageError(
             f"{page} has no line {begin!r} with {END!r} after it; put both where the table belongs."
         )
@@ -249,19 +249,19 @@ def all_filled(text: str, tables: Mapping[str, str], page: Path) -> str:
 
 def pages() -> dict[Path, Callable[[str], str]]:
     """Page -> how its text is brought up to date."""
-    made: dict[Path, Callable[[str], str]] = {}
+    result: dict[Path, Callable[[str], str]] = {}
     for modality in MODALITIES:
         card = bundle_dir(MODALITIES[modality].bundle) / "docs" / "README.md"
         wholes = {name: benchmark_of(modality, end) for name, end in SECTIONS.items()}
-        tables = {name: benchmark_section(whole) for name, whole in wholes.items() if whole}
+        tables = {name: benchmark_section(numbers) for name, numbers in wholes.items() if numbers}
         if test := wholes["benchmark test"]:
             tables["metrics"] = metrics_table(test)
-        made[card] = partial(all_filled, tables=tables, page=card)
+        result[card] = partial(all_filled, tables=tables, page=card)
         for end in SECTIONS.values():
-            if whole := benchmark_of(modality, end):
-                made[cli.RESULTS / f"benchmark_{modality}{end}.md"] = partial(_report, whole)
-    made[LIMITS_PAGE] = partial(all_filled, tables=_limits_tables(), page=LIMITS_PAGE)
-    return made
+            if numbers := benchmark_of(modality, end):
+                result[cli.RESULTS / f"benchmark_{modality}{end}.md"] = partial(_report, numbers)
+    result[LIMITS_PAGE] = partial(all_filled, tables=_limits_tables(), page=LIMITS_PAGE)
+    return result
 
 
 def _limits_tables() -> dict[str, str]:
@@ -281,9 +281,9 @@ def _limits_tables() -> dict[str, str]:
     }
 
 
-def _report(told: Told, _: str) -> str:
+def _report(numbers: Numbers, _: str) -> str:
     """The report of a run of the benchmark, from its numbers."""
-    return benchmark.markdown(told).rstrip() + "\n"
+    return results.markdown(numbers).rstrip() + "\n"
 
 
 def main() -> None:

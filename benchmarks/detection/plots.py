@@ -1,7 +1,7 @@
 """The pictures of the benchmark.
 
-Detection of each form beside its rivals, honesty of p-values, and what click, size and strength do
-to detection.
+ROC curves of each form beside the baselines, accuracy of p-values, and detection by click offset,
+size and strength.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
 colour blindness tell apart; every line has its own dashes or marker as well.
@@ -56,9 +56,9 @@ SMALLEST_P = 1e-3
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes the picture, whole or not at all, in a few dozen colours."""
-    drawn, stream = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(
+    image, stream = io.BytesIO(), io.BytesIO()
+    figure.savefig(image, format="png", dpi=DPI)
+    Image.open(image).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(
         stream, format="PNG", optimize=True
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,24 +91,21 @@ def _figure(columns: int) -> tuple[Figure, list[Axes]]:
 def roc_points(edited: FloatArray, genuine: FloatArray) -> tuple[FloatArray, FloatArray]:
     """False-alarm and detection rate at every threshold, from (0, 0) to (1, 1)."""
     thresholds = np.unique(np.concatenate([edited, genuine]))
-    false, found = (
+    false, detected = (
         1.0 - np.searchsorted(np.sort(side), thresholds, side="left") / len(side)
         for side in (genuine, edited)
     )
-    return np.concatenate([[0.0], false[::-1]]), np.concatenate([[0.0], found[::-1]])
+    return np.concatenate([[0.0], false[::-1]]), np.concatenate([[0.0], detected[::-1]])
 
 
 def roc(forms: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]]) -> Figure:
-    """One panel per form.
-
-    All its edits against the controls, by every detector (the first is ours).
-    """
+    """One panel per form: all its edits against the controls, by every detector (ours first)."""
     figure, axes = _figure(max(1, len(forms)))
     for panel, (form, detectors) in zip(axes, forms.items(), strict=False):
         for place, (name, (edited, genuine)) in enumerate(detectors.items()):
             if not len(edited) or not len(genuine):
                 continue
-            false, found = roc_points(edited, genuine)
+            false, detected = roc_points(edited, genuine)
             width, above = (2.4, 3) if place == 0 else (1.3, 2)
             words = f"{name} ({auc(edited, genuine):.2f})"
             style: dict[str, Any] = {
@@ -117,7 +114,7 @@ def roc(forms: Mapping[str, Mapping[str, tuple[FloatArray, FloatArray]]]) -> Fig
             }
             panel.plot(
                 np.maximum(false, 0.5 / len(genuine)),
-                found,
+                detected,
                 linewidth=width,
                 zorder=above,
                 label=words,
@@ -137,7 +134,7 @@ def calibration(
     """Nominal against realised false alarms of clean controls.
 
     Args:
-        values: way of leaving out -> patient -> p-values of his controls.
+        values: way of leaving out -> patient -> p-values of the controls.
         patients: on how many the p-values stand; below 1 / (1 + patients) they are extrapolated.
         rng: for the bands, which hold 95 % of patients drawn again.
     """
@@ -151,29 +148,10 @@ def calibration(
     panel.plot(nominal, nominal, color="0.5", linewidth=1.0, label="as promised")
     for place, (name, by_patient) in enumerate(values.items()):
         each = np.asarray(
-            [_below(found, nominal) for found in by_patient.values() if len(found)]
+            [_below(p_values, nominal) for p_values in by_patient.values() if len(p_values)]
         ).reshape(-1, len(nominal))
-        if not len(each):
-            continue
-        drawn = each[rng.integers(0, len(each), (CALIBRATION_DRAWS, len(each)))].mean(axis=1)
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        panel.fill_between(
-            nominal,
-            np.maximum(low, SMALLEST_P / 2),
-            np.maximum(high, SMALLEST_P / 2),
-            color=COLOURS[place],
-            alpha=0.15,
-            linewidth=0,
-        )
-        realised = np.where(each.mean(axis=0) > 0, each.mean(axis=0), np.nan)
-        panel.plot(
-            nominal,
-            realised,
-            color=COLOURS[place],
-            linestyle=DASHES[place],
-            linewidth=1.8,
-            label=f"{name} ({len(each)} patients)",
-        )
+        if len(each):
+            _draw_rates(panel, (nominal, each), rng, place, f"{name} ({len(each)} patients)")
     panel.set(xscale="log", yscale="log", xlim=(SMALLEST_P, 1.0), ylim=(SMALLEST_P, 1.1))
     panel.set(
         xlabel="nominal p-value",
@@ -184,20 +162,46 @@ def calibration(
     return figure
 
 
-def _below(found: FloatArray, limits: FloatArray) -> FloatArray:
-    result: FloatArray = np.searchsorted(np.sort(found), limits, side="right") / len(found)
+def _draw_rates(
+    panel: Axes,
+    rates: tuple[FloatArray, FloatArray],
+    rng: np.random.Generator,
+    place: int,
+    label: str,
+) -> None:
+    """The mean of ``rates`` (nominal ``[n]``, realised ``[patients, n]``) with its band."""
+    nominal, each = rates
+    resampled = each[rng.integers(0, len(each), (CALIBRATION_DRAWS, len(each)))].mean(axis=1)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    panel.fill_between(
+        nominal,
+        np.maximum(low, SMALLEST_P / 2),
+        np.maximum(high, SMALLEST_P / 2),
+        color=COLOURS[place],
+        alpha=0.15,
+        linewidth=0,
+    )
+    realised = np.where(each.mean(axis=0) > 0, each.mean(axis=0), np.nan)
+    style: dict[str, Any] = {"color": COLOURS[place], "linestyle": DASHES[place], "linewidth": 1.8}
+    panel.plot(nominal, realised, label=label, **style)
+
+
+def _below(values: FloatArray, limits: FloatArray) -> FloatArray:
+    result: FloatArray = np.searchsorted(np.sort(values), limits, side="right") / len(values)
     return result
 
 
 def curves(
-    of: Mapping[str, Sequence[Mapping[str, Any]]], label: str, mark: tuple[float, str] | None = None
+    points_by_name: Mapping[str, Sequence[Mapping[str, Any]]],
+    label: str,
+    mark: tuple[float, str] | None = None,
 ) -> Figure:
-    """AUC and detection at 5 % false alarms along a curve, one line per family.
+    """AUC and sensitivity at 5 % false-positive rate along a curve, a line for each attack.
 
     With 95 % intervals over patients.
 
     Args:
-        of: family -> points as ``summary.curve`` gives them.
+        points_by_name: attack -> points as ``benchmarks.detection.summary.curve`` gives them.
         label: of the horizontal axis, with its unit.
         mark: a place to be marked, and what it is.
     """
@@ -208,7 +212,7 @@ def curves(
         ("AUC", "sensitivity at 5 % false-positive rate"),
         strict=True,
     ):
-        for place, (name, points) in enumerate(of.items()):
+        for place, (name, points) in enumerate(points_by_name.items()):
             at, value = (
                 np.asarray([point[which] for point in points], dtype=np.float64)
                 for which in ("at", key)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.detection import trials
-from benchmarks.detection.summary import ALARMS, LIMITS, shares
+from benchmarks.detection.comparison import ALARMS, LIMITS, shares
 from benchmarks.detection.trials import CONTENT
 from benchmarks.runner.cli import table
 from dfd.evidence import context_families
 
-Told = Mapping[str, Any]
-FOUND = tuple(f"found at {alarms:g}" for alarms in ALARMS)
+Numbers = Mapping[str, Any]
+SENSITIVITIES = tuple(f"found at {alarms:g}" for alarms in ALARMS)
 FOUND_HEADS = tuple(
     f"sensitivity at {alarms:.0%} false-positive rate".replace("%", " %") for alarms in ALARMS
 )
@@ -27,30 +27,32 @@ def number(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
-def ranged(told: Told, key: str) -> str:
+def ranged(numbers: Numbers, key: str) -> str:
     """A number with its interval."""
-    low, high = told[f"{key} interval"]
-    return number(told[key]) + (f" ({number(low)} to {number(high)})" if math.isfinite(low) else "")
+    low, high = numbers[f"{key} interval"]
+    return number(numbers[key]) + (
+        (f" ({number(low)} to {number(high)})") if math.isfinite(low) else ""
+    )
 
 
-def lead(told: Told) -> str:
+def lead(numbers: Numbers) -> str:
     """Whether every baseline is beaten, and by how much the best."""
-    if told["above every"] is None:
+    if numbers["above every"] is None:
         return "-"
     low, high = (
-        f"{bound:+.2f}" if math.isfinite(bound) else "-" for bound in told["above best interval"]
+        f"{bound:+.2f}" if math.isfinite(bound) else "-" for bound in numbers["above best interval"]
     )
     return (
-        f"{'yes' if told['above every'] else '**no**'}: {told['above best']:+.2f} ({low} to "
-        f"{high}) over {told['best baseline']}"
+        f"{'yes' if numbers['above every'] else '**no**'}: {numbers['above best']:+.2f} ({low} to "
+        f"{high}) over {numbers['best baseline']}"
     )
 
 
-def rates(told: Told) -> list[str]:
+def rates(numbers: Numbers) -> list[str]:
     """Shares at both thresholds: patient left out, then manufacturer left out."""
     half = len(LIMITS)
     return [
-        " / ".join(number(told[name]) for name in RATES[first : first + half])
+        " / ".join(number(numbers[name]) for name in RATES[first : first + half])
         for first in (0, half)
     ]
 
@@ -58,7 +60,7 @@ def rates(told: Told) -> list[str]:
 RATE_HEADS = [f"{' / '.join(SHORT)}, {whom} left out" for whom in ("patient", "manufacturer")]
 
 
-def markdown(content: Told) -> str:
+def markdown(content: Numbers) -> str:
     """All of it."""
     parts = [
         f"# Benchmark: {content['modality']}",
@@ -85,26 +87,27 @@ def markdown(content: Told) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _introduction(content: Told) -> str:
+def _introduction(content: Numbers) -> str:
     cohorts = content["cohorts"].items()
     who = ", ".join(
         f"{name}: {one['patients']} patients, {one['slices']} slices, weights {one['weights'][:12]}"
         for name, one in cohorts
     )
-    rivals = ", ".join(content["baselines"]) or "none in this run"
+    baselines = ", ".join(content["baselines"]) or "none in this run"
     return (
         f"Patients are scored by networks that were not trained on them ({who}); seed "
         f"{content['seed']}. P-values come from genuine regions of "
         f"{content['calibration patients']} other patients, who support p-values down to "
         f"{content['smallest p']:.3f}. Up to {trials.SITES} edits per slice and family; "
         f"{content['false alarms']['controls']} matched genuine controls. Intervals (95 %) are "
-        f"over patients. Baselines, on the same regions: {rivals}. *Content alone* is the AUC of "
+        f"over patients. Baselines, on the same regions: {baselines}. *Content alone* is the "
+        "AUC of "
         f"{', '.join(CONTENT)}: at 0.5 content tells nothing about an edit; far below 0.5 it "
         "tells as much as far above."
     )
 
 
-def forms(every: Sequence[Told]) -> str:
+def forms(every: Sequence[Numbers]) -> str:
     """Mean over the families of each form."""
     heads = [
         "form",
@@ -115,7 +118,7 @@ def forms(every: Sequence[Told]) -> str:
         *RATE_HEADS,
         "better than every baseline",
     ]
-    keys = ("auc", *FOUND)
+    keys = ("auc", *SENSITIVITIES)
     cells = [
         [
             one["form"],
@@ -130,8 +133,8 @@ def forms(every: Sequence[Told]) -> str:
     return table(heads, cells)
 
 
-def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
-    rival_heads = ["better than every baseline"] if baselines else []
+def _families(families: Sequence[Numbers], baselines: Sequence[str]) -> str:
+    baseline_heads = ["better than every baseline"] if baselines else []
     heads = [
         "edit",
         "patients",
@@ -139,7 +142,7 @@ def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
         "AUC",
         *FOUND_HEADS,
         *RATE_HEADS,
-        *rival_heads,
+        *baseline_heads,
         "content alone",
     ]
     cells = [
@@ -150,24 +153,24 @@ def _families(families: Sequence[Told], baselines: Sequence[str]) -> str:
                 str(one["regions"]),
                 f"**{number(one['auc'])}**{ranged(one, 'auc')[len(number(one['auc'])) :]}",
             ),
-            *(number(one[key]) for key in FOUND),
+            *(number(one[key]) for key in SENSITIVITIES),
             *rates(one),
             *([lead(one)] if baselines else []),
             " / ".join(number(one["content"][name]) for name in CONTENT),
         ]
         for one in families
     ]
-    told = table(heads, cells)
+    text = table(heads, cells)
     if not baselines:
-        return told
+        return text
     each = [
         [one["kind"], number(one["auc"]), *(number(one["baselines"][name]) for name in baselines)]
         for one in families
     ]
-    return told + "\n\nAUC of every detector:\n\n" + table(["edit", "ours", *baselines], each)
+    return text + "\n\nAUC of every detector:\n\n" + table(["edit", "ours", *baselines], each)
 
 
-def _beside(families: Sequence[Told]) -> list[str]:
+def _beside(families: Sequence[Numbers]) -> list[str]:
     if not families:
         return []
     heads = [
@@ -189,45 +192,45 @@ def _beside(families: Sequence[Told]) -> list[str]:
                 number(one["alone"]),
                 ranged(one, "auc"),
             ),
-            *(number(one[key]) for key in FOUND),
+            *(number(one[key]) for key in SENSITIVITIES),
             " / ".join(number(one[key]) for key in SHORT),
             " / ".join(number(one[family]) for family in context_families()),
         ]
         for one in families
     ]
-    said = (
+    explanation = (
         "The same regions, scored without and with the untouched slices of the series. P-values "
         "are computed without the patient's own scans."
     )
     return [
         "## With adjacent slices",
-        f"{said} Last column: AUC of each family of evidence that needs adjacent slices.",
+        f"{explanation} Last column: AUC of each family of evidence that needs adjacent slices.",
         table(heads, cells),
     ]
 
 
-def alarms(told_of: Told) -> str:
+def alarms(numbers: Numbers) -> str:
     """Observed false alarms: all patients, then each manufacturer."""
     cells = [
-        [name, number(told_of["all"][name]), " to ".join(map(number, told_of["intervals"][name]))]
+        [name, number(numbers["all"][name]), " to ".join(map(number, numbers["intervals"][name]))]
         for name in RATES
     ]
     makers = [
         [maker, str(one["patients"]), *rates(one)]
-        for maker, one in told_of["manufacturers"].items()
+        for maker, one in numbers["manufacturers"].items()
     ]
-    told = table(
+    text = table(
         [
             "p-value",
-            f"share of controls, mean over {told_of['patients']} patients",
+            f"share of controls, mean over {numbers['patients']} patients",
             "95 % interval",
         ],
         cells,
     )
-    return told + "\n\n" + table(["manufacturer", "patients", *RATE_HEADS], makers)
+    return text + "\n\n" + table(["manufacturer", "patients", *RATE_HEADS], makers)
 
 
-def groups(every: Sequence[Told]) -> str:
+def groups(every: Sequence[Numbers]) -> str:
     """AUC of each form within scanners, kernels and tissues."""
     cells = []
     for kind in every[0]["groups"] if every else ():
@@ -244,34 +247,34 @@ CURVES = {
 """Heading of each curve."""
 
 
-def curves(every: Told, level: int = 2) -> list[str]:
+def curves(every: Numbers, level: int = 2) -> list[str]:
     """A heading of this level and a table for each curve."""
-    told = []
+    parts = []
     for curve, families in every.items():
         places = sorted({point["at"] for points in families.values() for point in points})
         cells = []
         for name, points in families.items():
-            known = {point["at"]: point for point in points}
+            point_at = {point["at"]: point for point in points}
             cells.append(
                 [
                     name,
                     *(
-                        f"{number(known[at]['auc'])} / {number(known[at][FOUND[0]])}"
-                        if at in known
+                        f"{number(point_at[at]['auc'])} / {number(point_at[at][SENSITIVITIES[0]])}"
+                        if at in point_at
                         else "-"
                         for at in places
                     ),
                 ]
             )
-        told += [
+        parts += [
             f"{'#' * level} {CURVES[curve]}",
             f"AUC / {FOUND_HEADS[0]}.",
             table(["edit", *(f"{at:g}" for at in places)], cells),
         ]
-    return told
+    return parts
 
 
-def _left_out(content: Told) -> str:
+def _left_out(content: Numbers) -> str:
     lines = [
         f"- {fold}: it has no model yet, so its patients are left out."
         for fold in content["folds without model"]

@@ -1,6 +1,7 @@
-"""What the benchmark is asked to reach, row by row.
+"""The targets of the benchmark.
 
-Which edits and regions a row stands on, its numbers, those wanted, and whether they are met.
+For each the edits and regions it stands on, its numbers, the least numbers wanted, and whether they
+are met.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.attacks.copy_move import COPY_MOVES
-from benchmarks.attacks.registry import AI_EDIT, FAMILIES
-from benchmarks.detection import summary
+from benchmarks.attacks.registry import AI_EDIT, ATTACKS
+from benchmarks.detection.comparison import STRONG, Number, Row, against, comparison_of, means, ours
 from benchmarks.detection.report import FOUND_HEADS, lead, number, ranged
-from benchmarks.detection.summary import STRONG, Number, Row
 from benchmarks.metrics.bootstrap import DRAWS
 from benchmarks.runner.cli import table
 
-AUC, FOUND = "auc", "found at 0.01"
-COLUMNS = {AUC: "AUC", FOUND: FOUND_HEADS[1], STRONG: STRONG}
+AUC, SENSITIVITY = "auc", "found at 0.01"
+COLUMNS = {AUC: "AUC", SENSITIVITY: FOUND_HEADS[1], STRONG: STRONG}
 FEWEST = 6
 """Patients of a source below which it has no row of its own."""
-WANTED_MR = 0.90
+LEAST_AUC_MR = 0.90
 FIRST_SHARP = 50
 """Number of a Siemens kernel (B31f, Br40d, Hr60, Bl57) from which on it enhances edges."""
 FIRST_SHARP_FC, LAST_SHARP_FC = 50, 59
@@ -63,7 +63,7 @@ class Target:
     """Column -> the least number; empty: nothing was promised."""
     where: Callable[[Row], bool] = lambda row: True
     """Regions, edited and genuine, that it stands on."""
-    number: Number = summary.ours
+    number: Number = ours
     p: str = "p"
     """Key of the p-value."""
 
@@ -71,14 +71,14 @@ class Target:
 def _white(strengths: Sequence[str]) -> tuple[str, ...]:
     """White noise and the attacks whose spectrum is white."""
     return tuple(
-        f"{forger} {strength} x residual"
+        f"{attack} {strength} x residual"
         for strength in strengths
-        for forger in ("white noise", "FGSM", "PGD")
+        for attack in ("white noise", "FGSM", "PGD")
     )
 
 
 HELD_OUT = tuple(
-    name for name, family in FAMILIES.items() if family.held_out and family.form == AI_EDIT
+    name for name, attack in ATTACKS.items() if attack.held_out and attack.form == AI_EDIT
 )
 COPIES = tuple(name for name in COPY_MOVES if name != "copy-move, quarter turns")
 """The copies that a target was set for: not those turned by quarters, nor those from another
@@ -87,23 +87,23 @@ WHITE, WEAK = _white(("0.6", "1.0")), _white(("0.3",))
 SMOOTH = ("smooth noise 1.0 x residual, sigma 2 px", "smooth attack 1.0 x residual, sigma 2 px")
 ADAPTIVE = tuple(
     name
-    for name, family in FAMILIES.items()
-    if name.endswith("+ spectrum-matched noise") and not family.held_out
+    for name, attack in ATTACKS.items()
+    if name.endswith("+ spectrum-matched noise") and not attack.held_out
 )
 CT = (
-    Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, FOUND: 0.80, STRONG: 0.6}),
+    Target("AI edit: held-out forgers", HELD_OUT, {AUC: 0.97, SENSITIVITY: 0.80, STRONG: 0.6}),
     Target(
         (
             "copy-move: hard, feathered, Poisson, flipped, rotation <= 15 degrees, scale 0.9 to "
             "1.1, added noise <= 1 residual scale"
         ),
         COPIES,
-        {AUC: 0.99, FOUND: 0.95, STRONG: 0.8},
+        {AUC: 0.99, SENSITIVITY: 0.95, STRONG: 0.8},
     ),
     Target(
         "adversarial, white spectrum, soft kernels, RMS >= 0.6 residuals",
         WHITE,
-        {AUC: 0.98, FOUND: 0.85, STRONG: 0.6},
+        {AUC: 0.98, SENSITIVITY: 0.85, STRONG: 0.6},
         lambda row: is_sharp(str(row["kernel"])) is False,
     ),
     Target(
@@ -130,31 +130,36 @@ CT = (
 """Of CT. MR has a row for each form and source, see ``by_source``."""
 
 
-def told_of(
+def numbers_of(
     target: Target, rows: Sequence[Row], baselines: Sequence[str], draws: int = DRAWS
 ) -> dict[str, Any]:
-    """Numbers of one row, and whether each that is wanted is reached (None: could not be measured).
+    """Numbers of one target, and whether each least number is met (None: not measured).
 
     Empty where none of its edits was tried.
     """
     inside = [row for row in rows if target.where(row) and math.isfinite(target.number(row))]
-    every = [of for kind in target.kinds if (of := summary.sides_of(inside, kind)).edited]
+    every = [
+        comparison for kind in target.kinds if (comparison := comparison_of(inside, kind)).edited
+    ]
     if not every:
         return {}
-    told = summary.means(every, target.number, lambda row: float(row[target.p]), draws)
+    numbers = means(every, target.number, lambda row: float(row[target.p]), draws)
     met = {
-        name: told[name] >= least if math.isfinite(told[name]) else None
+        name: numbers[name] >= least if math.isfinite(numbers[name]) else None
         for name, least in target.wanted.items()
     }
-    rivals = summary.against(every, baselines, draws) if baselines else {}
-    tried = {"edits": [of.edited[0]["kind"] for of in every], "of": len(target.kinds)}
+    lead_over_baselines = against(every, baselines, draws) if baselines else {}
+    tried = {
+        "edits": [comparison.edited[0]["kind"] for comparison in every],
+        "of": len(target.kinds),
+    }
     return {
         "target": target.name,
         **tried,
         "wanted": dict(target.wanted),
         "met": met,
-        **told,
-        **rivals,
+        **numbers,
+        **lead_over_baselines,
     }
 
 
@@ -176,7 +181,7 @@ def by_source(rows: Sequence[Row], forms: Mapping[str, Sequence[str]]) -> list[T
         if sum(each == name for each in patients.values()) >= FEWEST
     ]
     return [
-        Target(f"{form}: {source}", tuple(kinds), {AUC: WANTED_MR}, _stands_in(source))
+        Target(f"{form}: {source}", tuple(kinds), {AUC: LEAST_AUC_MR}, _stands_in(source))
         for source in sources
         for form, kinds in forms.items()
     ]
@@ -189,42 +194,42 @@ def lines(
     baselines: Sequence[str],
     draws: int = DRAWS,
 ) -> list[dict[str, Any]]:
-    """All rows of a modality that can be told.
+    """All rows of a modality that could be measured.
 
     Every baseline must be beaten where a row stands for one source of MR.
     """
     if modality == "ct_lung":
-        found = [told_of(target, rows, (), draws) for target in CT]
+        results = [numbers_of(target, rows, (), draws) for target in CT]
     else:
-        found = [told_of(target, rows, baselines, draws) for target in by_source(rows, forms)]
-    return [told for told in found if told]
+        results = [numbers_of(target, rows, baselines, draws) for target in by_source(rows, forms)]
+    return [each for each in results if each]
 
 
-def markdown(told: Sequence[Mapping[str, Any]]) -> str:
+def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """As read by people."""
-    if not told:
+    if not lines:
         return ""
-    rivals = any("above every" in one for one in told)
+    with_baselines = any("above every" in one for one in lines)
     heads = [
         "",
         "edits",
         "patients",
         *COLUMNS.values(),
-        *(["better than every baseline"] if rivals else []),
+        *(["better than every baseline"] if with_baselines else []),
     ]
     cells = [
         [
             *(one["target"], f"{len(one['edits'])} of {one['of']}", str(one["patients"])),
             *(_cell(one, name) for name in COLUMNS),
-            *([lead(one)] if rivals else []),
+            *([lead(one)] if with_baselines else []),
         ]
-        for one in told
+        for one in lines
     ]
-    said = (
+    explanation = (
         "Each row gives the mean over its edits, with the target and whether it is met. P-values "
         "are computed without the patient's own scans."
     )
-    return f"## Targets\n\n{said}\n\n{table(heads, cells)}"
+    return f"## Targets\n\n{explanation}\n\n{table(heads, cells)}"
 
 
 def _cell(one: Mapping[str, Any], name: str) -> str:

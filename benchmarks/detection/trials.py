@@ -1,6 +1,6 @@
-"""One slice, tried with every forger.
+"""One slice under every attack.
 
-Edits far apart, matched genuine places beside them, all through the path that scoring takes.
+Edits far apart, matched genuine places as controls, all on the path that scoring takes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from benchmarks.attacks import Canvas
 from benchmarks.attacks.inpaint import predict_hole
-from benchmarks.attacks.registry import NOTHING, Family
+from benchmarks.attacks.registry import NOTHING, Attack
 from benchmarks.data import matched_controls
 from benchmarks.data.scans import Scan
-from benchmarks.data.volumes import Volume, beside
+from benchmarks.data.volumes import Volume, adjacent_slices
 from dfd.evidence.reference_windows import SliceReference
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
@@ -29,13 +29,14 @@ from dfd.records import BoolImage, Context, FloatImage, Point, Region
 from dfd.regions import region_of
 
 SITES = 4
-"""Edits of one kind in one slice, ``matching.APART`` radii apart. More would stand in each other's
-reference windows."""
+"""Edits of one kind in one slice, ``benchmarks.data.matched_controls.APART`` radii apart. More
+would stand in each other's reference windows."""
 CONTROLS = 3
 """Genuine places per edit, matched by predicted mean and edge strength."""
 GENUINE = "genuine"
 CONTENT = ("mean", "deviation", "edges")
-"""What a detector that knows nothing of noise sees, see ``matching.content``."""
+"""What a detector that knows nothing of noise sees, see
+``benchmarks.data.matched_controls.content``."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Trial:
     patient: str
     slice: str
     kind: str
-    """Name of the forger, or ``GENUINE`` for a control."""
+    """Name of the attack, or ``GENUINE`` for a control."""
     statistics: dict[str, float]
     """Of each family."""
     tissue: str
@@ -68,10 +69,7 @@ class Places:
 
 
 def places_of(reference: SliceReference, rng: np.random.Generator) -> Places:
-    """Draws places that scoring can assess and that are wholly measured.
-
-    And their matched controls.
-    """
+    """Places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
     usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matched_controls.whole(
         table.centres, reference.prediction.assessed, radius
@@ -79,19 +77,19 @@ def places_of(reference: SliceReference, rng: np.random.Generator) -> Places:
     centres, covariates = table.centres[usable], table.covariates[usable, :2]
     if not len(centres):
         return Places(radius, centres, centres)
-    edited, beside = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
-    return Places(radius, centres[edited], centres[beside.reshape(-1)])
+    edited, controls = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)
+    return Places(radius, centres[edited], centres[controls.reshape(-1)])
 
 
 @dataclass(frozen=True)
-class Ground:
+class SliceSetup:
     """One slice, ready to be edited in many ways at the same places."""
 
     scan: Scan
     network: torch.nn.Module
     canvas: Canvas
     places: Places
-    examined: SliceEvidence
+    evidence: SliceEvidence
     """Of the slice as it is."""
     seed: int
     context: Context | None = None
@@ -104,23 +102,20 @@ class Ground:
 
 @dataclass(frozen=True)
 class Version:
-    """The slice with every edit of one kind in it.
-
-    And the centres ``[n, 2]`` (x, y) of the edits.
-    """
+    """The slice with every edit of one kind in it, and their centres ``[n, 2]`` (x, y)."""
 
     kind: str
     pixels: FloatImage
     centres: NDArray[np.int64]
-    examined: SliceEvidence
+    evidence: SliceEvidence
 
 
-def ground_of(
+def prepare_slice(
     scan: Scan,
     network: torch.nn.Module,
     rng: np.random.Generator,
     volume: tuple[Volume, int] | None = None,
-) -> Ground | None:
+) -> SliceSetup | None:
     """The slice with its places; None where it has none.
 
     ``volume``: the stack of the slice and its place in it.
@@ -128,57 +123,57 @@ def ground_of(
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    context = None if volume is None else beside(*volume, scan.slice.facts.thickness_mm)
-    examined = SliceEvidence(prediction, modality, context)
-    places = places_of(examined.windows(radius), rng)
+    context = None if volume is None else adjacent_slices(*volume, scan.slice.facts.thickness_mm)
+    evidence = SliceEvidence(prediction, modality, context)
+    places = places_of(evidence.windows(radius), rng)
     if not len(places.edited):
         return None
     masks = places.masks((scan.pixels.shape[0], scan.pixels.shape[1]))
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
     canvas = _canvas(scan, prediction.mean, hole, volume)
-    return Ground(scan, network, canvas, places, examined, int(rng.integers(2**31)), context)
+    return SliceSetup(scan, network, canvas, places, evidence, int(rng.integers(2**31)), context)
 
 
-def genuine(ground: Ground) -> Version:
+def unedited(setup: SliceSetup) -> Version:
     """The slice as it is, with the centres of the controls."""
-    return Version(GENUINE, ground.scan.pixels, ground.places.genuine, ground.examined)
+    return Version(GENUINE, setup.scan.pixels, setup.places.genuine, setup.evidence)
 
 
 def version_of(
-    ground: Ground, kind: str, family: Family, places: Places | None = None
+    setup: SliceSetup, kind: str, attack: Attack, places: Places | None = None
 ) -> Version | None:
-    """The slice edited by ``family``.
+    """The slice edited by ``attack``.
 
     None where it needs the neighbouring slices and there are none. ``places``: others than the
-    ground's own.
+    setup's own.
     """
-    if family.needs_stack and ground.canvas.stack is None:
+    if attack.needs_stack and setup.canvas.stack is None:
         return None
-    own, canvas, places = ground.generator(kind), ground.canvas, places or ground.places
-    if family.forge_at is not None and family.sites is not None:
-        centres = family.sites(canvas, SITES, own)
-        edits = [family.forge_at(canvas, (float(x), float(y)), own) for x, y in centres]
+    own, canvas, places = setup.generator(kind), setup.canvas, places or setup.places
+    if attack.edit_at is not None and attack.sites is not None:
+        centres = attack.sites(canvas, SITES, own)
+        edits = [attack.edit_at(canvas, (float(x), float(y)), own) for x, y in centres]
     else:
         masks = places.masks((canvas.pixels.shape[0], canvas.pixels.shape[1]))
         centres, edits = (
             places.edited,
-            [family.forge(canvas, mask, own) for mask in masks] if family.forge else [],
+            [attack.edit(canvas, mask, own) for mask in masks] if attack.edit else [],
         )
-    if family.form not in (
+    if attack.form not in (
         "",
         NOTHING,
-    ):  # where a forger found nothing to work with there is nothing to be found
+    ):  # an attack that changed nothing left nothing to detect
         changes = [not np.array_equal(changed, canvas.pixels, equal_nan=True) for changed in edits]
         centres = centres[np.asarray(changes, dtype=bool)]
     edited = canvas.pixels
     for changed in edits:
         edited = np.where(changed != canvas.pixels, changed, edited)
-    modality = MODALITIES[ground.scan.modality]
+    modality = MODALITIES[setup.scan.modality]
     return Version(
         kind,
         edited,
         centres,
-        SliceEvidence(predict_slice(edited, ground.network, modality), modality, ground.context),
+        SliceEvidence(predict_slice(edited, setup.network, modality), modality, setup.context),
     )
 
 
@@ -186,30 +181,30 @@ def trials_of(
     scan: Scan,
     network: torch.nn.Module,
     rng: np.random.Generator,
-    families: Mapping[str, Family],
+    attacks: Mapping[str, Attack],
     volume: tuple[Volume, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Every region of one slice under every one of ``families``, as plain rows.
+    """Every region of one slice under every one of ``attacks``, as plain rows.
 
     ``volume``: the stack of the slice and its place in it.
 
     Where the stack goes on to either side, its untouched neighbours are the context of the edited
     slice too.
     """
-    ground = ground_of(scan, network, rng, volume)
-    if ground is None:
+    setup = prepare_slice(scan, network, rng, volume)
+    if setup is None:
         return []
-    rows = measured(ground, genuine(ground))
-    for kind, family in families.items():
-        version = version_of(ground, kind, family)
-        rows += measured(ground, version) if version is not None else []
+    rows = measure_regions(setup, unedited(setup))
+    for kind, attack in attacks.items():
+        version = version_of(setup, kind, attack)
+        rows += measure_regions(setup, version) if version is not None else []
     return rows
 
 
 def _canvas(
     scan: Scan, mean: FloatImage, hole: FloatImage, volume: tuple[Volume, int] | None
 ) -> Canvas:
-    canvas = Canvas(scan.pixels, mean, hole, patient=scan.listed.patient, modality=scan.modality)
+    canvas = Canvas(scan.pixels, mean, hole, patient=scan.source.patient, modality=scan.modality)
     if volume is not None:
         return replace(
             canvas, stack=volume[0].pixels, index=volume[1], spacing_mm=volume[0].spacing_mm
@@ -222,28 +217,30 @@ def _canvas(
     )
 
 
-def measured(
-    ground: Ground, version: Version, centres: NDArray[np.float64] | NDArray[np.int64] | None = None
+def measure_regions(
+    setup: SliceSetup,
+    version: Version,
+    centres: NDArray[np.float64] | NDArray[np.int64] | None = None,
 ) -> list[dict[str, Any]]:
     """What is found at the centres of ``version``, or at other ``centres`` ``[n, 2]`` (x, y) of it.
 
     One row each.
     """
-    rows, scan, radius = [], ground.scan, ground.places.radius
+    rows, scan, radius = [], setup.scan, setup.places.radius
     for x, y in version.centres if centres is None else centres:
-        found = version.examined.measure(Region(float(x), float(y), radius))
+        evidence_of = version.evidence.measure(Region(float(x), float(y), radius))
         content = matched_controls.content(
-            version.pixels, (float(x), float(y)), radius, version.examined.prediction.noise_scale
+            version.pixels, (float(x), float(y)), radius, version.evidence.prediction.noise_scale
         )
-        statistics = {each.family: each.statistic for each in found}
+        statistics = {each.family: each.statistic for each in evidence_of}
         rows.append(
             asdict(
                 Trial(
-                    scan.listed.patient,
+                    scan.source.patient,
                     scan.name,
                     version.kind,
                     statistics,
-                    found[0].tissue,
+                    evidence_of[0].tissue,
                     *content,
                 )
             )

@@ -1,8 +1,8 @@
-"""What the ablation asks of a slice beside the detector itself.
+"""What the ablation measures besides the detector itself.
 
-The same regions measured without the head, as they are, and without the network.
+The same regions without the head, their windows as they are, and without the network.
 
-Kept with each row under ``KEY``; `benchmarks.detection.ablation` judges them.
+Kept with each row under ``KEY``; `benchmarks.detection.ablation` makes numbers of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NETWORK_FREE = (
 """What is measured without the network as well: it costs as much as a slice again, so a few edits
 of each form stand for all."""
 NEAR_PX = 1.0
-"""Sigma of the Gaussian over the neighbours of a pixel by which it is foretold without the
+"""Sigma of the Gaussian over the neighbours of a pixel that predict it without the
 network."""
 AROUND_PX = 8.0
 """Sigma of the neighbourhood whose root mean square stands for the spread: wider than most edits
@@ -60,12 +60,12 @@ LEAST = 0.1
 
 def added(rows: Rows, version: Version, radius: float) -> Rows:
     """``rows`` of the centres of ``version`` with what every variant says of them."""
-    examined = version.examined
+    evidence = version.evidence
     regions = [Region(float(x), float(y), radius) for x, y in version.centres]
     free = (
         _network_free(version, regions) if version.kind in NETWORK_FREE else [{} for _ in regions]
     )
-    reference = examined.windows(radius)
+    reference = evidence.windows(radius)
     if not regions:
         return []
     measured = measure_regions(regions, reference)
@@ -111,31 +111,33 @@ def windows(place: int, measured: RegionWindows) -> list[list[float]]:
 
 
 def _network_free(version: Version, regions: Sequence[Region]) -> list[dict[str, Any]]:
-    examined = version.examined
-    plain = SliceEvidence(foretold(version.pixels, examined.prediction), examined.modality)
+    evidence = version.evidence
+    plain = SliceEvidence(
+        predicted_from_neighbours(version.pixels, evidence.prediction), evidence.modality
+    )
     return [
         {NO_NETWORK: {each.family: each.statistic for each in plain.measure(region)}}
         for region in regions
     ]
 
 
-def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
-    """The same slice foretold by the smoothed neighbours of each pixel.
+def predicted_from_neighbours(pixels: FloatImage, prediction: Prediction) -> Prediction:
+    """The slice predicted by the smoothed neighbours of each pixel, without a head.
 
-    Which is left out as the network leaves it out; no head.
+    The pixel itself is left out, as the network leaves it out.
 
     The spread is the root mean square of what they miss, around the pixel. Of ``prediction`` only
     what no network says is used: where the slice is assessed, and its noise scale.
     """
-    known = prediction.assessed
-    if not known.any():
+    valid = prediction.assessed
+    if not valid.any():
         return replace(prediction, log_odds=None)
-    seen = np.isfinite(pixels)
-    held = np.where(seen, pixels, 0.0).astype(np.float64)
-    mean = np.where(known, _of_neighbours(held, seen), prediction.mean)
-    missed = np.where(known, held - mean, 0.0)
-    spread = _local_scale(missed, known)
-    z = np.where(known, missed / spread, 0.0)
+    measured = np.isfinite(pixels)
+    filled = np.where(measured, pixels, 0.0).astype(np.float64)
+    mean = np.where(valid, _of_neighbours(filled, measured), prediction.mean)
+    missed = np.where(valid, filled - mean, 0.0)
+    spread = _local_scale(missed, valid)
+    z = np.where(valid, missed / spread, 0.0)
     return replace(
         prediction,
         mean=mean.astype(np.float32),
@@ -145,20 +147,20 @@ def foretold(pixels: FloatImage, prediction: Prediction) -> Prediction:
     )
 
 
-def _of_neighbours(held: NDArray[np.float64], seen: BoolImage) -> NDArray[np.float64]:
-    """Gaussian mean over the pixels that are seen, but for the one in the middle."""
+def _of_neighbours(filled: NDArray[np.float64], measured: BoolImage) -> NDArray[np.float64]:
+    """Gaussian mean over the measured pixels, but for the one in the middle."""
     impulse = np.zeros((17, 17))
     impulse[8, 8] = 1.0
     own = float(gaussian_filter(impulse, NEAR_PX)[8, 8])
-    weights = gaussian_filter(seen.astype(np.float64), NEAR_PX) - own * seen
-    return np.asarray((gaussian_filter(held, NEAR_PX) - own * held) / np.maximum(weights, 1e-6))
+    weights = gaussian_filter(measured.astype(np.float64), NEAR_PX) - own * measured
+    return np.asarray((gaussian_filter(filled, NEAR_PX) - own * filled) / np.maximum(weights, 1e-6))
 
 
-def _local_scale(missed: NDArray[np.float64], known: BoolImage) -> NDArray[np.float64]:
-    """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``known``) around each pixel."""
-    limit = LARGEST * max(float(np.sqrt(np.mean(missed[known] ** 2))), 1e-6)
-    near = np.maximum(gaussian_filter(known.astype(np.float64), AROUND_PX), 1e-6)
+def _local_scale(missed: NDArray[np.float64], valid: BoolImage) -> NDArray[np.float64]:
+    """``[H, W]``, > 0: root mean square of ``missed`` (0 where not ``valid``) around each pixel."""
+    limit = LARGEST * max(float(np.sqrt(np.mean(missed[valid] ** 2))), 1e-6)
+    near = np.maximum(gaussian_filter(valid.astype(np.float64), AROUND_PX), 1e-6)
     local = np.sqrt(
         np.maximum(gaussian_filter(np.clip(missed, -limit, limit) ** 2, AROUND_PX) / near, 0.0)
     )
-    return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[known])), 1e-6 * limit)))
+    return np.asarray(np.maximum(local, max(LEAST * float(np.median(local[valid])), 1e-6 * limit)))

@@ -45,7 +45,7 @@ from benchmarks.runner import cli
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress, bars
 
-KEPT = ROOT / "runs" / "fuzz"
+FAILURES_FOLDER = ROOT / "runs" / "fuzz"
 SHOWN = 30
 LIBRARIES = ("pydicom", "pylibjpeg-openjpeg", "pyjpegls", "nibabel", "numpy", "pandas", "torch")
 HEADS = ("kind", "files", "refused", "read", "failures", "slowest (s)", "peak memory (MB)")
@@ -73,16 +73,17 @@ def rows(tallies: Mapping[str, Tally]) -> list[list[str]]:
     ]
 
 
-def listed(kind: str, failures: Sequence[Failure]) -> list[str]:
+def failure_lines(kind: str, failures: Sequence[Failure]) -> list[str]:
     """Failures that are alike in one line, with the first cases of each."""
-    alike: dict[tuple[str, str], list[Failure]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Failure]] = defaultdict(list)
     for failure in failures:
-        alike[failure.entry, _without_data(failure.what)].append(failure)
-    ordered = sorted(alike.items(), key=lambda item: -len(item[1]))
+        groups[failure.entry, _without_data(failure.what)].append(failure)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     return [
-        f"{kind} {entry}: {len(found)} times {found[0].what} "
-        f"(cases {', '.join(str(each.case) for each in found[:5])}; {'; '.join(found[0].story)})"
-        for (entry, _), found in ordered[:SHOWN]
+        f"{kind} {entry}: {len(members)} times {members[0].what} "
+        f"(cases {', '.join(str(each.case) for each in members[:5])}; "
+        f"{'; '.join(members[0].story)})"
+        for (entry, _), members in ordered[:SHOWN]
     ]
 
 
@@ -92,7 +93,7 @@ def _without_data(what: str) -> str:
 
 
 def record(tallies: Mapping[str, Tally], seed: int, seconds: float) -> dict[str, Any]:
-    """What is kept of a run."""
+    """The content of the JSON file of a run."""
     return {
         "seed": seed,
         "seconds": round(seconds),
@@ -105,54 +106,56 @@ def record(tallies: Mapping[str, Tally], seed: int, seconds: float) -> dict[str,
                 "failures": len(tally.failures),
                 "slowest_s": round(tally.slowest_s, 2),
                 "peak_mb": round(tally.peak_bytes / 2**20),
-                "alike": listed(kind, tally.failures),
+                "alike": failure_lines(kind, tally.failures),
             }
             for kind, tally in tallies.items()
         },
     }
 
 
-def parsed() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--files", type=int, default=2000, help="how many (default: %(default)s)")
-    made.add_argument("--seed", type=int, default=1, help="of all cases (default: %(default)s)")
-    made.add_argument(
+    parser.add_argument("--files", type=int, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of all cases (default: %(default)s)")
+    parser.add_argument(
         "--kind", choices=list(KINDS), action="append", help="only these (default: all)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--case", type=int, help="run one case of --kind, with its folder, and say what came"
     )
-    made.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
-    made.add_argument("--output", type=Path, help="JSON file to write the counts to")
-    return made.parse_args()
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    parser.add_argument("--output", type=Path, help="JSON file to write the counts to")
+    return parser.parse_args()
 
 
 def one_case(arguments: argparse.Namespace, folder: Path) -> dict[str, Tally]:
     """The group of a single case."""
     kinds = arguments.kind or ["dicom"]
     first = arguments.case // GROUP * GROUP
-    plan = Plan(kinds[0], arguments.seed, first, GROUP, folder, KEPT, workers=1)
+    plan = Plan(kinds[0], arguments.seed, first, GROUP, folder, FAILURES_FOLDER, workers=1)
     return {kinds[0]: watch.run(plan, lambda _: None)}
 
 
 def many(arguments: argparse.Namespace, folder: Path) -> dict[str, Tally]:
     """Every kind in turn."""
-    shutil.rmtree(KEPT, ignore_errors=True)
+    shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
     tallies = {}
     for kind, count in counts(arguments.files, arguments.kind or list(KINDS)).items():
-        with Progress(f"reading damaged files ({kind})", count) as told:
-            plan = Plan(kind, arguments.seed, 0, count, folder, KEPT, workers=arguments.workers)
-            tallies[kind] = watch.run(plan, told.update)
+        with Progress(f"reading damaged files ({kind})", count) as bar:
+            plan = Plan(
+                kind, arguments.seed, 0, count, folder, FAILURES_FOLDER, workers=arguments.workers
+            )
+            tallies[kind] = watch.run(plan, bar.update)
     return tallies
 
 
 def main() -> None:
-    arguments = parsed()
+    arguments = parse_arguments()
     start = time.monotonic()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="dfd-fuzz-", dir=memory) as folder, bars():
@@ -160,13 +163,13 @@ def main() -> None:
         tallies = run(arguments, Path(folder))
     print(cli.table(HEADS, rows(tallies)))
     for kind, tally in tallies.items():
-        for line in listed(kind, tally.failures):
+        for line in failure_lines(kind, tally.failures):
             print(line)
-    kept = record(tallies, arguments.seed, time.monotonic() - start)
+    content = record(tallies, arguments.seed, time.monotonic() - start)
     if arguments.output is not None:
-        write_atomically(arguments.output, (json.dumps(kept, indent=1) + "\n").encode())
+        write_atomically(arguments.output, (json.dumps(content, indent=1) + "\n").encode())
     if any(tally.failures for tally in tallies.values()):
-        print(f"the files are kept in {KEPT}", file=sys.stderr)
+        print(f"the files are kept in {FAILURES_FOLDER}", file=sys.stderr)
         sys.exit(1)
 
 

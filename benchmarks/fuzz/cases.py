@@ -61,7 +61,7 @@ class Kind:
     """Called for each file; the first decides whether the file counts as read."""
     of_folder: Mapping[str, Entry] = field(default_factory=dict)
     """Called for each folder of ``GROUP`` files."""
-    beside: Mapping[str, bytes] = field(default_factory=dict)
+    intact_files: Mapping[str, bytes] = field(default_factory=dict)
     """Intact files that lie in the folder too: relative path -> content."""
 
 

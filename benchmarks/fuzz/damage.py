@@ -27,7 +27,7 @@ def flip_bits(rng: random.Random, content: bytes, _: Sequence[bytes]) -> tuple[b
         place = _place(rng, len(content))
         changed[place] ^= 1 << rng.randrange(8)
         places.append(place)
-    return bytes(changed), f"flip a bit at {_listed(places)}"
+    return bytes(changed), f"flip a bit at {_first_places(places)}"
 
 
 def set_bytes(rng: random.Random, content: bytes, _: Sequence[bytes]) -> tuple[bytes, str]:
@@ -107,12 +107,12 @@ def damaged(
     rng: random.Random, content: bytes, others: Sequence[bytes], most: int = 3
 ) -> tuple[bytes, tuple[str, ...]]:
     """One to ``most`` changes, one after the other."""
-    told = []
+    changes = []
     for _ in range(rng.randint(1, most)):
         if content:
             content, what = rng.choice(CHANGES)(rng, content, others)
-            told.append(what)
-    return content, tuple(told)
+            changes.append(what)
+    return content, tuple(changes)
 
 
 def bomb(head: bytes, content: bytes, form: int) -> bytes:
@@ -135,5 +135,5 @@ def _length(rng: random.Random) -> int:
     return rng.choice((1, 1, 2, 4, 8, 16, rng.randint(1, 200), rng.randint(1, LONGEST_BLOCK)))
 
 
-def _listed(places: Sequence[int]) -> str:
+def _first_places(places: Sequence[int]) -> str:
     return ", ".join(map(str, places[:4])) + (f" and {len(places) - 4} more" * (len(places) > 4))

@@ -53,15 +53,15 @@ def mutant(rng: random.Random) -> Mutant:
     content = start.content
     story: tuple[str, ...] = (start.name,)
     if rng.random() < 0.65:
-        content, told = elements.changed(rng, content, start.parts)
-        story += told
+        content, changes = elements.changed(rng, content, start.parts)
+        story += changes
     if len(story) == 1 or rng.random() < 0.3:
         if deflated and rng.random() < 0.5:
-            content, told = damaged(rng, start.pack(content), others)
+            content, changes = damaged(rng, start.pack(content), others)
         else:
-            content, told = damaged(rng, content, [start.content, *others])
+            content, changes = damaged(rng, content, [start.content, *others])
             content = start.pack(content)
-        story += told
+        story += changes
     else:
         content = start.pack(content)
     frames = (None,) if start.frames == 1 else (None, *range(start.frames), start.frames)
@@ -101,14 +101,14 @@ def starts() -> tuple[Start, ...]:
         "MR, frames, JPEG-LS": (_enhanced(mr, EnhancedMRImageStorage), JPEGLSLossless),
         "MR, frames, JPEG 2000": (_enhanced(mr, EnhancedMRImageStorage), JPEG2000Lossless),
     }
-    made = [
+    result = [
         _start(name, _encoded(dataset, syntax), syntax) for name, (dataset, syntax) in plain.items()
     ]
     named_high_throughput = _encoded(ct, JPEG2000Lossless, HTJ2KLossless)
-    made.append(_start("CT, HTJ2K", named_high_throughput, HTJ2KLossless))
-    bare = made[1].content[_meta_end(made[1].content) :]
+    result.append(_start("CT, HTJ2K", named_high_throughput, HTJ2KLossless))
+    bare = result[1].content[_meta_end(result[1].content) :]
     parts = tuple(walk(bare, 0, len(bare), Form()))
-    return (*made, Start("CT, without preamble", bare, ".dcm", parts=parts))
+    return (*result, Start("CT, without preamble", bare, ".dcm", parts=parts))
 
 
 def _phantoms() -> tuple[Dataset, Dataset]:
@@ -116,17 +116,17 @@ def _phantoms() -> tuple[Dataset, Dataset]:
     with tempfile.TemporaryDirectory() as folder:
         ct = write_ct_series(Path(folder) / "ct", seed=1, slices=1, size=SIZE)[0]
         mr = write_mr_series(Path(folder) / "mr", seed=1, slices=1, size=SIZE)[0]
-        found = dcmread(BytesIO(ct.read_bytes())), dcmread(BytesIO(mr.read_bytes()))
-    return _like(found[0]), _like(found[1])
+        slices = dcmread(BytesIO(ct.read_bytes())), dcmread(BytesIO(mr.read_bytes()))
+    return _like(slices[0]), _like(slices[1])
 
 
 def _like(dataset: Dataset, **tags: object) -> Dataset:
     """A copy without file meta and without memory of how it was written."""
-    made = Dataset()
-    made.update(copy.deepcopy(dict(dataset.items())))
+    copied = Dataset()
+    copied.update(copy.deepcopy(dict(dataset.items())))
     for keyword, value in tags.items():
-        setattr(made, keyword, value)
-    return made
+        setattr(copied, keyword, value)
+    return copied
 
 
 def _swapped(dataset: Dataset) -> Dataset:
@@ -134,10 +134,10 @@ def _swapped(dataset: Dataset) -> Dataset:
 
 
 def _floating(dataset: Dataset) -> Dataset:
-    made = _like(dataset, BitsAllocated=32)
-    made.FloatPixelData = np.frombuffer(dataset.PixelData, "<u2").astype("<f4").tobytes()
-    del made.PixelData, made.BitsStored, made.HighBit, made.PixelRepresentation
-    return made
+    copied = _like(dataset, BitsAllocated=32)
+    copied.FloatPixelData = np.frombuffer(dataset.PixelData, "<u2").astype("<f4").tobytes()
+    del copied.PixelData, copied.BitsStored, copied.HighBit, copied.PixelRepresentation
+    return copied
 
 
 def _with_table(dataset: Dataset) -> Dataset:
@@ -150,16 +150,18 @@ def _with_table(dataset: Dataset) -> Dataset:
 
 def _enhanced(dataset: Dataset, sop_class: UID) -> Dataset:
     """Three frames of one slice each, with functional groups."""
-    made = _like(dataset, SOPClassUID=sop_class, NumberOfFrames=3, PixelData=dataset.PixelData * 3)
+    copied = _like(
+        dataset, SOPClassUID=sop_class, NumberOfFrames=3, PixelData=dataset.PixelData * 3
+    )
     measures, orientation, shared = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing, measures.SliceThickness = dataset.PixelSpacing, dataset.SliceThickness
     orientation.ImageOrientationPatient = dataset.ImageOrientationPatient
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-    made.SharedFunctionalGroupsSequence = [shared]
-    made.PerFrameFunctionalGroupsSequence = [_group(number) for number in range(3)]
+    copied.SharedFunctionalGroupsSequence = [shared]
+    copied.PerFrameFunctionalGroupsSequence = [_group(number) for number in range(3)]
     for keyword in ("PixelSpacing", "ImagePositionPatient", "RescaleSlope", "RescaleIntercept"):
-        made.pop(keyword, None)
-    return made
+        copied.pop(keyword, None)
+    return copied
 
 
 def _group(number: int) -> Dataset:
@@ -175,14 +177,14 @@ def _group(number: int) -> Dataset:
 
 def _encoded(dataset: Dataset, syntax: UID, named: UID | None = None) -> bytes:
     """The file; ``named``: transfer syntax that it names instead."""
-    made = _like(dataset)
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    copied = _like(dataset)
+    copied.file_meta = FileMetaDataset()
+    copied.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     if syntax.is_encapsulated:
-        made.compress(syntax, generate_instance_uid=False)
-    made.file_meta.TransferSyntaxUID = named or syntax
+        copied.compress(syntax, generate_instance_uid=False)
+    copied.file_meta.TransferSyntaxUID = named or syntax
     stream = BytesIO()
-    made.save_as(stream, enforce_file_format=True)
+    copied.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 

@@ -20,7 +20,7 @@ VRS = (
     *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "OB", "OD", "OF"),
     *("OW", "PN", "SH", "SL", "SQ", "SS", "ST", "TM", "UI", "UL", "UN", "US"),
 )
-WANTED = (
+ADDED_KEYWORDS = (
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "PatientID", "PatientName"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
     *("PixelRepresentation", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
@@ -101,15 +101,15 @@ def walk(content: bytes, start: int, stop: int, form: Form) -> Iterator[Element]
     """Every element, item and delimiter of a well-formed data set, those within sequences too."""
     at = start
     while at + 8 <= stop:
-        found = _element_at(content, at, form)
-        length = struct.unpack_from(found.length_form, content, found.length_at)[0]
-        inside = found.value_at if found.tag == ITEM or found.vr == "SQ" else None
-        end = found.value_at if length == UNDEFINED or found.tag == ITEM else found.end
-        yield found
-        if found.vr == "SQ" and length != UNDEFINED:
-            yield from walk(content, found.value_at, found.end, form)
+        element = _element_at(content, at, form)
+        length = struct.unpack_from(element.length_form, content, element.length_at)[0]
+        inside = element.value_at if element.tag == ITEM or element.vr == "SQ" else None
+        end = element.value_at if length == UNDEFINED or element.tag == ITEM else element.end
+        yield element
+        if element.vr == "SQ" and length != UNDEFINED:
+            yield from walk(content, element.value_at, element.end, form)
         elif length == UNDEFINED and inside is None:  # fragments: their bytes are no elements
-            for item in _fragments(content, found.value_at, form):
+            for item in _fragments(content, element.value_at, form):
                 yield item
                 end = item.end
         at = end
@@ -244,20 +244,20 @@ def changed(
     rng: random.Random, content: bytes, elements: Sequence[Element]
 ) -> tuple[bytes, tuple[str, ...]]:
     """``content`` with one to three elements changed, those about the image more often."""
-    told: list[str] = []
+    changes: list[str] = []
     edits: list[Edit] = []
     weights = [4 if element.tag >> 16 in (0x0002, 0x0028, 0x7FE0) else 1 for element in elements]
     for element in rng.choices(elements, weights, k=rng.choice((1, 1, 2, 3))):
         edit, what = rng.choice(CHANGES)(rng, element, content)
         if all(edit[1] < other[0] or edit[0] > other[1] for other in edits):
             edits.append(edit)
-            told.append(f"{element.tag:08X}: {what}")
+            changes.append(f"{element.tag:08X}: {what}")
     for start, end, new in sorted(edits, reverse=True):
         content = content[:start] + new + content[end:]
-    return content, tuple(told)
+    return content, tuple(changes)
 
 
 def _some_tag(rng: random.Random) -> int:
     if rng.random() < 0.8:
-        return tag_for_keyword(rng.choice(WANTED)) or 0
+        return tag_for_keyword(rng.choice(ADDED_KEYWORDS)) or 0
     return rng.choice((ITEM, ITEM_END, SEQUENCE_END, 0x00000000, 0xFFFFFFFF, rng.randrange(2**32)))

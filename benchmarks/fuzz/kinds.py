@@ -18,8 +18,8 @@ def dicom() -> Kind:
     """DICOM files, by the three functions that read them."""
     from benchmarks.fuzz import dicom as files
 
-    beside = {files.NEIGHBOUR: files.neighbour()}
-    return Kind("dicom", files.mutant, _slices(), {"read_series": read_folder}, beside)
+    intact = {files.NEIGHBOUR: files.neighbour()}
+    return Kind("dicom", files.mutant, _slices(), {"read_series": read_folder}, intact)
 
 
 def nifti() -> Kind:
@@ -36,15 +36,15 @@ def csv() -> Kind:
 
     slices = {f"data/{name}": scans.neighbour() for name in ("p1/a.dcm", "p1/b.dcm", "b.dcm")}
     more = {"data/volume.nii.gz": b"", "data/ü/é.dcm": b""}
-    return Kind("csv", tables.mutant, {"read_points": read_table}, beside={**slices, **more})
+    return Kind("csv", tables.mutant, {"read_points": read_table}, intact_files={**slices, **more})
 
 
 def model() -> Kind:
     """Model files and calibrations."""
     from benchmarks.fuzz import models
 
-    beside = {"bundle/models/model.pt": models.bundle_weights()}
-    return Kind("model", models.mutant, {"load": models.read}, beside=beside)
+    intact = {"bundle/models/model.pt": models.bundle_weights()}
+    return Kind("model", models.mutant, {"load": models.read}, intact_files=intact)
 
 
 KINDS: dict[str, Callable[[], Kind]] = {"dicom": dicom, "nifti": nifti, "csv": csv, "model": model}
@@ -58,13 +58,13 @@ def read_one(path: Path, frame: int | None) -> object:
     """``read_slice``; the result must be what it promises."""
     from dfd.reading import read_slice
 
-    found = read_slice(path, frame)
-    _check(found.pixels.dtype == np.float32, f"pixels are {found.pixels.dtype}")
-    _check(found.pixels.ndim == 2, f"pixels have {found.pixels.ndim} axes")
-    _check(found.valid.shape == found.pixels.shape, "pixels and their mask differ in size")
-    _check(bool(np.isfinite(found.pixels).all()), "pixels are not finite")
-    _check(bool(found.valid.any()), "nothing is measured")
-    return found
+    scan = read_slice(path, frame)
+    _check(scan.pixels.dtype == np.float32, f"pixels are {scan.pixels.dtype}")
+    _check(scan.pixels.ndim == 2, f"pixels have {scan.pixels.ndim} axes")
+    _check(scan.valid.shape == scan.pixels.shape, "pixels and their mask differ in size")
+    _check(bool(np.isfinite(scan.pixels).all()), "pixels are not finite")
+    _check(bool(scan.valid.any()), "nothing is measured")
+    return scan
 
 
 def read_header(path: Path, _: int | None) -> object:
@@ -75,7 +75,7 @@ def read_header(path: Path, _: int | None) -> object:
 
 
 def read_folder(folder: Path, _: int | None) -> object:
-    """``read_series``; what it leaves out must be said in one line each."""
+    """``read_series``; what it leaves out must have a reason of one line each."""
     from dfd.reading import read_series
 
     series, skipped = read_series(folder)
@@ -86,14 +86,14 @@ def read_folder(folder: Path, _: int | None) -> object:
 
 
 def read_table(path: Path, _: int | None) -> object:
-    """``read_points``; errors of rows must be one line each, and what is found lie in the data."""
+    """``read_points``; errors of rows must be one line each, and files must lie in the data."""
     from dfd.points import read_points
 
     data = path.parent / "data"
     points = read_points(path, data)
     for point in points:
-        said = not point.error or is_line(point.error)
-        _check(said, f"an error that is no line: {point.error[-300:]!r}")
+        valid = not point.error or is_line(point.error)
+        _check(valid, f"an error that is no line: {point.error[-300:]!r}")
         _check(bool(point.error) or point.path is not None, "a row with neither scan nor error")
         outside = point.path is not None and not point.path.is_relative_to(data)
         _check(not outside, f"a scan outside the data folder: {point.path}")

@@ -99,8 +99,8 @@ def _calibration() -> dict[str, Any]:
         settings[SCREENING] = screening
     bounds = {"noise": (1.0, 2.0)}
     digest = weights_digest(_weights())
-    made = Calibration("ct_lung_inpainting", digest, 10.0, bounds, settings)
-    return to_json(made)
+    calibration = Calibration("ct_lung_inpainting", digest, 10.0, bounds, settings)
+    return to_json(calibration)
 
 
 def _packed(calibration: Mapping[str, Any] | None) -> bytes:
@@ -110,8 +110,8 @@ def _packed(calibration: Mapping[str, Any] | None) -> bytes:
 
 def _damaged_file(rng: random.Random) -> Mutant:
     start = rng.choice(starts())
-    content, told = damaged(rng, start.content, [each.content for each in starts()])
-    return Mutant(content, start.suffix, (start.name, *told))
+    content, changes = damaged(rng, start.content, [each.content for each in starts()])
+    return Mutant(content, start.suffix, (start.name, *changes))
 
 
 def _damaged_member(rng: random.Random) -> Mutant:
@@ -121,9 +121,9 @@ def _damaged_member(rng: random.Random) -> Mutant:
         members = {name: archive.read(name) for name in archive.namelist()}
     name = rng.choice(list(members))
     what = rng.choice(("bytes", "bytes", "bytes", "gone", "renamed", "empty"))
-    told: tuple[str, ...] = (what,)
+    changes: tuple[str, ...] = (what,)
     if what == "bytes":
-        members[name], told = damaged(rng, members[name] or b"\0", list(members.values()), 2)
+        members[name], changes = damaged(rng, members[name] or b"\0", list(members.values()), 2)
     elif what == "empty":
         members[name] = b""
     else:
@@ -134,24 +134,24 @@ def _damaged_member(rng: random.Random) -> Mutant:
     with zipfile.ZipFile(stream, "w") as archive:
         for member, content in members.items():
             archive.writestr(zipfile.ZipInfo(member), content)
-    return Mutant(stream.getvalue(), start.suffix, (start.name, name, *told))
+    return Mutant(stream.getvalue(), start.suffix, (start.name, name, *changes))
 
 
 def _with_hostile_nodes(rng: random.Random) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A calibration in which some values are others."""
-    content, told = copy.deepcopy(_calibration()), []
+    content, changes = copy.deepcopy(_calibration()), []
     for _ in range(rng.choice((1, 1, 2, 3))):
         if not content:
             break
         place, path = _some_place(rng, content)
         if rng.random() < 0.2:
             del place[path[-1]]
-            told.append(f"{'/'.join(map(str, path))} is missing")
+            changes.append(f"{'/'.join(map(str, path))} is missing")
         else:
             value = rng.choice(VALUES)
             place[path[-1]] = copy.deepcopy(value)
-            told.append(f"{'/'.join(map(str, path))} = {value!r:.30}")
-    return content, tuple(told)
+            changes.append(f"{'/'.join(map(str, path))} = {value!r:.30}")
+    return content, tuple(changes)
 
 
 def _some_place(rng: random.Random, content: dict[str, Any]) -> tuple[Any, list[Any]]:
@@ -169,19 +169,19 @@ def _some_place(rng: random.Random, content: dict[str, Any]) -> tuple[Any, list[
 
 def _packed_with_json(rng: random.Random) -> Mutant:
     """A model file whose calibration holds other values."""
-    content, told = _with_hostile_nodes(rng)
-    return Mutant(_packed(content), ".ckpt", ("model file, calibration changed", *told))
+    content, changes = _with_hostile_nodes(rng)
+    return Mutant(_packed(content), ".ckpt", ("model file, calibration changed", *changes))
 
 
 def _calibration_alone(rng: random.Random) -> Mutant:
     """``calibration.json`` of a bundle: other values, damaged text, or nested without end."""
-    content, told = _with_hostile_nodes(rng)
+    content, changes = _with_hostile_nodes(rng)
     text = json.dumps(content).encode()
     if rng.random() < 0.5:
-        text, told = damaged(rng, json.dumps(_calibration()).encode(), [text])
+        text, changes = damaged(rng, json.dumps(_calibration()).encode(), [text])
     if rng.random() < 0.02:
-        text, told = b"[" * 200_000, ("nested without end",)
-    return Mutant(text, ".json", ("calibration.json", *told))
+        text, changes = b"[" * 200_000, ("nested without end",)
+    return Mutant(text, ".json", ("calibration.json", *changes))
 
 
 ODD: dict[str, Callable[[], Any]] = {

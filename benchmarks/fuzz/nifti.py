@@ -55,15 +55,15 @@ def mutant(rng: random.Random) -> Mutant:
     content = start.content
     story: tuple[str, ...] = (start.name,)
     if rng.random() < 0.6:
-        content, told = _with_fields(rng, content)
-        story += told
+        content, changes = _with_fields(rng, content)
+        story += changes
     if len(story) == 1 or rng.random() < 0.3:
         if packed and rng.random() < 0.5:
-            content, told = damaged(rng, start.pack(content), others)
+            content, changes = damaged(rng, start.pack(content), others)
         else:
-            content, told = damaged(rng, content, others)
+            content, changes = damaged(rng, content, others)
             content = start.pack(content)
-        story += told
+        story += changes
     else:
         content = start.pack(content)
     return Mutant(
@@ -73,7 +73,7 @@ def mutant(rng: random.Random) -> Mutant:
 
 def _with_fields(rng: random.Random, content: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Some fields of the header at the limits of their types."""
-    changed, told = bytearray(content), []
+    changed, changes = bytearray(content), []
     for name in rng.choices(list(FIELDS), k=rng.choice((1, 1, 2, 4))):
         place, kind = FIELDS[name]
         order = ">" if content[:4] == struct.pack(">i", HEADER_BYTES) else "<"
@@ -86,8 +86,8 @@ def _with_fields(rng: random.Random, content: bytes) -> tuple[bytes, tuple[str, 
             number = rng.choice((*LIMITS, 2**15 - 1, 2**15, 2**16 - 1)) % 256**size
             new = number.to_bytes(size, "little" if order == "<" else "big")
         changed[place : place + len(new)] = new
-        told.append(f"{name} {new.hex()}")
-    return bytes(changed), tuple(told)
+        changes.append(f"{name} {new.hex()}")
+    return bytes(changed), tuple(changes)
 
 
 @cache

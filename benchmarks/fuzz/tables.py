@@ -94,20 +94,20 @@ def mutant(rng: random.Random) -> Mutant:
     text = rng.choice(STARTS)
     story: tuple[str, ...] = (f"table {STARTS.index(text)}",)
     if rng.random() < 0.7:
-        text, told = _edited(rng, text)
-        story += told
+        text, changes = _edited(rng, text)
+        story += changes
     encoding = rng.choice(ENCODINGS) if rng.random() < 0.3 else "utf-8"
     content = text.encode(encoding, "surrogatepass" if encoding.startswith("utf") else "replace")
     story += (encoding,)
     if len(story) == 2 or rng.random() < 0.3:
-        content, told = damaged(rng, content, [each.encode() for each in STARTS])
-        story += told
+        content, changes = damaged(rng, content, [each.encode() for each in STARTS])
+        story += changes
     return Mutant(content, ".csv", story)
 
 
 def _edited(rng: random.Random, text: str) -> tuple[str, tuple[str, ...]]:
     """Cells, lines and separators changed."""
-    told = []
+    changes = []
     for _ in range(rng.randint(1, 4)):
         lines = text.split("\n")
         separator = max(",;\t|", key=text.count)
@@ -130,5 +130,5 @@ def _edited(rng: random.Random, text: str) -> tuple[str, tuple[str, ...]]:
             rng.choice(("\r\n", "\r", "\n\n")).join(lines) if what == "ends" else "\n".join(lines)
         )
         text = text[:MOST_CHARACTERS]
-        told.append(f"{what} in line {number + 1}")
-    return text, tuple(told)
+        changes.append(f"{what} in line {number + 1}")
+    return text, tuple(changes)

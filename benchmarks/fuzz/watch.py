@@ -1,4 +1,4 @@
-"""Watches workers from outside: who hangs, crashes or takes too much memory is ended and told."""
+"""Watches workers: one that hangs, crashes or takes too much memory is ended and counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.fuzz.cases import GROUP
 from benchmarks.fuzz.worker import CLOCK, FAILED, IDLE, OUTPUT, Answer, Failure, Job, work
 
 LOOK_EVERY_S = 0.05
-MOST_KEPT = 100
+MOST_SAVED = 100
 """Cases of a kind whose files are kept: they can be made again."""
 START_LIMIT_S = 300.0
 """Making the intact files, with torch loaded by a busy machine."""
@@ -83,7 +83,7 @@ class Task:
     left_out: frozenset[int] = frozenset()
 
 
-def run(plan: Plan, done: Callable[[int], None]) -> Tally:
+def run(plan: Plan, progress: Callable[[int], None]) -> Tally:
     """Feeds every file of ``plan`` to a worker; ``done`` hears how many files more are finished."""
     tally = Tally()
     last = plan.first + plan.count
@@ -94,7 +94,7 @@ def run(plan: Plan, done: Callable[[int], None]) -> Tally:
             ready = wait([worker.tasks for worker in workers], LOOK_EVERY_S)
             for worker in workers:
                 if worker.tasks in ready:
-                    _receive(worker, tally, tasks, done)
+                    _receive(worker, tally, tasks, progress)
                 elif fault := worker.fault():
                     _ended(worker, fault, tally, tasks)
     return tally
@@ -107,7 +107,7 @@ def _hand_out(workers: list[_Worker], tasks: deque[Task]) -> None:
 
 
 def _receive(
-    worker: _Worker, tally: Tally, tasks: deque[Task], done: Callable[[int], None]
+    worker: _Worker, tally: Tally, tasks: deque[Task], progress: Callable[[int], None]
 ) -> None:
     try:
         answer = worker.tasks.recv()
@@ -120,7 +120,7 @@ def _receive(
     tally.add(answer)
     for failure in answer.failures:
         worker.keep(failure.case)
-    done(len(answer.outcomes) + len(worker.task.left_out if worker.task else ()))
+    progress(len(answer.outcomes) + len(worker.task.left_out if worker.task else ()))
     worker.task = None
     if answer.peak_bytes > worker.plan.limits.memory_bytes:  # its peak would hide those of others
         worker.restart()
@@ -181,10 +181,12 @@ class _Worker:
 
     def clock(self) -> tuple[int, int, float]:
         """Case, entry point, and seconds since it was called."""
-        found = (self.folder / "clock").read_bytes()
-        while (again := (self.folder / "clock").read_bytes()) != found:  # it is just being written
-            found = again
-        case, place, start = CLOCK.unpack(found)
+        content = (self.folder / "clock").read_bytes()
+        while (
+            again := (self.folder / "clock").read_bytes()
+        ) != content:  # it is just being written
+            content = again
+        case, place, start = CLOCK.unpack(content)
         return case, place, time.monotonic() - start if case != IDLE and start else 0.0
 
     def fault(self) -> str:
@@ -213,7 +215,7 @@ class _Worker:
     def keep(self, case: int) -> None:
         """Copies the file of a case, and those beside it, to where they stay; not without end."""
         target = self.plan.kept / f"{self.plan.kind}-{self.plan.seed}-{case}"
-        if len(list(self.plan.kept.glob(f"{self.plan.kind}-*"))) >= MOST_KEPT:
+        if len(list(self.plan.kept.glob(f"{self.plan.kind}-*"))) >= MOST_SAVED:
             return
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.folder / "files", target)
@@ -230,11 +232,11 @@ def held_bytes(process: int) -> int:
 
 @contextmanager
 def _workers(plan: Plan) -> Iterator[list[_Worker]]:
-    made = [_Worker(plan, number) for number in range(plan.workers)]
+    workers = [_Worker(plan, number) for number in range(plan.workers)]
     try:
-        yield made
+        yield workers
     finally:
-        for worker in made:
+        for worker in workers:
             worker.stop()
 
 

@@ -67,7 +67,7 @@ def work(job: Job, tasks: Connection) -> None:
     _hear_all(job.folder / OUTPUT)
     kind: Kind = importlib.import_module(job.module).KINDS[job.kind]()
     scans = job.folder / "files"
-    for name, content in kind.beside.items():
+    for name, content in kind.intact_files.items():
         (scans / name).parent.mkdir(parents=True, exist_ok=True)
         (scans / name).write_bytes(content)
     scans.mkdir(exist_ok=True)
@@ -156,10 +156,10 @@ def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     package = f"{os.sep}dfd{os.sep}"
     ours = [frame for frame in frames if package in frame.filename]
-    told = [f"dfd/{ours[-1].filename.rpartition(package)[2]}:{ours[-1].lineno}"] if ours else []
+    places = [f"dfd/{ours[-1].filename.rpartition(package)[2]}:{ours[-1].lineno}"] if ours else []
     if frames and (not ours or frames[-1] is not ours[-1]):
-        told.append(f"{Path(frames[-1].filename).name}:{frames[-1].lineno}")
-    return ", ".join(told)
+        places.append(f"{Path(frames[-1].filename).name}:{frames[-1].lineno}")
+    return ", ".join(places)
 
 
 def _hear_all(path: Path) -> None:

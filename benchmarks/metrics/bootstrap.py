@@ -43,7 +43,7 @@ def interval(
 def mean_interval(values: Sequence[float], rng: np.random.Generator) -> tuple[float, float]:
     """Interval of the mean of one value per patient."""
     array = np.asarray(values, dtype=np.float64)
-    return interval(lambda drawn: float(array[drawn].mean()), len(array), rng)
+    return interval(lambda indices: float(array[indices].mean()), len(array), rng)
 
 
 def intervals(
@@ -53,16 +53,16 @@ def intervals(
     draws: int = DRAWS,
 ) -> dict[str, tuple[float, float]]:
     """``interval`` of several numbers over the same drawn patients, by name."""
-    drawn = (
+    samples = (
         [statistic(rng.integers(0, patients, patients)) for _ in range(draws)]
         if patients >= 2
         else []
     )
-    told = {}
+    bounds = {}
     for name in statistic(np.arange(patients)):
-        finite = [value[name] for value in drawn if np.isfinite(value[name])]
+        finite = [value[name] for value in samples if np.isfinite(value[name])]
         low, high = (
             np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if finite else (np.nan, np.nan)
         )
-        told[name] = (float(low), float(high))
-    return told
+        bounds[name] = (float(low), float(high))
+    return bounds

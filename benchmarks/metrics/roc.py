@@ -30,7 +30,7 @@ def auc(edited: FloatArray, genuine: FloatArray) -> float:
     )
 
 
-def found_at(edited: FloatArray, genuine: FloatArray, alarms: float) -> float:
+def sensitivity_at(edited: FloatArray, genuine: FloatArray, alarms: float) -> float:
     """Share of edited regions above the threshold that at most ``alarms`` of the genuine exceed.
 
     NaN where one side is empty.
@@ -56,13 +56,14 @@ def by_patient(
 def auc_interval(
     edited: Sequence[FloatArray], genuine: Sequence[FloatArray], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Interval of the AUC when whole patients (one array each.
+    """Interval of the AUC when whole patients are drawn again.
 
-    In the same order) are drawn again.
+    One array for each patient, in the same order on both sides.
     """
     return interval(
-        lambda drawn: auc(
-            np.concatenate([edited[i] for i in drawn]), np.concatenate([genuine[i] for i in drawn])
+        lambda indices: auc(
+            np.concatenate([edited[i] for i in indices]),
+            np.concatenate([genuine[i] for i in indices]),
         ),
         len(edited),
         rng,

@@ -1,6 +1,7 @@
-"""Who is scored by which model.
+"""Which model scores whom.
 
-Each development patient by the one that did not learn from him, everybody else by the shipped one.
+A development patient is scored by a network not trained on that patient, everybody else by the
+shipped one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data import partition, scans
-from benchmarks.data.scans import Listed
+from benchmarks.data.scans import SelectedSeries
 from benchmarks.models.cross_validation import FOLDS, model_of
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
@@ -20,8 +21,8 @@ TEST, OWN = "test", "own scans"
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """Patients whom one model did not learn from."""
+class PatientGroup:
+    """Patients that one model was not trained on."""
 
     name: str
     """Fold, ``TEST`` or ``OWN``."""
@@ -31,7 +32,7 @@ class Cohort:
     folders: Mapping[str, Path]
     """Patient -> where the scans lie, in order of names."""
 
-    def listed(self, per_series: int) -> list[Listed]:
+    def select_series(self, per_series: int) -> list[SelectedSeries]:
         """Every series of the patients, with at most ``per_series`` slices each."""
         return [
             one
@@ -40,25 +41,23 @@ class Cohort:
         ]
 
 
-def of_folds(modality: str, wanted: Sequence[str]) -> tuple[list[Cohort], list[str]]:
-    """One cohort for each fold of ``wanted`` whose model is there.
-
-    And the folds that have none yet.
+def of_folds(modality: str, folds: Sequence[str]) -> tuple[list[PatientGroup], list[str]]:
+    """A group for each of ``folds`` whose model is there, and the folds that have no model yet.
 
     Raises:
         UsageError: none of them has one.
     """
-    there = [fold for fold in FOLDS if fold in wanted and model_of(modality, fold).exists()]
-    if not there:
+    trained = [fold for fold in FOLDS if fold in folds and model_of(modality, fold).exists()]
+    if not trained:
         raise UsageError(
-            f"None of the folds {', '.join(wanted)} has a model; train it with `python -m "
+            f"None of the folds {', '.join(folds)} has a model; train it with `python -m "
             f"benchmarks.models.cross_validation --modality {modality}`."
         )
-    made = [
-        Cohort(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
-        for fold in there
+    groups = [
+        PatientGroup(fold, modality, str(model_of(modality, fold)), _development(modality, fold))
+        for fold in trained
     ]
-    return made, [fold for fold in FOLDS if fold in wanted and fold not in there]
+    return groups, [fold for fold in FOLDS if fold in folds and fold not in trained]
 
 
 def _development(modality: str, fold: str) -> dict[str, Path]:
@@ -68,10 +67,13 @@ def _development(modality: str, fold: str) -> dict[str, Path]:
     }
 
 
-def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
-    """The patients kept for the test and the shipped model. Raises as ``sides.opened``."""
-    names = partition.opened(modality, weights_sha256, asked=asked)
-    return Cohort(
+def of_test(modality: str, weights_sha256: str, *, confirmed: bool) -> PatientGroup:
+    """The patients kept for the test and the shipped model.
+
+    Raises as ``benchmarks.data.partition.open_test_patients``.
+    """
+    names = partition.open_test_patients(modality, weights_sha256, confirmed=confirmed)
+    return PatientGroup(
         TEST,
         modality,
         shipped(modality),
@@ -79,7 +81,7 @@ def of_test(modality: str, weights_sha256: str, *, asked: bool) -> Cohort:
     )
 
 
-def of_folder(modality: str, folder: Path) -> Cohort:
+def of_folder(modality: str, folder: Path) -> PatientGroup:
     """Every sub-folder of ``folder`` as a patient, and the shipped model.
 
     Raises:
@@ -91,7 +93,7 @@ def of_folder(modality: str, folder: Path) -> Cohort:
             f"{folder} holds no sub-folders; give a folder with one sub-folder of DICOM files "
             "for each patient."
         )
-    return Cohort(OWN, modality, shipped(modality), {path.name: path for path in inside})
+    return PatientGroup(OWN, modality, shipped(modality), {path.name: path for path in inside})
 
 
 def shipped(modality: str) -> str:

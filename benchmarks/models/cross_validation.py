@@ -1,14 +1,12 @@
-"""Trains the networks of cross-fitting.
-
-One for each development fold, which learns from the other two and is calibrated on its own.
+"""Trains one network for each development fold, on the other two, and calibrates it on its own.
 
     python -m benchmarks.models.cross_validation --modality ct_lung              # hours, resumable
     python -m benchmarks.models.cross_validation --modality ct_lung --fold fold0
     python -m benchmarks.models.cross_validation --modality ct_lung --calibrate  # shipped weights
 
-Every development patient is thus scored by a network that did not see him. The training is that of
-`dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped one.
-Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
+Every development patient is thus scored by a network not trained on that patient. The training is
+that of `dfd train`, as long as that of the shipped weights; the network of fold1 is the shipped
+one. Results: runs/folds/<ct|mr>_<fold>.ckpt; those that the committed numbers stand on lie in
 benchmarks/trained/folds.
 """
 
@@ -36,17 +34,17 @@ from dfd.workflow import run_config
 
 EPOCHS = 63
 """What the shipped weights were trained for."""
-FOLDS = tuple(sorted((*partition.LEARNED, *partition.LEFT_OUT)))
+FOLDS = tuple(sorted((*partition.TRAINING_FOLDS, *partition.VALIDATION_FOLDS)))
 
 
 def model_of(modality: str, fold: str) -> Path:
-    """The model that did not see the patients of ``fold``.
+    """The model that was not trained on the patients of ``fold``.
 
     The shipped bundle for its own fold, else the file that training leaves.
     """
-    if fold in partition.LEFT_OUT:
+    if fold in partition.VALIDATION_FOLDS:
         return bundle_dir(MODALITIES[modality].bundle)
-    return partition.trained("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
+    return partition.network_file("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
 
 
 def train(modality: str, fold: str, epochs: int) -> Path:
@@ -74,7 +72,7 @@ def in_order(modality: str) -> list[str]:
     return [name for fold in FOLDS for name in partition.patients(modality, (fold,))]
 
 
-def standing(modality: str, found: Calibration) -> list[str]:
+def standing(modality: str, calibration: Calibration) -> list[str]:
     """Names of the patients behind a shipped calibration, as they stand in its tables.
 
     All development patients, or those of its own fold.
@@ -82,11 +80,12 @@ def standing(modality: str, found: Calibration) -> list[str]:
     Raises:
         UsageError: it stands on others.
     """
-    for names in (in_order(modality), partition.patients(modality, partition.LEFT_OUT)):
-        if found.patients == len(names):
+    for names in (in_order(modality), partition.patients(modality, partition.VALIDATION_FOLDS)):
+        if calibration.patients == len(names):
             return names
     raise UsageError(
-        f"the calibration stands on {found.patients} patients, and nobody knows which; fit it "
+        f"the calibration stands on {calibration.patients} patients, and nobody knows which; "
+        "fit it "
         f"anew with --modality {modality} --calibrate."
     )
 
@@ -94,7 +93,7 @@ def standing(modality: str, found: Calibration) -> list[str]:
 def cross_fitted(modality: str) -> Calibration:
     """The calibration of the shipped weights by all development patients.
 
-    Each measured by the network of the fold that left him out.
+    Each measured by the network of the fold that left the patient out.
 
     Raises:
         UsageError: a fold's network is not there yet.
@@ -128,18 +127,20 @@ def main() -> None:
     )
     parser.add_argument(
         "--fold",
-        choices=partition.LEARNED,
+        choices=partition.TRAINING_FOLDS,
         action="append",
         help="only this one (default: each that is not shipped)",
     )
     arguments = parser.parse_args()
     if arguments.calibrate:
         target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
-        found = cross_fitted(arguments.modality)
-        write_atomically(target, (json.dumps(calibration.to_json(found)) + "\n").encode())
-        print(f"{target} stands on {found.patients} patients")
+        fitted_calibration = cross_fitted(arguments.modality)
+        write_atomically(
+            target, (json.dumps(calibration.to_json(fitted_calibration)) + "\n").encode()
+        )
+        print(f"{target} stands on {fitted_calibration.patients} patients")
         return
-    for fold in arguments.fold or partition.LEARNED:
+    for fold in arguments.fold or partition.TRAINING_FOLDS:
         print(
             f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not "
             f"know the patients of {fold}"

@@ -1,9 +1,9 @@
-"""A calibration whose patients are known by name, and what it says without some of them.
+"""A calibration with the names of its patients, from which some can be left out.
 
 Each patient of a cross-fitted calibration (`benchmarks.models.cross_validation`) was measured by a
-network that does not know him. A patient is then judged by the
-others: left out one by one, or with all who were scanned by the same manufacturer. All contact of
-the benchmark with the tables of ``dfd.calibration`` is here.
+network not trained on that patient. The p-value of a patient then stands on the others: the patient
+is left out, or everybody scanned by the same manufacturer. Only this module of the benchmarks uses
+the tables of ``dfd.calibration``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ COMBINED = ""
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Genuine regions of some patients, by which a region is judged."""
+class HeldOutCalibration:
+    """Genuine regions of some patients, that p-values of others stand on."""
 
     calibration: Calibration
 
@@ -57,30 +57,30 @@ class Judge:
 
 @dataclass(frozen=True)
 class Pool:
-    """A calibration whose patients are known by name."""
+    """A calibration with the names of its patients."""
 
     names: tuple[str, ...]
     """Whose values stand where in every table."""
     calibration: Calibration
-    _made: dict[frozenset[str], Judge | None] = field(
+    _cache: dict[frozenset[str], HeldOutCalibration | None] = field(
         default_factory=dict, repr=False, compare=False
     )
 
-    def judge(self, left_out: Collection[str] = ()) -> Judge | None:
+    def without(self, left_out: Collection[str] = ()) -> HeldOutCalibration | None:
         """By everybody but ``left_out``; None where nobody remains."""
         absent = frozenset(left_out) & frozenset(self.names)
-        if absent not in self._made:
-            self._made[absent] = self._judge(absent)
-        return self._made[absent]
+        if absent not in self._cache:
+            self._cache[absent] = self._fit_without(absent)
+        return self._cache[absent]
 
-    def _judge(self, absent: frozenset[str]) -> Judge | None:
+    def _fit_without(self, absent: frozenset[str]) -> HeldOutCalibration | None:
         if not absent:
-            return Judge(self.calibration)
+            return HeldOutCalibration(self.calibration)
         places = [place for place, name in enumerate(self.names) if name not in absent]
         if not places:
             return None
         every = _tables(self.calibration)
-        return Judge(
+        return HeldOutCalibration(
             _with(
                 self.calibration,
                 {
@@ -91,10 +91,8 @@ class Pool:
         )
 
 
-def named(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
-    """The calibration with the names of its patients.
-
-    Which stand in its tables in the order of ``names``.
+def name_patients(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
+    """The calibration with ``names``, in the order of the rows of its tables.
 
     Raises:
         CalibrationError: it is not there, or stands on others than ``names``; ``what`` says whose
@@ -114,18 +112,18 @@ def named(calibration: Calibration | None, names: Sequence[str], what: str) -> P
     return Pool(tuple(names), calibration)
 
 
-def beside(pool: Pool) -> Pool | None:
-    """The same patients judged by the tables of slices with neighbours.
+def of_series(pool: Pool) -> Pool | None:
+    """The same patients with the tables of slices with neighbours.
 
-    None where there are none, or not all of them had neighbours.
+    None where there are none, or not all of the patients had neighbours.
     """
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
         return None
-    made = replace(pool.calibration, settings={SLICE: setting})
+    series = replace(pool.calibration, settings={SLICE: setting})
     return (
-        Pool(pool.names, made)
-        if {len(table.patients) for table in _tables(made).values()} == {len(pool.names)}
+        Pool(pool.names, series)
+        if {len(table.patients) for table in _tables(series).values()} == {len(pool.names)}
         else None
     )
 
@@ -140,9 +138,9 @@ def _tables(calibration: Calibration) -> dict[str, CalibrationTable]:
 
 
 def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables of slices by themselves, and none of other ways of measuring.
+    """The same with other tables of slices by themselves, and no other settings.
 
-    Of each family and of the combination, a list per patient.
+    ``values``: for each family and for the combination a list per patient.
     """
     tables = {name: fit_table(each) for name, each in values.items()}
     combined = tables.pop(COMBINED, None)
@@ -150,11 +148,11 @@ def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float
 
 
 def scores(
-    asked: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
+    regions: Sequence[Mapping[str, float]], genuine: Sequence[Sequence[Mapping[str, float]]]
 ) -> list[float]:
-    """How rare each of ``asked`` (family -> statistic) is by tables of ``genuine``.
+    """How rare each of ``regions`` (family -> statistic) is by tables of ``genuine``.
 
-    A list for each patient: see ``combined_statistic``.
+    ``genuine`` holds a list for each patient; see ``combined_statistic``.
 
     A family that was measured on none of them plays no part; NaN where that holds for all.
     """
@@ -171,4 +169,4 @@ def scores(
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in genuine])
         for family in families
     }
-    return [float(combined_statistic(row, tables)) for row in asked]
+    return [float(combined_statistic(row, tables)) for row in regions]

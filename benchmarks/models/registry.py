@@ -35,9 +35,9 @@ class Loaded:
 
 
 def load(name: str | None, modality: str) -> Loaded:
-    """The model of ``name`` (None.
+    """The model of ``name``, its network built as the bundle's configuration says.
 
-    The shipped one of ``modality``), its network built as the bundle's configuration says.
+    ``name`` None: the shipped model of ``modality``.
 
     Raises:
         BundleError: there is none, or it belongs to the other modality.

@@ -14,6 +14,7 @@ state dict), models/calibration.json, docs/history.csv.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -39,11 +40,11 @@ MAX_HOURS = 1.25
 LARGEST_BYTES = 16 * 2**20
 """What a shipped weights file may weigh."""
 HEAD_ONLY = [
-    "$finish.claim(@model_path, @state_dir, @train#items, @left_out)",
-    "$finish.take_best(@network_def, @state_dir)",
+    "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)",
+    "$finalize.take_best(@network_def, @state_dir)",
     "$@head#trainer.run()",
     (
-        "$finish.finish(@network_def, @state_dir, @model_path, items.Cohort(@collection, "
+        "$finalize.finalize(@network_def, @state_dir, @model_path, cohort.Cohort(@collection, "
         "@left_out, @seed))"
     ),
 ]
@@ -52,9 +53,9 @@ HISTORY = Path("docs") / "history.csv"
 
 
 def unpack(checkpoint: Path, bundle: Path) -> None:
-    """Puts weights, calibration and curve of ``checkpoint``.
+    """Puts weights, calibration and curve of ``checkpoint`` into the folder ``bundle``.
 
-    (a ``.ckpt`` of training) into the folder ``bundle``.
+    ``checkpoint`` is a ``.ckpt`` of training.
 
     Killed halfway it leaves weights without their calibration, which every reader refuses; run it
     again.
@@ -106,10 +107,7 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def keep_predictor(bundle: Path, state: Path) -> None:
-    """Lays the shipped predictor into ``state`` as the best of a run.
-
-    So that only its head is left to be trained.
-    """
+    """Puts the shipped predictor into ``state`` as the best of a run, to train the head only."""
     network = MaskedPredictor()
     network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
     state.mkdir(parents=True, exist_ok=True)
@@ -117,7 +115,8 @@ def keep_predictor(bundle: Path, state: Path) -> None:
     write_atomically(state / "history.csv", (bundle / HISTORY).read_bytes())
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
     parser = cli.parser(__doc__, model=False)
     parser.add_argument(
         "--max-hours",
@@ -138,44 +137,37 @@ def main() -> None:
         action="store_true",
         help="fit the calibration of the shipped weights anew and train nothing",
     )
-    arguments = parser.parse_args()
-    bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
-    checkpoint = (
-        partition.ROOT
-        / "runs"
-        / f"{'quick_' if arguments.quick else ''}{partition.FOLDERS[arguments.modality]}.ckpt"
-    )
+    return parser.parse_args()
+
+
+def make_checkpoint(arguments: argparse.Namespace, bundle: Path, checkpoint: Path) -> None:
+    """Trains the weights, or only the head or the calibration of the shipped ones."""
     links = default_output(arguments.modality)
     left_out = link(arguments.modality, links)
+    settings: dict[str, object] = {"data_path": str(links)}
     if arguments.recalibrate:
-        run_config(
-            bundle,
-            "evaluate",
-            {
-                "data_path": str(links),
-                "model_path": str(bundle),
-                "output_path": str(checkpoint),
-                "patients": left_out,
-            },
-        )
-    elif not arguments.unpack_only:
-        hours: dict[str, object] = {"max_epochs": MAX_EPOCHS, "max_hours": arguments.max_hours}
-        if arguments.quick:
-            left_out = left_out[:1]
-            hours = {"max_epochs": 1, "max_hours": 0.01}
-        if arguments.head:
-            keep_predictor(bundle, Path(f"{checkpoint}.training"))
-            hours = {"training": HEAD_ONLY, "max_epochs": MAX_EPOCHS}
-        run_config(
-            bundle,
-            "train",
-            {
-                "data_path": str(links),
-                "model_path": str(checkpoint),
-                "validation_patients": left_out,
-                **hours,
-            },
-        )
+        settings |= {"model_path": str(bundle), "output_path": str(checkpoint)}
+        run_config(bundle, "evaluate", {**settings, "patients": left_out})
+        return
+    settings |= {"model_path": str(checkpoint), "max_epochs": MAX_EPOCHS}
+    if arguments.head:
+        keep_predictor(bundle, Path(f"{checkpoint}.training"))
+        settings["training"] = HEAD_ONLY
+    elif arguments.quick:
+        settings |= {"max_epochs": 1, "max_hours": 0.01}
+    else:
+        settings["max_hours"] = arguments.max_hours
+    patients = left_out[:1] if arguments.quick else left_out
+    run_config(bundle, "train", {**settings, "validation_patients": patients})
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    bundle = bundle_dir(MODALITIES[arguments.modality].bundle)
+    name = f"{'quick_' if arguments.quick else ''}{partition.FOLDERS[arguments.modality]}.ckpt"
+    checkpoint = partition.ROOT / "runs" / name
+    if not arguments.unpack_only:
+        make_checkpoint(arguments, bundle, checkpoint)
     if arguments.quick:
         print(f"{checkpoint} was trained for a check and is not shipped")
         return

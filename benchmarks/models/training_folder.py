@@ -1,6 +1,4 @@
-"""A folder of symbolic links to the development patients.
-
-What the shipped weights are trained from.
+"""A folder of symbolic links to the development patients, to train the shipped weights from.
 
     python -m benchmarks.models.training_folder --modality ct_lung --output runs/dev_ct
 
@@ -43,7 +41,7 @@ def link(modality: str, output: Path) -> list[str]:
             place.unlink()
         if not place.exists():
             place.symlink_to(source, target_is_directory=True)
-    return partition.patients(modality, partition.LEFT_OUT)
+    return partition.patients(modality, partition.VALIDATION_FOLDS)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Which network says most of hidden pixels for its time on a CPU.
+"""Which network predicts hidden pixels best for its time on a CPU.
 
-Each candidate trained for the same CPU time on the same crops, from scratch.
+Each candidate is trained from scratch for the same CPU time on the same crops.
 
 Part of ``python -m benchmarks.speed.bench --networks``. Every candidate hides pixels as its own
 lattice does, in training and in validation, so that lattices compare as they would be used: fewer
@@ -45,10 +45,7 @@ SLICE_SIDE = 352
 
 
 class Direct(nn.Module):
-    """A stock network that gives mean (as difference to the local mean) and log-spread itself.
-
-    From the inputs that ours sees.
-    """
+    """A stock network on our inputs; gives mean (difference to the local mean) and log-spread."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -57,10 +54,14 @@ class Direct(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``[B, 2, H, W]`` -> ``[B, 2, H, W]``, as ``MaskedPredictor``."""
         pixels, hidden = image[:, :1], image[:, 1:2]
-        seen = 1.0 - hidden
-        ground = ground_value(pixels, seen)
+        visible = 1.0 - hidden
+        ground = ground_value(pixels, visible)
         features = torch.cat(
-            [torch.asinh(0.5 * (pixels - ground) * seen), 0.3 * torch.asinh(0.2 * ground), hidden],
+            [
+                torch.asinh(0.5 * (pixels - ground) * visible),
+                0.3 * torch.asinh(0.2 * ground),
+                hidden,
+            ],
             dim=1,
         )
         out = self.backbone(features)
@@ -116,10 +117,10 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
     patients.
     """
     by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for scan in scans.load(scans.listed(modality, folds, PER_SERIES), modality):
+    for scan in scans.load(scans.select_series(modality, folds, PER_SERIES), modality):
         pixels, measured, _ = normalised(scan.pixels, modality)
         inside = measured & body_mask(scan.pixels, measured, MODALITIES[modality])
-        by_patient.setdefault(scan.listed.patient, []).append((pixels, inside))
+        by_patient.setdefault(scan.source.patient, []).append((pixels, inside))
     rng = np.random.default_rng(seed)
     cut: list[np.ndarray] = []
     names = sorted(by_patient)
@@ -136,9 +137,9 @@ def crops(modality: str, folds: tuple[str, ...], count: int, seed: int) -> torch
 
 
 def shown(batch: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops with ``hidden`` (``[CROP, CROP]``) hidden -> network input and label, both ``[B, 2.
+    """Network input and label, both ``[B, 2, CROP, CROP]``, of crops with ``hidden`` hidden.
 
-    CROP, CROP]``.
+    ``hidden`` is ``[CROP, CROP]``.
     """
     mask = hidden.float().expand(len(batch), 1, CROP, CROP)
     return torch.cat([batch[:, :1] * (1 - mask), mask], dim=1), torch.cat(
@@ -175,9 +176,9 @@ def train(candidate: Candidate, pool: torch.Tensor, cpu_seconds: float) -> nn.Mo
 
 
 def validate(candidate: Candidate, network: nn.Module, pool: torch.Tensor) -> float:
-    """Nats per pixel over every measured pixel of the crops, each while hidden.
+    """Nats per pixel, in units of the noise scale, over every measured pixel of the crops.
 
-    In units of the noise scale.
+    Each pixel is predicted while it is hidden.
     """
     total = count = 0.0
     with torch.inference_mode():
@@ -208,8 +209,10 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
     cpu_seconds, size = (3.0, 64) if quick else (60.0 * minutes, TRAINING_CROPS)
     folder = partition.ROOT / "runs" / ("quick" if quick else "networks")
     folder.mkdir(parents=True, exist_ok=True)
-    learn = crops(modality, partition.LEARNED, size, partition.SEED)
-    held = crops(modality, partition.LEFT_OUT, min(size, VALIDATION_CROPS), partition.SEED + 1)
+    learn = crops(modality, partition.TRAINING_FOLDS, size, partition.SEED)
+    validation = crops(
+        modality, partition.VALIDATION_FOLDS, min(size, VALIDATION_CROPS), partition.SEED + 1
+    )
     rows = []
     for name, candidate in CANDIDATES.items():
         row = {
@@ -219,21 +222,21 @@ def compare(modality: str, minutes: float, quick: bool) -> list[dict[str, Any]]:
             "crops": len(learn),
         }
         file = folder / f"{modality}_{name.replace(' ', '_').replace(',', '')}.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if quick or {key: kept.get(key) for key in row} != row:
-            kept = {**row, **_trial(candidate, learn, held, cpu_seconds)}
-            write_atomically(file, json.dumps(kept).encode())
-            logger.info("%s: %.4f nats", name, kept["val nll"])
-        rows.append(kept)
+        result = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if quick or {key: result.get(key) for key in row} != row:
+            result = {**row, **_trial(candidate, learn, validation, cpu_seconds)}
+            write_atomically(file, json.dumps(result).encode())
+            logger.info("%s: %.4f nats", name, result["val nll"])
+        rows.append(result)
     return sorted(rows, key=lambda row: float(row["val nll"]))
 
 
 def _trial(
-    candidate: Candidate, learn: torch.Tensor, held: torch.Tensor, cpu_seconds: float
+    candidate: Candidate, learn: torch.Tensor, validation: torch.Tensor, cpu_seconds: float
 ) -> dict[str, Any]:
     network = train(candidate, learn, cpu_seconds)
     return {
-        "val nll": validate(candidate, network, held),
+        "val nll": validate(candidate, network, validation),
         "passes": candidate.passes,
         "slice cpu seconds": slice_seconds(candidate, network),
         "weights": sum(parameter.numel() for parameter in network.parameters()),

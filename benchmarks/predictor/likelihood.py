@@ -1,13 +1,13 @@
-"""Does the network say more of hidden pixels than local statistics and linear prediction do.
+"""Does the network predict hidden pixels better than local statistics and linear prediction?
 
-And is its spread honest on scanners it has not seen?
+And is its spread accurate on scanners that it was not trained on?
 
     python -m benchmarks.predictor.likelihood --modality ct_lung --model runs/ct.ckpt
 
 Patients of fold1 (left out of training; early stopping and calibration saw them). All pixels that
 scoring assesses, hidden as scoring hides them. Likelihood in nats per pixel, in HU or stored units,
 without the constant log(2 pi) / 2; smaller is better. References are fitted on fold0 and fold2, the
-folds of the network. Energy of z (1 = honest spread) per scanner, kernel and tissue, before and
+folds of the network. Energy of z (1 = accurate spread) per scanner, kernel and tissue, before and
 after a factor per tissue that half of the slice's blocks fit for the other half.
 """
 
@@ -25,10 +25,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.data import partition, scans
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.metrics.bootstrap import mean_interval
 from benchmarks.models import registry
 from benchmarks.predictor import references, spread_calibration
+from benchmarks.predictor.likelihood_report import count_accurate, markdown
 from benchmarks.predictor.references import Reference, Samples, nll
 from benchmarks.runner import cli
 from dfd.bundle.training.crops import normalised
@@ -39,7 +40,6 @@ from dfd.prediction.predict import predict_slice
 PER_SERIES = 6
 PIXELS_PER_SLICE = 3000
 """Drawn from each training slice for the references: a million numbers per weight in all."""
-HONEST = (0.8, 1.25)
 FEWEST_PIXELS = 1000
 """Cells with fewer pixels say nothing."""
 NETWORK = "network"
@@ -49,20 +49,22 @@ NETWORK = "network"
 class SliceResult:
     """What one slice says."""
 
-    listed: Listed
+    source: SelectedSeries
     pixels: int
     nll: Mapping[str, float]
     """Sum over pixels per predictor."""
     energies: Mapping[str, tuple[int, float, float, float]]
     """Tissue -> pixels, and sums of the energy of z: as predicted, cut at
-    ``scan_factor.LARGEST_Z``, cut after the scan's own factor."""
+    ``spread_calibration.LARGEST_Z``, cut after the scan's own factor."""
 
 
 def fit_references(modality: str, per_series: int) -> list[Reference]:
-    """All references, fitted on the folds that the network learns from."""
+    """All references, fitted on the folds that the network is trained on."""
     rng = np.random.default_rng(partition.SEED)
     parts = []
-    for scan in scans.load(scans.listed(modality, partition.LEARNED, per_series), modality):
+    for scan in scans.load(
+        scans.select_series(modality, partition.TRAINING_FOLDS, per_series), modality
+    ):
         pixels, measured, _ = normalised(scan.pixels, modality)
         body = body_mask(scan.pixels, measured, MODALITIES[modality])
         parts.append(references.sample(pixels, measured, body, PIXELS_PER_SLICE, rng))
@@ -78,10 +80,10 @@ def measure(
 ) -> SliceResult:
     """Likelihoods and energies of one slice."""
     prediction = predict_slice(scan.pixels, network, modality)
-    known = prediction.assessed
+    valid = prediction.assessed
     sums = {
         NETWORK: float(
-            nll(scan.pixels[known], prediction.mean[known], prediction.spread[known]).sum()
+            nll(scan.pixels[valid], prediction.mean[valid], prediction.spread[valid]).sum()
         )
     }
     pixels, measured, scale = normalised(scan.pixels, modality.name)
@@ -89,9 +91,9 @@ def measure(
         mean, spread = reference.predict(pixels, measured)
         # In units of the noise scale a density is larger by that scale.
         sums[reference.name] = float(
-            (nll(pixels[known], mean[known], spread[known]) + np.log(scale)).sum()
+            (nll(pixels[valid], mean[valid], spread[valid]) + np.log(scale)).sum()
         )
-    labels = tissue_map(prediction.mean, known, modality)
+    labels = tissue_map(prediction.mean, valid, modality)
     after = spread_calibration.corrected(prediction.z, labels, len(modality.tissues))
     energies = {}
     for number, tissue in enumerate(modality.tissues):
@@ -106,11 +108,11 @@ def measure(
             float(cut.sum()),
             float(spread_calibration.energy(after[here]).sum()),
         )
-    return SliceResult(scan.listed, int(known.sum()), sums, energies)
+    return SliceResult(scan.source, int(valid.sum()), sums, energies)
 
 
 def likelihood_rows(
-    results: Sequence[SliceResult], learned: Sequence[Listed]
+    results: Sequence[SliceResult], learned: Sequence[SelectedSeries]
 ) -> list[dict[str, Any]]:
     """One row per series.
 
@@ -122,10 +124,10 @@ def likelihood_rows(
     )
     grouped: dict[tuple[str, str], list[SliceResult]] = defaultdict(list)
     for result in results:
-        grouped[result.listed.patient, result.listed.series].append(result)
+        grouped[result.source.patient, result.source.series].append(result)
     rows = []
     for (patient, series), members in sorted(grouped.items()):
-        one, pixels = members[0].listed, sum(member.pixels for member in members)
+        one, pixels = members[0].source, sum(member.pixels for member in members)
         new = (
             "scanner"
             if one.scanner not in scanners
@@ -152,9 +154,9 @@ def likelihood_rows(
 
 
 def pooled(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over patients (a patient is the mean of the series).
+    """Means over patients, and how much worse each reference is, with interval over patients.
 
-    And how much each reference is worse, with interval over patients.
+    A patient counts as the mean of the series.
     """
     names = list(rows[0]["nll"])
     patients = sorted({row["patient"] for row in rows})
@@ -189,13 +191,15 @@ def _won(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     return f"{sum(row['nll'][NETWORK] < row['nll'][name] for row in rows)} of {len(rows)}"
 
 
-def energy_cells(results: Sequence[SliceResult], learned: Sequence[Listed]) -> list[dict[str, Any]]:
+def energy_cells(
+    results: Sequence[SliceResult], learned: Sequence[SelectedSeries]
+) -> list[dict[str, Any]]:
     """One cell per scanner, kernel and tissue."""
     pairs = {(one.scanner, one.kernel) for one in learned}
     sums: dict[tuple[str, str, str], NDArray[np.float64]] = defaultdict(lambda: np.zeros(4))
     for result in results:
         for tissue, values in result.energies.items():
-            sums[result.listed.scanner, result.listed.kernel, tissue] += np.asarray(values)
+            sums[result.source.scanner, result.source.kernel, tissue] += np.asarray(values)
     return [
         {
             "scanner": scanner,
@@ -215,7 +219,7 @@ def energy_cells(results: Sequence[SliceResult], learned: Sequence[Listed]) -> l
 def slice_cells(results: Sequence[SliceResult]) -> list[dict[str, float]]:
     """One cell per slice and tissue.
 
-    The stricter view, since slices of one scanner cannot make up for each other.
+    Stricter, since slices of one scanner cannot make up for each other.
     """
     cells = (
         values
@@ -226,85 +230,6 @@ def slice_cells(results: Sequence[SliceResult]) -> list[dict[str, float]]:
     return [{"before": cut / pixels, "after": after / pixels} for pixels, _, cut, after in cells]
 
 
-def honest(cells: Sequence[Mapping[str, Any]], when: str) -> int:
-    """How many cells lie within ``HONEST``."""
-    return sum(HONEST[0] <= cell[when] <= HONEST[1] for cell in cells)
-
-
-def markdown(content: Mapping[str, Any]) -> str:
-    """The result as read by people."""
-    names = list(content["pooled"]["nll"])
-    series = [
-        [
-            row["patient"],
-            row["series"],
-            f"{row['scanner']}, {row['kernel']}",
-            row["new"] or "-",
-            *(f"{row['nll'][name]:.3f}" for name in names),
-        ]
-        for row in content["series"]
-    ]
-    series.append(
-        [
-            "**all patients**",
-            "",
-            "",
-            "",
-            *(f"**{content['pooled']['nll'][name]:.3f}**" for name in names),
-        ]
-    )
-    worse = [
-        [
-            name,
-            f"{value['mean']:+.3f}",
-            f"{value['low']:+.3f} to {value['high']:+.3f}",
-            f"{value['smallest']:+.3f}",
-            value["series won"],
-        ]
-        for name, value in content["pooled"]["worse"].items()
-    ]
-    single = content["slice cells"]
-    cells = [
-        [
-            f"{cell['scanner']}, {cell['kernel']}",
-            cell["tissue"],
-            "yes" if cell["new"] else "-",
-            *(f"{cell[key]:.2f}" for key in ("uncut", "before", "after")),
-        ]
-        for cell in content["energy"]
-    ]
-    parts = [
-        f"# Masked likelihood and accuracy of the spread: {content['modality']}",
-        "Patients of fold1, on whom the network was not trained; at most "
-        f"{content['slices per series']} slices a series. "
-        f"Nats per hidden pixel in {content['unit']}, without the constant; smaller is better. "
-        "*Unseen*: the scanner, or only the kernel (MR: sequence), does not occur in training.",
-        cli.table(["patient", "series", "scanner, kernel", "unseen", *names], series),
-        (
-            "How much worse each reference is than the network, mean over patients with 95 % "
-            "interval over patients:"
-        ),
-        cli.table(
-            ["reference", "worse by", "interval", "least (patient)", "network better in"], worse
-        ),
-        "Mean energy of z per scanner, kernel and tissue (1 = the spread is accurate): as it is, "
-        "cut at |z| = 6, and cut after division by the scan's own factor per tissue (half of the "
-        f"blocks fits the factor for the other half). Within {HONEST[0]} to {HONEST[1]}: "
-        f"{honest(content['energy'], 'before')} of {len(cells)} cells "
-        f"before, **{honest(content['energy'], 'after')} of {len(cells)}** after.",
-        cli.table(["scanner, kernel", "tissue", "unseen", "energy", "cut", "after factor"], cells),
-        (
-            f"The same for each slice: {single['before']} of {single['all']} before, "
-            f"**{single['after']}** after."
-        ),
-        (
-            f"Weights {content['weights_sha256'][:12]}, seed {content['seed']}, "
-            f"{content['seconds']:.0f} s."
-        ),
-    ]
-    return "\n\n".join(parts)
-
-
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All numbers."""
     started = time.monotonic()
@@ -312,8 +237,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     loaded = registry.load(arguments.model, modality.name)
     per_series = 1 if arguments.quick else PER_SERIES
     learned, left_out = (
-        scans.listed(modality.name, folds, per_series)
-        for folds in (partition.LEARNED, partition.LEFT_OUT)
+        scans.select_series(modality.name, folds, per_series)
+        for folds in (partition.TRAINING_FOLDS, partition.VALIDATION_FOLDS)
     )
     fitted = fit_references(modality.name, per_series)
     results = [
@@ -341,8 +266,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "energy": energy_cells(results, learned),
         "slice cells": {
             "all": len(single),
-            "before": honest(single, "before"),
-            "after": honest(single, "after"),
+            "before": count_accurate(single, "before"),
+            "after": count_accurate(single, "after"),
         },
         "seconds": time.monotonic() - started,
     }

@@ -35,9 +35,9 @@ FloatArray = NDArray[np.float64]
 
 
 def visible_offsets(half: int) -> NDArray[np.int64]:
-    """``[k, 2]`` (row.
+    """``[k, 2]`` (row, column) offsets within ``half`` that the lattice shows.
 
-    Column) offsets within ``half`` that the lattice shows while the middle is hidden.
+    The middle is hidden.
     """
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     shown = (columns + LATTICE_STEP * rows) % LATTICE_PASSES != 0
@@ -73,7 +73,7 @@ def local_statistics(
 
 @dataclass(frozen=True)
 class Samples:
-    """Pixels drawn from training slices, ``[n]``, with what is seen around them.
+    """Pixels drawn from training slices, ``[n]``, with the visible pixels around them.
 
     ``contrast`` is ``[n, k]``: the visible 7x7 neighbours less their mean; ``means`` and
     ``deviations`` are of the windows of each half-width.
@@ -104,22 +104,22 @@ class Samples:
 def sample(
     pixels: FloatImage, measured: BoolImage, where: BoolImage, count: int, rng: np.random.Generator
 ) -> Samples:
-    """At most ``count`` pixels of ``where`` in one slice (all ``[H, W]``.
+    """At most ``count`` pixels of ``where`` in one slice, with what is measured and visible around.
 
-    In units of its noise scale) with what is measured and seen around them.
+    All ``[H, W]``, in units of the slice's noise.
     """
     rows, columns = np.nonzero(where & measured)
-    drawn = rng.choice(len(rows), size=min(count, len(rows)), replace=False)
-    rows, columns = rows[drawn], columns[drawn]
+    indices = rng.choice(len(rows), size=min(count, len(rows)), replace=False)
+    rows, columns = rows[indices], columns[indices]
     statistics = {half: local_statistics(pixels, measured, half) for half in DEVIATION_HALVES}
     offsets, half = visible_offsets(LINEAR_HALF), LINEAR_HALF
-    wide, seen = np.pad(pixels, half), np.pad(measured, half)
+    wide, padded_mask = np.pad(pixels, half), np.pad(measured, half)
     places = (
         rows[:, None] + offsets[None, :, 0] + half,
         columns[:, None] + offsets[None, :, 1] + half,
     )
     middle = statistics[LINEAR_HALF][0][rows, columns]
-    contrast = np.where(seen[places], wide[places] - middle[:, None], 0.0)
+    contrast = np.where(padded_mask[places], wide[places] - middle[:, None], 0.0)
     return Samples(
         pixels[rows, columns].astype(np.float64),
         contrast,
@@ -242,7 +242,7 @@ def _fit_spread(residual: FloatArray, deviation: FloatArray) -> tuple[float, flo
         variance = np.exp(2 * logs[0]) + np.exp(2 * logs[1]) * deviation**2
         return float(np.mean(0.5 * residual**2 / variance + 0.5 * np.log(variance)))
 
-    found = minimize(
+    optimum = minimize(
         cost, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}
     )
-    return float(np.exp(found.x[0])), float(np.exp(found.x[1])), float(found.fun)
+    return float(np.exp(optimum.x[0])), float(np.exp(optimum.x[1])), float(optimum.fun)

@@ -2,8 +2,8 @@
 
 One per tissue class, fitted on the scan itself.
 
-Pure functions of arrays. What is fitted on half of the windows is judged on the other half, so that
-the numbers told are not circular.
+Pure functions of arrays. What is fitted on half of the windows is tested on the other half, so that
+the numbers are not circular.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def energy(z: FloatImage) -> FloatArray:
 def tissue_factors(z: FloatImage, labels: Labels, classes: int) -> FloatArray:
     """``[classes]``: root mean energy of z per tissue class.
 
-    By which the predicted spread is to be multiplied. 1 = the spread was honest.
+    The predicted spread is to be multiplied by it; 1 = the spread is accurate.
 
     Args:
         z: standardised residuals, any shape.

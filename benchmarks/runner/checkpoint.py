@@ -1,7 +1,4 @@
-"""Rows that a benchmark has measured.
-
-Kept so that a run which was killed goes on where it stopped.
-"""
+"""Rows that a benchmark has measured, kept so that a killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -56,10 +53,10 @@ class Ledger:
         self.done: dict[tuple[str, str], Rows] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            path.write_bytes(whole)
-        for line in whole.splitlines():
+        complete = content[: content.rfind(b"\n") + 1]
+        if complete != content:
+            path.write_bytes(complete)
+        for line in complete.splitlines():
             entry = json.loads(line)
             self.done[entry["slice"], entry["part"]] = entry["rows"]
 

@@ -21,33 +21,33 @@ QUICK_RESULTS = ROOT / "runs" / "quick"
 """Quick checks never overwrite committed numbers."""
 
 TALKING = ("__main__", "benchmarks", "dfd")
-"""Whose progress is told; the libraries' is not."""
+"""Loggers whose progress is printed; the libraries' is not."""
 
 
 def parser(doc: str | None, *, model: bool = True) -> argparse.ArgumentParser:
     """A parser with ``--modality``, ``--quick`` and, where wanted, ``--model``."""
-    made = argparse.ArgumentParser(
+    result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    made.add_argument(
+    result.add_argument(
         "--modality",
         choices=list(MODALITIES),
         default="ct_lung",
         help="which bundle and which scans (default: %(default)s)",
     )
     if model:
-        made.add_argument(
+        result.add_argument(
             "--model",
             help=(
                 "a file written by training, or a bundle (default: the shipped one of the modality)"
             ),
         )
-    made.add_argument(
+    result.add_argument(
         "--quick",
         action="store_true",
         help="a check of seconds on a few slices; its numbers mean nothing and go to runs/quick",
     )
-    return made
+    return result
 
 
 def publish(
@@ -71,7 +71,7 @@ def publish(
 def rounded(content: object, digits: int = 5) -> object:
     """Plain containers with floats of ``digits`` significant digits and NaN as None.
 
-    So that committed files stay small and valid.
+    Committed files stay small and valid.
     """
     if isinstance(content, Mapping):
         return {str(key): rounded(value, digits) for key, value in content.items()}

@@ -37,7 +37,7 @@ PARTS = (
     "engines",
 )
 TIMED = PARTS[:6]
-"""Those that are told in seconds."""
+"""Those that are measured in seconds."""
 NETWORKS = "networks"
 LIMITS = {
     "one point, whole way, seconds": 0.7,
@@ -51,7 +51,7 @@ LIMITS = {
     "training, share of the bare loop's crops per second": 0.9,
     "training at batch 64, peak GB": 6.0,
 }
-"""What is asked for: at most, for those of ``AT_LEAST`` at least. The first was set for noise
+"""The limits: at most, for those of ``AT_LEAST`` at least. The first was set for noise
 evidence alone, the second for all families."""
 AT_LEAST = (
     "training, share of the bare loop's crops per second",
@@ -69,20 +69,21 @@ def run_part(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str
     import resource
 
     from benchmarks.predictor import architecture_search
-    from benchmarks.speed import runtimes, stages
+    from benchmarks.speed import runtimes, stages, training
 
     logging.getLogger("dfd").setLevel(logging.WARNING)
     if part == NETWORKS:
         return architecture_search.run(
             folder, arguments.model, arguments.quick, arguments.minutes, arguments.modality
         )
-    work = runtimes.engines if part == "engines" else getattr(stages, part)
-    told = {**work(folder, arguments.model, arguments.quick), "machine": stages.machine()}
+    modules = {"engines": runtimes, "training": training}
+    work = getattr(modules.get(part, stages), part)
+    numbers = {**work(folder, arguments.model, arguments.quick), "machine": stages.machine()}
     peak = max(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    return {**told, "peak GB": peak * 1024 / 1e9}
+    return {**numbers, "peak GB": peak * 1024 / 1e9}
 
 
 def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -114,11 +115,11 @@ def spawn(part: str, folder: Path, arguments: argparse.Namespace) -> dict[str, A
         if arguments.model
         else []
     )
-    done = subprocess.run(line, cwd=partition.ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    answers = [text for text in done.stdout.splitlines() if text.startswith(MARK)]
-    if done.returncode or not answers:
+    ended = subprocess.run(line, cwd=partition.ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    answers = [text for text in ended.stdout.splitlines() if text.startswith(MARK)]
+    if ended.returncode or not answers:
         raise InterruptedRunError(
-            f"the part {part} of the benchmark ended with status {done.returncode}; its "
+            f"the part {part} of the benchmark ended with status {ended.returncode}; its "
             "messages are above."
         )
     result: dict[str, Any] = json.loads(answers[-1].removeprefix(MARK))
@@ -145,20 +146,45 @@ def against_limits(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 def markdown(content: Mapping[str, Any]) -> str:
     """The result as read by people."""
     parts, machine = content["parts"], content["parts"]["one_point"]["machine"]
+    text = [
+        "# Speed and memory",
+        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, "
+        f"device {machine['device']}, bfloat16 arithmetic "
+        f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
+        "Predicted window of the one-point slice: "
+        f"{' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
+        cli.table(["what", "measured", "wanted", "kept"], _limit_rows(parts)),
+        cli.table(["part", "what", "seconds"], _timing_rows(parts)),
+        "Other ways to run the same weights (one slice):",
+        cli.table(
+            ["engine", "seconds", "times as fast", "nats per pixel lost"], _engine_rows(parts)
+        ),
+    ]
+    return "\n\n".join(
+        [*text, *(_of_networks(parts[NETWORKS]["networks"]) if NETWORKS in parts else [])]
+    )
+
+
+def _limit_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """What was measured for each of ``LIMITS``, and whether it is met."""
     measured = against_limits(parts)
-    kept = {
+    met = {
         name: value >= LIMITS[name] if name in AT_LEAST else value <= LIMITS[name]
         for name, value in measured.items()
     }
-    limits = [
+    return [
         [
             name,
             f"{value:.2f}",
             f"{'>=' if name in AT_LEAST else '<='} {LIMITS[name]:g}",
-            "yes" if kept[name] else "**no**",
+            "yes" if met[name] else "**no**",
         ]
         for name, value in measured.items()
     ]
+
+
+def _timing_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Seconds of each part, and the rates of screening and training."""
     seconds = [
         [part.replace("_", " "), name, f"{value:.3f}"]
         for part in TIMED
@@ -178,7 +204,12 @@ def markdown(content: Mapping[str, Any]) -> str:
             ),
         ]
     ]
-    engines = [
+    return [*seconds, *places, *rates]
+
+
+def _engine_rows(parts: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Seconds and likelihood of each other way to run the same weights."""
+    return [
         [
             name,
             *(
@@ -192,21 +223,6 @@ def markdown(content: Mapping[str, Any]) -> str:
         ]
         for name, entry in parts["engines"]["engines"].items()
     ]
-    text = [
-        "# Speed and memory",
-        f"{content['material']}; {machine['cores']} cores, {machine['threads']} threads, "
-        f"device {machine['device']}, bfloat16 arithmetic "
-        f"{'yes' if machine['bf16 on cpu'] else 'no'}. Medians, warm, in process unless said. "
-        "Predicted window of the one-point slice: "
-        f"{' x '.join(map(str, parts['one_point']['window']))} of 512 x 512.",
-        cli.table(["what", "measured", "wanted", "kept"], limits),
-        cli.table(["part", "what", "seconds"], [*seconds, *places, *rates]),
-        "Other ways to run the same weights (one slice):",
-        cli.table(["engine", "seconds", "times as fast", "nats per pixel lost"], engines),
-    ]
-    return "\n\n".join(
-        [*text, *(_of_networks(parts[NETWORKS]["networks"]) if NETWORKS in parts else [])]
-    )
 
 
 def _of_networks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -101,7 +101,7 @@ def engines(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
             network, folder / "network.onnx", (rows.stop - rows.start, columns.stop - columns.start)
         ),
     }
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, run in runs.items():
         if run is None:
             continue
@@ -111,11 +111,11 @@ def engines(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
             started = time.perf_counter()
             prediction = predict_slice(pixels, run, modality)
             times.append(time.perf_counter() - started)
-        known = prediction.assessed
-        value = float(nll(pixels[known], prediction.mean[known], prediction.spread[known]).mean())
-        told[name] = {"seconds": float(np.median(times)), "nll": value}
-    plain = told["torch float32"]
-    for entry in told.values():
+        valid = prediction.assessed
+        value = float(nll(pixels[valid], prediction.mean[valid], prediction.spread[valid]).mean())
+        result[name] = {"seconds": float(np.median(times)), "nll": value}
+    plain = result["torch float32"]
+    for entry in result.values():
         entry["nats lost"] = entry["nll"] - plain["nll"]
         entry["times as fast"] = plain["seconds"] / entry["seconds"]
-    return {"engines": told}
+    return {"engines": result}

@@ -1,12 +1,10 @@
-"""The parts of ``benchmarks.speed.bench`` that score and train.
+"""The parts of ``benchmarks.speed.bench`` that score.
 
 Each runs in a process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
 
-import csv
-import itertools
 import os
 import statistics
 import subprocess
@@ -25,17 +23,13 @@ from benchmarks.data import partition
 from benchmarks.models import registry
 from benchmarks.speed import workload
 from dfd import workflow
-from dfd.bundle.datalists import collect
 from dfd.bundle.inference.inferer import AutocastInferer, LatticeInferer
 from dfd.bundle.inference.load_context import LoadContextd
 from dfd.bundle.inference.scoring import ScoreRegionsd
-from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.reader import LoadSliced
-from dfd.bundle.training.crops import HideCropd, NormaliseNoised, normalised
-from dfd.bundle.training.loss import MaskedLikelihoodLoss
+from dfd.bundle.training.crops import normalised
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
-from dfd.model_paths import bundle_dir
 from dfd.points import read_points
 from dfd.prediction.masks import LATTICE_PASSES, lattice
 from dfd.prediction.predict import predict_slice, window_of
@@ -45,16 +39,10 @@ from dfd.settings import ScoreSettings
 
 MODALITY = "ct_lung"
 RUNS = 5
-BATCH = 64
-BATCHES = 40
-"""Per measured epoch, so that what an epoch costs besides its steps (one validation batch, two
-checkpoints) weighs no more than in earnest."""
 
 
 SERIES_SLICES = 40
 LONG_SERIES, LONG_POINTS = 2000, 12
-BARE_SLICES = 20
-"""Slices that the crops of the bare loop are cut from."""
 
 
 def median_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
@@ -98,7 +86,7 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     root, runs = workload.study(folder, 1, 1), 1 if quick else RUNS
     file, points = root / "p1" / "file000.dcm", read_points(root / "test.csv", root)
     loaded = registry.load(model, MODALITY)
-    load, inferer, judge = (
+    load, inferer, score = (
         LoadSliced("image"),
         LatticeInferer(MODALITY),
         ScoreRegionsd("pred", MODALITY, loaded.calibration),
@@ -108,10 +96,10 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     def way() -> None:
         item = load({"image": str(file), "frame": None})
         batch = {**item, "points": points, "image": item["image"][None]}
-        judge({**batch, "pred": inferer(batch["image"], loaded.network)})
+        score({**batch, "pred": inferer(batch["image"], loaded.network)})
 
     passes = bare_passes(np.asarray(image[0]), loaded.network)
-    told = {
+    seconds = {
         "decoding": median_seconds(lambda: load({"image": str(file)}), runs),
         "bare passes": median_seconds(passes, runs),
         "prediction": median_seconds(
@@ -119,34 +107,28 @@ def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         ),
         "whole way": median_seconds(way, runs),
     }
-    told["score() with overlay"] = median_seconds(
+    seconds["score() with overlay"] = median_seconds(
         lambda: _score(root, model, folder / "out", images=True), runs
     )
-    told["score() without overlay"] = median_seconds(
+    seconds["score() without overlay"] = median_seconds(
         lambda: _score(root, model, folder / "out", images=False), runs
     )
-    command = [
-        sys.executable,
-        "-m",
-        "dfd",
-        "score",
-        "--data",
-        str(root),
-        "--output",
-        str(folder / "cold"),
-        *(["--model", model] if model else []),
-    ]
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=partition.ROOT, capture_output=True, check=False)
-    told["dfd score, new process"] = (
-        time.perf_counter() - started if done.returncode == 0 else float("nan")
-    )
-    rest = told["whole way"] - told["decoding"]
+    seconds["dfd score, new process"] = _seconds_of_command(root, model, folder / "cold")
+    rest = seconds["whole way"] - seconds["decoding"]
     return {
-        "seconds": told,
-        "ratio to bare passes, less decoding": rest / told["bare passes"],
+        "seconds": seconds,
+        "ratio to bare passes, less decoding": rest / seconds["bare passes"],
         "window": list(_window_shape(image[0], loaded.network)),
     }
+
+
+def _seconds_of_command(root: Path, model: str | None, output: Path) -> float:
+    """Wall time of ``dfd score`` in a new process; NaN where it fails."""
+    command = [sys.executable, "-m", "dfd", "score", "--data", str(root), "--output", str(output)]
+    command += ["--model", model] if model else []
+    started = time.perf_counter()
+    ended = subprocess.run(command, cwd=partition.ROOT, capture_output=True, check=False)
+    return time.perf_counter() - started if ended.returncode == 0 else float("nan")
 
 
 def _window_shape(image: torch.Tensor, network: torch.nn.Module) -> tuple[int, int]:
@@ -186,16 +168,16 @@ def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     prediction = predict_slice(pixels, loaded.network, modality)
     like = region_of(Point(0, "", 0.0, 0.0), item["scan"], modality)
     places, _ = SliceEvidence(prediction, modality).everywhere(like)
-    told = {
+    seconds = {
         "prediction": median_seconds(lambda: predict_slice(pixels, loaded.network, modality), runs),
         "evidence": median_seconds(
             lambda: SliceEvidence(prediction, modality).everywhere(like), runs
         ),
     }
-    rate = len(places) / sum(told.values())
-    told["one region of the BTD-like network"] = patch = btd_patch(runs)
+    rate = len(places) / sum(seconds.values())
+    seconds["one region of the BTD-like network"] = patch = btd_patch(runs)
     return {
-        "seconds": told,
+        "seconds": seconds,
         "places": len(places),
         "regions per second": rate,
         "times the BTD-like network": rate * patch,
@@ -207,8 +189,11 @@ def btd_patch(runs: int) -> float:
 
     What it weighs, whatever it learned.
     """
-    rival, patch = NoisePredictor().eval(), torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2)
-    return median_seconds(lambda: reversed_once(patch, rival), runs)
+    network, patch = (
+        NoisePredictor().eval(),
+        torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2),
+    )
+    return median_seconds(lambda: reversed_once(patch, network), runs)
 
 
 def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
@@ -222,9 +207,9 @@ def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
 
     def way() -> dict[Hashable, Any]:
         item = LoadContextd("image")(LoadSliced("image")({"image": str(file), "frame": None}))
-        judge = ScoreRegionsd("pred", MODALITY, loaded.calibration)
+        score = ScoreRegionsd("pred", MODALITY, loaded.calibration)
         batch = {**item, "points": points, "image": item["image"][None]}
-        return judge({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
+        return score({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
 
     (finding,) = way()["findings"]
     return {
@@ -254,75 +239,6 @@ def long_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
         )
     )
     return {"seconds": {"score() with all outputs": time.perf_counter() - started}}
-
-
-def training(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """Crops per second of the trainer and of the bare network loop on crops of the same kind.
-
-    At batch 64.
-    """
-    root, left_out = workload.training_folder(
-        folder, partition.patients(MODALITY, partition.LEARNED)[:2] if quick else None
-    )
-    batches, epochs = (2, 2) if quick else (BATCHES, 4)
-    state = folder / "bench.ckpt"
-    overrides = {
-        "data_path": str(root),
-        "model_path": str(state),
-        "validation_patients": left_out,
-        "max_epochs": epochs,
-        "batch_size": BATCH,
-        "crops_per_epoch": BATCH * batches,
-        "validation_crops": BATCH,
-    }
-    workflow.run_config(bundle_dir(MODALITIES[MODALITY].bundle), "train", overrides)
-    with Path(f"{state}.training", "history.csv").open(newline="", encoding="utf-8") as stream:
-        seconds = [float(row["seconds"]) for row in csv.DictReader(stream)]
-    # From the end of one epoch to the end of the next: loading, steps, validation of one batch and
-    # checkpoints, without the start.
-    epoch = statistics.median(after - before for before, after in itertools.pairwise(seconds))
-    trainer = BATCH * batches / epoch
-    bare = BATCH / bare_step(root, left_out, batches)
-    return {
-        "crops per second": {"trainer": trainer, "bare loop": bare},
-        "ratio": trainer / bare,
-        "batch": BATCH,
-    }
-
-
-def bare_step(root: Path, left_out: list[str], batches: int) -> float:
-    """Median seconds of a training step on batches that lie ready.
-
-    Forward, loss, backward, optimizer; same precision as the trainer.
-    """
-    collection = collect(root, MODALITY)
-    items = [item for item in collection.items if item["patient"] not in left_out][:BARE_SLICES]
-    ready = [
-        NormaliseNoised("image", MODALITY)(
-            LoadSliced("image")({"image": item["image"], "frame": item["frame"]})
-        )
-        for item in items
-    ]
-    hide = HideCropd("pixels", 64, varied=True)
-    torch.manual_seed(partition.SEED)
-    network, loss, inferer = MaskedPredictor(), MaskedLikelihoodLoss(), AutocastInferer()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-    times = []
-    for number in range(batches + 1):
-        examples = [
-            hide({**ready[draw % len(ready)], "draw": draw})
-            for draw in range(number * BATCH, (number + 1) * BATCH)
-        ]
-        image, label = (
-            torch.stack([torch.as_tensor(example[key]) for example in examples])
-            for key in ("image", "label")
-        )
-        started = time.perf_counter()
-        optimizer.zero_grad()
-        loss(inferer(image, network), label).backward()
-        optimizer.step()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
 
 
 def machine() -> dict[str, Any]:

@@ -122,8 +122,8 @@ def inner_points(file: Path, count: int, rng: np.random.Generator) -> list[tuple
     inside[: margin[0]] = inside[-margin[0] :] = False
     inside[:, : margin[1]] = inside[:, -margin[1] :] = False
     rows, columns = np.nonzero(inside)
-    drawn = rng.choice(len(rows), size=count, replace=False)
-    return [(int(columns[index]), int(rows[index])) for index in drawn]
+    indices = rng.choice(len(rows), size=count, replace=False)
+    return [(int(columns[index]), int(rows[index])) for index in indices]
 
 
 def training_folder(folder: Path, patients: Sequence[str] | None = None) -> tuple[Path, list[str]]:
@@ -141,8 +141,11 @@ def training_folder(folder: Path, patients: Sequence[str] | None = None) -> tupl
                     size=SIDE,
                 )
         return root, ["p2"]
-    left_out = partition.patients("ct_lung", partition.LEFT_OUT)[:1]
-    for patient in [*(patients or partition.patients("ct_lung", partition.LEARNED)), *left_out]:
+    left_out = partition.patients("ct_lung", partition.VALIDATION_FOLDS)[:1]
+    for patient in [
+        *(patients or partition.patients("ct_lung", partition.TRAINING_FOLDS)),
+        *left_out,
+    ]:
         if not (root / patient).exists():
             (root / patient).symlink_to(
                 partition.patient_folder("ct_lung", patient), target_is_directory=True

@@ -1,6 +1,4 @@
-"""What the search for copies finds where there are none, and how much of it follows from edges.
-
-With and without the tail factor of chance correlations.
+"""The search for copies where there are none, and how much of its result follows from edges.
 
     python -m benchmarks.studies.copy_null --modality ct_lung
 
@@ -44,12 +42,12 @@ def of_slice(scan: Scan, network: torch.nn.Module) -> Iterator[tuple[float, ...]
     reference = copy_move.prepare(prediction, radius, modality)
     for place in np.random.default_rng(partition.SEED).permutation(len(table.centres))[:PLACES]:
         x, y = (float(value) for value in table.centres[place])
-        told = [table.covariates[place, EDGES]]
+        values = [table.covariates[place, EDGES]]
         for tail_factor in WAYS.values():
             with patch.object(copy_search, "tail_factor", tail_factor):
-                told.append(copy_move.find_copy(Region(x, y, radius), reference).statistic)
-        if np.isfinite(told).all():
-            yield tuple(map(float, told))
+                values.append(copy_move.find_copy(Region(x, y, radius), reference).statistic)
+        if np.isfinite(values).all():
+            yield tuple(map(float, values))
 
 
 def numbers(edges: FloatArray, statistic: FloatArray) -> dict[str, float]:
@@ -68,20 +66,20 @@ def main() -> None:
     parser = cli.parser(__doc__, model=False)
     arguments = parser.parse_args()
     network = registry.load(None, arguments.modality).network
-    chosen = scans.per_patient(
-        scans.listed(arguments.modality, partition.LEFT_OUT, SLICES),
+    series = scans.per_patient(
+        scans.select_series(arguments.modality, partition.VALIDATION_FOLDS, SLICES),
         1 if arguments.quick else SLICES,
     )
     rows = [
         row
-        for scan in scans.load(chosen[:1] if arguments.quick else chosen, arguments.modality)
+        for scan in scans.load(series[:1] if arguments.quick else series, arguments.modality)
         for row in of_slice(scan, network)
     ]
     columns = np.asarray(rows).T
-    told = {way: numbers(columns[0], columns[number]) for number, way in enumerate(WAYS, start=1)}
-    heads = ["tail factor", *told["with"]]
+    result = {way: numbers(columns[0], columns[number]) for number, way in enumerate(WAYS, start=1)}
+    heads = ["tail factor", *result["with"]]
     text = cli.table(
-        heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in told.items()]
+        heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in result.items()]
     )
     introduction = (
         f"# Copy-move evidence where nothing was copied: {arguments.modality}\n\n{len(rows)} "
@@ -89,7 +87,7 @@ def main() -> None:
     )
     cli.publish(
         f"copy_null_{arguments.modality}",
-        {"places": len(rows), **told},
+        {"places": len(rows), **result},
         introduction + text,
         quick=arguments.quick,
     )

@@ -83,6 +83,12 @@ def make(output: Path) -> None:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     dfd("demo", "--output", output / "demo")
+    score_scans(output)
+    train_on_phantoms(output)
+
+
+def score_scans(output: Path) -> None:
+    """Scores points and slices of one CT series and of one MR study."""
     root = data_root()
     ct = root / CT_SERIES
     points = points_file(output / "ct.csv", ct, POINTS, screened=True)
@@ -90,40 +96,19 @@ def make(output: Path) -> None:
         dfd("score", "--data", ct, "--points", points, "--output", output / name, *more)
     mr = sorted(each for each in (root / MR_PATIENTS).iterdir() if each.is_dir())[0]
     points = points_file(output / "mr.csv", mr, MR_POINTS, screened=True)
-    dfd(
-        "score",
-        "--data",
-        mr,
-        "--points",
-        points,
-        "--output",
-        output / "mr",
-        "--model",
-        "mri_chest_inpainting",
-    )
+    model = ("--model", "mri_chest_inpainting")
+    dfd("score", "--data", mr, "--points", points, "--output", output / "mr", *model)
+
+
+def train_on_phantoms(output: Path) -> None:
+    """Calibrates the shipped model, and trains another for an epoch, on four phantoms."""
     scans = output / "phantoms"
     for seed in range(4):
         write_ct_series(scans / f"p{seed}", seed=seed, slices=3, patient=f"p{seed}", size=160)
-    dfd(
-        "calibrate",
-        "--data",
-        scans,
-        "--model",
-        "ct_lung_inpainting",
-        "--output",
-        output / "calibrated.ckpt",
-    )
-    dfd(
-        "train",
-        "--data",
-        scans,
-        "--model",
-        output / "trained.ckpt",
-        "--epochs",
-        1,
-        "--batch-size",
-        32,
-    )
+    calibrated, trained = output / "calibrated.ckpt", output / "trained.ckpt"
+    model = ("--model", "ct_lung_inpainting")
+    dfd("calibrate", "--data", scans, *model, "--output", calibrated)
+    dfd("train", "--data", scans, "--model", trained, "--epochs", 1, "--batch-size", 32)
 
 
 def content(path: Path) -> object:
@@ -132,8 +117,8 @@ def content(path: Path) -> object:
         return None
     if path.name == "run.json":
         record = json.loads(path.read_bytes())
-        kept = ("counts", "verdicts", "weights_sha256", "calibration_sha256")
-        return {name: record.get(name) for name in kept}
+        fields = ("counts", "verdicts", "weights_sha256", "calibration_sha256")
+        return {name: record.get(name) for name in fields}
     if path.suffix == ".ckpt":  # its history says how many seconds each epoch took
         model = model_file.load(path)
         return model.sha256, model.calibration
@@ -167,10 +152,10 @@ def main() -> None:
         "--output", type=Path, required=True, metavar="DIR", help="where the outputs go"
     )
     parser.add_argument("--reference", type=Path, metavar="DIR", help="outputs of another commit")
-    given = parser.parse_args()
-    make(given.output)
-    if given.reference is not None:
-        changed = list(differences(given.output, given.reference))
+    arguments = parser.parse_args()
+    make(arguments.output)
+    if arguments.reference is not None:
+        changed = list(differences(arguments.output, arguments.reference))
         print("\n".join(changed) or "no file differs")
         sys.exit(bool(changed))
 

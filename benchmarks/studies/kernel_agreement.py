@@ -1,6 +1,6 @@
 """Two reconstructions of one acquisition.
 
-How often genuine regions are told as other content, and how often edits of one of them are.
+How often genuine regions count as other content, and how often edits of one of both do.
 
     python -m benchmarks.studies.kernel_agreement
 
@@ -41,8 +41,8 @@ MODALITY = "ct_lung"
 SLICES = 5
 """Of each series."""
 GENUINE, EDITED = 400, 8
-"""Places of a slice that are asked about as they are, and edits of each kind in it."""
-BESIDE_PX = 3.6
+"""Genuine places that are measured in a slice, and edits of each kind in it."""
+CLICK_ERROR_PX = 3.6
 """By which the click misses the middle of the edit."""
 SMALL = 0.5
 """Of the region's radius: a smaller edit."""
@@ -54,8 +54,8 @@ taken."""
 
 
 def _moved(pixels: FloatImage, centre: NDArray[np.int64], rng: np.random.Generator) -> FloatImage:
-    known = np.argwhere(assessed_pixels(pixels, MODALITIES[MODALITY]))
-    row, column = known[rng.integers(len(known))]
+    valid = np.argwhere(assessed_pixels(pixels, MODALITIES[MODALITY]))
+    row, column = valid[rng.integers(len(valid))]
     return np.roll(pixels, (int(centre[1] - row), int(centre[0] - column)), axis=(0, 1))
 
 
@@ -79,25 +79,27 @@ class Edit:
     share: float = 1.0
     """Radius, in radii of the region."""
 
-    def asked(
+    def content_at(
         self,
         pair: tuple[FloatImage, FloatImage],
         centre: NDArray[np.int64],
         radius: float,
         rng: np.random.Generator,
     ) -> Content:
-        """What is said of it at ``centre`` (x, y) of the first slice of ``pair``.
+        """The content at ``centre`` (x, y) of the first slice of ``pair``, edited there.
 
         Clicked beside.
         """
-        (pixels, twin), (x, y) = pair, (float(value) for value in centre)
+        (pixels, other), (x, y) = pair, (float(value) for value in centre)
         mask = disk(pixels.shape[0], pixels.shape[1], (x, y), self.share * radius)
         edited = paste(pixels, self.change(pixels, centre, rng), mask)
         angle = rng.uniform(0.0, 2.0 * np.pi)
         click = Region(
-            x + BESIDE_PX * float(np.cos(angle)), y + BESIDE_PX * float(np.sin(angle)), radius
+            x + CLICK_ERROR_PX * float(np.cos(angle)),
+            y + CLICK_ERROR_PX * float(np.sin(angle)),
+            radius,
         )
-        return Comparison(edited, twin, MODALITIES[MODALITY]).of(click).content
+        return Comparison(edited, other, MODALITIES[MODALITY]).of(click).content
 
 
 EDITS: dict[str, Edit] = {
@@ -111,19 +113,19 @@ EDITS: dict[str, Edit] = {
 
 
 @dataclass
-class Told:
-    """What was said, slice by slice."""
+class Tally:
+    """Contents of the places, slice by slice."""
 
     slices: list[dict[Content, int]] = field(default_factory=list)
 
-    def add(self, said: Iterator[Content]) -> None:
+    def add(self, contents: Iterator[Content]) -> None:
         """One slice."""
-        found = list(said)
-        self.slices.append({content: found.count(content) for content in Content})
+        members = list(contents)
+        self.slices.append({content: members.count(content) for content in Content})
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Counts, and the share told as other content with its interval over slices."""
+        """Counts, and the share of other content with its interval over slices."""
         shares = [each[Content.OTHER] / max(sum(each.values()), 1) for each in self.slices]
         counts = {content.value: sum(each[content] for each in self.slices) for content in Content}
         low, high = mean_interval(shares, np.random.default_rng(partition.SEED))
@@ -138,30 +140,32 @@ class Told:
 
 def _places(pixels: FloatImage, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """``[n, 2]`` (x, y) inside the body."""
-    known = np.argwhere(assessed_pixels(pixels, MODALITIES[MODALITY]))
-    return np.asarray(known[rng.integers(len(known), size=number), ::-1])
+    valid = np.argwhere(assessed_pixels(pixels, MODALITIES[MODALITY]))
+    return np.asarray(valid[rng.integers(len(valid), size=number), ::-1])
 
 
-def of_slice(scan: Scan, twin: FloatImage, told: Mapping[str, Told], few: int) -> None:
-    """Adds what is said of one slice and its twin."""
+def of_slice(scan: Scan, other: FloatImage, tallies: Mapping[str, Tally], few: int) -> None:
+    """Adds the contents of one slice and its other reconstruction."""
     modality, rng = (
         MODALITIES[MODALITY],
         np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())]),
     )
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    genuine = Comparison(scan.pixels, twin, modality)
-    told["genuine"].add(
+    genuine = Comparison(scan.pixels, other, modality)
+    tallies["genuine"].add(
         genuine.of(Region(float(x), float(y), radius)).content
         for x, y in _places(scan.pixels, GENUINE // few, rng)
     )
     for name, edit in EDITS.items():
         centres = _places(scan.pixels, max(EDITED // few, 1), rng)
-        told[name].add(edit.asked((scan.pixels, twin), centre, radius, rng) for centre in centres)
+        tallies[name].add(
+            edit.content_at((scan.pixels, other), centre, radius, rng) for centre in centres
+        )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All numbers."""
-    told = {name: Told() for name in ("genuine", *EDITS)}
+    tallies = {name: Tally() for name in ("genuine", *EDITS)}
     patients, few = [], 40 if arguments.quick else 1
     for patient in partition.patients(MODALITY, FOLDS):
         folder = partition.patient_folder(MODALITY, patient)
@@ -169,12 +173,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for scan in scans.load(
             scans.of_patient(patient, folder, MODALITY, 1 if arguments.quick else SLICES), MODALITY
         ):
-            for other in reconstructions.of(scan.slice)[:1]:
-                of_slice(scan, other.pixels, told, few)
+            for reconstruction in reconstructions.of(scan.slice)[:1]:
+                of_slice(scan, reconstruction.pixels, tallies, few)
                 patients.append(patient)
     return {
         "patients": sorted(set(patients)),
-        "told": {name: one.numbers for name, one in told.items()},
+        "told": {name: one.numbers for name, one in tallies.items()},
     }
 
 
@@ -191,7 +195,8 @@ def markdown(content: Mapping[str, Any]) -> str:
     words = (
         f"# Two reconstructions of one acquisition\n\n{', '.join(content['patients'])}, on "
         "whom the measure was developed. Disks have the radius of a region of the modality unless "
-        f"stated; the point lies {BESIDE_PX:g} px from the middle. Interval (95 %) over slices.\n\n"
+        f"stated; the point lies {CLICK_ERROR_PX:g} px from the middle. Interval (95 %) over "
+        "slices.\n\n"
     )
     heads = [
         "edit of one of the two",

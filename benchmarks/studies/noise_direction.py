@@ -4,10 +4,10 @@ The weights `dfd.evidence.noise` looks along.
 
     python -m benchmarks.studies.noise_direction
 
-One slice of each patient of fold0 and fold2, scored by the network that does not know him, at the
-benchmark's places: white noise of 0.6 local residuals at some, nothing at their matched controls.
-Fisher's linear discriminant (Fisher 1936) of the deviations from windows alike, at each scale; the
-mean over scales and modalities. Learned from genuine scans alone, as the head is.
+One slice of each patient of fold0 and fold2, scored by a network not trained on that patient, at
+the benchmark's places: white noise of 0.6 local residuals at some, nothing at their matched
+controls. Fisher's linear discriminant (Fisher 1936) of the deviations from windows alike, at each
+scale; the mean over scales and modalities. Learned from genuine scans alone, as the head is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.attacks.registry import FAMILIES
+from benchmarks.attacks.registry import ATTACKS
 from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.detection import trials
@@ -34,12 +34,12 @@ from dfd.evidence.window_features import GRAIN, MEASURES
 from dfd.modalities import MODALITIES
 from dfd.records import Region
 
-LEARNED_FROM = "white noise 0.6 x residual"
+ATTACK = "white noise 0.6 x residual"
 RIDGE = 0.1
 """Added to the variances (those of genuine deviations are about 1), so that a few hundred windows
 do not decide between measures alike."""
 
-Sides: TypeAlias = list[tuple[list[FloatArray], list[FloatArray]]]
+DeviationPairs: TypeAlias = list[tuple[list[FloatArray], list[FloatArray]]]
 """Of each scale, the largest first: deviations of genuine and of edited windows."""
 
 
@@ -48,7 +48,7 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
     regions = [Region(float(x), float(y), radius) for x, y in version.centres]
     if not regions:
         return
-    windows = reference_windows.measure_regions(regions, version.examined.windows(radius))
+    windows = reference_windows.measure_regions(regions, version.evidence.windows(radius))
     for place in range(len(regions)):
         yield tuple(
             deviations[place] if table.has_support[place] else None
@@ -56,19 +56,19 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
         )
 
 
-def of_slice(scan: Scan, network: Any, into: Sides) -> None:  # noqa: ANN401 - a network
+def of_slice(scan: Scan, network: Any, into: DeviationPairs) -> None:  # noqa: ANN401 - a network
     """Adds the windows of one slice."""
-    ground = trials.ground_of(
+    setup = trials.prepare_slice(
         scan, network, np.random.default_rng([partition.SEED, zlib.crc32(scan.name.encode())])
     )
-    if ground is None:
+    if setup is None:
         return
     versions = (
-        trials.genuine(ground),
-        trials.version_of(ground, LEARNED_FROM, FAMILIES[LEARNED_FROM]),
+        trials.unedited(setup),
+        trials.version_of(setup, ATTACK, ATTACKS[ATTACK]),
     )
     for side, version in enumerate(versions):
-        for scales in deviations_of(version, ground.places.radius) if version is not None else ():
+        for scales in deviations_of(version, setup.places.radius) if version is not None else ():
             for number, deviation in enumerate(scales):
                 if deviation is not None and np.isfinite(deviation).all():
                     into[number][side].append(
@@ -89,57 +89,60 @@ def of_modality(
     modality: str, folds: tuple[str, ...], most: int | None = None
 ) -> tuple[list[FloatArray], int]:
     """The weights at each scale, the largest first, and how many patients they stand on."""
-    found: Sides = [([], []) for _ in SCALES]
+    deviations: DeviationPairs = [([], []) for _ in SCALES]
     patients = 0
-    for cohort in assignment.of_folds(modality, folds)[0]:
-        network = registry.load(cohort.model, modality).network
-        for patient, folder in list(cohort.folders.items())[:most]:
+    for group in assignment.of_folds(modality, folds)[0]:
+        network = registry.load(group.model, modality).network
+        for patient, folder in list(group.folders.items())[:most]:
             patients += 1
             for scan in scans.load(scans.of_patient(patient, folder, modality, 1)[:1], modality):
-                of_slice(scan, network, found)
+                of_slice(scan, network, deviations)
     return [
-        discriminant(np.asarray(genuine), np.asarray(edited)) for genuine, edited in found
+        discriminant(np.asarray(genuine), np.asarray(edited)) for genuine, edited in deviations
     ], patients
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All numbers."""
-    told: dict[str, Any] = {
-        "learned from": LEARNED_FROM,
+    result: dict[str, Any] = {
+        "learned from": ATTACK,
         "measures": list(MEASURES[GRAIN]),
         "modalities": {},
     }
     every = []
     for modality in MODALITIES:
-        scales, patients = of_modality(modality, partition.LEARNED, 1 if arguments.quick else None)
-        told["modalities"][modality] = {
+        scales, patients = of_modality(
+            modality, partition.TRAINING_FOLDS, 1 if arguments.quick else None
+        )
+        result["modalities"][modality] = {
             "patients": patients,
             "scales": [scale.round(3).tolist() for scale in scales],
         }
         every.append(np.mean(scales, axis=0))
-    return told | {"weights": np.mean(every, axis=0).round(2).tolist()}
+    return result | {"weights": np.mean(every, axis=0).round(2).tolist()}
 
 
-def markdown(told: dict[str, Any]) -> str:
+def markdown(content: dict[str, Any]) -> str:
     """As read by people."""
     shares = [f"{share:g} of the radius" for share in reversed(SCALES)]
     rows = [
         [f"{modality}, {one['patients']} patients", share, *(f"{weight:.2f}" for weight in scale)]
-        for modality, one in told["modalities"].items()
+        for modality, one in content["modalities"].items()
         for share, scale in zip(shares, one["scales"], strict=True)
     ]
-    rows.append(["mean, as used", "all", *(f"{weight:.2f}" for weight in told["weights"])])
+    rows.append(["mean, as used", "all", *(f"{weight:.2f}" for weight in content["weights"])])
     words = (
-        f"# Direction of {told['learned from']}\n\nWeights of the deviations from windows alike; "
+        f"# Direction of {content['learned from']}\n\nWeights of the deviations from windows "
+        "alike; "
         "unit spread over genuine windows.\n\n"
     )
-    return words + cli.table(["", "window", *told["measures"]], rows)
+    return words + cli.table(["", "window", *content["measures"]], rows)
 
 
 def main() -> None:
     arguments = cli.parser(__doc__, model=False).parse_args()
-    told = run(arguments)
-    cli.publish("noise_direction", told, markdown(told), quick=arguments.quick)
+    content = run(arguments)
+    cli.publish("noise_direction", content, markdown(content), quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ by a disk of pixels. With ratio 1 the two are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,21 +60,21 @@ def ellipse(shape: tuple[int, ...], region: Region, ratio: float) -> BoolImage:
 
 
 def of_slice(
-    scan: Scan, network: torch.nn.Module, found: Calibration
+    scan: Scan, network: torch.nn.Module, calibration: Calibration
 ) -> Iterator[tuple[str, float, float]]:
     """(edit, ratio, how rare the evidence is) of random places, genuine ones among them."""
     modality = MODALITIES[scan.modality]
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
-    examined = SliceEvidence(prediction, modality)
-    centres = examined.windows(radius).table.centres
+    evidence = SliceEvidence(prediction, modality)
+    centres = evidence.windows(radius).table.centres
     rng = np.random.default_rng(partition.SEED)
     regions = [
         Region(float(x), float(y), radius)
         for x, y in centres[rng.permutation(len(centres))[:PLACES]]
     ]
     for region in regions:
-        yield GENUINE, 1.0, rareness(examined, region, found)
+        yield GENUINE, 1.0, rareness(evidence, region, calibration)
         canvas = Canvas(scan.pixels, prediction.mean, prediction.mean)
         for name, edit in EDITS.items():
             for ratio in RATIOS:
@@ -83,20 +84,35 @@ def of_slice(
                     np.random.default_rng(partition.SEED),
                 )
                 edited = SliceEvidence(predict_slice(pixels, network, modality), modality)
-                yield name, ratio, rareness(edited, region, found)
+                yield name, ratio, rareness(edited, region, calibration)
 
 
-def rareness(examined: SliceEvidence, region: Region, found: Calibration) -> float:
+def rareness(evidence: SliceEvidence, region: Region, calibration: Calibration) -> float:
     """All evidence of ``region`` together, higher = more suspicious.
 
     NaN where it cannot be measured.
     """
-    tables = found.of(SLICE).tables
+    tables = calibration.of(SLICE).tables
     values = {
-        each.family: each.statistic for each in examined.measure(region) if each.family in tables
+        each.family: each.statistic for each in evidence.measure(region) if each.family in tables
     }
     measured = np.isfinite(list(values.values())).all()
     return combined_statistic(values, tables) if measured else float("nan")
+
+
+def areas(values: Mapping[tuple[str, float], Mapping[str, list[float]]]) -> list[dict[str, Any]]:
+    """AUC of every edit and ratio against the genuine places, with its interval over patients."""
+    rng = np.random.default_rng(partition.SEED)
+    patients = sorted(values[GENUINE, 1.0])
+    plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
+    lines = []
+    for (name, ratio), by_patient in values.items():
+        if name != GENUINE:
+            edited = [np.asarray(by_patient.get(each, [])) for each in patients]
+            area = auc(np.concatenate(edited), np.concatenate(plain))
+            low, high = auc_interval(edited, plain, rng)
+            lines.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
+    return lines
 
 
 def main() -> None:
@@ -104,38 +120,38 @@ def main() -> None:
     loaded = registry.load(None, arguments.modality)
     if loaded.calibration is None:
         raise SystemExit("the shipped model has no calibration")
-    listed = scans.per_patient(scans.listed(arguments.modality, partition.LEFT_OUT, SLICES), SLICES)
+    series = scans.per_patient(
+        scans.select_series(arguments.modality, partition.VALIDATION_FOLDS, SLICES), SLICES
+    )
     values: dict[tuple[str, float], dict[str, list[float]]] = {}
-    for scan in scans.load(listed[:1] if arguments.quick else listed, arguments.modality):
+    for scan in scans.load(series[:1] if arguments.quick else series, arguments.modality):
         for name, ratio, value in of_slice(scan, loaded.network, loaded.calibration):
             if np.isfinite(value):
-                values.setdefault((name, ratio), {}).setdefault(scan.listed.patient, []).append(
+                values.setdefault((name, ratio), {}).setdefault(scan.source.patient, []).append(
                     value
                 )
-    rng = np.random.default_rng(partition.SEED)
-    patients = sorted(values[GENUINE, 1.0])
-    plain = [np.asarray(values[GENUINE, 1.0][each]) for each in patients]
-    rows, told = [], []
-    for (name, ratio), by_patient in values.items():
-        if name != GENUINE:
-            edited = [np.asarray(by_patient.get(each, [])) for each in patients]
-            area, (low, high) = (
-                auc(np.concatenate(edited), np.concatenate(plain)),
-                auc_interval(edited, plain, rng),
-            )
-            rows.append([name, f"{ratio:g}", f"{area:.3f}", f"{low:.3f} to {high:.3f}"])
-            told.append({"edit": name, "ratio": ratio, "auc": area, "low": low, "high": high})
-    number = sum(map(len, plain))
+    lines = areas(values)
+    rows = [
+        [
+            line["edit"],
+            f"{line['ratio']:g}",
+            f"{line['auc']:.3f}",
+            f"{line['low']:.3f} to {line['high']:.3f}",
+        ]
+        for line in lines
+    ]
+    genuine = values[GENUINE, 1.0]
+    number = sum(map(len, genuine.values()))
     introduction = (
         f"# Disks of pixels where pixels are oblong: {arguments.modality}\n\n{number} places of "
-        f"{len(patients)} patients of fold1.\n\n"
+        f"{len(genuine)} patients of fold1.\n\n"
     )
     text = introduction + cli.table(
         ["edit in an ellipse", "ratio of sides", "AUC", "95 % over patients"], rows
     )
     cli.publish(
         f"oblong_pixels_{arguments.modality}",
-        {"places": number, "rows": told},
+        {"places": number, "rows": lines},
         text,
         quick=arguments.quick,
     )

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from ignite.engine import Engine
 
-CROP_KEYS = ("image", "label")
+from dfd.bundle.keys import Keys
+
+CROP_KEYS = (Keys.IMAGE, Keys.LABEL)
 
 
 def stacked(crops: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -38,7 +40,7 @@ def prepare_batch(
 
 def prediction_and_label(output: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Engine output -> what the validation metric compares."""
-    return output["pred"], output["label"]
+    return output[Keys.PRED], output[Keys.LABEL]
 
 
 ENDS_OF_IGNITE = ("Engine run is terminating due to", "Current run is terminating due to")
@@ -72,7 +74,7 @@ def untold_end() -> Iterator[None]:
 
 
 def run(engine: Engine) -> None:
-    """Run an engine; an exception that ends it is told by whoever catches it."""
+    """Run an engine; an exception that ends it is reported by whoever catches it."""
     with untold_end():
         engine.run()
 
@@ -84,6 +86,8 @@ def leave_out(evaluator: Engine, rows: Collection[int]) -> bool:
     """
     loader = evaluator.data_loader
     items = loader.dataset.data
-    items[:] = [item for item in items if not {point.row for point in item["points"]} <= set(rows)]
+    items[:] = [
+        item for item in items if not {point.row for point in item[Keys.POINTS]} <= set(rows)
+    ]
     evaluator.state.epoch_length = len(loader)
     return bool(items)

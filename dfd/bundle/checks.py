@@ -6,12 +6,14 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from dfd.errors import BundleError, UsageError
+from dfd.options import options_of
+from dfd.settings import ScoreSettings
 
 RUNNER_FLAGS = frozenset(
     {
@@ -48,15 +50,19 @@ def refuse_unknown_flags(bundle_root: str, config: str) -> None:
         first, *rest = name.replace("#", "::").split("::")
         if first in RUNNER_FLAGS or _has(content, [first, *rest]):
             continue
-        near = (
-            []
-            if first in content
-            else difflib.get_close_matches(first, {*content, *RUNNER_FLAGS}, n=1)
-        )
+        near = [] if first in content else _near(first, content)
         raise UsageError(
             f"--{name} is no key of "
             f"configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}"
         )
+
+
+def _near(name: str, content: Mapping[str, object]) -> list[str]:
+    """The key that was meant: an option is one of the keys of ``settings``."""
+    options = {each.name for each in options_of(ScoreSettings)} if "settings" in content else ()
+    if name in options:
+        return [f"settings#{name}"]
+    return difflib.get_close_matches(name, {*content, *RUNNER_FLAGS}, n=1)
 
 
 def is_monai_runner() -> bool:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
+from dfd.bundle.copies import is_named, report_copies
+from dfd.bundle.keys import Keys
 from dfd.errors import PointsError, SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
-from dfd.reading.copies import uids_shared
-from dfd.records import Point, Series, SliceRef
+from dfd.records import Point, Series
 
 logger = logging.getLogger(__name__)
 
@@ -77,61 +78,31 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             f"{root} holds no {MODALITIES[name].dicom_modality} series that can be read; "
             "check the path."
         )
-    _tell_of_copies(chosen)
+    report_copies(chosen)
     pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
     hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
     patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
     if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
-        told = (
+        message = (
             "all scans carry one StudyInstanceUID, which tells no patients apart: by folder and "
             "PatientID there are %d"
         )
-        logger.warning(told, len(set(patients)))
+        logger.warning(message, len(set(patients)))
     frames = Counter(ref.path for _, ref, _ in pairs)
-    items = tuple(
+    items: tuple[dict[str, Any], ...] = tuple(
         {
-            "image": str(ref.path),
-            "frame": ref.frame if frames[ref.path] > 1 else None,
-            "patient": patient,
-            "group": " ".join(
+            Keys.IMAGE: str(ref.path),
+            Keys.FRAME: ref.frame if frames[ref.path] > 1 else None,
+            Keys.PATIENT: patient,
+            Keys.GROUP: " ".join(
                 (s.facts.manufacturer, s.facts.model, s.facts.kernel or s.facts.sequence)
             ),
-            "spacing_mm": s.facts.spacing_mm,
-            "series": number,
+            Keys.SPACING_MM: s.facts.spacing_mm,
+            Keys.SERIES: number,
         }
         for (s, ref, number), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
-
-
-def _tell_of_copies(series: Sequence[Series], *, named: bool = True) -> None:
-    """Say which copies are left out (those with a name of their own only where ``named``).
-
-    And that identifiers repeat.
-    """
-    pairs = [
-        (copy, of) for one in series for copy, of in one.copies if named or not _is_named(copy, of)
-    ]
-    if pairs:
-        copy, original = pairs[0]
-        words = "slice is" if len(pairs) == 1 else "slices are"
-        told = "%d %s left out, since another file holds the same, as %s does for %s"
-        logger.warning(told, len(pairs), words, original.path, copy.path)
-    shared = sum(uids_shared(one.slices).total() for one in series)
-    if shared:
-        told = (
-            "%d slices differ and share their SOPInstanceUID with others, as a faulty export "
-            "writes: they are taken as different slices"
-        )
-        logger.warning(told, shared)
-
-
-def _is_named(copy: SliceRef, original: SliceRef) -> bool:
-    """Whether nothing in the header of a copy says that it is one.
-
-    Its SOPInstanceUID is another, or missing.
-    """
-    return not copy.sop_uid or copy.sop_uid != original.sop_uid
 
 
 def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:
@@ -154,7 +125,7 @@ def validation_patients(collection: Collection, named: Sequence[str] = ()) -> li
         return []
     by_group: dict[str, list[str]] = defaultdict(list)
     for patient in collection.patients:
-        by_group[collection.of([patient])[0]["group"]].append(patient)
+        by_group[collection.of([patient])[0][Keys.GROUP]].append(patient)
     largest_first = sorted(by_group.items(), key=lambda entry: (-len(entry[1]), entry[0]))
     turns = [
         sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -211,8 +182,8 @@ def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
     Full balance would show the ten slices of a rare kernel as often as a hundred of a common one,
     and learn them by heart.
     """
-    counts = Counter(item["group"] for item in items)
-    return [1.0 / math.sqrt(counts[item["group"]]) for item in items]
+    counts = Counter(item[Keys.GROUP] for item in items)
+    return [1.0 / math.sqrt(counts[item[Keys.GROUP]]) for item in items]
 
 
 def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -225,7 +196,11 @@ def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
         if point.path is not None and not point.error:
             grouped[point.path, point.frame].append(point)
     return [
-        {"image": str(path), "frame": None if frame is None else frame - 1, "points": group}
+        {
+            Keys.IMAGE: str(path),
+            Keys.FRAME: None if frame is None else frame - 1,
+            Keys.POINTS: group,
+        }
         for (path, frame), group in grouped.items()
     ]
 
@@ -247,9 +222,9 @@ def slice_points(folder: Path) -> list[Point]:
         raise PointsError(str(error)) from error
     for left_out in skipped:
         logger.warning("%s left out: %s", left_out.path, left_out.reason)
-    _tell_of_copies(series, named=False)
+    report_copies(series, named=False)
     found = [ref for one in series for ref in one.slices]
-    found += [copy for one in series for copy, of in one.copies if _is_named(copy, of)]
+    found += [copy for one in series for copy, of in one.copies if is_named(copy, of)]
     refs = sorted(found, key=lambda ref: (ref.path, ref.frame))
     if not refs:
         raise PointsError(
@@ -292,6 +267,6 @@ def validation_items(
             1, len(members) // -(-crops // len(by_patient))
         )  # few crops are spread over the whole series, not taken from its start
         chosen.append(
-            {**members[number // len(by_patient) * stride % len(members)], "draw": number}
+            {**members[number // len(by_patient) * stride % len(members)], Keys.DRAW: number}
         )
     return chosen

@@ -36,6 +36,9 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 """Old module -> modules that hold its names now, searched in order."""
 NAMES = {
+    "dfd.bundle.finish.claim": "check_target",
+    "dfd.bundle.finish.finish": "finalize",
+    "dfd.bundle.pool.ResidualPool": "ResidualDataset",
     "dfd.bundle.twins.LoadTwind": "LoadReconstructionsd",
 }
 """Old dotted name -> what it is called now, where that changed."""

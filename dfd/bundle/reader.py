@@ -13,6 +13,7 @@ from monai.config import KeysCollection
 from monai.data import ImageReader, MetaTensor
 from monai.transforms import LoadImaged, MapTransform
 
+from dfd.bundle.keys import Keys
 from dfd.errors import DfdError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_slice
@@ -36,7 +37,7 @@ class SliceReader(ImageReader):
         self.frame, self.unit = frame, unit
 
     def verify_suffix(self, filename: Any) -> bool:
-        """Files are told by content, so any name is taken."""
+        """Files are recognised by content, so any name is taken."""
         return True
 
     def read(self, data: Any, **_: Any) -> Slice:
@@ -102,16 +103,16 @@ class LoadSliced(LoadImaged):
             if not isinstance(source, str | Path):
                 loaded[key] = self._bare(source)
                 continue
-            chosen = reader or SliceReader(frame=loaded.get("frame"), unit=self._unit)
+            chosen = reader or SliceReader(frame=loaded.get(Keys.FRAME), unit=self._unit)
             try:
                 scan = chosen.read(source)
             except DfdError as error:
                 # What is said of a file begins with its path.
-                loaded["error"] = beginning_with(str(Path(source)), error.sentence)
+                loaded[Keys.ERROR] = beginning_with(str(Path(source)), error.sentence)
                 loaded[key] = MetaTensor(torch.full((1, 32, 32), torch.nan))
                 continue
             pixels, meta = chosen.get_data(scan)
-            loaded["scan"] = scan
+            loaded[Keys.SCAN] = scan
             loaded[key] = MetaTensor(torch.from_numpy(pixels)[None], meta=meta)
         return loaded
 

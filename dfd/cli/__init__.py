@@ -1,4 +1,4 @@
 """Words in, exit code out: the command line.
 
-The only room that prints, and the only one that knows argparse.
+The only package that prints, and the only one that imports argparse.
 """

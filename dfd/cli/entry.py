@@ -1,4 +1,4 @@
-"""The one door of the command line: words in, exit code out."""
+"""The entry point of the command line: words in, exit code out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> int:
             return perform(request)
     except SystemExit as leave:  # argparse, after help or version
         return leave.code if isinstance(leave.code, int) else FINISHED
-    except BaseException as error:  # noqa: BLE001 - the last door: every error becomes one line and an exit code
+    except BaseException as error:  # noqa: BLE001 - every error becomes one line and an exit code
         code, line = verdict_of(error)
         if os.environ.get("DFD_DEBUG") == "1":
             traceback.print_exc()

@@ -6,18 +6,24 @@ A parser without abbreviations, and the types of the values.
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from dfd.errors import UsageError
+from dfd.modalities import MODALITIES
+from dfd.options import NamedOption, Value
+
+logger = logging.getLogger(__name__)
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _NUMBER = re.compile(r"-\.?\d")
 _SEED_END = 2**32
 """numpy takes seeds below this."""
+RENAMED = "%s is now called %s; the former name works for one more release"
 
 
 class StrictParser(argparse.ArgumentParser):
@@ -37,6 +43,34 @@ class StrictParser(argparse.ArgumentParser):
             argument_default=argparse.SUPPRESS,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self._renamed: dict[str, str] = {}
+
+    def add_option(
+        self,
+        words: Sequence[str],
+        named: NamedOption,
+        *,
+        required: bool = False,
+        former: Sequence[str] = (),
+    ) -> None:
+        """Add the flag of an option of a settings record.
+
+        Args:
+            words: How it is written.
+            named: The option; its field gets the value.
+            required: Whether it must be given.
+            former: How it was written before; help does not show these.
+        """
+        about = named.option
+        given: dict[str, object] = {"dest": named.name, "help": about.help}
+        if about.value is Value.SWITCH:
+            given["action"] = "store_false" if named.turns_off else "store_true"
+        else:
+            given |= {"type": READERS[about.value], "metavar": about.metavar, "required": required}
+        self.add_argument(*words, **given)  # type: ignore[arg-type]
+        if former:
+            self.add_argument(*former, **{**given, "help": argparse.SUPPRESS})  # type: ignore[arg-type]
+            self._renamed |= dict.fromkeys(former, words[0])
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exit."""
@@ -65,6 +99,8 @@ class StrictParser(argparse.ArgumentParser):
                 self.error(f"there is no flag {name}{_suggestion(name, known)}")
             if sign and not equals:
                 self.error(f"write '{name} VALUE' instead of '{word}'")
+            if name in self._renamed:
+                logger.warning(RENAMED, name, self._renamed[name])
         return vars(self.parse_args(words))
 
 
@@ -76,6 +112,11 @@ def _suggestion(name: str, known: set[str]) -> str:
     starts = sorted(flag for flag in known if flag.startswith(name))
     near = starts or get_close_matches(name, known, n=1)
     return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def text(word: str) -> str:
+    """A word with quotes that came along as characters taken off."""
+    return word.strip().strip("'\"")
 
 
 def path(text: str) -> Path:
@@ -127,3 +168,25 @@ def device(text: str) -> str:
     if not _DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"auto, cpu, cuda or cuda:N is needed, got {text!r}")
     return text
+
+
+def modality(text: str) -> str:
+    """A name in ``MODALITIES``."""
+    if text not in MODALITIES:
+        raise argparse.ArgumentTypeError(
+            f"there is no modality {text!r}; there are: {', '.join(sorted(MODALITIES))}"
+        )
+    return text
+
+
+READERS: Mapping[Value, Callable[[str], object]] = {
+    Value.TEXT: text,
+    Value.PATH: path,
+    Value.DEVICE: device,
+    Value.COUNT: whole(0),
+    Value.POSITIVE: whole(1),
+    Value.SEED: seed,
+    Value.HOURS: hours,
+    Value.MODALITY: modality,
+}
+"""Type of each value that is a word."""

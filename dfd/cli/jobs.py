@@ -1,6 +1,6 @@
 """Does what was asked and prints the result.
 
-The heavy rooms are loaded here, inside the functions.
+Heavy modules are imported here, inside the functions.
 """
 
 from __future__ import annotations

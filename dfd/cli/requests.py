@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
+from dfd.settings import SEED, CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class DemoRequest:
     """Make a phantom, tamper with it, score it."""
 
     output: Path = field(default_factory=lambda: Path("demo_output"))
-    seed: int = 20261122
+    seed: int = SEED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The door of ``python -m monai.bundle run``.
+"""The entry point ``python -m monai.bundle run``.
 
 Its command line is MONAI's, its manners are those of ``dfd``.
 

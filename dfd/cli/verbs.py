@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dfd import settings
 from dfd.cli import flags
 from dfd.cli.flags import StrictParser
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import UsageError
-from dfd.modalities import MODALITIES
-from dfd.settings import CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
+from dfd.options import options_of
+from dfd.settings import RemoteStudy
 from dfd.version import __version__
 
 ABOUT = """Finds tampered regions in lung CT and chest MR slices: each point is compared with what a
-network, trained on genuine scans only, expects there. For research on image collections; not a
-medical device."""
+network, trained on genuine scans only, expects there. For research on image collections;
+not a medical device."""
 
 EPILOG = """'dfd VERB --help' lists the flags of a verb. The older form works as well
 ('dfd -mode --help'):
@@ -42,101 +43,44 @@ class Verb(NamedTuple):
     record: Callable[..., Request]
 
 
-def _model_flag(parser: StrictParser) -> None:
-    parser.add_argument(
-        "--model",
-        metavar="NAME|PATH",
-        help=(
-            "shipped model, bundle folder, or file written by training (default ct_lung_inpainting)"
-        ),
-    )
-
-
-def _machine_flags(parser: StrictParser) -> None:
-    parser.add_argument(
-        "--device", type=flags.device, metavar="WORD", help="auto (default), cpu, cuda or cuda:N"
-    )
-    parser.add_argument(
-        "--workers",
-        type=flags.whole(0),
-        metavar="N",
-        help="processes that read slices (default 0: none besides the main one)",
-    )
-    parser.add_argument(
-        "--seed", type=flags.seed, metavar="N", help="the one seed of all randomness"
-    )
+def option_flags(parser: StrictParser, record: type, *, optional: Sequence[str] = ()) -> None:
+    """Add the flags of a settings record; fields named by ``optional`` need not be given."""
+    for each in options_of(record):
+        parser.add_option(
+            [f"--{each.flag}"],
+            each,
+            required=each.required and each.name not in optional,
+            former=[f"--{name.replace('_', '-')}" for name in each.option.former],
+        )
 
 
 def _score_flags(parser: StrictParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=flags.path,
-        metavar="DIR",
-        help="folder with the scans, searched at any depth",
-    )
     _remote_flags(parser)
-    told = (
-        "CSV with filename, X, Y (default: test.csv, else the only *.csv of DIR; none: every "
-        "slice is screened)"
-    )
-    parser.add_argument("--points", type=flags.path, metavar="FILE", help=told)
-    _model_flag(parser)
-    parser.add_argument(
-        "--output",
-        dest="output_dir",
-        type=flags.path,
-        metavar="DIR",
-        help="where the results go (default: dfd_results/<time>)",
-    )
-    _machine_flags(parser)
-    parser.add_argument(
-        "--no-images",
-        dest="images",
-        action="store_false",
-        help="write no pictures, in the report neither",
-    )
-    parser.add_argument(
-        "--no-report", dest="report", action="store_false", help="write no report.html"
-    )
-    parser.add_argument(
-        "--anonymous",
-        action="store_true",
-        help="numbers instead of paths and file names in every output",
-    )
-    parser.add_argument(
-        "--lone",
-        dest="context",
-        action="store_false",
-        help="leave neighbouring slices aside: every slice counts as alone",
-    )
-    parser.add_argument(
-        "--dicom",
-        action="store_true",
-        help="write DICOM results (report, map, segmentation) as well",
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="exit status 3 where a point could not be scored"
-    )
+    option_flags(parser, settings.ScoreSettings, optional=["data"])
 
 
 def _remote_flags(parser: StrictParser) -> None:
-    told = (
-        "in place of --data: root address of a DICOMweb service; credentials in DFD_DICOMWEB_USER "
-        "and _PASSWORD, or _TOKEN"
+    group = parser.add_argument_group("a study of an archive in place of --data")
+    group.add_argument(
+        "--dicomweb",
+        metavar="URL",
+        help=(
+            "root address of a DICOMweb service; credentials in DFD_DICOMWEB_USER and _PASSWORD, "
+            "or _TOKEN"
+        ),
     )
-    parser.add_argument("--dicomweb", metavar="URL", help=told)
-    parser.add_argument(
+    group.add_argument(
         "--study",
         metavar="UID",
         help="its study to score; in the points file, filename is then the SOPInstanceUID",
     )
-    parser.add_argument(
+    group.add_argument(
         "--series",
         action="append",
         metavar="UID",
         help="these of its series only (may be given several times)",
     )
-    parser.add_argument("--store", action="store_true", help="store the DICOM results there")
+    group.add_argument("--store", action="store_true", help="store the DICOM results there")
 
 
 def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of two records
@@ -150,7 +94,7 @@ def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of tw
             raise UsageError(
                 f"the following arguments are required: --data, or --dicomweb with --study; {see}"
             )
-        return ScoreSettings(**values)
+        return settings.ScoreSettings(**values)
     if "data" in values:
         raise UsageError(f"--data and --dicomweb name two sources; leave one of them out; {see}")
     if "study" not in remote:
@@ -162,61 +106,15 @@ def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of tw
         remote.get("store", False),
     )
     dicom = values.pop("dicom", False) or study.store
-    return RemoteRequest(ScoreSettings(data=Path(), dicom=dicom, **values), study)
+    return RemoteRequest(settings.ScoreSettings(data=Path(), dicom=dicom, **values), study)
 
 
 def _train_flags(parser: StrictParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=flags.path,
-        required=True,
-        metavar="DIR",
-        help="folder with genuine scans of several patients",
-    )
-    parser.add_argument(
-        "--model",
-        type=flags.path,
-        required=True,
-        metavar="FILE",
-        help="file to write, e.g. my_model.ckpt",
-    )
-    parser.add_argument(
-        "--modality", choices=sorted(MODALITIES), help="default: read from the scans"
-    )
-    parser.add_argument(
-        "--epochs", type=flags.whole(1), metavar="N", help="at most so many (default 100)"
-    )
-    parser.add_argument(
-        "--batch-size", type=flags.whole(1), metavar="N", help="crops per step (default 64)"
-    )
-    parser.add_argument(
-        "--max-hours", type=flags.hours, metavar="H", help="stop in good order after so many hours"
-    )
-    _machine_flags(parser)
+    option_flags(parser, settings.TrainSettings)
 
 
 def _calibrate_flags(parser: StrictParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=flags.path,
-        required=True,
-        metavar="DIR",
-        help="folder with genuine scans of several patients",
-    )
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="NAME|PATH",
-        help="shipped model, bundle folder, or file written by training",
-    )
-    parser.add_argument(
-        "--output",
-        type=flags.path,
-        required=True,
-        metavar="FILE",
-        help="model to write, e.g. my_model.ckpt",
-    )
-    _machine_flags(parser)
+    option_flags(parser, settings.CalibrateSettings)
 
 
 def _info_flags(parser: StrictParser) -> None:
@@ -242,11 +140,13 @@ def _demo_flags(parser: StrictParser) -> None:
 
 VERBS: dict[str, Verb] = {
     "score": Verb("score points in scans", _score_flags, _score_request),
-    "train": Verb("train a model on genuine scans of your own", _train_flags, TrainSettings),
+    "train": Verb(
+        "train a model on genuine scans of your own", _train_flags, settings.TrainSettings
+    ),
     "calibrate": Verb(
         "fit a model's calibration anew on genuine scans of your own",
         _calibrate_flags,
-        CalibrateSettings,
+        settings.CalibrateSettings,
     ),
     "info": Verb(
         "say what a model is, on what it was calibrated, and the smallest p-value it can give",

@@ -1,32 +1,37 @@
-"""Results on disk. A writer decides nothing: it puts down what a record says.
+"""Results on disk.
 
-``WRITERS`` is the table: a name and the module whose ``write`` does it. Modules are named, not
-imported, so that reading this table loads neither pandas nor Pillow; a new writer is one file
-beside this one and one line here.
+``WRITERS`` is the table: the outputs of a run in the order in which they are written. Classes are
+named, not imported, so that reading the table loads neither pandas nor Pillow. A new output is one
+file with a class that follows :class:`dfd.outputs.writer.Writer`, and one line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from dfd.outputs.writer import Writer
 
 WRITERS: dict[str, str] = {
-    "scores": "dfd.outputs.scores",
-    "overlay": "dfd.outputs.overlay",
-    "screening_map": "dfd.outputs.screening_map",
-    "suspicious": "dfd.outputs.suspicious",
-    "report": "dfd.outputs.report",
-    "run_record": "dfd.outputs.run_record",
-    "run_log": "dfd.outputs.run_log",
-    "dicom": "dfd.outputs.dicom",
+    "scores": "dfd.outputs.scores:ScoresWriter",
+    "suspicious": "dfd.outputs.suspicious:SuspiciousRegionsWriter",
+    "run_record": "dfd.outputs.run_record:RunRecordWriter",
+    "run_log": "dfd.outputs.run_log_writer:RunLogWriter",
+    "overlays": "dfd.outputs.pictures:OverlayWriter",
+    "maps": "dfd.outputs.pictures:MapWriter",
+    "report": "dfd.outputs.report.writer:ReportWriter",
+    "dicom": "dfd.outputs.dicom.writer:DicomWriter",
 }
 
 
-def writer(name: str) -> Callable[..., Path]:
-    """The ``write`` function of an entry of ``WRITERS``: folder first, then what to write.
+def writer_class(name: str) -> type[Writer]:
+    """The class of an entry of ``WRITERS``."""
+    module, _, kind = WRITERS[name].partition(":")
+    return cast("type[Writer]", getattr(import_module(module), kind))
 
-    Returns the file.
-    """
-    return cast("Callable[..., Path]", import_module(WRITERS[name]).write)
+
+def writers() -> Iterator[type[Writer]]:
+    """The classes of all entries, in their order."""
+    return map(writer_class, WRITERS)

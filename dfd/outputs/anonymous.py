@@ -1,4 +1,4 @@
-"""Run-local names in place of file and folder names, for results that leave the house."""
+"""Run-local names in place of file and folder names, for results that are passed on."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ def tell_columns_left_out(points: Iterable[Point]) -> None:
     if names:
         one = "%d further column of the points file is left out of results without names: %s"
         several = "%d further columns of the points file are left out of results without names: %s"
-        told = one if len(names) == 1 else several
-        logger.info(told, len(names), ", ".join(names))
+        message = one if len(names) == 1 else several
+        logger.info(message, len(names), ", ".join(names))
 
 
 def _file_of(point: Point) -> str:

@@ -114,7 +114,7 @@ def let_go(folder: Path) -> None:
 
 def _sign(folder: Path) -> None:
     """Say who holds the lock."""
-    # Not written like a result: it is of use while this process lives; a full disk is told later.
+    # Not written like a result: it is of use while this process lives; a full disk is seen later.
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
     holder = {"since": since, "process": os.getpid(), "host": socket.gethostname()}
     with suppress(OSError):
@@ -123,7 +123,7 @@ def _sign(folder: Path) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        told = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
-        return f" since {told['since']} (process {told['process']} on {told['host']})"
+        holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        return f" since {holder['since']} (process {holder['process']} on {holder['host']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from dfd.modalities import Modality
-from dfd.outputs import panels, png
+from dfd.outputs import outlines, panels, png
 from dfd.outputs.drawing import (
     BAR_HEIGHT,
     BAR_TOP,
@@ -199,10 +199,10 @@ def _draw_overviews(
         16,
         colour=WHITE,
     )
-    outlines = panels.outlines(images.view, region, source)
-    frame = panels.frame(outlines)
+    drawn = outlines.outlines(images.view, region, source)
+    frame = outlines.frame(drawn)
     for left, image in zip(_OVERVIEWS_LEFT, images.overviews, strict=True):
-        marked = Image.fromarray(panels.mark(image, outlines, frame))
+        marked = Image.fromarray(outlines.mark(image, drawn, frame))
         canvas.paste(marked, (left + int(frame[1].start), PANEL_TOP + int(frame[0].start)))
         draw_ruler(pen, images.view, images.scan, (left, PANEL_TOP))
 
@@ -222,13 +222,14 @@ def _draw_crops(
         ),
         "Region, residual map": images.residual[box],
     }
-    outlines = panels.outlines(view, region, source)
+    drawn = outlines.outlines(view, region, source)
     step = (WIDTH - 2 * GAP - _CROP) / 2
     for index, (title, image) in enumerate(titled.items()):
         left = round(GAP + index * step)
         pen.text((left, _CROP_TOP - 22), title, 15, colour=WHITE)
         canvas.paste(
-            Image.fromarray(panels.mark(panels.cut(image, part_view), outlines)), (left, _CROP_TOP)
+            Image.fromarray(outlines.mark(panels.cut(image, part_view), drawn)),
+            (left, _CROP_TOP),
         )
         draw_ruler(pen, view, scan, (left, _CROP_TOP))
 

@@ -1,4 +1,4 @@
-"""The files of a run, told from others by name; those of earlier runs are moved aside."""
+"""The files of a run, recognised by their names; those of earlier runs are moved aside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dfd.errors import OutputError
+from dfd.outputs import writers
 from dfd.outputs.files import SCRATCH
 
 ASIDE = "earlier-"
@@ -17,16 +18,18 @@ ASIDE = "earlier-"
 _UNDER_WAY = f".dfd-{ASIDE}"
 """The same while files are still being moved: a run that was killed then is gone on with."""
 
-_TOP = re.compile(
-    r"scores\.csv|suspicious_regions\.csv|run\.json|run\.log|report\.html|overlay-\d{4,}\.png"
-)
-# Folders of these names may as well be the user's, and hold scans: only files that are surely
-# ours are taken out of them.
-_BELOW = {
-    "maps": re.compile(r"\d{4,}\.(png|tif)"),
-    "dicom": re.compile(r"series-\d{2,}-(scores|map|regions)(-\d+)?\.dcm"),
-    SCRATCH: re.compile(r"[\w.-]+"),
-}
+# Folders may as well be the user's, and hold scans: only files that are surely ours are taken out
+# of them.
+_SCRATCH_FILES = r"[\w.-]+"
+
+
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Folder below the results ("" for themselves) -> names of our files in it."""
+    found = {SCRATCH: [_SCRATCH_FILES]}
+    for kind in writers():
+        for folder, pattern in kind.files.items():
+            found.setdefault(folder, []).append(pattern)
+    return {folder: re.compile("|".join(names)) for folder, names in found.items()}
 
 
 def is_aside(name: str) -> bool:
@@ -73,7 +76,7 @@ def put_aside(folder: Path) -> Path | None:
             target = place / path.relative_to(folder)
             target.parent.mkdir(exist_ok=True)
             os.rename(path, target)  # noqa: PTH104 - its failure is tested by name
-        for name in _BELOW:
+        for name in filter(None, patterns()):
             with suppress(OSError):  # not there, or not empty: it holds files of others
                 (folder / name).rmdir()
         return _named(place, folder)
@@ -85,12 +88,13 @@ def put_aside(folder: Path) -> Path | None:
 
 
 def _results_in(folder: Path) -> Iterator[Path]:
+    ours = patterns()
     for entry in os.scandir(folder):
-        below = _BELOW.get(entry.name)
+        below = ours.get(entry.name)
         if below is not None and entry.is_dir(follow_symlinks=False):
             inside = (each for each in os.scandir(entry.path) if below.fullmatch(each.name))
             yield from (Path(each.path) for each in inside if each.is_file(follow_symlinks=False))
-        elif _TOP.fullmatch(entry.name) and not entry.is_dir():
+        elif ours[""].fullmatch(entry.name) and not entry.is_dir():
             yield Path(entry.path)
 
 

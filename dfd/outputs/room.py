@@ -86,10 +86,10 @@ class Room:
                 return True
         with self._telling:  # pictures are written side by side
             if not self.full:
-                told = (
+                message = (
                     "the disk is full: %s and what comes later are left out, to write all numbers"
                 )
-                logger.warning(told, name)
+                logger.warning(message, name)
             self.left_out.append(name)
         self.release()  # now that no picture can take it
         return False

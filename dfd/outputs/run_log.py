@@ -83,12 +83,12 @@ class RunLog:
         """Keep the line with which the run ends where it was stopped."""
         # A sentence of ours may name files; all other endings are worded without data.
         ours = any(isinstance(cause, DfdError) for cause in causes(error))
-        told = line_of(error)
+        line = line_of(error)
         self._add(
             datetime.now(UTC).timestamp(),
             "ERROR",
-            told,
-            f"error: {type(error).__name__} {HIDDEN}" if ours else told,
+            line,
+            f"error: {type(error).__name__} {HIDDEN}" if ours else line,
         )
 
     def lines(self, *, anonymous: bool = False) -> list[str]:
@@ -137,7 +137,7 @@ def kept(log: RunLog, folder: Path, *, anonymous: bool = False) -> Iterator[None
             yield
         except BaseException as error:
             log.end(error)
-            with suppress(OutputError):  # what stopped the run is what must be told
+            with suppress(OutputError):  # what stopped the run is what must be reported
                 write(folder, log, anonymous=anonymous)
             raise
         write(folder, log, anonymous=anonymous)

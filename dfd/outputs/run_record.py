@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from importlib import metadata
 from pathlib import Path, PurePath
+from typing import ClassVar
 
 import numpy as np
 
 from dfd.errors import OutputError
 from dfd.outputs.files import write_atomically
+from dfd.outputs.writer import BaseWriter, Results
 
 FILE_NAME = "run.json"
 NOTICE = (
@@ -48,6 +50,17 @@ def write(folder: Path, record: Mapping[str, object]) -> Path:
     path = folder / FILE_NAME
     write_atomically(path, (text + "\n").encode("ascii"))
     return path
+
+
+class RunRecordWriter(BaseWriter):
+    """``run.json``."""
+
+    needed = True
+    files: ClassVar[Mapping[str, str]] = {"": r"run\.json"}
+
+    def finish(self, results: Results) -> None:
+        """Write the record."""
+        write(self.run.folder, results.record)
 
 
 def digest(content: object) -> str:

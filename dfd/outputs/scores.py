@@ -11,12 +11,13 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dfd.errors import OutputError
 from dfd.evidence import family_names
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
+from dfd.outputs.writer import BaseWriter, Results
 from dfd.points import roles_of
 from dfd.points.columns import MILLIMETRES
 from dfd.records import Finding, Point
@@ -82,6 +83,17 @@ def write(folder: Path, findings: Sequence[Finding], *, anonymous: bool = False)
     path = folder / FILE_NAME
     write_atomically(path, stream.getvalue().encode("utf-8"))
     return path
+
+
+class ScoresWriter(BaseWriter):
+    """``scores.csv``."""
+
+    needed = True
+    files: ClassVar[Mapping[str, str]] = {"": r"scores\.csv"}
+
+    def finish(self, results: Results) -> None:
+        """Write a line per row, scored or not."""
+        write(self.run.folder, results.findings, anonymous=self.run.settings.anonymous)
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -40,7 +40,7 @@ FOLDER = "maps"
 LARGEST = 4.0
 """Upper end of the colour scale, the same in every picture: one genuine region in ten thousand."""
 LISTED = 8
-"""Regions that are told below the map; all of them stand in suspicious_regions.csv."""
+"""Regions that are listed below the map; all of them stand in suspicious_regions.csv."""
 
 _LIST_TOP = BAR_TOP + 76
 _LINE = 22
@@ -164,25 +164,25 @@ def lookup_table() -> RgbImage:
 
 
 def _lines(screening: Screening) -> list[str]:
-    """What is told of each region; where there are too many, how many more there are."""
+    """What is said of each region; where there are too many, how many more there are."""
     if not screening.suspicions:
         return [
             "No region stands out."
             if math.isfinite(screening.finding.p_value)
             else screening.finding.reason
         ]
-    told = []
+    lines = []
     for number, each in enumerate(screening.suspicions[:LISTED], start=1):
         found = each.finding
         chance = (
             f"{count_in_words(each.expected_false_alarms)} such regions are expected by chance in "
             "a genuine slice"
         )
-        told.append(
+        lines.append(
             f"{number}    X {found.point.x:g}, Y {found.point.y:g}    {found.form}    {chance}"
         )
     more = len(screening.suspicions) - LISTED
-    return [*told, *([f"and {more} more in suspicious_regions.csv"] if more > 0 else [])]
+    return [*lines, *([f"and {more} more in suspicious_regions.csv"] if more > 0 else [])]
 
 
 def _draw_header(pen: Pen, screening: Screening, spacing_mm: tuple[float, float] | None) -> None:

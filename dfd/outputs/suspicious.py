@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
+from dfd.outputs.writer import BaseWriter, Results
 from dfd.records import Finding, Suspicion
 
 FILE_NAME = "suspicious_regions.csv"
@@ -77,6 +79,21 @@ def write(
     return path
 
 
+class SuspiciousRegionsWriter(BaseWriter):
+    """``suspicious_regions.csv`` of runs that screen slices."""
+
+    needed = True
+    files: ClassVar[Mapping[str, str]] = {"": r"suspicious_regions\.csv"}
+
+    def finish(self, results: Results) -> None:
+        """Write the regions known so far."""
+        rows = [each.point.row for each in results.findings if each.point.is_screening]
+        if rows:
+            suspicions = [results.suspicions.get(row, ()) for row in rows]
+            anonymous = self.run.settings.anonymous
+            write(self.run.folder, suspicions, results.findings, anonymous=anonymous)
+
+
 def _cells(expected: float, number: int, finding: Finding) -> list[str]:
     point = finding.point
     place = (
@@ -88,10 +105,10 @@ def _cells(expected: float, number: int, finding: Finding) -> list[str]:
         point.y,
         finding.radius_mm,
     )
-    told = (finding.score, finding.p_value, expected, finding.form, neutralise(finding.reason))
+    answer = (finding.score, finding.p_value, expected, finding.form, neutralise(finding.reason))
     return [
         _text(value)
-        for value in (*place, *told, finding.source_x, finding.source_y, finding.extrapolated)
+        for value in (*place, *answer, finding.source_x, finding.source_y, finding.extrapolated)
     ]
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfd.phantom.assembly import Assembly
+from dfd.phantom.build import Lung, draw_build
 from dfd.phantom.geometry import Discs, Floats, Part, Section, Solids, cut
-from dfd.phantom.trunk import Lung, add_trunk, draw_build
+from dfd.phantom.trunk import add_trunk
 from dfd.phantom.vessels import TREES, grow, tips
 
 MOTTLE_PER_LUNG = 420
@@ -134,7 +135,7 @@ def _fill_lung(assembly: Assembly, rng: np.random.Generator, lung: Lung) -> Lung
 def _places(rng: np.random.Generator, count: int, centre: Floats, shape: Floats) -> Floats:
     """Points ``[count, 3]`` spread evenly over the middle two thirds of an ellipsoid's height.
 
-    Where slices are taken.
+    Slices are taken there.
     """
     direction = rng.normal(size=(count, 2))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -152,8 +153,8 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
     lung = contents.lung
     if not discs.present[lung.solid]:
         return []
-    chosen = np.flatnonzero(discs.present[contents.index])
-    index = contents.index[chosen]
+    indices = np.flatnonzero(discs.present[contents.index])
+    index = contents.index[indices]
     rim = _rims(discs, index)
     pressing = [one for one in lung.exclude if discs.present[one]]
     free = _within(discs, lung.solid, rim)
@@ -163,7 +164,7 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
     parts: list[Part] = []
     solid = np.zeros(index.size, dtype=bool)
     for place, own in enumerate(index.tolist()):
-        tissue = contents.tissue[chosen[place]]
+        tissue = contents.tissue[indices[place]]
         if not free[place].any():
             continue
         met: list[int] = []
@@ -171,11 +172,11 @@ def _lung_parts(discs: Discs, contents: LungContents) -> list[Part]:
             away = np.linalg.norm(discs.centres[index] - discs.centres[own], axis=1)
             met = index[solid & (away < reach + reach[place])].tolist()
             solid[place] = True
-        whole = bool(free[place].all())
+        free_everywhere = bool(free[place].all())
         parts.append(
             Part(
-                (own,) if whole else (own, lung.solid),
-                tuple(met) if whole else (*met, *pressing),
+                (own,) if free_everywhere else (own, lung.solid),
+                tuple(met) if free_everywhere else (*met, *pressing),
                 tissue,
                 "lung",
             )

@@ -23,10 +23,7 @@ class Assembly:
         return self.shaped(np.array(centre), turned_shape(semi_axes, turn_deg))
 
     def shaped(self, centre: Floats, shape: Floats) -> int:
-        """Add an ellipsoid of a given shape ``[3.
-
-        3]`` in mm^2 at ``centre`` ``[3]`` and return its index.
-        """
+        """Add an ellipsoid: shape ``[3, 3]`` in mm^2, ``centre`` ``[3]``; return its index."""
         self._centres.append(np.asarray(centre, dtype=np.float64))
         self._shapes.append(shape)
         return len(self._centres) - 1
@@ -56,10 +53,10 @@ class Assembly:
             exclude: Solids to leave out.
             within: Solids that all of it must lie in; the rest is cut off.
         """
-        taken = list(exclude)
+        excluded = list(exclude)
         for index in solids:
-            self.parts.append(Part((index, *within), tuple(taken), *change))
-            taken.append(index)
+            self.parts.append(Part((index, *within), tuple(excluded), *change))
+            excluded.append(index)
 
     def solids(self) -> Solids:
         """All solids so far."""

@@ -257,11 +257,11 @@ def _chord(discs: Discs, index: int, angle: Rays, offset: Rays) -> tuple[Rays, R
     x, y = discs.centres[index]
     width = (a * cos**2 + 2.0 * b * cos * sin + d * sin**2).astype(np.float32)
     lean = ((d - a) * sin * cos + b * (cos**2 - sin**2)).astype(np.float32) / width
-    beside = offset - (x * cos + y * sin).astype(np.float32)[:, None]
-    inner = width[:, None] - beside**2
+    distance = offset - (x * cos + y * sin).astype(np.float32)[:, None]
+    inner = width[:, None] - distance**2
     half = np.sqrt(np.maximum(inner, 0.0)) * (np.sqrt(np.float32(a * d - b * b)) / width)[:, None]
     half[inner <= 0.0] = -1.0e6
-    middle = (y * cos - x * sin).astype(np.float32)[:, None] + lean[:, None] * beside
+    middle = (y * cos - x * sin).astype(np.float32)[:, None] + lean[:, None] * distance
     return middle - half, middle + half
 
 

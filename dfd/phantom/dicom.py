@@ -1,6 +1,6 @@
-"""Phantom slices as standard DICOM series (PS3.3 A.3 and A.4.
+"""Phantom slices as standard DICOM series: CT Image and MR Image (PS3.3 A.3 and A.4).
 
-CT Image and MR Image), Explicit VR Little Endian.
+Explicit VR Little Endian.
 
 Nothing of the machine or the moment gets into a file: the same arguments give the same bytes.
 """
@@ -85,7 +85,7 @@ def plan_series(seed: int, patient: str, slices: int, step_mm: float) -> Plan:
     )
 
 
-def write_ct_series(  # noqa: PLR0913 - the signature is a contract with the tests of other rooms; all but one are keywords
+def write_ct_series(  # noqa: PLR0913 - the signature is a contract with tests of other packages; all but one are keywords
     folder: Path,
     *,
     seed: int,
@@ -207,8 +207,6 @@ def _slice_dataset(
 
     Patient, study, series, frame of reference, equipment, image plane, image pixel, SOP common.
     """
-    spacing = CtScan(size=stored.shape[0]).spacing_mm
-    corner = -(stored.shape[0] - 1) / 2.0 * spacing
     series = (names.modality, names.description)
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -235,6 +233,16 @@ def _slice_dataset(
         1,
         number,
     )
+    _add_image_plane(dataset, stored, names, height_mm)
+    return dataset
+
+
+def _add_image_plane(
+    dataset: Dataset, stored: FloatImage, names: SeriesNames, height_mm: float
+) -> None:
+    """Frame of reference, image plane and image pixel modules."""
+    spacing = CtScan(size=stored.shape[0]).spacing_mm
+    corner = -(stored.shape[0] - 1) / 2.0 * spacing
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = (
         names.uid("frame of reference"),
         "",
@@ -253,7 +261,6 @@ def _slice_dataset(
     )
     dataset.BurnedInAnnotation, dataset.LossyImageCompression = "NO", "00"
     dataset.PixelData = stored.astype("<u2").tobytes()
-    return dataset
 
 
 def _add_ct(dataset: Dataset, kernel: str) -> None:

@@ -102,9 +102,9 @@ def turned_shape(semi_axes: Vector, turn_deg: float = 0.0) -> Floats:
 
 
 def frame_shape(axes: Floats, semi_axes: Vector) -> Floats:
-    """Shape ``[3, 3]`` of an ellipsoid whose semi-axes in mm lie along the rows of ``axes`` ``[3.
+    """Shape ``[3, 3]`` of an ellipsoid with semi-axes in mm along the rows of ``axes``.
 
-    3]``, which are orthonormal.
+    ``axes`` ``[3, 3]`` is orthonormal.
     """
     shape: Floats = axes.T @ np.diag(np.square(semi_axes)) @ axes
     return shape

@@ -27,10 +27,7 @@ def disk(shape: tuple[int, ...], region: Region) -> BoolImage:
 
 
 def feather(shape: tuple[int, ...], region: Region) -> FloatImage:
-    """Weights ``[H, W]``.
-
-    0 outside the disk, rising smoothly to 1 over ``FEATHER_PX`` inside its edge.
-    """
+    """Weights ``[H, W]``: 0 outside the disk, rising to 1 over ``FEATHER_PX`` inside its edge."""
     depth = np.clip((region.radius_px - _distance(shape, region)) / FEATHER_PX, 0.0, 1.0)
     return (depth**2 * (3.0 - 2.0 * depth)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The chest without what fills the lungs.
+"""The chest without the contents of the lungs.
 
 Wall, bones, heart, great vessels, airways, lungs and diaphragm of a random adult lying on a couch.
 
@@ -8,89 +8,23 @@ carina.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dfd.phantom.assembly import Assembly
-from dfd.phantom.geometry import Floats, Part, frame_shape, spindle_shapes
-
-ENDLESS_MM = 900.0
-"""Half-length of things that run through the whole chest."""
-SKIN_MM = 1.8
-MIDLINE_DEPTH = 0.97
-"""Depth of the trunk in the midline over its depth beside it."""
-RIBS = 13
-RIB_JOINTS = 12
-RIB_BESIDE_MM, RIB_BEHIND_MM = 7.5, 6.5
-"""From the lung to the middle of a rib, at the side and at the back."""
-TOP_RIB_MM = 130.0
-"""Height of the back end of the first rib."""
-RIB_STEP_MM = 24.0
-RIB_DROP_MM = 105.0
-"""How far the front end of a rib lies below its back end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """The size of a person, in mm."""
-
-    half_width: float
-    half_depth: float
-    offset: float
-    """Distance from the midline to the centre of each half of the trunk."""
-    fat: float
-    wall: float
-    """Muscles and ribs between fat and lung."""
-    heart: float
-    """Scale of the heart, about 1."""
-
-    @property
-    def midline(self) -> float:
-        """Half-depth of the muscular trunk in the midline.
-
-        Where the two halves meet in a shallow groove.
-        """
-        return MIDLINE_DEPTH * (self.half_depth - self.fat - SKIN_MM)
-
-    @property
-    def spine_y(self) -> float:
-        """Centre of the vertebral bodies."""
-        return self.midline - 51.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lung:
-    """One lung, as indices of solids."""
-
-    solid: int
-    exclude: tuple[int, ...]
-    """What presses into the lung."""
-    hilum: Floats
-    """``[3]`` mm."""
-
-
-def draw_build(rng: np.random.Generator) -> Build:
-    """Draw a person that fits a field of view of 350 mm."""
-    return Build(
-        half_width=rng.uniform(152.0, 168.0),
-        half_depth=rng.uniform(106.0, 119.0),
-        offset=rng.uniform(42.0, 50.0),
-        fat=rng.uniform(7.0, 16.0),
-        wall=rng.uniform(18.0, 22.0),
-        heart=rng.uniform(0.92, 1.08),
-    )
+from dfd.phantom.build import ENDLESS_MM, MIDLINE_DEPTH, SKIN_MM, Build, Lung
+from dfd.phantom.geometry import Part, spindle_shapes
+from dfd.phantom.skeleton import add_blade, add_ribs, add_spine
 
 
 def add_trunk(assembly: Assembly, rng: np.random.Generator, build: Build) -> tuple[Lung, Lung]:
     """Add everything but the contents of the lungs; returns the right and the left lung."""
     muscles = _add_wall(assembly, build)
     sides = [_lung_solid(assembly, rng, build, side) for side in (-1.0, 1.0)]
-    beside, wings = _add_spine(assembly, build)
+    spine_muscle, wings = add_spine(assembly, build)
     for solid, muscle, side in zip(sides, muscles, (-1.0, 1.0), strict=True):
-        blade = _add_blade(assembly, build, (solid, muscle), side)
-        _add_ribs(assembly, (solid, blade, *wings), side)
-    pressing = (*_add_mediastinum(assembly, rng, build), beside)
+        blade = add_blade(assembly, build, (solid, muscle), side)
+        add_ribs(assembly, (solid, blade, *wings), side)
+    pressing = (*_add_mediastinum(assembly, rng, build), spine_muscle)
     pressing += _add_domes(assembly, rng, build, pressing)
     lungs = [
         Lung(solid, pressing, np.array([34.0 * side, 6.0, -20.0]))
@@ -136,92 +70,6 @@ def _lung_solid(assembly: Assembly, rng: np.random.Generator, build: Build, side
     return assembly.solid(
         centre, ((outer - inner) / 2.0, depth, 150.0), side * rng.uniform(-8.0, 2.0)
     )
-
-
-def _add_ribs(assembly: Assembly, lung_and_bones: tuple[int, ...], side: float) -> None:
-    """Each rib is a chain of ellipsoids round the lung that sinks from back to front.
-
-    And ends where other bones are.
-    """
-    lung, *bones = lung_and_bones
-    centre, shape = assembly.centre(lung), assembly.shape(lung)
-    semi_x, semi_y = np.sqrt(shape[0, 0]) + RIB_BESIDE_MM, np.sqrt(shape[1, 1]) + RIB_BEHIND_MM
-    steps = np.linspace(0.0, 1.0, RIB_JOINTS)
-    angle = np.deg2rad(112.0 - 187.0 * steps)
-    for rib in range(RIBS):
-        heights = TOP_RIB_MM - RIB_STEP_MM * rib - RIB_DROP_MM * steps
-        path = np.stack(
-            [
-                centre[0] + side * semi_x * np.cos(angle),
-                centre[1] + semi_y * np.sin(angle),
-                heights,
-            ],
-            axis=1,
-        )
-        tangent = np.gradient(path, axis=0)
-        bone, core = [], []
-        for point, along in zip(path, tangent, strict=True):
-            first = along / np.linalg.norm(along)
-            outward = np.array(
-                [
-                    side * np.cos(np.arctan2(point[1] - centre[1], abs(point[0] - centre[0]))),
-                    0.0,
-                    0.0,
-                ]
-            )
-            outward[1] = np.sign(point[1] - centre[1]) * np.sqrt(1.0 - outward[0] ** 2)
-            second = outward - first * (outward @ first)
-            second /= np.linalg.norm(second)
-            axes, half = (
-                np.stack([first, second, np.cross(first, second)]),
-                0.8 * float(np.linalg.norm(along)),
-            )
-            bone.append(assembly.shaped(point, frame_shape(axes, (half, 4.2, 7.5))))
-            core.append(assembly.shaped(point, frame_shape(axes, (half - 1.5, 2.4, 5.8))))
-        assembly.fill(bone, ("cortical", "muscle"), bones)
-        assembly.fill(core, ("marrow", "cortical"))
-
-
-def _add_blade(
-    assembly: Assembly, build: Build, lung_and_muscle: tuple[int, int], side: float
-) -> int:
-    """A shoulder blade behind the ribs, cut off where the muscle ends."""
-    lung, muscle = lung_and_muscle
-    y = assembly.centre(lung)[1] + 0.93 * (np.sqrt(assembly.shape(lung)[1, 1]) + RIB_BEHIND_MM)
-    blade = assembly.solid(
-        (side * 0.62 * build.half_width, y, 45.0), (27.0, 2.6, 75.0), side * -32.0
-    )
-    assembly.fill([blade], ("cortical", "muscle"), within=(muscle,))
-    return blade
-
-
-def _add_spine(assembly: Assembly, build: Build) -> tuple[int, list[int]]:
-    """Vertebrae and breast bone.
-
-    Returns the muscle beside the spine, which presses into the lungs, and the transverse processes.
-    """
-    y = build.spine_y
-    beside = assembly.solid((0.0, y + 9.0, 0.0), (27.0, 33.0, ENDLESS_MM))
-    body = assembly.solid((0.0, y, 0.0), (17.0, 14.0, ENDLESS_MM))
-    canal = assembly.solid((0.0, y + 23.0, 0.0), (9.5, 8.0, ENDLESS_MM))
-    arch = assembly.solid((0.0, y + 23.5, 0.0), (15.0, 12.5, ENDLESS_MM))
-    wings = [
-        assembly.solid((side * 25.0, y + 26.0, 0.0), (15.0, 4.0, ENDLESS_MM), side * 22.0)
-        for side in (-1.0, 1.0)
-    ]
-    spinous = assembly.solid((0.0, y + 40.0, 0.0), (3.2, 11.0, ENDLESS_MM))
-    assembly.fill([body, arch, spinous, *wings], ("cortical", "muscle"), [canal])
-    assembly.fill(
-        [assembly.solid((0.0, y, 0.0), (15.6, 12.6, ENDLESS_MM))], ("marrow", "cortical"), [canal]
-    )
-    sternum_y = 10.0 - build.midline
-    assembly.fill(
-        [assembly.solid((0.0, sternum_y, 0.0), (17.0, 6.0, ENDLESS_MM))], ("cortical", "muscle")
-    )
-    assembly.fill(
-        [assembly.solid((0.0, sternum_y, 0.0), (15.5, 4.5, ENDLESS_MM))], ("marrow", "cortical")
-    )
-    return beside, wings
 
 
 def _add_airways(assembly: Assembly, rng: np.random.Generator) -> list[int]:

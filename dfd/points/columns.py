@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dfd.errors import PointsError
-from dfd.points.wording import listed, shown
+from dfd.points.wording import join_names, shown
 
 REQUIRED = ("filename", "x", "y")
 MILLIMETRES = ("x_mm", "y_mm", "z_mm")
@@ -125,25 +125,25 @@ def check_columns(columns: Sequence[Column], source: Path) -> None:
         PointsError: as above; the message lists the columns.
     """
     counts = Counter(column.role for column in columns)
-    found = names_in(columns)
+    names = names_in(columns)
     # Without a column of places every row is a slice to be screened as a whole.
     needed = HEADERLESS if counts["x"] or counts["y"] else HEADERLESS[:1]
     for name in needed:
         if not counts[name.casefold()]:
             raise PointsError(
-                f"{source} has no column {name} (found {found}); name the columns filename, X, Y "
+                f"{source} has no column {name} (found {names}); name the columns filename, X, Y "
                 "in any order"
             )
     if any(counts[role] for role in MILLIMETRES) and not all(counts[role] for role in MILLIMETRES):
         missing = next(role for role in MILLIMETRES if not counts[role])
         raise PointsError(
-            f"{source} has no column {missing} (found {found}); a place in millimetres needs "
+            f"{source} has no column {missing} (found {names}); a place in millimetres needs "
             "x_mm, y_mm and z_mm, and a place in pixels X and Y"
         )
     for role in REQUIRED + OPTIONAL:
         if counts[role] > 1:
             raise PointsError(
-                f"{source} has {counts[role]} columns that mean '{role}' (found {found}); "
+                f"{source} has {counts[role]} columns that mean '{role}' (found {names}); "
                 "keep one of them"
             )
     for column in columns:
@@ -153,13 +153,13 @@ def check_columns(columns: Sequence[Column], source: Path) -> None:
 
 def names_in(columns: Sequence[Column]) -> str:
     """The names of the columns as they stand in a message."""
-    return listed([shown(column.name) for column in columns], SHOWN_NAMES)
+    return join_names([shown(column.name) for column in columns], SHOWN_NAMES)
 
 
 def plain(cell: str) -> str:
     """A cell without the ``="..."`` by which Excel is kept from reading it as a number."""
-    found = _EXCEL_TEXT.fullmatch(cell)
-    return found.group(1).replace('""', '"').strip() if found else cell
+    match = _EXCEL_TEXT.fullmatch(cell)
+    return match.group(1).replace('""', '"').strip() if match else cell
 
 
 @lru_cache(maxsize=1024)
@@ -175,30 +175,34 @@ def _meaning_of(name: str) -> _Meaning:
         return _Meaning("filename", EXACT)
     if word in {*REQUIRED, "z", "frame", "radius", "label", *SLICE_COLUMNS}:
         return _Meaning(word, EXACT)
-    return _KNOWN.get(key, _Meaning())
+    return _OTHER_MEANINGS.get(key, _Meaning())
 
 
-def _known_names() -> dict[str, _Meaning]:
+def _other_meanings() -> dict[str, _Meaning]:
     """Every other name that is understood, without blanks and joints."""
-    known: dict[str, _Meaning] = {}
+    meanings: dict[str, _Meaning] = {}
     for axis in "xyz":
         for family, words in _PIXEL_WORDS.items():
             for name in (spelling for word in words for spelling in (word + axis, axis + word)):
-                known[name] = _Meaning(axis, family)
-                known[f"{name}mm"] = known[f"mm{name}"] = _Meaning(f"{axis}_mm", f"{family} mm")
+                meanings[name] = _Meaning(axis, family)
+                meanings[f"{name}mm"] = meanings[f"mm{name}"] = _Meaning(
+                    f"{axis}_mm", f"{family} mm"
+                )
         for word in _WORLD_WORDS:
             for name in (word + axis, axis + word):
-                known[name] = known[f"{name}mm"] = _Meaning(f"{axis}_mm", word)
-        known[f"{axis}mm"] = known[f"mm{axis}"] = _Meaning(f"{axis}_mm", EXACT)
+                meanings[name] = meanings[f"{name}mm"] = _Meaning(f"{axis}_mm", word)
+        meanings[f"{axis}mm"] = meanings[f"mm{axis}"] = _Meaning(f"{axis}_mm", EXACT)
     for axis, words in _GRID.items():
         for name in words:
-            known[name] = known[f"{name}px"] = known[f"{name}index"] = _Meaning(axis, "grid")
+            meanings[name] = meanings[f"{name}px"] = meanings[f"{name}index"] = _Meaning(
+                axis, "grid"
+            )
     for (role, family), names in _OTHER_NAMES.items():
-        known.update(dict.fromkeys(names.split(), _Meaning(role, family)))
-    return known
+        meanings.update(dict.fromkeys(names.split(), _Meaning(role, family)))
+    return meanings
 
 
-_KNOWN = _known_names()
+_OTHER_MEANINGS = _other_meanings()
 
 
 def _with_triple(meanings: list[_Meaning]) -> list[_Meaning]:
@@ -212,14 +216,14 @@ def _with_triple(meanings: list[_Meaning]) -> list[_Meaning]:
 
 def _world_families(axes: dict[str, set[str]]) -> set[str]:
     """Families of names that give a whole place in millimetres; the manual's first."""
-    whole = {family for family, roles in axes.items() if roles >= set(MILLIMETRES)}
-    return {EXACT} if EXACT in whole else whole
+    complete = {family for family, roles in axes.items() if roles >= set(MILLIMETRES)}
+    return {EXACT} if EXACT in complete else complete
 
 
 def _pixel_families(axes: dict[str, set[str]]) -> set[str]:
     """Families of names that give a place in pixels; the manual's first, even with one missing."""
-    whole = {family for family, roles in axes.items() if roles >= {"x", "y"}}
-    return {EXACT} if axes[EXACT] & {"x", "y"} else whole
+    complete = {family for family, roles in axes.items() if roles >= {"x", "y"}}
+    return {EXACT} if axes[EXACT] & {"x", "y"} else complete
 
 
 def _most_trusted(meanings: Sequence[_Meaning], role: str, *, mm: bool) -> str:

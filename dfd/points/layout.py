@@ -30,10 +30,7 @@ _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: line of the file (1-based), cells as written without outer blanks.
-
-    And why it cannot be split, if so.
-    """
+    """One row: line of the file (1-based), cells without outer blanks, and its problem, if any."""
 
     line: int
     cells: tuple[str, ...]
@@ -153,15 +150,15 @@ def _names_a_file(cells: Sequence[str]) -> bool:
 def _choose_style(first: str, hinted: str | None) -> _Style:
     """The separator under which the first line makes most sense.
 
-    As a header, else as data, else by most cells.
+    As a header first, then as data, then by the number of cells.
     """
 
     def sense(separator: str) -> tuple[int, bool, int]:
         cells, _ = _split([first], _Style(separator, _is_framed(first, separator)))
         places = cells[1:] if len(cells) == len(HEADERLESS) else ()
         numbers = sum(bool(_NUMBER_LIKE.match(plain(cell))) for cell in places)
-        known = len({role_of(cell) for cell in cells} - {""})
-        return max(known, numbers), known > 0, len(cells)
+        roles = len({role_of(cell) for cell in cells} - {""})
+        return max(roles, numbers), roles > 0, len(cells)
 
     separator = hinted if hinted in SEPARATORS else max(SEPARATORS, key=sense)
     return _Style(separator, _is_framed(first, separator))
@@ -207,14 +204,14 @@ def _unique_names(columns: Sequence[Column]) -> tuple[Column, ...]:
 
     Column_4 for an empty one, note_2 for the second note.
     """
-    taken: set[str] = {column.name for column in columns if column.role}
+    used: set[str] = {column.name for column in columns if column.role}
     named = []
     for number, column in enumerate(columns, start=1):
         base = column.name or f"column_{number}"
         name, copy = base, 2
-        while not column.role and name in taken:
+        while not column.role and name in used:
             name, copy = f"{base}_{copy}", copy + 1
-        taken.add(name)
+        used.add(name)
         named.append(Column(name, column.role))
     return tuple(named)
 

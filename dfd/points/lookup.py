@@ -1,7 +1,4 @@
-"""Where things lie below the data folder.
-
-The points file itself, and the scan that a cell names.
-"""
+"""Files below the data folder: the points file, and the scan that a cell names."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from dfd.errors import PointsError
-from dfd.points.near_names import NearNames, hint, hint_beside
-from dfd.points.wording import listed, shown, shown_path
+from dfd.points.near_names import NearNames, hint, hint_in_folder
+from dfd.points.wording import join_names, shown, shown_path
 from dfd.progress import progress
 from dfd.sentences import aside
 
@@ -52,7 +49,7 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
     if points is not None:
         points = _expanded(points)
         if not points.is_file():
-            near = "" if points.is_dir() else hint_beside(points)
+            near = "" if points.is_dir() else hint_in_folder(points)
             raise PointsError(
                 f"{points} is not a file{near}; name a CSV with the columns filename, X, Y"
             )
@@ -60,7 +57,7 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
     if (data / POINTS_NAME).is_file():
         return data / POINTS_NAME
     try:
-        found = sorted(
+        tables = sorted(
             path
             for path in data.iterdir()
             if path.suffix.lower() == ".csv" and path.name[0] != "." and path.is_file()
@@ -69,13 +66,13 @@ def find_points_file(data: Path, points: Path | None) -> Path | None:
         raise PointsError(
             f"{data} cannot be listed ({error.strerror}); name a folder with scans"
         ) from error
-    if len(found) > 1:
-        names = ", ".join(shown(path.name) for path in found)
+    if len(tables) > 1:
+        names = ", ".join(shown(path.name) for path in tables)
         raise PointsError(
-            f"{data} holds {len(found)} CSV files ({names}); name the one to use as points "
+            f"{data} holds {len(tables)} CSV files ({names}); name the one to use as points "
             f"file, or call it {POINTS_NAME}"
         )
-    return found[0] if found else None
+    return tables[0] if tables else None
 
 
 class ScanFiles:
@@ -100,10 +97,10 @@ class ScanFiles:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, int] = {}
         """Relative path of every folder that holds files, and how many lie in it."""
-        for found in progress(_walk(data), "listing files"):
-            self._by_path[_key(found)].append(found)
-            self._by_name[_key(PurePosixPath(found).name)].append(found)
-            folder = found.rpartition("/")[0]
+        for path in progress(_walk(data), "listing files"):
+            self._by_path[_key(path)].append(path)
+            self._by_name[_key(PurePosixPath(path).name)].append(path)
+            folder = path.rpartition("/")[0]
             self._folders[folder] = self._folders.get(folder, 0) + 1
         self._near: NearNames | None = None
         self._hints: dict[str, str] = {}
@@ -119,22 +116,22 @@ class ScanFiles:
         """
         relative, is_path = self._relative(cell)
         table = self._by_path if is_path else self._by_name
-        found = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
-        if not found:
+        matches = _prefer_exact(table.get(_key(relative), []), relative, is_path=is_path)
+        if not matches:
             raise UnresolvedNameError(
                 "names no file below the data folder "
                 f"({shown(cell)}){aside(self._hint(relative))}; "
                 "correct the name or add the file"
             )
-        if len(found) > 1:
-            first = sorted(found)[:SHOWN_FILES]
+        if len(matches) > 1:
+            first = sorted(matches)[:SHOWN_FILES]
             names = ", ".join(shown_path(name if "/" in name else f"./{name}") for name in first)
-            more = f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
+            more = f" and {len(matches) - SHOWN_FILES} more" if len(matches) > SHOWN_FILES else ""
             raise UnresolvedNameError(
-                f"is {shown(cell)}, which {len(found)} files are called ({names}{more}); "
+                f"is {shown(cell)}, which {len(matches)} files are called ({names}{more}); "
                 "write the path of the one that is meant"
             )
-        return self._data / found[0]
+        return self._data / matches[0]
 
     def resolve_series(self, cell: str) -> Path:
         """A file as ``resolve`` finds it, or the folder of this path or name.
@@ -157,7 +154,7 @@ class ScanFiles:
             if inside:
                 raise UnresolvedNameError(
                     f"is {shown(cell)}, which {len(inside)} folders are called "
-                    f"({listed([shown_path(name) for name in sorted(inside)], SHOWN_FILES)}); "
+                    f"({join_names([shown_path(name) for name in sorted(inside)], SHOWN_FILES)}); "
                     "write the path of the one that is meant"
                 )
         return self.resolve(cell)
@@ -187,23 +184,23 @@ class ScanFiles:
     @cached_property
     def _folder_paths(self) -> dict[str, list[str]]:
         """Folders that hold files, and those above them, by path in one Unicode form."""
-        found: dict[str, list[str]] = defaultdict(list)
-        seen = {""}
+        paths: dict[str, list[str]] = defaultdict(list)
+        visited = {""}
         for held in self._folders:
             folder = held
-            while folder not in seen:
-                seen.add(folder)
-                found[_nfc(folder)].append(folder)
+            while folder not in visited:
+                visited.add(folder)
+                paths[_nfc(folder)].append(folder)
                 folder = folder.rpartition("/")[0]
-        return found
+        return paths
 
     @cached_property
     def _folder_names(self) -> dict[str, list[str]]:
         """The same by name."""
-        found: dict[str, list[str]] = defaultdict(list)
+        names: dict[str, list[str]] = defaultdict(list)
         for path, folders in self._folder_paths.items():
-            found[path.rpartition("/")[2]] += folders
-        return found
+            names[path.rpartition("/")[2]] += folders
+        return names
 
     def _hint(self, relative: str) -> str:
         """What to add to the sentence on a name that is not there."""
@@ -239,16 +236,16 @@ def _key(name: str) -> str:
     return _DICOM_SUFFIX.sub("", _nfc(name).strip())
 
 
-def _prefer_exact(found: list[str], wanted: str, *, is_path: bool) -> list[str]:
+def _prefer_exact(matches: list[str], spelling: str, *, is_path: bool) -> list[str]:
     """Of ``a`` and ``a.dcm`` in one folder the one spelled as ``wanted``.
 
     Files in different folders all stay.
     """
-    if is_path and wanted in found:
-        return [wanted]
-    exact = [name for name in found if name == wanted or name.endswith("/" + wanted)]
+    if is_path and spelling in matches:
+        return [spelling]
+    exact = [name for name in matches if name == spelling or name.endswith("/" + spelling)]
     settled = {PurePosixPath(name).parent for name in exact}
-    return exact + [name for name in found if PurePosixPath(name).parent not in settled]
+    return exact + [name for name in matches if PurePosixPath(name).parent not in settled]
 
 
 def _walk(data: Path) -> Iterator[str]:

@@ -41,13 +41,13 @@ class NearNames:
             self._by_name[PurePosixPath(loose).name].append(path)
         self._left = MOST_COMPARED
 
-    def of(self, wanted: str) -> list[str]:
+    def of(self, name_or_path: str) -> list[str]:
         """The nearest paths, at most ``MOST``; empty where none is near."""
-        loose = _loose(wanted.replace("\\", "/").strip("/"))
+        loose = _loose(name_or_path.replace("\\", "/").strip("/"))
         name = PurePosixPath(loose).name
-        found = self._by_path.get(loose, []) or self._by_name.get(name, [])
-        if found:
-            return self._ranked(loose, found)
+        same = self._by_path.get(loose, []) or self._by_name.get(name, [])
+        if same:
+            return self._ranked(loose, same)
         table = self._by_path if "/" in loose else self._by_name
         if not name or self._left < len(table):
             return []
@@ -56,7 +56,7 @@ class NearNames:
         return [path for key in near for path in table[key]][:MOST]
 
     @staticmethod
-    def _ranked(loose: str, found: list[str]) -> list[str]:
+    def _ranked(loose: str, paths: list[str]) -> list[str]:
         """Of many files of one name the likest paths first."""
         match = difflib.SequenceMatcher(b=loose, autojunk=False)
 
@@ -64,7 +64,7 @@ class NearNames:
             match.set_seq1(_loose(path))
             return -match.ratio()
 
-        return sorted(found[:MOST_RANKED], key=unlikeness)[:MOST]
+        return sorted(paths[:MOST_RANKED], key=unlikeness)[:MOST]
 
 
 def hint(near: list[str]) -> str:
@@ -75,7 +75,7 @@ def hint(near: list[str]) -> str:
     return f"; the nearest {is_or_are} {', '.join(map(shown_path, near))}"
 
 
-def hint_beside(path: Path) -> str:
+def hint_in_folder(path: Path) -> str:
     """The same for a file or folder that a user named and that is not there: what is beside it."""
     try:
         names = sorted(each.name for each in path.parent.iterdir())

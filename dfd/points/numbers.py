@@ -69,12 +69,12 @@ class NumberCells:
         if not cell:
             raise CellError("is empty")
         if self._may_be_two(role, cell):
-            whole, decimal = re.sub("[,.]", "", cell), cell.replace(",", ".")
+            thousands, decimal = re.sub("[,.]", "", cell), cell.replace(",", ".")
             # Four decimals cannot be taken for a group of three digits.
             certain = decimal + "0" if self._comma_shown else decimal
             raise CellError(
-                f"is {shown(cell)}, which may mean {whole} or {decimal}",
-                f"write {whole} or {certain}",
+                f"is {shown(cell)}, which may mean {thousands} or {decimal}",
+                f"write {thousands} or {certain}",
             )
         text = cell.replace(",", ".") if self._comma and _DECIMAL_COMMA.fullmatch(cell) else cell
         if _NOT_FINITE.fullmatch(text):
@@ -98,9 +98,9 @@ def _plain_spelling(cell: str) -> str:
     """How to write a number with a decimal comma or separators of thousands; empty for others."""
     if _DECIMAL_COMMA.fullmatch(cell):
         return f"write {cell.replace(',', '.')} with a decimal point"
-    found = _THOUSANDS.fullmatch(cell)
-    if not found:
+    match = _THOUSANDS.fullmatch(cell)
+    if not match:
         return ""
-    fraction = found.group(2) or ""
-    whole = re.sub("[^0-9+-]", "", cell[: len(cell) - len(fraction)])
-    return f"write {whole}{fraction.replace(',', '.')}, without separators of thousands"
+    fraction = match.group(2) or ""
+    digits = re.sub("[^0-9+-]", "", cell[: len(cell) - len(fraction)])
+    return f"write {digits}{fraction.replace(',', '.')}, without separators of thousands"

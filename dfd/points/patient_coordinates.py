@@ -90,12 +90,12 @@ def pixel_in(
 
 def _positions(series: Series) -> list[float]:
     """Positions along the normal in mm, ascending, those of phases once."""
-    found: list[float] = []
+    positions: list[float] = []
     placed = [ref.position_mm for ref in series.slices if ref.corner_mm]
     for position in sorted(mm for mm in placed if mm is not None):
-        if not found or position - found[-1] > SAME_PLACE_MM:
-            found.append(position)
-    return found if series.orientation else []
+        if not positions or position - positions[-1] > SAME_PLACE_MM:
+            positions.append(position)
+    return positions if series.orientation else []
 
 
 def _lies_at(ref: SliceRef, position: float) -> bool:

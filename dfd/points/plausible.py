@@ -9,7 +9,7 @@ from pathlib import Path
 from dfd.errors import PointsError
 from dfd.points.columns import MILLIMETRES, SHOWN_NAMES, SLICE_COLUMNS, names_in, plain, says_pixels
 from dfd.points.layout import Table
-from dfd.points.wording import listed, shown
+from dfd.points.wording import join_names, shown
 
 BELOW_THE_EDGE = -1.0
 """Pixels are counted from 0, and the first reaches to -0.5: a click at the edge is no
@@ -44,7 +44,8 @@ def check_places(table: Table, source: Path) -> None:
         unknown = [shown(column.name) for column in numeric if column.role in {"", *SLICE_COLUMNS}]
         if unknown:
             raise PointsError(
-                f"{source} has numbers in {listed(unknown, SHOWN_NAMES)} but no columns X and Y "
+                f"{source} has numbers in {join_names(unknown, SHOWN_NAMES)} but no columns X "
+                "and Y "
                 f"(found {names_in(table.columns)}); name those with the pixels X and Y, or add "
                 "empty columns X and Y to have whole slices screened"
             )

@@ -237,8 +237,8 @@ class _CellReader:
         try:
             return self._numbers.value(role, cell)
         except CellError as error:
-            told = error.mend or mend
-            self._keep(role.upper() if role in {"x", "y"} else role, f"{error}; {told}")
+            advice = error.mend or mend
+            self._keep(role.upper() if role in {"x", "y"} else role, f"{error}; {advice}")
             return None
 
     def _keep(self, column: str, problem: str) -> None:

@@ -25,6 +25,6 @@ def shown_path(path: str) -> str:
     return quoted(f"{path[: half - 3]}...{path[-half:]}")
 
 
-def listed(parts: list[str], most: int) -> str:
+def join_names(parts: list[str], most: int) -> str:
     """``parts`` joined by commas, ``most`` of them at most."""
     return ", ".join(parts[:most]) + (", ..." if len(parts) > most else "")

@@ -1,6 +1,6 @@
 """From files to slices.
 
-The only room (beside the phantoms and the DICOM outputs) that knows pydicom and nibabel.
+The only package, with the phantoms and the DICOM outputs, that imports pydicom and nibabel.
 """
 
 from dfd.reading.files import find_files

@@ -1,4 +1,4 @@
-"""The door every DICOM file passes.
+"""What every DICOM file passes before it is read.
 
 Nothing is inflated, allocated or nested beyond a limit, and every failure becomes one sentence.
 """

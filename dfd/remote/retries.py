@@ -98,8 +98,8 @@ class RetriedRequests:
             else (error.response.status_code, error.response.headers)
         )
         if status in TRANSIENT:
-            told = headers.get("Retry-After", "")
-            return min(max(wait, float(told)), LONGEST_WAIT_S) if told.isdigit() else wait
+            asked = headers.get("Retry-After", "")
+            return min(max(wait, float(asked)), LONGEST_WAIT_S) if asked.isdigit() else wait
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             message = (
                 f"the archive at {self.host} does not let this user in ({status}); set {USER} and "
@@ -137,11 +137,11 @@ class RetriedRequests:
 
     def _gave_up(self, asked: str) -> DfdError:
         if self._reached:
-            told = (
+            message = (
                 f"the archive at {self.host} broke off or was busy while {asked} was asked for, "
                 f"{ATTEMPTS} times; nothing of it was kept: run again"
             )
-            return InterruptedRunError(told)
+            return InterruptedRunError(message)
         return RemoteError(
             f"the archive at {self.host} cannot be reached; check the address and whether it runs"
         )

@@ -109,9 +109,9 @@ def test_a_form_is_lost_with_the_family_that_finds_it() -> None:
     assert told["without copy_move"][ADVERSARIAL]["auc"] > 0.8
     assert told["noise alone"][COPY_MOVE]["auc"] == pytest.approx(0.5, abs=0.1)
     assert told["without self-reference"][ADVERSARIAL]["auc"] > 0.8
-    low, high = told[ablation.WHOLE][ADVERSARIAL]["auc interval"]
-    assert low <= told[ablation.WHOLE][ADVERSARIAL]["auc"] <= high
-    assert ablation.WHOLE in ablation.markdown(
+    low, high = told[ablation.WHOLE_DETECTOR][ADVERSARIAL]["auc interval"]
+    assert low <= told[ablation.WHOLE_DETECTOR][ADVERSARIAL]["auc"] <= high
+    assert ablation.WHOLE_DETECTOR in ablation.markdown(
         [{"variant": name, "forms": forms} for name, forms in told.items()]
     )
 
@@ -124,7 +124,7 @@ def test_rows_without_variants_are_left_out_of_their_lines() -> None:
     told = {
         one["variant"]: one["forms"][ADVERSARIAL] for one in ablation.lines(old, FORMS, draws=5)
     }
-    assert math.isfinite(told[ablation.WHOLE]["auc"])
+    assert math.isfinite(told[ablation.WHOLE_DETECTOR]["auc"])
     for name in (
         "without the head",
         "without self-reference",
@@ -143,7 +143,7 @@ def test_a_family_that_nobody_has_plays_no_part() -> None:
 
 
 @pytest.fixture
-def examined() -> SliceEvidence:
+def evidence() -> SliceEvidence:
     """White noise of 20 HU all over, foretold by a network with a head that shouts in one place."""
     rng = np.random.default_rng(4)
     z = rng.normal(size=(160, 160)).astype(np.float32)
@@ -155,25 +155,25 @@ def examined() -> SliceEvidence:
     )
 
 
-def test_without_the_head_is_what_a_network_without_one_gives(examined: SliceEvidence) -> None:
+def test_without_the_head_is_what_a_network_without_one_gives(evidence: SliceEvidence) -> None:
     region = Region(75.0, 75.0, 12.0)
-    reference = examined.windows(12.0)
+    reference = evidence.windows(12.0)
     (found,) = variants.headless([region], measure_regions([region], reference), reference)
-    bare = SliceEvidence(replace(examined.prediction, log_odds=None), examined.modality).measure(
+    bare = SliceEvidence(replace(evidence.prediction, log_odds=None), evidence.modality).measure(
         region
     )
-    whole = examined.measure(region)
+    whole = evidence.measure(region)
     for with_head, without in zip(whole, bare, strict=True):
         if without.family in found:
             assert found[without.family] == pytest.approx(without.statistic)
             assert with_head.statistic > 2 * without.statistic
 
 
-def test_every_region_tells_its_windows_and_a_few_edits_the_rest(examined: SliceEvidence) -> None:
-    pixels = (examined.prediction.mean + 20.0 * examined.prediction.z).astype(np.float32)
+def test_every_region_tells_its_windows_and_a_few_edits_the_rest(evidence: SliceEvidence) -> None:
+    pixels = (evidence.prediction.mean + 20.0 * evidence.prediction.z).astype(np.float32)
     centres = np.array([[75, 75], [30, 120]])
     for kind, free in ((KINDS[ADVERSARIAL], True), ("FGSM 0.6 x residual", False)):
-        told = variants.added([{"kind": kind}] * 2, Version(kind, pixels, centres, examined), 12.0)
+        told = variants.added([{"kind": kind}] * 2, Version(kind, pixels, centres, evidence), 12.0)
         for one in told:
             assert np.isfinite(one[variants.KEY][variants.WINDOWS]).all()
             assert (
@@ -181,12 +181,12 @@ def test_every_region_tells_its_windows_and_a_few_edits_the_rest(examined: Slice
             ) is free
 
 
-def test_the_pixel_itself_does_not_foretell_itself(examined: SliceEvidence) -> None:
-    pixels = (40.0 + 20.0 * examined.prediction.z).astype(np.float32)
-    plain = variants.foretold(pixels, examined.prediction)
+def test_the_pixel_itself_does_not_foretell_itself(evidence: SliceEvidence) -> None:
+    pixels = (40.0 + 20.0 * evidence.prediction.z).astype(np.float32)
+    plain = variants.predicted_from_neighbours(pixels, evidence.prediction)
     changed = pixels.copy()
     changed[80, 80] += 500.0
-    other = variants.foretold(changed, examined.prediction)
+    other = variants.predicted_from_neighbours(changed, evidence.prediction)
     assert other.mean[80, 80] == pytest.approx(plain.mean[80, 80], abs=1e-3)
     assert other.z[80, 80] > plain.z[80, 80] + 3
     assert plain.log_odds is None

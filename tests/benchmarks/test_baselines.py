@@ -14,7 +14,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks import baselines
-from benchmarks.attacks.training.train import Material
+from benchmarks.attacks.training.train import TrainingData
 from benchmarks.baselines import (
     BASELINES,
     SliceView,
@@ -27,11 +27,11 @@ from benchmarks.baselines import (
     train,
 )
 from benchmarks.baselines.base import region_mask
-from benchmarks.baselines.noise_predictor import NoisePredictor, kept_shares
-from benchmarks.baselines.objectives import Denoising
+from benchmarks.baselines.noise_predictor import NoisePredictor, remaining_shares
+from benchmarks.baselines.objectives import DenoisingObjective
 from benchmarks.baselines.train import Effort
 from benchmarks.data import partition
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
@@ -74,7 +74,7 @@ def scans_of(name, number=3):
         facts = ScanFacts(modality=MODALITIES[name].dicom_modality, spacing_mm=(1.7, 1.7))
         made.append(
             Scan(
-                Listed(f"p{seed}", "s", "scanner", "kernel", (ref,)),
+                SelectedSeries(f"p{seed}", "s", "scanner", "kernel", (ref,)),
                 Slice(ref, facts, pixels, np.isfinite(pixels)),
                 pixels,
                 name,
@@ -84,7 +84,7 @@ def scans_of(name, number=3):
 
 
 def material_of(name):
-    made = Material(name, ("p0", "p1", "p2"))
+    made = TrainingData(name, ("p0", "p1", "p2"))
     made.__dict__["scans"] = scans_of(name)
     return made
 
@@ -92,7 +92,7 @@ def material_of(name):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder in the place of runs/baselines."""
-    monkeypatch.setattr(state, "trained", lambda kind, name: tmp_path / name)
+    monkeypatch.setattr(state, "network_file", lambda kind, name: tmp_path / name)
     return tmp_path
 
 
@@ -172,7 +172,7 @@ def test_a_reverse_step_that_knows_the_noise_gives_the_image_back():
         np.linspace(-0.5, 0.5, 96 * 96, dtype=np.float32).reshape(1, 1, 96, 96)
     )
     noise = torch.randn(clean.shape)
-    kept = kept_shares()[back_in_time.STEP]
+    kept = remaining_shares()[back_in_time.STEP]
     again = back_in_time.reversed_once(
         kept.sqrt() * clean + (1 - kept).sqrt() * noise, lambda patch, steps: noise
     )
@@ -333,11 +333,11 @@ def test_a_diffusion_is_trained_and_kept_with_its_patients(modality, name, folde
 
 def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
     monkeypatch.setattr(objectives, "BATCH", 1)
-    monkeypatch.setattr("benchmarks.attacks.training.loop.KEPT_EVERY_S", 0.0)
+    monkeypatch.setattr("benchmarks.attacks.training.loop.SAVE_EVERY_S", 0.0)
     monkeypatch.setattr(
         "benchmarks.attacks.training.loop.math.cos", lambda angle: 1.0
     )  # the rate follows the time spent, which no two runs share
-    material, step = material_of("ct_lung"), Denoising.step
+    data, step = material_of("ct_lung"), DenoisingObjective.step
     taken = []
 
     def interrupted(self, share, rng):
@@ -346,13 +346,13 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
         taken.append(share)
         return step(self, share, rng)
 
-    monkeypatch.setattr(Denoising, "step", interrupted)
+    monkeypatch.setattr(DenoisingObjective, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.train("btd", material, Effort())
-    monkeypatch.setattr(Denoising, "step", step)
-    resumed = torch.load(train.train("btd", material, Effort(most_steps=3)), weights_only=True)
+        train.train("btd", data, Effort())
+    monkeypatch.setattr(DenoisingObjective, "step", step)
+    resumed = torch.load(train.train("btd", data, Effort(most_steps=3)), weights_only=True)
     straight = torch.load(
-        train.train("btd", material, Effort(most_steps=3, folder=folder / "straight")),
+        train.train("btd", data, Effort(most_steps=3, folder=folder / "straight")),
         weights_only=True,
     )
     assert all(
@@ -363,8 +363,8 @@ def test_a_training_that_was_stopped_goes_on(folder, monkeypatch):
 def test_a_diffusion_learns(monkeypatch):
     monkeypatch.setattr(objectives, "BATCH", 2)
     torch.manual_seed(4)
-    lesson = Denoising(material_of("ct_lung"), "btd_unclipped")
-    losses = [lesson.step(0.0, np.random.default_rng(step))["error"] for step in range(6)]
+    objective = DenoisingObjective(material_of("ct_lung"), "btd_unclipped")
+    losses = [objective.step(0.0, np.random.default_rng(step))["error"] for step in range(6)]
     assert losses[-1] < losses[0]
 
 
@@ -379,12 +379,12 @@ def test_a_memory_is_made_of_the_model_that_is_measured(network, folder, monkeyp
 
 
 def test_a_name_that_learns_nothing_is_refused():
-    assert train.chosen([], "mri_chest") == ["btd", "patchcore"]
+    assert train.names_to_train([], "mri_chest") == ["btd", "patchcore"]
     with pytest.raises(
         UsageError,
         match="'btd_unclipped' is learned by no baseline for mri_chest; choose from btd, patchcore",
     ):
-        train.chosen(["btd_unclipped"], "mri_chest")
+        train.names_to_train(["btd_unclipped"], "mri_chest")
 
 
 def test_what_a_baseline_costs_is_told(network):

@@ -15,10 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.attacks.registry import FAMILIES, UNTOUCHED
+from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
-from benchmarks.data.scans import Listed
-from benchmarks.detection import benchmark, collect, measurements, model_cards, plots, summary
+from benchmarks.data.scans import SelectedSeries
+from benchmarks.detection import (
+    baseline_values,
+    collect,
+    figures,
+    measurements,
+    model_cards,
+    p_values,
+    plots,
+    results,
+    summary,
+)
 from benchmarks.detection.trials import GENUINE
 from benchmarks.models import assignment, cross_validation, held_out_calibration
 from benchmarks.runner.checkpoint import Ledger
@@ -88,38 +98,40 @@ def judged_rows(better: float = 2.0) -> list[dict[str, Any]]:
 
 
 def test_a_patient_is_judged_by_the_others_alone() -> None:
-    pool = held_out_calibration.named(calibration_of(1.0, 1.0, 5.0), ["a", "b", "c"], "fold1")
-    everybody, others = pool.judge(), pool.judge({"c"})
+    pool = held_out_calibration.name_patients(
+        calibration_of(1.0, 1.0, 5.0), ["a", "b", "c"], "fold1"
+    )
+    everybody, others = pool.without(), pool.without({"c"})
     assert everybody is not None
     assert others is not None
     assert others.patients == 2
     strange = {"noise": 4.0, "copy_move": 1.0, "synthesis": 1.0}
     assert others.p(strange) < everybody.p(strange)
-    assert pool.judge({"a", "b", "c"}) is None
+    assert pool.without({"a", "b", "c"}) is None
 
 
 def test_a_calibration_on_others_is_refused() -> None:
     with pytest.raises(CalibrationError, match="stands on 2 patients, not on its 3"):
-        held_out_calibration.named(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
+        held_out_calibration.name_patients(calibration_of(1.0, 1.0), ["a", "b", "c"], "fold2")
 
 
 def test_p_values_stand_on_the_shipped_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     names = cross_validation.in_order("ct_lung")
     monkeypatch.setattr(
-        benchmark.registry,
+        p_values.registry,
         "load",
         lambda name, modality: SimpleNamespace(calibration=calibration_of(*[1.0] * len(names))),
     )
-    assert benchmark.pool_of("ct_lung").names == tuple(names)
+    assert p_values.pool_of("ct_lung").names == tuple(names)
     monkeypatch.setattr(
-        benchmark.registry, "load", lambda name, modality: SimpleNamespace(calibration=None)
+        p_values.registry, "load", lambda name, modality: SimpleNamespace(calibration=None)
     )
     with pytest.raises(CalibrationError, match="has no calibration"):
-        benchmark.pool_of("ct_lung")
+        p_values.pool_of("ct_lung")
 
 
 def test_who_shares_the_manufacturer_is_left_out_too() -> None:
-    pool = held_out_calibration.named(
+    pool = held_out_calibration.name_patients(
         calibration_of(1.0, 1.0, 1.0, 1.0), ["a", "b", "c", "d"], "fold1"
     )
     makers = {
@@ -128,8 +140,8 @@ def test_who_shares_the_manufacturer_is_left_out_too() -> None:
         "c": frozenset({"SIEMENS"}),
         "d": frozenset({"SIEMENS"}),
     }
-    (told,) = benchmark.judged([row("a", KIND, 9.0)], pool, makers)
-    by = {name: pool.judge(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
+    (told,) = p_values.with_p_values([row("a", KIND, 9.0)], pool, makers)
+    by = {name: pool.without(names) for name, names in (("p", {"a"}), ("p maker", {"a", "b"}))}
     assert all(
         told[key] == judge.p(told["statistics"]) for key, judge in by.items() if judge is not None
     )
@@ -143,34 +155,36 @@ def test_neighbours_are_judged_by_the_tables_of_the_other_patients() -> None:
         [{"noise": level * each, "neighbours": level * each} for each in rng.gamma(9.0, 0.11, 40)]
         for level in (1.0, 1.0, 5.0)
     ]
-    pool = held_out_calibration.named(
+    pool = held_out_calibration.name_patients(
         replace(plain, settings={**plain.settings, SERIES: fit(drawn)}), ["a", "b", "c"], "fold1"
     )
-    series = held_out_calibration.beside(pool)
+    series = held_out_calibration.of_series(pool)
     assert series is not None
     strange = {"noise": 4.0, "neighbours": 4.0}
-    alone, told = benchmark.judged(
+    alone, told = p_values.with_p_values(
         [row("c", KIND, 4.0), row("c", KIND, 4.0, statistics=strange)], pool, {}
     )
     assert math.isnan(alone["p beside"])
-    others, everybody = series.judge({"c"}), series.judge()
+    others, everybody = series.without({"c"}), series.without()
     assert others is not None
     assert everybody is not None
     assert told["p beside"] == others.p(strange) < everybody.p(strange)
     assert (
-        held_out_calibration.beside(held_out_calibration.named(plain, ["a", "b", "c"], "fold1"))
+        held_out_calibration.of_series(
+            held_out_calibration.name_patients(plain, ["a", "b", "c"], "fold1")
+        )
         is None
     )
 
 
 def test_a_row_is_above_a_baseline_only_where_it_is() -> None:
-    higher = summary.family_row(judged_rows(2.0), KIND, ["rival"], draws=20)
+    higher = summary.attack_row(judged_rows(2.0), KIND, ["rival"], draws=20)
     assert higher["above every"] is True
     assert higher["best baseline"] == "rival"
     assert higher["auc"] - higher["baselines"]["rival"] == pytest.approx(higher["above best"])
     assert higher["patient left out, p <= 0.05"] == 1.0
     assert higher["manufacturer left out, p <= 0.01"] == 0.0
-    lower = summary.family_row(judged_rows(0.0), KIND, ["rival"], draws=20)
+    lower = summary.attack_row(judged_rows(0.0), KIND, ["rival"], draws=20)
     assert lower["above every"] is False
     assert lower["auc"] == pytest.approx(0.5, abs=0.1)
 
@@ -186,15 +200,15 @@ def test_false_alarms_are_a_mean_over_patients() -> None:
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, tuple[str, ...]]] = []
+    confirmed: list[tuple[str, tuple[str, ...]]] = []
 
     def measure(task: measurements.Task) -> dict[str, Any]:
-        asked.append((task.name, tuple(part.kind for part in task.parts)))
+        confirmed.append((task.name, tuple(part.kind for part in task.parts)))
         return {part.key("ct_lung"): [row("a", part.kind, 1.0)] for part in task.parts}
 
     monkeypatch.setattr(measurements, "measure", measure)
     ref = SimpleNamespace(path=Path("1.dcm"), frame=0)
-    listed: Any = Listed("a", "s", "GE X", "STD", (ref,))  # type: ignore[arg-type]
+    listed: Any = SelectedSeries("a", "s", "GE X", "STD", (ref,))  # type: ignore[arg-type]
     tasks = [
         measurements.Task(
             listed, tmp_path, "ct_lung", "m", (measurements.Part(GENUINE), measurements.Part(KIND))
@@ -206,10 +220,10 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
         place.read_text(encoding="utf-8").splitlines()[0] + '\n{"slice": "cut o', encoding="utf-8"
     )
     again = collect.gather(tasks, Ledger(place), 1)
-    assert [kinds for _, kinds in asked] == [(GENUINE, KIND), (KIND,)]
+    assert [kinds for _, kinds in confirmed] == [(GENUINE, KIND), (KIND,)]
     assert {each["maker"] for each in again} == {"GE"}
     collect.gather(tasks, Ledger(place), 1)
-    assert len(asked) == 2
+    assert len(confirmed) == 2
 
 
 def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
@@ -227,18 +241,20 @@ def test_a_slice_is_edited_among_its_neighbours(tmp_path: Path) -> None:
 
 
 def test_held_out_families_are_tried_only_when_asked_for() -> None:
-    plain = benchmark.families_of("ct_lung", held_out=False, quick=False)
-    assert not any(FAMILIES[name].held_out for name in plain if name in FAMILIES)
+    plain = collect.attacks_of("ct_lung", held_out=False, quick=False)
+    assert not any(ATTACKS[name].held_out for name in plain if name in ATTACKS)
     assert set(UNTOUCHED) <= set(plain)
-    assert set(benchmark.families_of("ct_lung", held_out=True, quick=False)) - set(plain) == {
-        n for n, f in FAMILIES.items() if f.held_out
+    assert set(collect.attacks_of("ct_lung", held_out=True, quick=False)) - set(plain) == {
+        n for n, f in ATTACKS.items() if f.held_out
     }
-    assert len(benchmark.families_of("ct_lung", held_out=False, quick=True)) < 12
+    assert len(collect.attacks_of("ct_lung", held_out=False, quick=True)) < 12
 
 
 def test_test_patients_are_not_named_unless_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="opened once"):
-        partition.opened("ct_lung", "ab", asked=False, record=tmp_path / "opened.json")
+        partition.open_test_patients(
+            "ct_lung", "ab", confirmed=False, record=tmp_path / "opened.json"
+        )
     assert not (tmp_path / "opened.json").exists()
 
 
@@ -249,8 +265,8 @@ def test_the_opening_is_written_down_once(tmp_path: Path, monkeypatch: pytest.Mo
     )
     monkeypatch.setattr(partition, "frozen_commit", lambda: "c0ffee")
     for _ in range(2):
-        assert partition.opened(
-            "ct_lung", "ab", asked=True, record=tmp_path / "opened.json", split=split
+        assert partition.open_test_patients(
+            "ct_lung", "ab", confirmed=True, record=tmp_path / "opened.json", split=split
         ) == ["x"]
     (entry,) = json.loads((tmp_path / "opened.json").read_text(encoding="utf-8"))
     assert (entry["commit"], entry["weights_sha256"], entry["modality"]) == (
@@ -265,7 +281,7 @@ def test_folds_without_a_model_are_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(assignment, "model_of", lambda modality, fold: tmp_path / fold)
     monkeypatch.setenv("DFD_DATA", str(tmp_path))
     made, missing = assignment.of_folds("ct_lung", ["fold0", "fold1", "fold2"])
-    assert [cohort.name for cohort in made] == ["fold1"]
+    assert [group.name for group in made] == ["fold1"]
     assert missing == ["fold0", "fold2"]
     with pytest.raises(UsageError, match="has a model; train it"):
         assignment.of_folds("ct_lung", ["fold0"])
@@ -279,7 +295,7 @@ def test_a_folder_of_ones_own_needs_a_folder_for_each_patient(tmp_path: Path) ->
 
 
 def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measurements, "baselines_of", lambda modality, patient="": ["rival"])
+    monkeypatch.setattr(baseline_values, "baselines_of", lambda modality, patient="": ["rival"])
     rng = np.random.default_rng(1)
     told = judged_rows()
     told += [
@@ -289,13 +305,15 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
         for p in ("a", "b")
         for at in (0.0, 8.0)
     ]
-    pool = held_out_calibration.named(calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1")
-    gathered = benchmark.Gathered(
+    pool = held_out_calibration.name_patients(
+        calibration_of(1.0, 1.0, 1.0), ["a", "b", "c"], "fold1"
+    )
+    data = collect.BenchmarkData(
         told, {"fold1": {"patients": 3, "slices": 3, "weights": "ab" * 32}}, ["fold0"], pool
     )
     arguments: Any = SimpleNamespace(modality="ct_lung", held_out=False, quick=True)
-    content = benchmark.summed_up(arguments, gathered) | {"seconds": 1.0}
-    text = benchmark.markdown(content)
+    content = results.numbers_of(arguments, data) | {"seconds": 1.0}
+    text = results.markdown(content)
     for words in (KIND, "fold0", "False alarms", "adversarial noise", "## Ablation", "## Targets"):
         assert words in text
     card = model_cards.benchmark_section(
@@ -319,5 +337,5 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         assert words in page
     assert "nan" not in card + page
-    for name, figure in benchmark.figures(content, gathered).items():
+    for name, figure in figures.figures(content, data).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000

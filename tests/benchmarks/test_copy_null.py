@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.data.scans import Listed, Scan
+from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.studies import copy_null
 from dfd.evidence import copy_search
 from dfd.phantom import write_ct_series
@@ -25,7 +25,7 @@ def test_a_tie_to_edges_is_seen(rng):
 def test_each_place_is_measured_in_both_ways(tmp_path):
     (path,) = write_ct_series(tmp_path, seed=5, slices=1, patient="a", size=128)
     read = read_slice(path)
-    scan = Scan(Listed("a", ".", "x", "y", (read.ref,)), read, read.pixels)
+    scan = Scan(SelectedSeries("a", ".", "x", "y", (read.ref,)), read, read.pixels)
     before = copy_search.tail_factor
     rows = np.array(list(copy_null.of_slice(scan, small_network())))
     assert len(rows) > 10

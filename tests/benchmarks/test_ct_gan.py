@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.attacks import Canvas, checkpoints, ct_gan, cubes, networks, nodules
-from benchmarks.attacks.ct_gan import Edit, forged, forged_stack
+from benchmarks.attacks.ct_gan import Edit, edit_slice, edit_stack
 from benchmarks.attacks.cubes import SIDE, Block
 from dfd.errors import UsageError
 from dfd.prediction.masks import disk
@@ -46,15 +46,15 @@ def canvas(request, rng):
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch, tmp_path):
     torch.manual_seed(2)
-    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: tmp_path / name)
+    monkeypatch.setattr(checkpoints, "network_file", lambda kind, name: tmp_path / name)
     for name in ct_gan.NETWORKS.values():
         checkpoints.save(
-            checkpoints.Kept(name, "ct_lung", ("learned",), networks.painter(3).state_dict())
+            checkpoints.Checkpoint(name, "ct_lung", ("learned",), networks.painter(3).state_dict())
         )
 
 
 def edited(canvas, kind, copied_noise=False, centre=CENTRE):
-    return forged(canvas, centre, np.random.default_rng(4), edit=Edit(kind, copied_noise))
+    return edit_slice(canvas, centre, np.random.default_rng(4), edit=Edit(kind, copied_noise))
 
 
 def test_an_injection_makes_nothing_darker_but_by_the_clamp(canvas):
@@ -79,7 +79,7 @@ def test_the_edit_lies_within_the_cube_and_with_copied_noise_within_its_reach(ca
 
 
 def test_the_whole_stack_holds_the_slice_and_is_edited_within_the_cube(canvas):
-    after = forged_stack(canvas, CENTRE, np.random.default_rng(4), edit=Edit("removal"))
+    after = edit_stack(canvas, CENTRE, np.random.default_rng(4), edit=Edit("removal"))
     np.testing.assert_array_equal(after[canvas.index], edited(canvas, "removal"))
     reach = max(1, round(cubes.CUBE_MM / canvas.spacing_mm[0]))
     expected = [index for index in range(6) if -(reach // 2) <= index - 3 < reach - reach // 2]
@@ -171,7 +171,7 @@ def test_sites_of_injections_lie_in_parenchyma_and_of_removals_on_blobs(canvas):
     )
 
 
-def test_without_stack_spacing_or_ct_nothing_is_forged(canvas):
+def test_without_stack_spacing_or_ct_nothing_is_edited(canvas):
     for lacking in ({"stack": None}, {"spacing_mm": None}, {"modality": "mri_chest"}):
         with pytest.raises(UsageError, match=r"edits CT in three dimensions"):
             edited(dataclasses.replace(canvas, **lacking), "removal")

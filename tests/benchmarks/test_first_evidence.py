@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.detection.trials import GENUINE
-from benchmarks.studies import first_evidence
+from benchmarks.studies import first_evidence_numbers as numbers
 from dfd.calibration import SERIES, SLICE, Calibration, Setting, fit_table
 
 PATIENTS = ["a", "b", "c"]
@@ -38,9 +38,9 @@ def row(patient, kind, statistic, tissue="lung"):
 
 
 def test_a_patient_is_judged_without_his_own_regions(loaded):
-    others = first_evidence.calibrations_of(loaded.calibration, PATIENTS)
+    others = numbers.calibrations_of(loaded.calibration, PATIENTS)
     rows = [row("c", GENUINE, 10.5)]
-    assert first_evidence.rates(rows, loaded.calibration, others) == {
+    assert numbers.rates(rows, loaded.calibration, others) == {
         "shipped p <= 0.05": 0.0,
         "shipped p <= 0.01": 0.0,
         "patient left out p <= 0.05": 1.0,
@@ -49,9 +49,9 @@ def test_a_patient_is_judged_without_his_own_regions(loaded):
 
 
 def test_a_calibration_on_other_patients_leaves_nobody_out(loaded):
-    others = first_evidence.calibrations_of(loaded.calibration, ["a", "b"])
+    others = numbers.calibrations_of(loaded.calibration, ["a", "b"])
     assert others is None
-    told = first_evidence.rates([row("a", GENUINE, 0.5)], loaded.calibration, others)
+    told = numbers.rates([row("a", GENUINE, 0.5)], loaded.calibration, others)
     assert np.isnan(told["patient left out p <= 0.05"])
 
 
@@ -63,7 +63,7 @@ def test_summary_of_one_kind(rng):
         row(patient, "edit", value) for patient in PATIENTS for value in rng.normal(3, 0.3, 20)
     ]
     rows.append(row("a", "edit", float("nan")))
-    told = first_evidence.summarise(rows, "edit", PATIENTS)
+    told = numbers.summarise(rows, "edit", PATIENTS)
     assert told["auc"] > 0.99
     assert told["low"] <= told["auc"] <= told["high"]
     assert told["regions"] == 60
@@ -83,7 +83,7 @@ def test_neighbours_have_an_interval_of_their_own(rng):
         for patient in PATIENTS
         for value in rng.normal(1, 0.3, 20)
     ]
-    told = first_evidence.summarise(rows, "edit", PATIENTS)
+    told = numbers.summarise(rows, "edit", PATIENTS)
     assert (
         told["high"]
         < 0.8
@@ -95,7 +95,7 @@ def test_neighbours_have_an_interval_of_their_own(rng):
 
 def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
     alone, beside = {"noise": 1.0}, {"noise": 1.0, "neighbours": 30.0}
-    assert np.isnan(first_evidence.beside_of(beside, loaded.calibration))
+    assert np.isnan(numbers.beside_of(beside, loaded.calibration))
     setting = Setting(
         {
             **loaded.calibration.of(SLICE).tables,
@@ -105,13 +105,13 @@ def test_neighbours_count_only_where_they_are_at_hand_and_calibrated(loaded):
     calibration = replace(
         loaded.calibration, settings={**loaded.calibration.settings, SERIES: setting}
     )
-    assert np.isnan(first_evidence.beside_of(alone, calibration))
-    assert first_evidence.beside_of(beside, calibration) > 10.0
+    assert np.isnan(numbers.beside_of(alone, calibration))
+    assert numbers.beside_of(beside, calibration) > 10.0
     rows = [
-        row("a", kind, 1.0) | {"beside": first_evidence.beside_of(of, calibration)}
+        row("a", kind, 1.0) | {"beside": numbers.beside_of(of, calibration)}
         for kind, of in ((GENUINE, beside), ("edit", alone))
     ]
-    assert np.isnan(first_evidence.summarise(rows, "edit", PATIENTS)["auc with neighbours"])
+    assert np.isnan(numbers.summarise(rows, "edit", PATIENTS)["auc with neighbours"])
 
 
 def test_tissues_with_few_regions_are_not_told(rng):
@@ -121,4 +121,4 @@ def test_tissues_with_few_regions_are_not_told(rng):
         for tissue, count in (("lung", 12), ("fat", 9))
         for value in rng.normal(size=count)
     ]
-    assert set(first_evidence.by_tissue(rows, "edit")) == {"lung"}
+    assert set(numbers.by_tissue(rows, "edit")) == {"lung"}

@@ -38,8 +38,8 @@ def test_every_fault_is_seen_and_its_file_kept(tmp_path: Path) -> None:
     limits = Limits(seconds=1.0, memory_bytes=300 * 2**20)
     module = faulty_kinds.__name__
     done: list[int] = []
-    asked = plan(tmp_path, "faulty", count, module=module, limits=limits)
-    tally = watch.run(asked, done.append)
+    confirmed = plan(tmp_path, "faulty", count, module=module, limits=limits)
+    tally = watch.run(confirmed, done.append)
     words = [faulty_kinds.mutant(generator(1, "faulty", case)).story[0] for case in range(count)]
     assert set(words) == set(faulty_kinds.FAULTS)
     assert (tally.files, sum(done)) == (count, count)
@@ -91,7 +91,7 @@ def test_model_files_are_intact_too(tmp_path: Path, start: models.Start) -> None
 
 def test_every_encoding_is_there() -> None:
     names = {start.name for start in dicom.starts()}
-    asked = (
+    confirmed = (
         "implicit",
         "explicit",
         "big endian",
@@ -101,7 +101,7 @@ def test_every_encoding_is_there() -> None:
         "JPEG 2000",
         "frames",
     )
-    assert not [word for word in asked if not any(word in name for name in names)]
+    assert not [word for word in confirmed if not any(word in name for name in names)]
 
 
 def test_elements_are_found_where_they_lie() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.attacks.registry import ADVERSARIAL, FAMILIES
+from benchmarks.attacks.registry import ADVERSARIAL, ATTACKS
 from benchmarks.detection import targets
-from benchmarks.detection.summary import STRONG
-from benchmarks.detection.targets import AUC, CT, FOUND, Target
+from benchmarks.detection.comparison import STRONG
+from benchmarks.detection.targets import AUC, CT, SENSITIVITY, Target
 from benchmarks.detection.trials import GENUINE
 
 KIND = "white noise 0.6 x residual"
@@ -74,9 +74,9 @@ def test_kernels_are_told_by_name(kernel: str, sharp: bool | None) -> None:
 
 def test_every_edit_that_a_row_names_is_there() -> None:
     named = {kind for target in CT for kind in target.kinds}
-    assert named <= set(FAMILIES)
+    assert named <= set(ATTACKS)
     assert all(target.kinds for target in CT)
-    held_out = {name for name, family in FAMILIES.items() if family.held_out}
+    held_out = {name for name, family in ATTACKS.items() if family.held_out}
     assert [target.name for target in CT if held_out & set(target.kinds)] == [
         "AI edit: held-out forgers"
     ]
@@ -85,19 +85,20 @@ def test_every_edit_that_a_row_names_is_there() -> None:
 
 
 def test_a_target_is_reached_only_where_it_is() -> None:
-    target = Target("a row", (KIND,), {AUC: 0.97, FOUND: 0.8, STRONG: 0.6})
-    high = targets.told_of(target, rows_of(("a", "b"), 4.0), (), draws=20)
-    assert high["met"] == {AUC: True, FOUND: True, STRONG: True}
+    target = Target("a row", (KIND,), {AUC: 0.97, SENSITIVITY: 0.8, STRONG: 0.6})
+    high = targets.numbers_of(target, rows_of(("a", "b"), 4.0), (), draws=20)
+    assert high["met"] == {AUC: True, SENSITIVITY: True, STRONG: True}
     assert high[STRONG] == 1.0
-    low = targets.told_of(target, rows_of(("a", "b"), 0.2, p=math.nan), (), draws=20)
-    assert low["met"][AUC] is low["met"][FOUND] is False
+    low = targets.numbers_of(target, rows_of(("a", "b"), 0.2, p=math.nan), (), draws=20)
+    assert low["met"][AUC] is low["met"][SENSITIVITY] is False
     assert low["auc interval"][0] < low["auc"] < low["auc interval"][1]
     assert "target 0.97: **not met** |" in targets.markdown([low])
     assert "0.97 (0.95 to 0.98); target 0.97: **not met** (0.9660) |" in targets.markdown(
         [low | {AUC: 0.966, f"{AUC} interval": [0.95, 0.98]}]
     )
     assert (
-        targets.told_of(target, rows_of(("a",), 1.0, kind="PGD 0.6 x residual"), (), draws=5) == {}
+        targets.numbers_of(target, rows_of(("a",), 1.0, kind="PGD 0.6 x residual"), (), draws=5)
+        == {}
     )
 
 

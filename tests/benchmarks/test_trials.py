@@ -1,4 +1,4 @@
-"""A slice goes through every forger on the path that scoring takes."""
+"""A slice goes through every attack on the path that scoring takes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.attacks import FORGERS
+from benchmarks.attacks import SIMPLE_EDITS
 from benchmarks.attacks.inpaint import predict_hole
-from benchmarks.attacks.registry import Family
-from benchmarks.data.scans import Listed, Scan, spread
-from benchmarks.data.volumes import Volume, beside
+from benchmarks.attacks.registry import Attack
+from benchmarks.data.scans import Scan, SelectedSeries, spread
+from benchmarks.data.volumes import Volume, adjacent_slices
 from benchmarks.detection import trials
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.prediction.masks import disk
 from dfd.records import ScanFacts, Slice, SliceRef
 
-FAMILIES = {name: Family("", forge) for name, forge in FORGERS.items()}
+ATTACKS = {name: Attack("", edit) for name, edit in SIMPLE_EDITS.items()}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def scan(rng):
     facts = ScanFacts(modality="CT", unit="HU", spacing_mm=(1.7, 1.7))
     ref = SliceRef(Path("p/1.dcm"))
     return Scan(
-        Listed("p", "s", "scanner", "kernel", (ref,)),
+        SelectedSeries("p", "s", "scanner", "kernel", (ref,)),
         Slice(ref, facts, pixels, np.ones(pixels.shape, dtype=bool)),
         pixels,
     )
@@ -43,12 +43,12 @@ def network():
     return MaskedPredictor(channels=(4, 4, 4, 4), filters=2).eval()
 
 
-def test_every_forger_is_tried_at_the_same_places(scan, network, rng):
-    rows = trials.trials_of(scan, network, rng, FAMILIES)
+def test_every_attack_is_tried_at_the_same_places(scan, network, rng):
+    rows = trials.trials_of(scan, network, rng, ATTACKS)
     kinds = [row["kind"] for row in rows]
-    edited = kinds.count(next(iter(FORGERS)))
+    edited = kinds.count(next(iter(SIMPLE_EDITS)))
     assert 1 <= edited <= trials.SITES
-    assert all(kinds.count(kind) == edited for kind in FORGERS)
+    assert all(kinds.count(kind) == edited for kind in SIMPLE_EDITS)
     assert kinds.count(trials.GENUINE) == edited * trials.CONTROLS
     assert all(row["patient"] == "p" and row["slice"] == "p/s/1.dcm#0" for row in rows)
     assert np.isfinite([row["statistics"]["noise"] for row in rows]).mean() > 0.9
@@ -58,20 +58,20 @@ def test_untouched_neighbours_are_the_context_of_the_edited_slice(scan, network,
     refs = tuple(SliceRef(Path(f"p/{number}.dcm"), position_mm=2.0 * number) for number in range(3))
     pixels = np.stack([np.roll(scan.pixels, 40 * number, axis=0) for number in (2, 0, 1)])
     volume = Volume("p", "s", refs, pixels, (2.0, 1.7, 1.7))
-    families = {"white noise 1.0 x residual": FAMILIES["white noise 1.0 x residual"]}
+    families = {"white noise 1.0 x residual": ATTACKS["white noise 1.0 x residual"]}
     rows = trials.trials_of(scan, network, rng, families, (volume, 1))
     assert np.isfinite([row["statistics"]["neighbours"] for row in rows]).mean() > 0.9
     assert all(
         "neighbours" not in row["statistics"]
         for row in trials.trials_of(scan, network, rng, families, (volume, 0))
     )
-    assert beside(volume, 1, 0.9) is None
-    assert beside(volume, 1, 2.0).distances_mm == (2.0, 2.0)
+    assert adjacent_slices(volume, 1, 0.9) is None
+    assert adjacent_slices(volume, 1, 2.0).distances_mm == (2.0, 2.0)
 
 
 def test_a_slice_without_a_body_gives_no_rows(scan, network, rng):
     empty = dataclasses.replace(scan, pixels=np.full_like(scan.pixels, np.nan))
-    assert trials.trials_of(empty, network, rng, FAMILIES) == []
+    assert trials.trials_of(empty, network, rng, ATTACKS) == []
 
 
 def test_a_hole_is_filled_without_looking_into_it(scan, network):

@@ -1,4 +1,4 @@
-"""The door of ``python -m monai.bundle run``.
+"""The entry point ``python -m monai.bundle run``.
 
 The real process is opened in ``tests/integration``.
 """

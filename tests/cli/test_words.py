@@ -22,7 +22,7 @@ def test_score_takes_every_flag() -> None:
         "score --data d --points p.csv --model m.ckpt --output o --device cuda:1 --workers 3 "
         "--seed 7"
     )
-    switches = "--no-images --no-report --anonymous --lone --strict"
+    switches = "--no-images --no-report --anonymous --no-context --strict"
     off = {"images": False, "report": False, "context": False}
     assert parse([*words.split(), *switches.split()]) == ScoreSettings(
         Path("d"),
@@ -84,10 +84,10 @@ def test_the_catalogue_means_the_same_records() -> None:
         "-mode Test -model_path m -data_path d -num_workers 2 -points p -output_dir o -device cpu "
         "-seed 0"
     )
-    words += " -no_images -no_report -anonymous -lone -strict"
+    words += " -no_images -no_report -anonymous -no_context -strict"
     verb = (
         "score --model m --data d --workers 2 --points p --output o --device cpu --seed 0 "
-        "--no-images --no-report --anonymous --lone --strict"
+        "--no-images --no-report --anonymous --no-context --strict"
     )
     assert parse(words.split()) == parse(verb.split())
 
@@ -167,7 +167,10 @@ TEST = "-mode Test -model_path m -data_path d"
             "train --data d --model m --max-hours nan",
             "a number of hours above 0 is needed, got 'nan'",
         ),
-        ("train --data d --model m --modality brain", "invalid choice: 'brain'"),
+        (
+            "train --data d --model m --modality brain",
+            "no modality 'brain'; there are: ct_lung, mri_chest",
+        ),
         (f"{TEST} -e 3", r"no flag -e \(did you mean -epochs\?\)"),
         (
             f"{TEST} -m",
@@ -217,10 +220,8 @@ def test_no_prefix_of_a_catalogue_flag_is_a_flag() -> None:
 def test_every_catalogue_flag_is_a_flag_of_the_verb() -> None:
     """Neither form may know something that the other cannot say, but for archives."""
     for mode, verb in ((catalogue.TRAIN, "train"), (catalogue.TEST, "score")):
-        fields = {
-            "mode",
-            *(flag.fields[mode] for flag in catalogue.FLAGS.values() if mode in flag.fields),
-        }
+        by_flag = catalogue.form_flags().values()
+        fields = {"mode", *(by_mode[mode].name for by_mode in by_flag if mode in by_mode)}
         assert fields == {
             "mode",
             *(

@@ -154,7 +154,7 @@ def test_monai_runs_it(
         "inference",
         "--config_file",
         "configs/inference.json",
-        "--images",
+        "--settings#images",
         "False",
     ]
     finish(

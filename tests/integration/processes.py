@@ -1,4 +1,4 @@
-"""Real processes for the tests of this folder: the doors of the program as a user opens them."""
+"""Real processes for the tests of this folder: the program as a user calls it."""
 
 from __future__ import annotations
 

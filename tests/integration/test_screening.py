@@ -1,4 +1,4 @@
-"""Slices without a point, through the doors of the program.
+"""Slices without a point, through the entry points of the program.
 
 A row that names no place, a file of names, and no file at all.
 """

@@ -35,7 +35,7 @@ from dfd.evidence.window_features import MEASURES
 from dfd.modalities import MODALITIES
 from dfd.outputs import report, scores, suspicious
 from dfd.outputs.anonymous import LocalNames, tell_columns_left_out
-from dfd.outputs.report.material import Material, Run
+from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.run_log import RunLog
 from dfd.points import read_points, role_of
 from dfd.records import (
@@ -233,7 +233,11 @@ def told(findings: list[Finding], folder: Path, *, anonymous: bool) -> dict[str,
     ]
     suspicious.write(folder, places, findings, anonymous=anonymous)
     report.write(
-        folder, findings, Material(pictured=False), Run(CT, calibrated(), {}), anonymous=anonymous
+        folder,
+        findings,
+        ReportData(pictured=False),
+        ReportRun(CT, calibrated(), {}),
+        anonymous=anonymous,
     )
     printed = io.StringIO()
     with redirect_stdout(printed):

@@ -19,7 +19,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 import dfd
-from dfd.bundle.inference.results import Choices
+from dfd.bundle.inference.run_options import RunOptions
 from dfd.calibration.decision import FORM_OF_FAMILY
 from dfd.errors import UsageError
 from dfd.outputs import dicom
@@ -671,7 +671,7 @@ def test_every_verdict_and_form_has_a_code() -> None:
 def test_anonymous_dicom_results_are_refused() -> None:
     for refused in (
         lambda: ScoreSettings(Path(), dicom=True, anonymous=True),
-        lambda: Choices(dicom=True, anonymous=True),
+        lambda: RunOptions.of(dicom=True, anonymous=True),
     ):
         with pytest.raises(UsageError, match="DICOM results cannot be anonymous"):
             refused()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from dfd.errors import OutputError
 from dfd.modalities import MODALITIES
-from dfd.outputs import overlay, panels
+from dfd.outputs import outlines, overlay, panels
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -159,7 +159,7 @@ def test_the_outline_lies_where_the_region_is(shape):
     """
     region = Region(x=shape[1] * 0.6, y=shape[0] * 0.3, radius_px=12)
     for view in (panels.whole_view(shape, 512), panels.region_view(region, 4.0, shape, 336)):
-        shown = panels.show(np.zeros((*shape, 3), np.uint8), view, region).astype(int)
+        shown = outlines.show(np.zeros((*shape, 3), np.uint8), view, region).astype(int)
         assert shown.shape == (view.size, view.size, 3)
         yellow = (shown[:, :, 0] > 200) & (shown[:, :, 2] < 100)
         rows, columns = np.nonzero(yellow)
@@ -180,7 +180,7 @@ def test_pixels_are_shown_where_they_are(x, y):
     image = np.zeros((64, 64, 3), np.uint8)
     image[y, x] = 255
     view = panels.region_view(Region(x, y, 4), 4.0, (64, 64), 330)
-    shown = panels.show(image, view, Region(-500, -500, 1)).astype(int).sum(axis=2)
+    shown = outlines.show(image, view, Region(-500, -500, 1)).astype(int).sum(axis=2)
     row, column = np.unravel_index(shown.argmax(), shown.shape)
     assert (column, row) == pytest.approx(view.place(x, y), abs=0.5 * view.scale)
 
@@ -203,11 +203,11 @@ def test_grey_is_shown_as_its_three_colours_would_be(region):
 )
 def test_a_part_is_marked_as_the_whole_panel_is(region, source):
     panel = np.random.default_rng(4).integers(0, 256, (128, 128, 3), dtype=np.uint8)
-    drawn = panels.outlines(panels.whole_view((64, 80), 128), region, source)
-    box = panels.frame(drawn)
+    drawn = outlines.outlines(panels.whole_view((64, 80), 128), region, source)
+    box = outlines.frame(drawn)
     pasted = panel.copy()
-    pasted[box] = panels.mark(panel, drawn, box)
-    np.testing.assert_array_equal(pasted, panels.mark(panel, drawn))
+    pasted[box] = outlines.mark(panel, drawn, box)
+    np.testing.assert_array_equal(pasted, outlines.mark(panel, drawn))
 
 
 @pytest.mark.parametrize("region", [Region(40, 30, 5), Region(0, 63, 14.3), Region(79, 1, 200)])
@@ -365,8 +365,8 @@ def test_the_place_where_the_noise_stands_again_is_outlined() -> None:
     grey = np.full((120, 120, 3), 90, dtype=np.uint8)
     region, source = Region(30.0, 40.0, 10.0), Region(80.0, 70.0, 10.0)
     view = panels.whole_view((120, 120), 240)
-    alone, both = panels.show(grey, view, region), panels.show(grey, view, region, source)
-    blue = np.abs(both.astype(int) - panels.SOURCE).sum(axis=2) < 60
+    alone, both = outlines.show(grey, view, region), outlines.show(grey, view, region, source)
+    blue = np.abs(both.astype(int) - outlines.SOURCE).sum(axis=2) < 60
     assert blue.sum() > 60
     rows, columns = np.nonzero(blue)
     assert (np.hypot(columns - 161, rows - 141) < 23).all()  # circle and cross, at twice the size

@@ -19,9 +19,10 @@ from dfd.evidence import family_named, family_names
 from dfd.modalities import MODALITIES
 from dfd.outputs import overlay, report
 from dfd.outputs.files import neutralise
-from dfd.outputs.report import charts, content, material, pictures, words
-from dfd.outputs.report.material import Material, Run, Seen
+from dfd.outputs.report import charts, content, data, pictures, series, words
+from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.run_record import NOTICE
+from dfd.outputs.writer import SliceInfo
 from dfd.records import (
     Context,
     Evidence,
@@ -130,11 +131,11 @@ def gathered(
     *,
     pictured: bool = True,
     context: Context | None = None,
-) -> Material:
+) -> ReportData:
     of = of or scan()
-    kept = Material(pictured=pictured)
-    kept.add(findings, Seen(of.facts, of.pixels.shape))
-    sight = report.Sight(
+    kept = ReportData(pictured=pictured)
+    kept.add(findings, SliceInfo(of.facts, of.pixels.shape))
+    sight = report.PointView(
         overlay.render_slice(of, prediction(of), CT), context, {"other.dcm": of.pixels + 50.0}
     )
     whole = report.whole_slice(of, sight.images.grey)
@@ -160,14 +161,14 @@ def findings(calibration: Calibration) -> list[Finding]:
 
 
 @pytest.fixture
-def about(calibration: Calibration) -> Run:
+def about(calibration: Calibration) -> ReportRun:
     record = {
         "versions": {"dfd": "0.1.0"},
         "weights_sha256": "ab" * 32,
         "calibration_sha256": "cd" * 32,
         "device": "cpu",
     }
-    return Run(
+    return ReportRun(
         CT,
         calibration,
         {**record, "bundle_version": "0.2.0", "finished": "2026-01-02T03:04:05+00:00"},
@@ -183,7 +184,7 @@ def text_of(page: str) -> str:
 
 
 def test_the_page_tells_rows_counts_and_what_chance_brings(
-    findings: list[Finding], about: Run
+    findings: list[Finding], about: ReportRun
 ) -> None:
     page = report.render(findings, gathered(findings), about)
     told = text_of(page)
@@ -210,7 +211,7 @@ def test_the_page_tells_rows_counts_and_what_chance_brings(
 
 
 def test_points_come_by_suspicion_and_unreadable_rows_have_no_page(
-    findings: list[Finding], about: Run
+    findings: list[Finding], about: ReportRun
 ) -> None:
     elements = Elements(report.render(findings, gathered(findings), about))
     assert [each["data-row"] for each in elements.of("article")] == ["4", "3", "2", "5"]
@@ -220,7 +221,7 @@ def test_points_come_by_suspicion_and_unreadable_rows_have_no_page(
 
 
 def test_a_point_shows_windows_maps_evidence_facts_and_a_review(
-    findings: list[Finding], about: Run
+    findings: list[Finding], about: ReportRun
 ) -> None:
     of = scan()
     beside = Context(of.pixels + 1, of.pixels - 1, (2.5, 2.0))
@@ -269,7 +270,7 @@ def test_a_point_shows_windows_maps_evidence_facts_and_a_review(
 
 
 def test_the_place_that_was_copied_is_shown_in_its_own_slice(
-    findings: list[Finding], about: Run
+    findings: list[Finding], about: ReportRun
 ) -> None:
     here = replace(findings[2], source_x=30.0, source_y=90.0)
     page = report.render([here], gathered([here]), about)
@@ -283,13 +284,13 @@ def test_the_place_that_was_copied_is_shown_in_its_own_slice(
     assert gathered([gone]).pictures[4].source is None
 
 
-def test_points_of_one_slice_share_its_picture(findings: list[Finding], about: Run) -> None:
+def test_points_of_one_slice_share_its_picture(findings: list[Finding], about: ReportRun) -> None:
     page = report.render(findings[:3], gathered(findings[:3]), about)
     assert len(re.findall(r"data:image/jpeg", page)) == 1
 
 
 def test_nothing_runs_or_loads_but_what_the_policy_names(
-    findings: list[Finding], about: Run
+    findings: list[Finding], about: ReportRun
 ) -> None:
     page = report.render(findings, gathered(findings), about)
     elements = Elements(page)
@@ -340,7 +341,7 @@ def test_nothing_runs_or_loads_but_what_the_policy_names(
         "\ud800",
     ],
 )
-def test_texts_come_out_harmless(text: str, calibration: Calibration, about: Run) -> None:
+def test_texts_come_out_harmless(text: str, calibration: Calibration, about: ReportRun) -> None:
     at = point(2, text, note=text, **{text: "x"})
     finding = replace(
         found(at, 40.0, calibration), reason=text, source_x=5.0, source_y=5.0, source_file=text
@@ -362,7 +363,7 @@ def test_texts_come_out_harmless(text: str, calibration: Calibration, about: Run
     assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\x1b]", page)
 
 
-def test_anonymous_pages_name_nothing(calibration: Calibration, about: Run) -> None:
+def test_anonymous_pages_name_nothing(calibration: Calibration, about: ReportRun) -> None:
     name = f"{CANARY}/{CANARY}^Name.dcm"
     there = {"source_x": 5.0, "source_y": 5.0, "source_file": f"{CANARY}-b.dcm"}
     finding = replace(
@@ -401,7 +402,7 @@ def test_anonymous_pages_name_nothing(calibration: Calibration, about: Run) -> N
     )
     of = scan(**free)
     kept = gathered([finding], of)
-    kept.add([whole], Seen(of.facts, of.pixels.shape))
+    kept.add([whole], SliceInfo(of.facts, of.pixels.shape))
     kept.suspicions[3] = (Suspicion(replace(finding, point=replace(finding.point, row=3)), 0.2),)
     clear, hidden = (
         report.render([finding, whole], kept, replace(about, record={}), anonymous=anonymous)
@@ -413,7 +414,7 @@ def test_anonymous_pages_name_nothing(calibration: Calibration, about: Run) -> N
     assert "B30f" in report.render([finding], gathered([finding]), about, anonymous=True)
 
 
-def test_without_images_there_are_numbers_only(findings: list[Finding], about: Run) -> None:
+def test_without_images_there_are_numbers_only(findings: list[Finding], about: ReportRun) -> None:
     kept = gathered(findings, pictured=False)
     assert kept.pictures == {}
     page = report.render(findings, kept, about)
@@ -423,22 +424,24 @@ def test_without_images_there_are_numbers_only(findings: list[Finding], about: R
     assert "0.7 x 0.7 mm" in page
 
 
-def test_a_run_that_was_stopped_says_so(findings: list[Finding], about: Run) -> None:
+def test_a_run_that_was_stopped_says_so(findings: list[Finding], about: ReportRun) -> None:
     assert "stopped midway" not in report.render(findings, gathered(findings), about)
     assert "stopped midway: 2 of 5 rows were not reached" in text_of(
         report.render(findings, gathered(findings), replace(about, missing=2))
     ).replace(" :", ":")
 
 
-def test_an_empty_run_and_a_model_without_calibration_have_a_page(about: Run) -> None:
-    assert "No row was scored" in report.render([], Material(pictured=True), about)
+def test_an_empty_run_and_a_model_without_calibration_have_a_page(about: ReportRun) -> None:
+    assert "No row was scored" in report.render([], ReportData(pictured=True), about)
     finding = decide(point(2), [Evidence("noise", 2.0)], None, DecisionContext(10.0))
     assert "The model has no calibration" in report.render(
-        [finding], gathered([finding]), Run(CT, None)
+        [finding], gathered([finding]), ReportRun(CT, None)
     )
 
 
-def test_the_same_gives_the_same_bytes(findings: list[Finding], about: Run, tmp_path: Path) -> None:
+def test_the_same_gives_the_same_bytes(
+    findings: list[Finding], about: ReportRun, tmp_path: Path
+) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     for folder in (first, second):
         folder.mkdir()
@@ -448,18 +451,18 @@ def test_the_same_gives_the_same_bytes(findings: list[Finding], about: Run, tmp_
 
 
 def test_a_folder_that_is_gone_is_one_sentence(
-    findings: list[Finding], about: Run, tmp_path: Path
+    findings: list[Finding], about: ReportRun, tmp_path: Path
 ) -> None:
     with pytest.raises(
         OutputError, match=r"report\.html cannot be written: its folder is not there"
     ):
-        report.write(tmp_path / "gone", findings, Material(pictured=False), about)
+        report.write(tmp_path / "gone", findings, ReportData(pictured=False), about)
 
 
 def test_pictures_are_kept_of_the_most_suspicious(
-    monkeypatch: pytest.MonkeyPatch, calibration: Calibration, about: Run
+    monkeypatch: pytest.MonkeyPatch, calibration: Calibration, about: ReportRun
 ) -> None:
-    monkeypatch.setattr(material, "MOST_SHOWN", 3)
+    monkeypatch.setattr(data, "MOST_SHOWN", 3)
     monkeypatch.setattr(content, "MOST_SHOWN", 3)
     many = [
         found(point(row), statistic, calibration)
@@ -473,11 +476,11 @@ def test_pictures_are_kept_of_the_most_suspicious(
 
 
 def test_a_hundred_points_on_a_hundred_slices_are_small(
-    calibration: Calibration, about: Run
+    calibration: Calibration, about: ReportRun
 ) -> None:
     of = scan(side=512)
     beside = Context(of.pixels + 1, of.pixels - 1, (1.0, 1.0))
-    sight = report.Sight(overlay.render_slice(of, prediction(of), CT), beside)
+    sight = report.PointView(overlay.render_slice(of, prediction(of), CT), beside)
     finding = found(replace(point(2), x=250.0, y=260.0), 40.0, calibration)
     made = report.of_point(
         sight,
@@ -486,7 +489,7 @@ def test_a_hundred_points_on_a_hundred_slices_are_small(
         finding,
         np.zeros((512, 512), np.float32),
     )
-    kept = Material(pictured=True)
+    kept = ReportData(pictured=True)
     kept.keep(finding, made)
     assert 100 * len(report.render([finding], kept, about)) < 25_000_000
 
@@ -504,12 +507,12 @@ def screened(row: int, calibration: Calibration, folder: str = "p1") -> tuple[Fi
 
 
 def test_screened_slices_show_their_map_and_regions_and_series_are_compared(
-    calibration: Calibration, about: Run
+    calibration: Calibration, about: ReportRun
 ) -> None:
-    of, kept, told = scan(), Material(pictured=True), []
+    of, kept, told = scan(), ReportData(pictured=True), []
     for row, folder in ((1, "p1"), (2, "p1"), (3, "p2")):
         finding, answer = screened(row, calibration, folder)
-        kept.add([finding], Seen(of.facts, of.pixels.shape))
+        kept.add([finding], SliceInfo(of.facts, of.pixels.shape))
         kept.suspicions[row], kept.radii_px[row] = answer.suspicions, answer.radius_px
         kept.keep(finding, report.of_screening(of, answer, CT))
         told.append(finding)
@@ -528,9 +531,9 @@ def test_screened_slices_show_their_map_and_regions_and_series_are_compared(
 
 
 def test_many_slices_get_the_group_page_and_few_do_not(
-    calibration: Calibration, about: Run
+    calibration: Calibration, about: ReportRun
 ) -> None:
-    for count, grouped in ((content.MANY, False), (content.MANY + 1, True)):
+    for count, grouped in ((series.MANY, False), (series.MANY + 1, True)):
         many = [
             found(point(row, f"p{row % 2}/{row}.dcm"), 2.0, calibration)
             for row in range(2, 2 + count)
@@ -549,7 +552,7 @@ def test_every_family_has_words_and_every_modality_presets() -> None:
 
 def test_percentiles_are_the_windows_where_intensities_have_no_unit() -> None:
     of = scan(unit="stored")
-    sight = report.Sight(overlay.render_slice(of, prediction(of), MODALITIES["mri_chest"]))
+    sight = report.PointView(overlay.render_slice(of, prediction(of), MODALITIES["mri_chest"]))
     made = report.of_point(
         sight,
         report.whole_slice(of, sight.images.grey),
@@ -578,7 +581,7 @@ def test_percentiles_are_the_windows_where_intensities_have_no_unit() -> None:
 )
 def test_a_point_opens_in_the_window_of_its_tissue(modality: str, tissue: str, opens: str) -> None:
     of = scan()
-    sight = report.Sight(overlay.render_slice(of, prediction(of), MODALITIES[modality]))
+    sight = report.PointView(overlay.render_slice(of, prediction(of), MODALITIES[modality]))
     finding = Finding(point(2), "unusual", tissue=tissue, p_value=0.03, score=1.5)
     made = report.of_point(
         sight, report.whole_slice(of, sight.images.grey), Region(60.0, 70.0, 11.0), finding
@@ -586,7 +589,7 @@ def test_a_point_opens_in_the_window_of_its_tissue(modality: str, tissue: str, o
     assert [window.name for window in made.windows if window.chosen] == [opens]
 
 
-def test_one_window_of_a_point_is_checked(findings: list[Finding], about: Run) -> None:
+def test_one_window_of_a_point_is_checked(findings: list[Finding], about: ReportRun) -> None:
     finding = replace(findings[2], tissue="soft tissue")
     elements = Elements(report.render([finding], gathered([finding]), about))
     checked = [
@@ -617,7 +620,7 @@ def test_a_crop_lies_in_the_slice_and_holds_the_point(x: float, y: float, radius
 
 def test_a_wide_crop_is_reduced_and_says_so() -> None:
     of = scan(side=400)
-    sight = report.Sight(overlay.render_slice(of, prediction(of), CT))
+    sight = report.PointView(overlay.render_slice(of, prediction(of), CT))
     made = report.of_point(
         sight,
         report.whole_slice(of, sight.images.grey),

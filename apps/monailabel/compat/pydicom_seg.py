@@ -1,7 +1,6 @@
-"""Stands in for pydicom-seg 0.4.1.
+"""Stands in for pydicom-seg 0.4.1, which MONAI Label imports at its start.
 
-Which MONAI Label imports when it starts and which pydicom 3 broke. Only ``output=dicom_seg`` is
-lost.
+pydicom 3 broke it. Only ``output=dicom_seg`` is lost.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ def ask(
         frame = dfd.score(data, file, model=model, output_dir=results, images=images)
         record = json.loads((results / "run.json").read_text(encoding="utf-8"))
         maps = {int(path.stem) - 1: _map(path) for path in results.glob("maps/*.tif")}
-    return Answer(frame.to_dict("records"), maps, record)
+    rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    return Answer(rows, maps, record)
 
 
 def _map(path: Path) -> NDArray[np.float32]:

@@ -38,10 +38,10 @@ class ScanDatastore(LocalDatastore):
         Labels are no images although they lie below them.
         """
         root, labels = Path(path).resolve(), Path(self._datastore.label_path(None)).resolve()
-        found = find_files(root)
+        files = find_files(root)
         return [
             file.relative_to(root).as_posix()
-            for file in found
+            for file in files
             if root.is_relative_to(labels) or not file.is_relative_to(labels)
         ]
 

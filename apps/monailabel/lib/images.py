@@ -93,11 +93,10 @@ def _folder(path: Path) -> Image:
     if series is None:
         raise refusal("the folder of the image holds no series that can be read; load it again")
     first = pydicom.dcmread(series.slices[0].path, stop_before_pixels=True)
-    positions = [ref.position_mm for ref in series.slices]
-    known = len(positions) > 1 and None not in positions
+    positions = [ref.position_mm for ref in series.slices if ref.position_mm is not None]
     step = (
         (positions[-1] - positions[0]) / (len(positions) - 1)
-        if known
+        if len(positions) == len(series.slices) > 1
         else float(first.get("SliceThickness") or 1.0)
     )
     return Image(

@@ -27,7 +27,7 @@ NOTICE = (
     "image is genuine."
 )
 EXTENSIONS = (".nii.gz", ".nii", ".nrrd")
-TOLD = (
+RESULT_FIELDS = (
     "score",
     "p_value",
     "verdict",
@@ -43,9 +43,7 @@ TOLD = (
 
 
 class TamperTask(InferTask):
-    """One model. A request asks about clicked points (``foreground``), a box (``roi``), or.
-
-    With neither, a slice as a whole.
+    """One model: a request asks about points (``foreground``), a box (``roi``), or a whole slice.
 
     The JSON holds the answer for the last point on top and all of them under ``findings``. The
     image is the map of -log10 p of the slice, in a volume of zeros as large as the image; clients
@@ -66,16 +64,20 @@ class TamperTask(InferTask):
             if bundles is None
             else Path(bundles).expanduser().resolve() / modality.bundle
         )
-        told = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        metadata = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
         which = (
-            f"bundle {told['version']}"
+            f"bundle {metadata['version']}"
             if bundles is None
-            else f"bundle {told['version']} of {folder}"
+            else f"bundle {metadata['version']} of {folder}"
         )
         # Viewers offer points and boxes for this type, and send those of one slice where the
         # dimension is 2.
         super().__init__(
-            InferType.DEEPGROW, {LABEL: 1}, 2, f"{told['task']} ({which}). {NOTICE}", {"map": True}
+            InferType.DEEPGROW,
+            {LABEL: 1},
+            2,
+            f"{metadata['task']} ({which}). {NOTICE}",
+            {"map": True},
         )
         self.model = modality.bundle if bundles is None else str(folder)
         self.studies = Path(studies).resolve() if Path(studies).is_dir() else None
@@ -96,31 +98,31 @@ class TamperTask(InferTask):
         data, rows = self.rows(image, places)
         wants_map = extension is not None and (request.get("map", True) is not False)
         if wants_map and not math.isnan(places[-1].x):
-            data, (whole,) = self.rows(image, [Place(math.nan, math.nan, places[-1].z)])
-            rows = [*rows, whole]
+            data, (slice_row,) = self.rows(image, [Place(math.nan, math.nan, places[-1].z)])
+            rows = [*rows, slice_row]
         answer = ask(data, rows, self.model, images=wants_map)
-        told = told_of(answer, places)
+        result = result_of(answer, places)
         if extension is None or not wants_map:
-            return None, told
-        return self._written(
+            return None, result
+        return self._write_map(
             request, image, answer.maps.get(len(rows) - 1), places[-1].z or 0
-        ), told
+        ), result
 
     def rows(self, image: Image, places: Sequence[Place]) -> tuple[Path, list[dict[str, object]]]:
         """The data folder, and rows of a points file."""
-        named: list[dict[str, object]] = []
+        rows: list[dict[str, object]] = []
         data = image.path if image.files else image.path.parent
         if self.studies is not None and image.path.is_relative_to(self.studies):
             data = self.studies
         for place in places:
             path, frame = image.slice_at(place.z)
-            whole = math.isnan(place.x)
+            whole_slice = math.isnan(place.x)
             radius = "" if place.radius_px is None else repr(image.millimetres(place.radius_px))
             name = path.relative_to(data).as_posix()
             # With a slash a name is a path, and not looked up in other folders.
             name = name if "/" in name else f"./{name}"
-            x, y = ("", "") if whole else (repr(place.x), repr(place.y))
-            named.append(
+            x, y = ("", "") if whole_slice else (repr(place.x), repr(place.y))
+            rows.append(
                 {
                     "filename": name,
                     "X": x,
@@ -129,9 +131,9 @@ class TamperTask(InferTask):
                     "radius": radius,
                 }
             )
-        return data, named
+        return data, rows
 
-    def _written(
+    def _write_map(
         self, request: Mapping[str, Any], image: Image, values: np.ndarray | None, z: int
     ) -> str:
         """The file that holds the map as a volume of the size of ``image``."""
@@ -139,20 +141,20 @@ class TamperTask(InferTask):
         volume = np.zeros(image.shape, dtype=np.float32)
         if values is not None:
             volume[:, :, z] = (values >= UNUSUAL).T if dtype.kind in "iu" else values.T
-        written = {
+        data = {
             "pred": volume,
             "pred_meta_dict": {"affine": image.affine},
             "image_path": "map.nii.gz",
             "result_dtype": dtype.name,
         }
-        kept = {
+        options = {
             key: request[key] for key in ("result_extension", "result_compress") if request.get(key)
         }
-        file, _ = Writer(label="pred")({**written, **kept})
+        file, _ = Writer(label="pred")({**data, **options})
         return str(file)
 
 
-def told_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
+def result_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
     """The JSON.
 
     Raises:
@@ -162,10 +164,10 @@ def told_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
     for row, place in zip(answer.rows, places, strict=False):
         if row["error"]:
             raise refusal(without_row(str(row["error"])))
-        whole = math.isnan(place.x)
+        whole_slice = math.isnan(place.x)
         where = {
-            "x": None if whole else place.x,
-            "y": None if whole else place.y,
+            "x": None if whole_slice else place.x,
+            "y": None if whole_slice else place.y,
             "z": place.z or 0,
         }
         evidence = {
@@ -174,7 +176,7 @@ def told_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
             if name.startswith("p_") and name != "p_value"
         }
         findings.append(
-            {**where, **{name: _plain(row[name]) for name in TOLD}, "evidence": evidence}
+            {**where, **{name: _plain(row[name]) for name in RESULT_FIELDS}, "evidence": evidence}
         )
     model = {
         name: answer.record[name]

@@ -35,7 +35,7 @@ def without_row(sentence: str) -> str:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_as_sentences() -> Iterator[None]:
     """Errors of the input become sentences, errors of this program one that says so.
 
     The log has the rest.
@@ -60,7 +60,7 @@ def told() -> Iterator[None]:
 
 
 def install(app: FastAPI) -> None:
-    """Sentences for what is raised before the app is reached.
+    """Answers with a sentence to what is raised before the app is reached.
 
     To be called before the server starts.
     """
@@ -76,11 +76,11 @@ def install(app: FastAPI) -> None:
             400,
         )
 
-    def unknown(_: Request, error: Exception) -> JSONResponse:
+    def missing(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": getattr(error, "msg", str(error))}, 404)
 
     # What the endpoint raises over `params` (not JSON, or JSON that is no object) and over a map
     # that was not asked for.
     for kind in (ValueError, TypeError):
         app.add_exception_handler(kind, params)
-    app.add_exception_handler(MONAILabelException, unknown)
+    app.add_exception_handler(MONAILabelException, missing)

@@ -1,6 +1,6 @@
 """Every image of the datastore -> its tamper score, kept with the image.
 
-And what is served first because of it.
+The strategy serves images by this score.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TamperScoring(ScoringMethod):
                 image = image_at(Path(datastore.get_image_uri(name)))
                 groups[self.model_for(image), image.path.parent].append((name, image))
             except (DfdError, HTTPException) as error:
-                self._keep(datastore, name, {"error": str(getattr(error, "detail", error))}, counts)
+                self._save(datastore, name, {"error": str(getattr(error, "detail", error))}, counts)
         for (model, _), images in groups.items():
             self._score(model, images, datastore, counts)
         return counts
@@ -102,31 +102,31 @@ class TamperScoring(ScoringMethod):
         by_image: dict[str, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
         for (name, z), row in zip(owners, answer.rows, strict=True):
             by_image[name].append((z, row))
-        for name, found in by_image.items():
-            self._keep(datastore, name, told_of_image(found, answer.record), counts)
+        for name, slice_rows in by_image.items():
+            self._save(datastore, name, result_of_image(slice_rows, answer.record), counts)
 
-    def _keep(
-        self, datastore: Datastore, name: str, told: dict[str, Any], counts: dict[str, int]
+    def _save(
+        self, datastore: Datastore, name: str, result: dict[str, Any], counts: dict[str, int]
     ) -> None:
-        datastore.update_image_info(name, {KEY: told})
-        counts["scored" if told.get("score") is not None else "left out"] += 1
-        logger.info("tamper score of %s: %s", name, told.get("score"))
+        datastore.update_image_info(name, {KEY: result})
+        counts["scored" if result.get("score") is not None else "left out"] += 1
+        logger.info("tamper score of %s: %s", name, result.get("score"))
 
 
-def told_of_image(
-    found: list[tuple[int, Mapping[str, Any]]], record: Mapping[str, Any]
+def result_of_image(
+    slice_rows: list[tuple[int, Mapping[str, Any]]], record: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What is kept with an image, from the rows of its slices: that of the strangest one."""
-    scored = [(z, row) for z, row in found if not math.isnan(row["score"])]
+    scored = [(z, row) for z, row in slice_rows if not math.isnan(row["score"])]
     if not scored:
-        row = found[0][1]
-        return {"error": row["error"] or row["reason"], "slices": len(found)}
+        row = slice_rows[0][1]
+        return {"error": row["error"] or row["reason"], "slices": len(slice_rows)}
     z, row = max(scored, key=lambda each: each[1]["score"])
-    told = {name: row[name] for name in ("score", "p_value", "verdict", "form", "reason")}
+    result = {name: row[name] for name in ("score", "p_value", "verdict", "form", "reason")}
     return {
-        **told,
+        **result,
         "slice": z,
-        "slices": len(found),
+        "slices": len(slice_rows),
         "slices_scored": len(scored),
         "model": record["bundle"],
         "weights_sha256": record["weights_sha256"],

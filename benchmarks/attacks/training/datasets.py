@@ -1,6 +1,8 @@
-"""What forgers learn from: cubes of lung for CT-GAN, crops of slices for the others.
+"""What networks of attacks are trained on.
 
-Only folds that ``benchmarks.data.partition`` calls learned.
+Cubes of lung for CT-GAN, crops of slices for the others.
+
+Only ``benchmarks.data.partition.TRAINING_FOLDS``.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ def _even(
     number: int,
     rng: np.random.Generator,
     places: Callable[[NDArray[np.float32], float], NDArray[np.int64]],
-    wanted: Callable[[Cubes], bool],
+    accept: Callable[[Cubes], bool],
 ) -> Cubes:
     by_patient: dict[str, list[Cubes]] = {}
     for volume in volumes:
@@ -109,34 +111,36 @@ def _even(
                 cube = cubes.cube_at(
                     volume.pixels, (index, int(row), int(column)), volume.spacing_mm
                 )
-                if wanted(cube):
+                if accept(cube):
                     by_patient.setdefault(volume.patient, []).append(cube)
-    return _drawn(by_patient, number, rng)
+    return _sample_evenly(by_patient, number, rng)
 
 
-def _drawn(by_patient: dict[str, list[Cubes]], number: int, rng: np.random.Generator) -> Cubes:
+def _sample_evenly(
+    by_patient: dict[str, list[Cubes]], number: int, rng: np.random.Generator
+) -> Cubes:
     share = -(-number // max(len(by_patient), 1))
-    drawn = [
-        found[index]
-        for _, found in sorted(by_patient.items())
-        for index in rng.permutation(len(found))[:share]
+    sample = [
+        members[index]
+        for _, members in sorted(by_patient.items())
+        for index in rng.permutation(len(members))[:share]
     ]
     return (
-        np.stack(drawn[:number]) if drawn else np.zeros((0, *(cubes.SIDE,) * 3), dtype=np.float32)
+        np.stack(sample[:number]) if sample else np.zeros((0, *(cubes.SIDE,) * 3), dtype=np.float32)
     )
 
 
 def with_nodule(base: Cubes, tissue: Cubes, rng: np.random.Generator) -> tuple[Cubes, Cubes]:
-    """A cube of parenchyma with a rounded piece of ``tissue`` blended into its middle.
+    """A cube with a rounded piece of ``tissue`` blended into its middle, and the piece's shape.
 
-    And the shape of that piece, all ``[SIDE, SIDE, SIDE]``.
+    All ``[SIDE, SIDE, SIDE]``.
     """
     body = nodules.shape(float(rng.uniform(*nodules.DIAMETER_MM)), rng)
     return (body * tissue + (1.0 - body) * base).astype(np.float32), body
 
 
 def shape_of_blob(cube: Cubes) -> Cubes:
-    """What a genuine blob would have been asked for as: where the hole is dense, softly."""
+    """The wanted shape that a genuine blob stands for: where the hole is dense, softly."""
     dense = cubes.normalised(np.array([nodules.DENSE_HU, AIR_HU], dtype=np.float32))
     soft = 1.0 / (1.0 + np.exp(-(cube - dense[0]) / (0.15 * (dense[0] - dense[1]))))
     return np.asarray(soft * cubes.hole(), dtype=np.float32)
@@ -145,11 +149,11 @@ def shape_of_blob(cube: Cubes) -> Cubes:
 def blob_crops(
     scans: Sequence[Scan], modality: str, number: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """``[n, CROP, CROP]`` in units of ``crops.shown``.
+    """Crops ``[n, CROP, CROP]`` in units of ``crops.shown``, and their labels ``[n]``.
 
-    And for each whether something dense and round is in its middle; half and half.
+    A label says whether something dense and round is in the middle; half of the crops have it.
     """
-    found: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
+    crops_of: tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]] = ([], [])
     share = -(-number // (2 * max(len(scans), 1)))
     half = CROP // 2
     for scan in scans:
@@ -157,27 +161,27 @@ def blob_crops(
         measured = measured_pixels(scan.pixels, MODALITIES[modality])
         body = body_mask(scan.pixels, measured, MODALITIES[modality])
         body[:half] = body[-half:] = body[:, :half] = body[:, -half:] = False
-        seen = np.clip(image, *SEEN)
-        contrast = gaussian_filter(seen, BLOB_PX[0]) - gaussian_filter(seen, BLOB_PX[1])
+        clipped = np.clip(image, *SEEN)
+        contrast = gaussian_filter(clipped, BLOB_PX[0]) - gaussian_filter(clipped, BLOB_PX[1])
         peaks = np.argwhere(
             body
             & (contrast > BLOB_CONTRAST)
             & (contrast == maximum_filter(contrast, size=round(BLOB_PX[1])))
         )
         flat = np.argwhere(body & (np.abs(contrast) < FLAT_CONTRAST))
-        for places, kept in zip((flat, peaks), found, strict=True):
-            kept += [
+        for places, crops in zip((flat, peaks), crops_of, strict=True):
+            crops += [
                 image[y - half : y + half, x - half : x + half]
                 for y, x in places[rng.permutation(len(places))[:share]]
             ]
-    labels = np.repeat([False, True], [len(kept) for kept in found])
-    return np.stack([crop for kept in found for crop in kept]), labels
+    labels = np.repeat([False, True], [len(crops) for crops in crops_of])
+    return np.stack([crop for crops in crops_of for crop in crops]), labels
 
 
 def crops(
     scans: Sequence[Scan], modality: str, number: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """``[number, CROP, CROP]`` in the units of the two-dimensional forgers, mostly of the body.
+    """``[number, CROP, CROP]`` in the units of the two-dimensional networks, mostly of the body.
 
     Even over patients.
     """
@@ -187,7 +191,7 @@ def crops(
             continue
         measured = measured_pixels(scan.pixels, MODALITIES[modality])
         inside = measured & body_mask(scan.pixels, measured, MODALITIES[modality])
-        members.setdefault(scan.listed.patient, []).append(
+        members.setdefault(scan.source.patient, []).append(
             (shown(scan.pixels, modality)[0], inside)
         )
     names = sorted(members)

@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 """Where lessons put their networks and tensors."""
 WARM_UP_STEPS = 50
-KEPT_EVERY_S = 60.0
+SAVE_EVERY_S = 60.0
 """CPU seconds of work that an interruption may cost."""
-TOLD_EVERY_S = 60.0
+LOG_EVERY_S = 60.0
 
 
-class Lesson(Protocol):
+class Objective(Protocol):
     """What is trained, and how one step goes.
 
     The entries of ``networks`` and ``optimizers`` are continued after an interruption.
@@ -40,15 +40,15 @@ class Lesson(Protocol):
 
     networks: Mapping[str, torch.nn.Module]
     optimizers: Mapping[str, torch.optim.Optimizer]
-    kept: str
-    """Which of ``networks`` the forger uses."""
+    output_network: str
+    """Which of ``networks`` the attack uses."""
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step of training after ``share`` of the time; gives the losses."""
 
 
-def teach(
-    lesson: Lesson, cpu_seconds: float, state: Path, most_steps: int | None = None
+def train(
+    objective: Objective, cpu_seconds: float, state: Path, most_steps: int | None = None
 ) -> Mapping[str, Any]:
     """Trains for ``cpu_seconds`` of CPU time, or ``most_steps``.
 
@@ -57,16 +57,16 @@ def teach(
     Every learning rate warms up and falls along a cosine of the time spent. ``state`` is where
     interrupted work lies; it is gone afterwards.
     """
-    spent, step = _resumed(lesson, state)
+    spent, step = _resumed(objective, state)
     rates = {
         name: [group["lr"] for group in optimizer.param_groups]
-        for name, optimizer in lesson.optimizers.items()
+        for name, optimizer in objective.optimizers.items()
     }
-    kept_at = told_at = spent
+    saved_at = logged_at = spent
     started = time.process_time() - spent
     while spent < cpu_seconds and (most_steps is None or step < most_steps):
         share = spent / cpu_seconds
-        for name, optimizer in lesson.optimizers.items():
+        for name, optimizer in objective.optimizers.items():
             for group, rate in zip(optimizer.param_groups, rates[name], strict=True):
                 group["lr"] = (
                     rate
@@ -74,37 +74,37 @@ def teach(
                     * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
                 )
         torch.manual_seed(partition.SEED + step)
-        losses = lesson.step(share, np.random.default_rng([partition.SEED, step]))
+        losses = objective.step(share, np.random.default_rng([partition.SEED, step]))
         step, spent = step + 1, time.process_time() - started
-        if spent - told_at > TOLD_EVERY_S:
-            told_at = spent
+        if spent - logged_at > LOG_EVERY_S:
+            logged_at = spent
             logger.info(
                 "%4.0f s, step %d: %s",
                 spent,
                 step,
                 ", ".join(f"{name} {value:.4f}" for name, value in losses.items()),
             )
-        if spent - kept_at > KEPT_EVERY_S:
-            kept_at = spent
-            for name, optimizer in lesson.optimizers.items():
+        if spent - saved_at > SAVE_EVERY_S:
+            saved_at = spent
+            for name, optimizer in objective.optimizers.items():
                 for group, rate in zip(optimizer.param_groups, rates[name], strict=True):
                     group["lr"] = rate
-            _keep(lesson, spent, step, state)
+            _save(objective, spent, step, state)
     state.unlink(missing_ok=True)
     logger.info("%d steps in %.0f CPU seconds on %s", step, spent, DEVICE.type)
     return {
         name: value.detach().cpu()
-        for name, value in lesson.networks[lesson.kept].state_dict().items()
+        for name, value in objective.networks[objective.output_network].state_dict().items()
     }
 
 
-def _keep(lesson: Lesson, spent: float, step: int, state: Path) -> None:
+def _save(objective: Objective, spent: float, step: int, state: Path) -> None:
     content = {
         "spent": spent,
         "step": step,
-        "networks": {name: network.state_dict() for name, network in lesson.networks.items()},
+        "networks": {name: network.state_dict() for name, network in objective.networks.items()},
         "optimizers": {
-            name: optimizer.state_dict() for name, optimizer in lesson.optimizers.items()
+            name: optimizer.state_dict() for name, optimizer in objective.optimizers.items()
         },
     }
     stream = io.BytesIO()
@@ -113,14 +113,14 @@ def _keep(lesson: Lesson, spent: float, step: int, state: Path) -> None:
     write_atomically(state, stream.getvalue())
 
 
-def _resumed(lesson: Lesson, state: Path) -> tuple[float, int]:
-    """(CPU seconds, steps) of earlier work, which is loaded into ``lesson``."""
+def _resumed(objective: Objective, state: Path) -> tuple[float, int]:
+    """(CPU seconds, steps) of earlier work, which is loaded into ``objective``."""
     if not state.exists():
         return 0.0, 0
     content = torch.load(state, map_location="cpu", weights_only=True)
-    for name, network in lesson.networks.items():
+    for name, network in objective.networks.items():
         network.load_state_dict(content["networks"][name])
-    for name, optimizer in lesson.optimizers.items():
+    for name, optimizer in objective.optimizers.items():
         optimizer.load_state_dict(content["optimizers"][name])
     logger.info("goes on after %.0f s, step %d", content["spent"], content["step"])
     return float(content["spent"]), int(content["step"])

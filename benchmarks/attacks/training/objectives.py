@@ -1,4 +1,4 @@
-"""How each forger's network learns: what one step of training does."""
+"""The objective of each attack's network: what one step of training does."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ L1_WEIGHT = 20.0
 DIFFUSION_RATE, CODING_RATE = 2e-3, 2e-3
 DIVERGENCE_WEIGHT = 1e-5
 """So little that codes stay sharp; it only keeps them from growing without bound."""
-JUDGED = 32
+CLASSIFIER_BATCH = 32
 """Crops in a step of the classifier."""
-ALONE = 0.15
+SHARE_WITHOUT_CRITIC = 0.15
 """Share of the time in which a painter learns without its critic."""
 
 Images = NDArray[np.float32]
@@ -29,13 +29,13 @@ Draw = Callable[[np.random.Generator], tuple[Images, Images, Images]]
 """Target, hole and wanted shape, each ``[B, ...]``."""
 
 
-class Painting:
-    """A conditional painter and its critic: L1 in the hole (Isola et al.
+class InpaintingObjective:
+    """A conditional painter and its critic.
 
-    2017) and a least-squares adversary (Mao et al. 2017).
+    L1 in the hole (Isola et al. 2017) and a least-squares adversary (Mao et al. 2017).
     """
 
-    kept = "painter"
+    output_network = "painter"
 
     def __init__(self, dimensions: int, draw: Draw, l1_weight: float = L1_WEIGHT) -> None:
         self.draw, self.l1_weight = draw, l1_weight
@@ -56,24 +56,26 @@ class Painting:
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step of both."""
-        target, hole, wanted = (_tensor(image) for image in self.draw(rng))
-        noise = _placed(rng.normal(size=tuple(target.shape)))
+        target, hole, shape = (_tensor(image) for image in self.draw(rng))
+        noise = _on_device(rng.normal(size=tuple(target.shape)))
         painted = self.networks["painter"](
-            torch.cat([target * (1 - hole), hole, noise, wanted], dim=1)
+            torch.cat([target * (1 - hole), hole, noise, shape], dim=1)
         )
         painted = hole * painted + (1 - hole) * target
-        looked = self.shrink(hole, 4)
+        weight = self.shrink(hole, 4)
         likeness = (painted - target).abs().sum() / hole.sum()
-        loss, losses = self.l1_weight * likeness, {"l1": _told(likeness)}
+        loss, losses = self.l1_weight * likeness, {"l1": _number(likeness)}
         critic = self.networks["critic"]
-        if share > ALONE:
-            fooled = (looked * (critic(painted, hole) - 1) ** 2).sum() / looked.sum()
-            loss, losses["fooled"] = loss + fooled, _told(fooled)
+        if share > SHARE_WITHOUT_CRITIC:
+            fooled = (weight * (critic(painted, hole) - 1) ** 2).sum() / weight.sum()
+            loss, losses["fooled"] = loss + fooled, _number(fooled)
         self._descend("painter", loss)
-        told = looked * ((critic(target, hole) - 1) ** 2 + critic(painted.detach(), hole) ** 2)
-        told = told.sum() / looked.sum()
-        self._descend("critic", told)
-        return {**losses, "told": _told(told)}
+        critic_loss = weight * (
+            (critic(target, hole) - 1) ** 2 + critic(painted.detach(), hole) ** 2
+        )
+        critic_loss = critic_loss.sum() / weight.sum()
+        self._descend("critic", critic_loss)
+        return {**losses, "told": _number(critic_loss)}
 
     def _descend(self, name: str, loss: torch.Tensor) -> None:
         for network in self.networks.values():
@@ -81,10 +83,10 @@ class Painting:
         _descend(self.networks[name], self.optimizers[name], loss)
 
 
-class _Single:
-    """A lesson of one network."""
+class _OneNetwork:
+    """An objective of one network."""
 
-    kept = "network"
+    output_network = "network"
 
     def __init__(self, network: torch.nn.Module, rate: float) -> None:
         self.network = network.to(DEVICE)
@@ -93,7 +95,7 @@ class _Single:
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"network": self.optimizer}
 
 
-class Diffusing(_Single):
+class DiffusionObjective(_OneNetwork):
     """The velocity of a diffusion in the hole, mean squared error (Salimans and Ho 2022)."""
 
     def __init__(self, draw: Draw) -> None:
@@ -106,8 +108,8 @@ class Diffusing(_Single):
         target = target - ((1 - hole) * target).sum(dim=(1, 2, 3), keepdim=True) / (1 - hole).sum(
             dim=(1, 2, 3), keepdim=True
         )
-        noise = _placed(rng.normal(size=tuple(target.shape)))
-        time = _placed(rng.uniform(0.0, 1.0, (len(target), 1, 1, 1))) ** diffusion.POWER
+        noise = _on_device(rng.normal(size=tuple(target.shape)))
+        time = _on_device(rng.uniform(0.0, 1.0, (len(target), 1, 1, 1))) ** diffusion.POWER
         of_image, of_noise = diffusion.levels(time)
         speed = diffusion.velocity(
             self.network, of_image * target + of_noise * noise, target * (1 - hole), hole, time
@@ -115,10 +117,10 @@ class Diffusing(_Single):
         loss = (hole * (speed - (of_image * noise - of_noise * target)) ** 2).sum() / hole.sum()
         self.network.zero_grad()
         _descend(self.network, self.optimizer, loss)
-        return {"error": _told(loss)}
+        return {"error": _number(loss)}
 
 
-class Coding(_Single):
+class AutoencoderObjective(_OneNetwork):
     """A variational autoencoder.
 
     L1 and a little Kullback-Leibler divergence (Kingma and Welling 2014, appendix B).
@@ -136,10 +138,10 @@ class Coding(_Single):
         divergence = 0.5 * (mean**2 + deviation**2 - 2.0 * torch.log(deviation) - 1.0).mean()
         self.network.zero_grad()
         _descend(self.network, self.optimizer, likeness + DIVERGENCE_WEIGHT * divergence)
-        return {"l1": _told(likeness), "divergence": _told(divergence)}
+        return {"l1": _number(likeness), "divergence": _number(divergence)}
 
 
-class Judging(_Single):
+class ClassifierObjective(_OneNetwork):
     """Blob at the centre or not: binary cross-entropy."""
 
     def __init__(self, images: Images, labels: NDArray[np.bool_]) -> None:
@@ -148,13 +150,16 @@ class Judging(_Single):
 
     def step(self, share: float, rng: np.random.Generator) -> dict[str, float]:
         """One step."""
-        chosen = rng.integers(0, len(self.images), JUDGED)
-        wanted = _placed(self.labels[chosen])
-        odds = self.network(_tensor(self.images[chosen]).clamp(*adversarial.SEEN))[:, 0]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, wanted)
+        indices = rng.integers(0, len(self.images), CLASSIFIER_BATCH)
+        labels = _on_device(self.labels[indices])
+        odds = self.network(_tensor(self.images[indices]).clamp(*adversarial.SEEN))[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, labels)
         self.network.zero_grad()
         _descend(self.network, self.optimizer, loss)
-        return {"entropy": _told(loss), "right": _told(((odds > 0) == (wanted > 0)).float().mean())}
+        return {
+            "entropy": _number(loss),
+            "right": _number(((odds > 0) == (labels > 0)).float().mean()),
+        }
 
 
 def _tensor(images: Images) -> torch.Tensor:
@@ -162,12 +167,12 @@ def _tensor(images: Images) -> torch.Tensor:
     return torch.from_numpy(np.array(images[:, None])).to(DEVICE)
 
 
-def _placed(values: NDArray[Any]) -> torch.Tensor:
+def _on_device(values: NDArray[Any]) -> torch.Tensor:
     """The same numbers as float32 where the networks are."""
     return torch.from_numpy(values.astype(np.float32)).to(DEVICE)
 
 
-def _told(value: torch.Tensor) -> float:
+def _number(value: torch.Tensor) -> float:
     return float(value.detach())
 
 

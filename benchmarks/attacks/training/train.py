@@ -1,6 +1,6 @@
-"""Trains the networks of the forgers on the patients that the shipped weights learned from.
+"""Trains the networks of the attacks on the patients that the shipped weights were trained on.
 
-So that fold1 and the test can be forged.
+So the slices of fold1 and of the test patients can be edited.
 
     python -m benchmarks.attacks.training.train --train
     python -m benchmarks.attacks.training.train --train gan autoencoder --modality mri_chest
@@ -23,9 +23,15 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.attacks import adversarial, autoencoder, checkpoints, ct_gan, cubes, diffusion, gan
-from benchmarks.attacks.training import datasets
-from benchmarks.attacks.training.loop import Lesson, teach
-from benchmarks.attacks.training.objectives import Coding, Diffusing, Draw, Judging, Painting
+from benchmarks.attacks.training import datasets, loop
+from benchmarks.attacks.training.loop import Objective
+from benchmarks.attacks.training.objectives import (
+    AutoencoderObjective,
+    ClassifierObjective,
+    DiffusionObjective,
+    Draw,
+    InpaintingObjective,
+)
 from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.data.volumes import Volume, volumes
@@ -50,8 +56,8 @@ genuine blob."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """Scans of the patients to learn from, read when they are asked for."""
+class TrainingData:
+    """Scans of the patients to train on, read when first used."""
 
     modality: str
     patients: tuple[str, ...]
@@ -59,12 +65,16 @@ class Material:
     @cached_property
     def volumes(self) -> list[Volume]:
         """All stacks."""
-        return list(volumes(self.modality, partition.LEARNED))
+        return list(volumes(self.modality, partition.TRAINING_FOLDS))
 
     @cached_property
     def scans(self) -> list[Scan]:
         """Up to 12 slices of each series."""
-        return list(scans.load(scans.listed(self.modality, partition.LEARNED, 12), self.modality))
+        return list(
+            scans.load(
+                scans.select_series(self.modality, partition.TRAINING_FOLDS, 12), self.modality
+            )
+        )
 
 
 def _turned(batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -73,9 +83,9 @@ def _turned(batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.ascontiguousarray(np.flip(batch, flips)) if flips else batch
 
 
-def removal(material: Material) -> Lesson:
-    """Parenchyma is learned from cubes that hold no blob."""
-    pool = datasets.parenchyma(material.volumes, CUBES, np.random.default_rng(partition.SEED))
+def removal(data: TrainingData) -> Objective:
+    """Parenchyma: cubes that hold no blob."""
+    pool = datasets.parenchyma(data.volumes, CUBES, np.random.default_rng(partition.SEED))
     nothing = np.zeros((CUBE_BATCH, *pool.shape[1:]), dtype=np.float32)
 
     def draw(
@@ -84,17 +94,14 @@ def removal(material: Material) -> Lesson:
         batch = _turned(pool[rng.integers(0, len(pool), CUBE_BATCH)][:, None], rng)[:, 0]
         return batch, np.broadcast_to(cubes.hole(), batch.shape), nothing
 
-    return Painting(3, draw, REMOVAL_L1)
+    return InpaintingObjective(3, draw, REMOVAL_L1)
 
 
-def injection(material: Material) -> Lesson:
-    """Nodules are learned from rounded pieces of soft tissue blended into parenchyma.
-
-    And from genuine blobs.
-    """
+def injection(data: TrainingData) -> Objective:
+    """Nodules: rounded pieces of soft tissue blended into parenchyma, and genuine blobs."""
     rng = np.random.default_rng(partition.SEED)
-    base, tissue, found = (
-        make(material.volumes, number, rng)
+    base, tissue, blobs = (
+        make(data.volumes, number, rng)
         for make, number in (
             (datasets.parenchyma, CUBES),
             (datasets.soft_tissue, SOFT),
@@ -102,17 +109,17 @@ def injection(material: Material) -> Lesson:
         )
     )
     logger.info(
-        "%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(found)
+        "%d cubes of parenchyma, %d of soft tissue, %d of blobs", len(base), len(tissue), len(blobs)
     )
 
     def one(rng: np.random.Generator) -> NDArray[np.float32]:
-        if not len(found) or rng.random() < NODULE_SHARE:
+        if not len(blobs) or rng.random() < NODULE_SHARE:
             return np.stack(
                 datasets.with_nodule(
                     base[rng.integers(len(base))], tissue[rng.integers(len(tissue))], rng
                 )
             )
-        blob = found[rng.integers(len(found))]
+        blob = blobs[rng.integers(len(blobs))]
         return np.stack([blob, datasets.shape_of_blob(blob)])
 
     def draw(
@@ -121,14 +128,12 @@ def injection(material: Material) -> Lesson:
         batch = _turned(np.stack([one(rng) for _ in range(CUBE_BATCH)]), rng)
         return batch[:, 0], np.broadcast_to(cubes.hole(), batch[:, 0].shape), batch[:, 1]
 
-    return Painting(3, draw)
+    return InpaintingObjective(3, draw)
 
 
-def _crops_of(material: Material) -> Draw:
-    """Crops, mirrored and turned, with a round hole in each and nothing asked for."""
-    pool = datasets.crops(
-        material.scans, material.modality, CROPS, np.random.default_rng(partition.SEED)
-    )
+def _crops_of(data: TrainingData) -> Draw:
+    """Crops, mirrored and turned, with a round hole in each and no wanted shape."""
+    pool = datasets.crops(data.scans, data.modality, CROPS, np.random.default_rng(partition.SEED))
     side = pool.shape[-1]
 
     def hole(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -148,10 +153,10 @@ def _crops_of(material: Material) -> Draw:
     return draw
 
 
-def _judging(material: Material) -> Lesson:
-    return Judging(
+def _classifier(data: TrainingData) -> Objective:
+    return ClassifierObjective(
         *datasets.blob_crops(
-            material.scans, material.modality, CROPS // 2, np.random.default_rng(partition.SEED)
+            data.scans, data.modality, CROPS // 2, np.random.default_rng(partition.SEED)
         )
     )
 
@@ -161,29 +166,29 @@ class Recipe:
     """How long a network is trained, on what, and for which modalities."""
 
     cpu_minutes: float
-    lesson: Callable[[Material], Lesson]
+    objective: Callable[[TrainingData], Objective]
     modalities: tuple[str, ...] = ("ct_lung", "mri_chest")
 
 
 RECIPES: dict[str, Recipe] = {
     ct_gan.NETWORKS["injection"]: Recipe(5.0, injection, ("ct_lung",)),
     ct_gan.NETWORKS["removal"]: Recipe(5.0, removal, ("ct_lung",)),
-    diffusion.NETWORK: Recipe(5.0, lambda material: Diffusing(_crops_of(material))),
-    autoencoder.NETWORK: Recipe(2.5, lambda material: Coding(_crops_of(material))),
-    gan.NETWORK: Recipe(3.5, lambda material: Painting(2, _crops_of(material))),
-    adversarial.NETWORK: Recipe(0.7, _judging),
+    diffusion.NETWORK: Recipe(5.0, lambda data: DiffusionObjective(_crops_of(data))),
+    autoencoder.NETWORK: Recipe(2.5, lambda data: AutoencoderObjective(_crops_of(data))),
+    gan.NETWORK: Recipe(3.5, lambda data: InpaintingObjective(2, _crops_of(data))),
+    adversarial.NETWORK: Recipe(0.7, _classifier),
 }
 
 
 def train(
     name: str,
-    material: Material,
+    data: TrainingData,
     folder: Path | None = None,
     most_steps: int | None = None,
     longer: float = 1.0,
 ) -> Path:
     """Trains one network unless its file is there, and gives the file."""
-    path = checkpoints.place(name, material.modality, folder)
+    path = checkpoints.place(name, data.modality, folder)
     if path.exists():
         logger.info("%s is there already", path)
         return path
@@ -191,26 +196,28 @@ def train(
     recipe = RECIPES[name]
     minutes = longer * recipe.cpu_minutes
     logger.info("%s: %.1f CPU minutes", name, minutes)
-    weights = teach(recipe.lesson(material), 60.0 * minutes, path.with_suffix(".state"), most_steps)
+    weights = loop.train(
+        recipe.objective(data), 60.0 * minutes, path.with_suffix(".state"), most_steps
+    )
     return checkpoints.save(
-        checkpoints.Kept(name, material.modality, material.patients, weights), folder
+        checkpoints.Checkpoint(name, data.modality, data.patients, weights), folder
     )
 
 
-def chosen(names: list[str], modality: str) -> list[str]:
+def networks_to_train(names: list[str], modality: str) -> list[str]:
     """The networks to train: all of the modality where none is named.
 
     Raises:
         UsageError: a name is not one of them.
     """
-    known = [name for name, recipe in RECIPES.items() if modality in recipe.modalities]
-    strange = sorted(set(names) - set(known))
-    if strange:
+    valid = [name for name, recipe in RECIPES.items() if modality in recipe.modalities]
+    invalid = sorted(set(names) - set(valid))
+    if invalid:
         raise UsageError(
-            f"{strange[0]!r} is no network of a forger for {modality}; choose from "
-            f"{', '.join(known)}."
+            f"{invalid[0]!r} is no network of an attack for {modality}; choose from "
+            f"{', '.join(valid)}."
         )
-    return names or known
+    return names or valid
 
 
 def main() -> None:
@@ -229,15 +236,15 @@ def main() -> None:
         help="times as long as the recipes say (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    names = chosen(arguments.train, arguments.modality)
-    material = Material(
-        arguments.modality, tuple(partition.patients(arguments.modality, partition.LEARNED))
+    names = networks_to_train(arguments.train, arguments.modality)
+    data = TrainingData(
+        arguments.modality, tuple(partition.patients(arguments.modality, partition.TRAINING_FOLDS))
     )
     for name in names:
         if arguments.quick:
-            train(name, material, cli.QUICK_RESULTS / "forgers", most_steps=2)
+            train(name, data, cli.QUICK_RESULTS / "forgers", most_steps=2)
         else:
-            train(name, material, longer=arguments.longer)
+            train(name, data, longer=arguments.longer)
 
 
 if __name__ == "__main__":

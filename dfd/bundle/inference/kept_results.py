@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfd.bundle.inference.kept_slice import KeptSlice, holds_names, packed, unpacked
+from dfd.bundle.inference.kept_slice import holds_names, packed, unpacked
 from dfd.bundle.inference.run_identity import differences
 from dfd.errors import OutputError
 from dfd.outputs import own_files
 from dfd.outputs.ledger import Ledger
 from dfd.outputs.record_json import as_json, from_json
-from dfd.outputs.report import MOST_SHOWN, Material, PointPictures, ScreeningPictures, rank
+from dfd.outputs.report import MOST_SHOWN, PointPictures, ScreeningPictures, rank
 from dfd.outputs.room import Room
+from dfd.outputs.writer import KeptSlice
 from dfd.records import Point
 
 PICTURES: Mapping[str, type[PointPictures] | type[ScreeningPictures]] = {
@@ -115,11 +116,21 @@ class Keeping:
         if not (self.anonymous and holds_names(one)):
             self._add({"scored": packed(one)})
 
-    def drawn(self, rows: Sequence[int], files: Sequence[str], material: Material | None) -> None:
-        """Note that all files of a slice are written, and keep what the report is to show of it."""
+    def drawn(
+        self,
+        rows: Sequence[int],
+        files: Sequence[str],
+        shown: Mapping[int, PointPictures | ScreeningPictures],
+    ) -> None:
+        """Note that all files of a slice are written, and keep what the report is to show.
+
+        Args:
+            rows: Of the slice.
+            files: Of the slice.
+            shown: By row, all pictures that the report shows by what is known so far.
+        """
         if not (self._usable and self._pictured) or self.room.full:
             return
-        shown = {} if material is None else material.pictures
         try:
             for row in (row for row in rows if row in shown):
                 kind = "point" if isinstance(shown[row], PointPictures) else "slice"

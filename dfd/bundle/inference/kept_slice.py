@@ -8,53 +8,37 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
+from dfd.bundle.keys import Keys
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.record_json import as_json, from_json
-from dfd.outputs.report import Seen, is_kernel
+from dfd.outputs.report import is_kernel
+from dfd.outputs.writer import KeptSlice, SliceInfo
 from dfd.records import Finding, Point, Region, ScanFacts, Slice, Suspicion
 
 DERIVED = "DERIVED"
 """The one image type that reports speak of."""
 
 
-@dataclass(frozen=True)
-class KeptSlice:
-    """A slice whose rows have been scored."""
-
-    findings: tuple[Finding, ...]
-    """One per row that asks about the slice."""
-    regions: Mapping[int, Region] = field(default_factory=dict)
-    """By row; of a row that asks about the slice as a whole only the radius counts."""
-    suspicions: Mapping[int, tuple[Suspicion, ...]] = field(default_factory=dict)
-    """By row, of the rows that ask about the slice as a whole."""
-    seen: Seen | None = None
-    """None where the slice could not be read."""
-    device: str = ""
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """Which rows these are."""
-        return tuple(finding.point.row for finding in self.findings)
-
-
 def kept_of(output: Mapping[str, Any], scan: Slice | None) -> KeptSlice:
     """What is kept of what the postprocessing says; without ``scan`` it could not be read."""
-    findings = tuple(output["findings"])
-    pairs = zip(findings, output["regions"], strict=True)
+    findings = tuple(output[Keys.FINDINGS])
+    pairs = zip(findings, output[Keys.REGIONS], strict=True)
     placed = {finding.point.row: region for finding, region in pairs if region is not None}
-    screenings = output.get("screenings", {})
+    screenings = output.get(Keys.SCREENINGS, {})
     for row, answer in screenings.items():
         placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
     suspicions = {row: answer.suspicions for row, answer in screenings.items()}
-    seen = (
-        None
-        if scan is None
-        else Seen(scan.facts, (int(scan.pixels.shape[0]), int(scan.pixels.shape[1])))
-    )
-    return KeptSlice(findings, placed, suspicions, seen, str(output["image"].device))
+    return KeptSlice(findings, placed, suspicions, _info(scan), str(output[Keys.IMAGE].device))
+
+
+def _info(scan: Slice | None) -> SliceInfo | None:
+    if scan is None:
+        return None
+    rows, columns = scan.pixels.shape
+    return SliceInfo(scan.facts, (int(rows), int(columns)))
 
 
 def packed(kept: KeptSlice) -> dict[str, Any]:
@@ -76,7 +60,7 @@ def packed(kept: KeptSlice) -> dict[str, Any]:
         "findings": [_bare(finding) for finding in kept.findings],
         "regions": as_json(kept.regions),
         "suspicions": as_json(suspicions),
-        "seen": as_json(kept.seen),
+        "info": as_json(kept.info),
         "device": kept.device,
     }
 
@@ -101,7 +85,7 @@ def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSli
             tuple(_finding(found, points[row]) for row, found in pairs),
             {int(row): from_json(Region, each) for row, each in content["regions"].items()},
             suspicions,
-            None if content["seen"] is None else from_json(Seen, content["seen"]),
+            None if content["info"] is None else from_json(SliceInfo, content["info"]),
             str(content["device"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -119,9 +103,9 @@ def nameless(kept: KeptSlice, salt: str) -> KeptSlice:
         kept: the slice.
         salt: any text that only this run has.
     """
-    if kept.seen is None:
+    if kept.info is None:
         return kept
-    return replace(kept, seen=replace(kept.seen, facts=_nameless(kept.seen.facts, salt)))
+    return replace(kept, info=replace(kept.info, facts=_nameless(kept.info.facts, salt)))
 
 
 def holds_names(kept: KeptSlice) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from dfd.bundle.keys import Keys
 from dfd.context.adjacent_slices import AdjacentSlices
 from dfd.context.reconstructions import Reconstructions
 from dfd.context.series_slices import SeriesFolders
@@ -32,12 +33,12 @@ class LoadContextd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
-        if isinstance(loaded.get("scan"), Slice):
-            context, notes = self._adjacent.of(loaded["scan"])
+        if isinstance(loaded.get(Keys.SCAN), Slice):
+            context, notes = self._adjacent.of(loaded[Keys.SCAN])
             if context is not None:
-                loaded["context"] = context
+                loaded[Keys.CONTEXT] = context
             if notes:
-                loaded["context_note"] = joined("; ", notes)
+                loaded[Keys.CONTEXT_NOTE] = joined("; ", notes)
         return loaded
 
 
@@ -59,8 +60,8 @@ class LoadReconstructionsd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         loaded = dict(data)
-        if isinstance(loaded.get("scan"), Slice):
-            found = self._reconstructions.of(loaded["scan"])
+        if isinstance(loaded.get(Keys.SCAN), Slice):
+            found = self._reconstructions.of(loaded[Keys.SCAN])
             if found:
-                loaded["reconstructions"] = found
+                loaded[Keys.RECONSTRUCTIONS] = found
         return loaded

@@ -40,8 +40,10 @@ def place_points(points: Sequence[Point], data: Path) -> list[Point]:
     placed = [each if each.error else finder.placed(each) for each in points]
     count = sum(point.patient_mm is not None and not point.error for point in placed)
     if count:
-        told = "%d of %d rows got their slice from mm: see the columns slice_file, slice_x, slice_y"
-        logger.info(told, count, len(placed))
+        message = (
+            "%d of %d rows got their slice from mm: see the columns slice_file, slice_x, slice_y"
+        )
+        logger.info(message, count, len(placed))
     return placed
 
 
@@ -61,8 +63,8 @@ class _SliceFinder:
         except NoSliceError as error:
             return replace(point, error=f"row {point.row}: {quoted(point.filename)} {error}")
         except DfdError as error:
-            told = beginning_with(str(point.path or self._data), error.sentence)
-            return replace(point, error=f"row {point.row}: {marked(told)}")
+            message = beginning_with(str(point.path or self._data), error.sentence)
+            return replace(point, error=f"row {point.row}: {marked(message)}")
 
     def _placed(self, point: Point, place: Millimetres) -> Point:
         beside = self._series_beside(point)
@@ -74,8 +76,8 @@ class _SliceFinder:
         several = sum(each.path == ref.path for one in beside for each in one.slices) > 1
         frame = ref.frame + 1 if several else None
         name = ref.path.relative_to(self._data).as_posix()
-        told = ("" if frame is None else str(frame), repr(x), repr(y))
-        cells = {**point.cells, **dict(zip(SLICE_COLUMNS, (name, *told), strict=True))}
+        texts = ("" if frame is None else str(frame), repr(x), repr(y))
+        cells = {**point.cells, **dict(zip(SLICE_COLUMNS, (name, *texts), strict=True))}
         return replace(point, path=ref.path, filename=name, frame=frame, x=x, y=y, cells=cells)
 
     def _series_beside(self, point: Point) -> Sequence[Series]:

@@ -11,7 +11,7 @@ from dfd.bundle.inference.patient_points import place_points
 from dfd.errors import PointsError
 from dfd.outputs.run_log import RunLog
 from dfd.points import find_points_file, read_points
-from dfd.points.near_names import hint_beside
+from dfd.points.near_names import hint_in_folder
 from dfd.records import Point
 
 logger = logging.getLogger(__name__)
@@ -31,26 +31,26 @@ def points_of(data: str, points: str | None, log: RunLog | None = None) -> list[
     """
     folder = Path(data)
     if not folder.is_dir():
-        near = hint_beside(folder)
+        near = hint_in_folder(folder)
         raise PointsError(f"the data folder {folder} does not exist{near}; check the path.")
     file = find_points_file(folder, Path(points) if points else None)
     with log.listening() if log is not None else nullcontext():
-        found = slice_points(folder) if file is None else read_points(file, folder)
-        found = place_points(found, folder)
-        whole = sum(point.is_screening for point in found)
+        asked = slice_points(folder) if file is None else read_points(file, folder)
+        asked = place_points(asked, folder)
+        whole = sum(point.is_screening for point in asked)
         if file is None:
             several = f"all {whole} slices of the folder are"
             which = "the one slice of the folder is" if whole == 1 else several
             logger.info("there is no points file: %s screened as a whole", which)
         elif whole:
-            told = (
+            message = (
                 "%d of %d rows name a slice and no place in it: there the whole slice is screened"
             )
-            logger.info(told, whole, len(found))
+            logger.info(message, whole, len(asked))
         if whole > MANY_SLICES:
-            told = (
+            message = (
                 "%d slices are to be screened, which takes about %.0f s each on a processor, "
                 "%.1f hours in all"
             )
-            logger.warning(told, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
-        return found
+            logger.warning(message, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
+        return asked

@@ -18,6 +18,7 @@ from dfd.bundle.model_file import Model
 from dfd.context.reconstructions import sibling_folders
 from dfd.outputs import own_files, run_record
 from dfd.records import Point
+from dfd.settings import private_keys
 
 PARTS = {
     "program": "the program or its libraries",
@@ -27,10 +28,6 @@ PARTS = {
     "settings": "the settings",
 }
 """Part of an identity -> how people call it."""
-PATHS = frozenset({"data_path", "points", "output_dir", "model_path"})
-"""Keys of the record of a run that hold paths of the user. What lies there counts, and not where.
-"""
-
 _CODE = ("*.py", "*.j2", "*.css", "*.js")
 _NOISE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _NO_SCANS = frozenset({".csv", ".txt", ".log", ".out", ".err", ".html", ".png", ".tmp"})
@@ -64,9 +61,9 @@ def identity_of(asked: Asked) -> dict[str, str]:
     root = Path(str(asked.record.get("data_path") or os.curdir))
     model = asked.model
     # The device really used is one of the settings, whatever word it was asked for with.
-    rest = {
-        name: value for name, value in asked.record.items() if name not in PATHS | {"device_name"}
-    }
+    # What lies at a path counts, and not where.
+    left_out = private_keys() | {"device_name"}
+    rest = {name: value for name, value in asked.record.items() if name not in left_out}
     return {
         "program": _digest([run_record.versions(), code_digest()]),
         "model": _digest([model.sha256, run_record.digest(model.calibration), model.bundle]),

@@ -14,6 +14,7 @@ from dfd.assessment.criteria import Criteria, SliceContext
 from dfd.assessment.points import PointAssessor
 from dfd.assessment.screening import screen
 from dfd.bundle.inference.inferer import as_prediction
+from dfd.bundle.keys import Keys
 from dfd.calibration import Calibration
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
@@ -28,7 +29,7 @@ def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     An array and not a tensor, for the reason given at :func:`dfd.bundle.batches.stacked`.
     """
     (item,) = items
-    return {**item, "image": np.asarray(item["image"])[None]}
+    return {**item, Keys.IMAGE: np.asarray(item[Keys.IMAGE])[None]}
 
 
 def prepare_slice(
@@ -38,7 +39,7 @@ def prepare_slice(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Batch of one slice -> input of the inferer; there is no label."""
-    return torch.as_tensor(batch["image"]).to(device, non_blocking=non_blocking), None
+    return torch.as_tensor(batch[Keys.IMAGE]).to(device, non_blocking=non_blocking), None
 
 
 class ScoreRegionsd(MapTransform):
@@ -65,22 +66,23 @@ class ScoreRegionsd(MapTransform):
         self._assessor = PointAssessor(self.criteria)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        if "points" not in data:
+        if Keys.POINTS not in data:
             return self._mapped(data)
-        if data.get("error"):
+        if data.get(Keys.ERROR):
             unreadable = [
-                Finding(point, Verdict.UNREADABLE, error=data["error"]) for point in data["points"]
+                Finding(point, Verdict.UNREADABLE, error=data[Keys.ERROR])
+                for point in data[Keys.POINTS]
             ]
-            return {**data, "findings": unreadable, "regions": [None] * len(unreadable)}
+            return {**data, Keys.FINDINGS: unreadable, Keys.REGIONS: [None] * len(unreadable)}
         return {**data, **self._assessed(data)}
 
     def _assessed(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The answers to all points of a slice."""
-        scan, points = data["scan"], data["points"]
+        scan, points = data[Keys.SCAN], data[Keys.POINTS]
         prediction = as_prediction(torch.as_tensor(data[self.keys[0]])[0])
-        note = data.get("context_note", "")
+        note = data.get(Keys.CONTEXT_NOTE, "")
         context = SliceContext(
-            data.get("context"), (note,) if note else (), data.get("reconstructions", ())
+            data.get(Keys.CONTEXT), (note,) if note else (), data.get(Keys.RECONSTRUCTIONS, ())
         )
         whole = [point for point in points if point.is_screening]
         screened = screen(scan, whole, prediction, self.criteria) if whole else {}
@@ -93,19 +95,19 @@ class ScoreRegionsd(MapTransform):
         pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
         ordered = [pairs[point.row] for point in points]
         return {
-            "findings": [finding for finding, _ in ordered],
-            "regions": [region for _, region in ordered],
-            "prediction": prediction,
-            "screenings": screened,
-            "sources": self._assessor.series.pixels_by_name(
+            Keys.FINDINGS: [finding for finding, _ in ordered],
+            Keys.REGIONS: [region for _, region in ordered],
+            Keys.PREDICTION: prediction,
+            Keys.SCREENINGS: screened,
+            Keys.SOURCES: self._assessor.series.pixels_by_name(
                 {finding.source_file for finding in findings} - {""}, context.adjacent, scan
             ),
         }
 
     def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """``pred`` replaced by its map, for one slice or a batch."""
-        if data.get("error"):  # a map of zeros would say that nothing stands out
-            raise SeriesError(data["error"])
+        if data.get(Keys.ERROR):  # a map of zeros would say that nothing stands out
+            raise SeriesError(data[Keys.ERROR])
         planes = torch.as_tensor(data[self.keys[0]])
         batch = planes if planes.ndim == 4 else planes[None]
         maps = torch.stack(

@@ -11,6 +11,7 @@ import torch
 from monai.transforms import MapTransform
 from scipy.ndimage import gaussian_filter
 
+from dfd.bundle.keys import Keys
 from dfd.intensity import measured_pixels, noise_scale
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import random_mask
@@ -39,6 +40,10 @@ def normalised(pixels: np.ndarray, modality_name: str) -> tuple[np.ndarray, np.n
     return (np.where(measured, pixels, ground) / scale).astype(np.float32), measured, scale
 
 
+KEPT = (Keys.PATIENT, Keys.GROUP, Keys.SERIES, Keys.DRAW)
+"""What a training slice keeps of its item."""
+
+
 class NormaliseNoised(MapTransform):
     """``image`` ``[1, H, W]`` -> ``pixels`` and ``measured`` ``[H, W]`` as plain arrays.
 
@@ -54,10 +59,8 @@ class NormaliseNoised(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image = np.asarray(data[self.keys[0]])[0]
         pixels, measured, scale = normalised(image, self.modality)
-        kept: dict[Hashable, Any] = {
-            key: data[key] for key in ("patient", "group", "series", "draw") if key in data
-        }
-        return {**kept, "pixels": pixels, "measured": measured, "scale": scale}
+        kept: dict[Hashable, Any] = {key: data[key] for key in KEPT if key in data}
+        return {**kept, Keys.PIXELS: pixels, Keys.MEASURED: measured, Keys.SCALE: scale}
 
 
 def other_kernel(
@@ -159,8 +162,8 @@ class HideCropd(MapTransform):
         self.size, self.varied = size, varied
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        rng = np.random.default_rng(int(data["draw"]))
-        pixels, measured = (filled_up(data[key], self.size) for key in ("pixels", "measured"))
+        rng = np.random.default_rng(int(data[Keys.DRAW]))
+        pixels, measured = (filled_up(data[key], self.size) for key in (Keys.PIXELS, Keys.MEASURED))
         window = place(measured, self.size, rng)
         pixels, measured = pixels[window], measured[window]
         if self.varied:
@@ -170,4 +173,4 @@ class HideCropd(MapTransform):
         image, label = (np.empty((2, self.size, self.size), np.float32) for _ in range(2))
         image[0], image[1] = np.where(hidden, np.float32(0), pixels), hidden
         label[0], label[1] = pixels, hidden & measured
-        return {"image": torch.from_numpy(image), "label": torch.from_numpy(label)}
+        return {Keys.IMAGE: torch.from_numpy(image), Keys.LABEL: torch.from_numpy(label)}

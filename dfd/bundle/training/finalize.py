@@ -31,7 +31,7 @@ SCANS = "scans.json"
 """In the state folder of a run: which patients it trains on and leaves out."""
 
 
-def claim(
+def check_target(
     model_path: str, state_dir: str, items: Sequence[Mapping[str, Any]], left_out: Sequence[str]
 ) -> None:
     """Makes sure, before hours are spent.
@@ -40,7 +40,7 @@ def claim(
 
     A network resumed on other scans would be calibrated on patients that it has seen.
 
-    The state folder is locked until :func:`finish` or the end of this process.
+    The state folder is locked until :func:`finalize` or the end of this process.
 
     Raises:
         BundleError: ``model_path`` is a folder, or the state belongs to other scans.
@@ -101,7 +101,7 @@ def take_best(network: torch.nn.Module, state_dir: str) -> None:
     network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
 
 
-def finish(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
+def finalize(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
     """Writes ``model_path`` from the best weights of ``state_dir``.
 
     A file that is there is kept under a backup name.
@@ -163,11 +163,11 @@ def report(patients: int) -> None:
     worth = "at 0.05 that bounds nothing: 19 are needed"
     if bound < 1:
         worth = f"the true false-alarm rate at 0.05 lies below {bound:.1%} (95 % confidence)"
-    told = (
+    message = (
         "calibrated on %d patient%s: the smallest p-value that supports is %.3f, smaller ones are "
         "extrapolated and marked; %s"
     )
-    logger.info(told, patients, "s" * (patients != 1), 1 / (1 + patients), worth)
+    logger.info(message, patients, "s" * (patients != 1), 1 / (1 + patients), worth)
 
 
 def recalibrate(network: torch.nn.Module, model: Model, cohort: Cohort, target: str) -> Path:

@@ -20,19 +20,15 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
 from dfd.bundle.model_file import DAMAGE
+from dfd.bundle.training.schedule import rate_at
 from dfd.errors import BundleError
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_STEPS = 200
-"""Steps over which the learning rate rises; the spread is far off at first, and its gradients
-large."""
 LARGEST_GRADIENT = 1.0
 """Norm to which gradients are cut."""
-FINAL_SHARE = 0.01
-"""Learning rate at the end, as a share of the highest."""
 
 
 def state_bytes(content: Any) -> bytes:
@@ -136,13 +132,9 @@ class TrainingJournal:
                 "another file."
             ) from None
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.best_epoch, self.spent, self.history = (
-            state["best"],
-            state["best_epoch"],
-            state["seconds"],
-            state["history"],
-        )
-        self.seconds = self.spent
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.seconds = self.spent = state["seconds"]
+        self.history = state["history"]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * engine.state.epoch_length
         logger.info(
@@ -170,18 +162,9 @@ class TrainingJournal:
     def set_rate(self, engine: Engine) -> None:
         """Warm-up, then cosine."""
         step = engine.state.iteration
-        share = min(
-            1.0,
-            max(
-                step / (engine.state.max_epochs * engine.state.epoch_length),
-                self.seconds / self.max_seconds,
-            ),
-        )
-        rate = (
-            self.highest_rate
-            * min(1.0, step / WARM_UP_STEPS)
-            * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * share)))
-        )
+        steps = engine.state.max_epochs * engine.state.epoch_length
+        share = max(step / steps, self.seconds / self.max_seconds)
+        rate = rate_at(step, share, self.highest_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 

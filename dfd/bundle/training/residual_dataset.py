@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from dfd.alterations import Altered, Material, alter
 from dfd.bundle.datalists import HEAD_BATCH
 from dfd.bundle.inference.inferer import AutocastInferer
+from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
@@ -30,7 +31,7 @@ PAINT_FROM = 0.02
 """Share of an edit from which on a pixel is hidden from the inpainter."""
 
 
-class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
+class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
     """``image`` ``[5, S, S]`` (residual maps) and ``label`` ``[3, S, S]`` (added noise.
 
     Replaced content, 1 where a pixel counts).
@@ -66,7 +67,7 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         if not self.maps:
             self.make()
-        return {"image": self.maps[index].float(), "label": self.labels[index].float()}
+        return {Keys.IMAGE: self.maps[index].float(), Keys.LABEL: self.labels[index].float()}
 
     def make(self) -> None:
         """Fills the pool; the seed decides everything."""
@@ -74,7 +75,7 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         logger.info("altering %d genuine crops for the head to learn from", self.crops)
         was_training = self.network.training
         self.network.eval()
-        told = Progress("altering genuine crops", self.crops)
+        progress = Progress("altering genuine crops", self.crops)
         while len(self.maps) < self.crops:
             drawn = [
                 self._altered(rng) for _ in range(min(HEAD_BATCH, self.crops - len(self.maps)))
@@ -86,8 +87,8 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
                 torch.from_numpy(np.concatenate([altered.label, (altered.counted & body)[None]]))
                 for altered, body in drawn
             ]
-            told.update(len(drawn))
-        told.close()
+            progress.update(len(drawn))
+        progress.close()
         self.network.train(was_training)
 
     def _maps_of(self, pixels: FloatImage) -> torch.Tensor:
@@ -110,15 +111,17 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         )
         body = filled_up(self._body(chosen), self.size)
         window = place(body, self.size, rng)
-        pixels, above = (filled_up(each["pixels"], self.size)[window] for each in (chosen, beside))
-        donor = filled_up(lender["pixels"], self.size)[
+        pixels, above = (
+            filled_up(each[Keys.PIXELS], self.size)[window] for each in (chosen, beside)
+        )
+        donor = filled_up(lender[Keys.PIXELS], self.size)[
             place(filled_up(self._body(lender), self.size), self.size, rng)
         ]
         pixels, above, donor, inside = turn(
             (pixels, above, donor, body[window]), int(rng.integers(8))
         )
         return alter(
-            Material(pixels, donor, above, 1.0 / float(chosen["scale"]), self._paint), rng
+            Material(pixels, donor, above, 1.0 / float(chosen[Keys.SCALE]), self._paint), rng
         ), inside
 
     def _beside(self, number: int, rng: np.random.Generator) -> Mapping[str, Any]:
@@ -132,13 +135,13 @@ class ResidualPool(Dataset[Mapping[str, torch.Tensor]]):
         fitting = [
             each
             for each in near
-            if each.get("series") == chosen.get("series")
-            and each["pixels"].shape == chosen["pixels"].shape
+            if each.get(Keys.SERIES) == chosen.get(Keys.SERIES)
+            and each[Keys.PIXELS].shape == chosen[Keys.PIXELS].shape
         ]
         return fitting[int(rng.integers(len(fitting)))] if fitting else chosen
 
     def _body(self, one: Mapping[str, Any]) -> BoolImage:
-        pixels, measured = one["pixels"] * one["scale"], one["measured"]
+        pixels, measured = one[Keys.PIXELS] * one[Keys.SCALE], one[Keys.MEASURED]
         inside: BoolImage = (
             measured & body_mask(pixels, measured, self.modality) if measured.any() else measured
         )

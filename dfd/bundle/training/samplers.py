@@ -10,6 +10,7 @@ import torch
 from monai.data import CacheDataset
 from torch.utils.data import Dataset, WeightedRandomSampler
 
+from dfd.bundle.keys import Keys
 from dfd.progress import Progress, progress
 
 LARGEST_SEED = 2**63 - 1
@@ -46,8 +47,8 @@ class CachedSlices(CacheDataset):
     def _fill_cache(self, indices: Any = None) -> list[Any]:
         with Progress(
             "reading slices", self.cache_num if indices is None else len(indices)
-        ) as told:
-            self._loaded = told.update
+        ) as shown:
+            self._loaded = shown.update
             try:
                 filled: list[Any] = super()._fill_cache(indices)
             finally:
@@ -77,7 +78,7 @@ class DrawnCrops(Dataset[Mapping[str, Any]]):
 
     def __getitem__(self, index: tuple[int, int]) -> Mapping[str, Any]:
         place, draw = index
-        return self.hide({**self.data[place], "draw": draw})
+        return self.hide({**self.data[place], Keys.DRAW: draw})
 
 
 class FixedCrops(Dataset[Mapping[str, Any]]):
@@ -99,12 +100,12 @@ class FixedCrops(Dataset[Mapping[str, Any]]):
     ) -> None:
         of_slice: dict[tuple[str, int | None], list[int]] = defaultdict(list)
         for number, item in enumerate(data):
-            of_slice[item["image"], item["frame"]].append(number)
+            of_slice[item[Keys.IMAGE], item[Keys.FRAME]].append(number)
         cut: dict[int, Mapping[str, Any]] = {}
         for numbers in progress(of_slice.values(), "reading slices for validation"):
             loaded = transform(data[numbers[0]])
             cut.update(
-                {number: hide({**loaded, "draw": data[number]["draw"]}) for number in numbers}
+                {number: hide({**loaded, Keys.DRAW: data[number][Keys.DRAW]}) for number in numbers}
             )
         self.crops = [cut[number] for number in range(len(data))]
 

@@ -186,7 +186,7 @@ def _put(path: Path, made: Dataset) -> None:
 def _attempt(series: SourceSeries, what: str, doing: Callable[[], None]) -> None:
     """Do it; a failure costs this one result and is one sentence.
 
-    Errors of the libraries quote values of the header, so only their kind is told.
+    Errors of the libraries quote values of the header, so only their kind is named.
     """
     try:
         doing()
@@ -195,5 +195,5 @@ def _attempt(series: SourceSeries, what: str, doing: Callable[[], None]) -> None
             raise
         logger.warning("there is no DICOM %s for the series of %s: %s", what, series.name, error)
     except READ_ERRORS as error:
-        told = "there is no DICOM %s for the series of %s: its headers do not allow one (%s)"
-        logger.warning(told, what, series.name, type(error).__name__)
+        message = "there is no DICOM %s for the series of %s: its headers do not allow one (%s)"
+        logger.warning(message, what, series.name, type(error).__name__)

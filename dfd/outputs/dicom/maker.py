@@ -87,7 +87,7 @@ class Names:
             (answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame)
             for answer, image in self.series.answers
         ]
-        told = [
+        content = [
             (
                 f.point.row,
                 f.point.x,
@@ -103,7 +103,7 @@ class Names:
             for f, s, *who in found
         ]
         return hashlib.sha256(
-            repr((str(self.series.header.SeriesInstanceUID), told)).encode()
+            repr((str(self.series.header.SeriesInstanceUID), content)).encode()
         ).hexdigest()
 
     def common(self) -> dict[str, Any]:

@@ -6,20 +6,18 @@ Whose, of which study, and where the slices lie. Nothing else is taken over.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeAlias
 
 from pydicom import Dataset
 from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
-from dfd.errors import SeriesError
+from dfd.outputs.dicom.faults import REFERENCE, read_all, sentences_of
 from dfd.reading.content import is_nifti
 from dfd.reading.geometry import placement_of, spacing_of
-from dfd.reading.guard import READ_ERRORS, read_header
+from dfd.reading.guard import READ_ERRORS
 from dfd.reading.header_values import (
     frame_value,
     number_of,
@@ -54,7 +52,6 @@ _REQUIRED = (
     "AccessionNumber",
 )
 """Type 2 in patient and study modules: empty where the source lacks them."""
-_REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _GEOMETRY = (
     "FrameOfReferenceUID",
     "PositionReferenceIndicator",
@@ -67,21 +64,6 @@ _IMAGES = re.compile(r"Image Storage|Parametric Map Storage")
 SliceKey: TypeAlias = tuple[str, int | None]
 """SOPInstanceUID and frame (1-based, None where the file holds one slice)."""
 _SEXES = frozenset(("M", "F", "O", ""))
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why no result can refer to a file."""
-
-    text: str
-    """A sentence, without the file at its start unless ``names_file``."""
-    names_file: bool = False
-
-
-AMBIGUOUS = Fault(
-    "has a SOPInstanceUID that another slice of the run has too, so no DICOM result can tell them "
-    "apart: give each file its own"
-)
 
 
 @dataclass(frozen=True)
@@ -178,7 +160,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     asked = [answer for answer in answers if answer.finding.verdict not in NOT_READ]
     paths = [answer.finding.point.path for answer in asked]
     nifti = sum(path is not None and is_nifti(path) for path in paths)
-    read = _read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))
+    read = read_all(dict.fromkeys(path for path in paths if path and not is_nifti(path)))
     for answer in asked:
         path = answer.finding.point.path
         header = None if path is None else read.get(path)
@@ -194,7 +176,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         series.setdefault(
             (study, one, patient), SourceSeries(answer.finding.point.filename)
         ).answers.append((answer, image))
-    told = (
+    sentences = (
         [
             (
                 f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such "
@@ -204,61 +186,14 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         if nifti
         else []
     )
-    return list(series.values()), told + _sentences(read)
-
-
-def _read_all(paths: Iterable[Path]) -> dict[Path, Dataset | Fault]:
-    """The header of each file, or why no result can refer to it."""
-    read: dict[Path, Dataset | Fault] = {path: _read(path) for path in paths}
-    places: dict[str, set[object]] = defaultdict(set)
-    for header in read.values():
-        if isinstance(header, Dataset):
-            places[str(header.SOPInstanceUID)].add(_place(header))
-    for path, header in read.items():
-        if isinstance(header, Dataset) and len(places[str(header.SOPInstanceUID)]) > 1:
-            read[path] = AMBIGUOUS
-    return read
-
-
-def _sentences(read: Mapping[Path, Dataset | Fault]) -> list[str]:
-    """One sentence per fault, with the first file that has it and how many more."""
-    faulty: dict[str, list[Path]] = defaultdict(list)
-    told: list[str] = []
-    for path, fault in read.items():
-        if isinstance(fault, Fault) and fault.names_file:
-            told.append(fault.text)
-        elif isinstance(fault, Fault):
-            faulty[fault.text].append(path)
-    for text, paths in faulty.items():
-        more = f"; the same holds for {len(paths) - 1} more of the files" if len(paths) > 1 else ""
-        told.append(f"{paths[0]} {text}{more}")
-    return told
-
-
-def _read(path: Path) -> Dataset | Fault:
-    """All of a header, or why no result can refer to the file."""
-    try:
-        header = read_header(path)
-        missing = [word for word in _REFERENCE if not text_of(value_of(header, word))]
-    except SeriesError as error:
-        return Fault(str(error), names_file=True)
-    if missing:
-        return Fault(f"has no {missing[0]}, so no DICOM result can refer to it")
-    return header
-
-
-def _place(header: Dataset) -> object:
-    """What files with one SOPInstanceUID must share if they are copies of one file."""
-    size = header.Rows, header.Columns, str(header.SeriesInstanceUID)
-    placement = placement_of(header, 0)
-    return (*size, placement.orientation, placement.corner_mm)
+    return list(series.values()), sentences + sentences_of(read)
 
 
 def _image(header: Dataset, frame: int | None) -> SourceImage:
     """The slice with the identification of its file, texts in UTF-8."""
     several = (number_of(value_of(header, "NumberOfFrames")) or 1) > 1
     known = Dataset()
-    for word in (*IDENTIFICATION, *_REFERENCE, *_GEOMETRY):
+    for word in (*IDENTIFICATION, *REFERENCE, *_GEOMETRY):
         text = text_of(value_of(header, word))
         if text or word in _REQUIRED:
             setattr(known, word, _checked(word, text))

@@ -197,7 +197,7 @@ def _measurements(
     """What is a number; what could not be measured stays out."""
     # Where pixels are not square a disk of them has no one radius in mm.
     mean = None if spacing is None or is_square(spacing) else codes.SCT.Mean
-    told = (
+    named = (
         (own.SCORE, finding.score, own.NO_UNITS, None),
         (own.P_VALUE, finding.p_value, own.NO_UNITS, None),
         (own.FALSE_ALARMS, false_alarms, own.NO_UNITS, None),
@@ -205,7 +205,7 @@ def _measurements(
     )
     return [
         sr.Measurement(name, float(value), unit, derivation=how)
-        for name, value, unit, how in told
+        for name, value, unit, how in named
         if value is not None and math.isfinite(value)
     ]
 
@@ -228,7 +228,7 @@ def _comment(
 ) -> None:
     """The reason, as the text that TID 1501 allows in a group."""
     if finding.reason:
-        told = sr.TextContentItem(
+        item = sr.TextContentItem(
             own.COMMENT, finding.reason, relationship_type=sr.RelationshipTypeValues.CONTAINS
         )
-        group[0].ContentSequence.append(told)
+        group[0].ContentSequence.append(item)

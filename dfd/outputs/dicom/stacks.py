@@ -1,6 +1,6 @@
 """Slices of a series that can stand in one multi-frame object.
 
-One grid, each place once, a bounded number; and how highdicom is told of them.
+One grid, each place once, a bounded number; and how they are handed to highdicom.
 """
 
 from __future__ import annotations

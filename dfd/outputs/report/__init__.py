@@ -15,15 +15,14 @@ from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
 from dfd.outputs.files import write_atomically
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.content import page
-from dfd.outputs.report.material import MOST_SHOWN, Material, Run, Seen, rank
+from dfd.outputs.report.data import MOST_SHOWN, ReportData, ReportRun, rank
+from dfd.outputs.report.encoding import legends, whole_slice
 from dfd.outputs.report.pictures import (
     PointPictures,
+    PointView,
     ScreeningPictures,
-    Sight,
-    legends,
     of_point,
     of_screening,
-    whole_slice,
 )
 from dfd.outputs.report.words import is_kernel
 from dfd.outputs.run_record import NOTICE
@@ -36,8 +35,8 @@ FOLDER = Path(__file__).parent
 def write(
     folder: Path,
     findings: Sequence[Finding],
-    material: Material,
-    run: Run,
+    data: ReportData,
+    run: ReportRun,
     *,
     anonymous: bool = False,
 ) -> Path:
@@ -46,8 +45,8 @@ def write(
     Args:
         folder: Existing folder.
         findings: One per row, in order.
-        material: What was collected while slices passed.
-        run: What is told of the run.
+        data: What was collected while slices passed.
+        run: What is said of the run.
         anonymous: Replace file and folder names as scores.csv does, and show no free text of a
             header.
 
@@ -55,25 +54,25 @@ def write(
         OutputError: the file cannot be written.
     """
     path = folder / FILE_NAME
-    write_atomically(path, render(findings, material, run, anonymous=anonymous).encode("utf-8"))
+    write_atomically(path, render(findings, data, run, anonymous=anonymous).encode("utf-8"))
     return path
 
 
 def render(
-    findings: Sequence[Finding], material: Material, run: Run, *, anonymous: bool = False
+    findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anonymous: bool = False
 ) -> str:
     """The page as text."""
     # Our own files stand in the page as they are; everything else is escaped.
     style, script = _static("page.css"), _static("page.js")
     template = _environment().get_template("page.html.j2")
     return template.render(
-        page=page(findings, material, run, anonymous=anonymous),
+        page=page(findings, data, run, anonymous=anonymous),
         run=run,
         style=Markup(style),
         script=Markup(script),
         policy=policy(style, script),
-        pictured=material.pictured,
-        legends=legends() if material.pictured else {},
+        pictured=data.pictured,
+        legends=legends() if data.pictured else {},
         anonymous=anonymous,
         notice=NOTICE,
         most_shown=MOST_SHOWN,
@@ -128,12 +127,11 @@ def _environment() -> Environment:
 __all__ = [
     "FILE_NAME",
     "MOST_SHOWN",
-    "Material",
     "PointPictures",
-    "Run",
+    "PointView",
+    "ReportData",
+    "ReportRun",
     "ScreeningPictures",
-    "Seen",
-    "Sight",
     "is_kernel",
     "of_point",
     "of_screening",

@@ -5,47 +5,29 @@ Circles are drawn by the page.
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from dfd.modalities import Modality
 from dfd.outputs import panels, screening_map
 from dfd.outputs.overlay import NARROW, SliceImages
-from dfd.outputs.panels import Box, GreyImage, RgbImage
+from dfd.outputs.panels import Box
+from dfd.outputs.report.encoding import (
+    LARGEST_SLICE,
+    Picture,
+    grey_picture,
+    map_picture,
+    rarity_levels,
+    residual_levels,
+    whole_slice,
+)
 from dfd.records import Context, Finding, FloatImage, Region, Screening, Slice
 
 ZOOM = 3.0
 """Radii to each side of the region in the crops."""
-LARGEST_CROP = 160
-"""Pixels; a wider crop is reduced to so many, and the page says so."""
-LARGEST_SLICE = 512
 _SMALLEST_HALF = 16
-_QUALITY = 82
-"""JPEG quality of whole slices, which are there for finding one's way; crops are lossless."""
-_LEVELS = 255
-"""Steps of a map's colours; the last place of a palette is for what was not assessed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An image as a ``data:`` address, and the part of the slice it shows.
-
-    In pixels of the slice.
-    """
-
-    address: str
-    left: int
-    top: int
-    width: int
-    height: int
-    reduced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +79,7 @@ class ScreeningPictures:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PointView:
     """A slice and what lies beside it, while it is at hand."""
 
     images: SliceImages
@@ -111,34 +93,30 @@ class Sight:
         return self.images.scan
 
 
-def whole_slice(scan: Slice, grey: GreyImage) -> Picture:
-    """A slice in its usual window; reduced where it is large."""
-    height, width = scan.pixels.shape
-    stream = io.BytesIO()
-    _within(Image.fromarray(grey), LARGEST_SLICE).save(stream, "JPEG", quality=_QUALITY)
-    return Picture(_address("jpeg", stream), 0, 0, width, height)
-
-
 def of_point(
-    sight: Sight, whole: Picture, region: Region, finding: Finding, rarity: FloatImage | None = None
+    view: PointView,
+    whole: Picture,
+    region: Region,
+    finding: Finding,
+    rarity: FloatImage | None = None,
 ) -> PointPictures:
     """The pictures of one point.
 
     ``whole`` is shared by the points of a slice, ``rarity`` is ``[H, W]`` -log10 p or None.
     """
-    scan = sight.scan
+    scan = view.scan
     box = crop_box(region, scan.pixels.shape)
-    windows = _windows(sight, region, box, finding.tissue)
-    residual = _map(_residual_levels(sight.images.octaves[box]), panels.lookup_table(), box)
+    windows = _windows(view, region, box, finding.tissue)
+    residual = map_picture(residual_levels(view.images.octaves[box]), panels.lookup_table(), box)
     shown = (
         None
         if rarity is None
-        else _map(_rarity_levels(rarity[box]), screening_map.lookup_table(), box)
+        else map_picture(rarity_levels(rarity[box]), screening_map.lookup_table(), box)
     )
-    distances = sight.context.distances_mm if sight.context else None
+    distances = view.context.distances_mm if view.context else None
     first = next(window for window in windows if window.chosen)
     return PointPictures(
-        region, whole, windows, residual, shown, distances, _source(sight, region, finding, first)
+        region, whole, windows, residual, shown, distances, _source(view, region, finding, first)
     )
 
 
@@ -146,7 +124,9 @@ def of_screening(scan: Slice, screening: Screening, modality: Modality) -> Scree
     """The slice and its map of -log10 p."""
     grey = panels.grey_image(scan, panels.display_window(scan, modality))
     whole = (slice(0, scan.pixels.shape[0]), slice(0, scan.pixels.shape[1]))
-    rarity = _map(_rarity_levels(screening.map), screening_map.lookup_table(), whole, LARGEST_SLICE)
+    rarity = map_picture(
+        rarity_levels(screening.map), screening_map.lookup_table(), whole, LARGEST_SLICE
+    )
     return ScreeningPictures(whole_slice(scan, grey), rarity)
 
 
@@ -160,23 +140,8 @@ def crop_box(region: Region, shape: tuple[int, ...]) -> Box:
     return slice(top, top + side), slice(left, left + side)
 
 
-def legend(table: RgbImage) -> str:
-    """A colour scale, one pixel high."""
-    stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(table[None])).save(stream, "PNG")
-    return _address("png", stream)
-
-
-def legends() -> dict[str, str]:
-    """Both scales of the maps."""
-    return {
-        "residual": legend(panels.lookup_table()),
-        "rarity": legend(screening_map.lookup_table()),
-    }
-
-
-def _windows(sight: Sight, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
-    scan, context, modality = sight.scan, sight.context, sight.images.modality
+def _windows(view: PointView, region: Region, box: Box, tissue: str) -> tuple[Windowed, ...]:
+    scan, context, modality = view.scan, view.context, view.images.modality
     planes = {"here": scan.pixels} | (
         {"below": context.below, "above": context.above} if context else {}
     )
@@ -189,7 +154,7 @@ def _windows(sight: Sight, region: Region, box: Box, tissue: str) -> tuple[Windo
     usual = next((each.name for each in modality.presets if tissue in each.tissues), limits[0][0])
     made = []
     for name, window, clinical in [*limits, ("narrow", narrow, False)]:
-        seen = {role: _grey(plane[box], box, window) for role, plane in planes.items()}
+        seen = {role: grey_picture(plane[box], box, window) for role, plane in planes.items()}
         made.append(
             Windowed(
                 name,
@@ -220,7 +185,7 @@ def _presets(scan: Slice, modality: Modality) -> list[tuple[str, tuple[float, fl
 
 
 def _source(
-    sight: Sight, region: Region, finding: Finding, window: Windowed
+    view: PointView, region: Region, finding: Finding, window: Windowed
 ) -> SourcePictures | None:
     """Where the same noise stands.
 
@@ -229,77 +194,16 @@ def _source(
     if finding.source_x is None or finding.source_y is None:
         return None
     at = replace(region, x=finding.source_x, y=finding.source_y)
-    pixels = sight.sources.get(finding.source_file) if finding.source_file else sight.scan.pixels
+    pixels = view.sources.get(finding.source_file) if finding.source_file else view.scan.pixels
     if pixels is None:
         return None
     box = crop_box(at, pixels.shape)
     whole = None
     if finding.source_file:
-        other = replace(sight.scan, pixels=pixels, valid=np.isfinite(pixels))
+        other = replace(view.scan, pixels=pixels, valid=np.isfinite(pixels))
         whole = whole_slice(
-            other, panels.grey_image(other, panels.display_window(other, sight.images.modality))
+            other, panels.grey_image(other, panels.display_window(other, view.images.modality))
         )
-    return SourcePictures(at.x, at.y, _grey(pixels[box], box, (window.low, window.high)), whole)
-
-
-def _grey(pixels: FloatImage, box: Box, window: tuple[float, float]) -> Picture:
-    low, high = window
-    level = np.clip(
-        (np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - low) / (high - low), 0.0, 1.0
+    return SourcePictures(
+        at.x, at.y, grey_picture(pixels[box], box, (window.low, window.high)), whole
     )
-    return _png(Image.fromarray(np.round(level * 255.0).astype(np.uint8)), box)
-
-
-def _residual_levels(octaves: FloatImage) -> NDArray[np.float64]:
-    return (octaves.astype(np.float64) / panels.OCTAVES + 1.0) / 2.0
-
-
-def _rarity_levels(values: FloatImage) -> NDArray[np.float64]:
-    return values.astype(np.float64) / screening_map.LARGEST
-
-
-def _map(
-    level: NDArray[np.float64], table: RgbImage, box: Box, largest: int = LARGEST_CROP
-) -> Picture:
-    """A map whose ``level`` is 0 to 1 along ``table``, NaN where nothing was assessed."""
-    known = np.isfinite(level)
-    places = np.where(
-        known, np.round(np.clip(np.where(known, level, 0.0), 0.0, 1.0) * (_LEVELS - 1)), _LEVELS
-    ).astype(np.uint8)
-    image = Image.fromarray(places)
-    palette = table[np.round(np.linspace(0, len(table) - 1, _LEVELS)).astype(int)]
-    image.putpalette([*palette.ravel().tolist(), *panels.NOT_ASSESSED])
-    return _png(image, box, largest)
-
-
-def _png(image: Image.Image, box: Box, largest: int = LARGEST_CROP) -> Picture:
-    kept = _within(image, largest)
-    stream = io.BytesIO()
-    kept.save(stream, "PNG")
-    rows, columns = box
-    return Picture(
-        _address("png", stream),
-        columns.start,
-        rows.start,
-        columns.stop - columns.start,
-        rows.stop - rows.start,
-        kept is not image,
-    )
-
-
-def _within(image: Image.Image, largest: int) -> Image.Image:
-    """The image itself, or a reduced one where a side is longer than ``largest``.
-
-    Colours of a palette are never mixed.
-    """
-    ratio = largest / max(image.size)
-    if ratio >= 1.0:
-        return image
-    size = tuple(max(1, math.floor(side * ratio)) for side in image.size)
-    return image.resize(
-        (size[0], size[1]), Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BOX
-    )
-
-
-def _address(kind: str, stream: io.BytesIO) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

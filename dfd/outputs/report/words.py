@@ -50,8 +50,8 @@ def rarity_words(finding: Finding, smallest: float) -> str:
     )
     if finding.p_value < smallest:
         return f"Fewer than 1 in {1.0 / smallest:.0f} {what} are at least as strange."
-    told = one_in(finding.p_value, what)
-    return f"{told[0].upper()}{told[1:]}."
+    sentence = one_in(finding.p_value, what)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def number(value: float | None, style: str = ".2g") -> str:
@@ -83,7 +83,7 @@ def scan_facts(
     scanner = (
         "" if anonymous else " ".join(part for part in (facts.manufacturer, facts.model) if part)
     )
-    told = [
+    named = [
         ("Matrix", f"{shape[1]} x {shape[0]}"),
         (
             "Pixel spacing",
@@ -101,7 +101,7 @@ def scan_facts(
         ("Image type", "derived from other images" if "DERIVED" in facts.image_type else ""),
         ("Scanner", scanner),
     ]
-    return [(name, value) for name, value in told if value]
+    return [(name, value) for name, value in named if value]
 
 
 def extrapolated(finding: Finding, patients: int, smallest: float) -> str:

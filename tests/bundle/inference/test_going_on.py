@@ -24,9 +24,8 @@ import torch
 from ignite.engine import Engine
 
 from benchmarks.kills import differences
-from dfd.bundle.inference import kept_results, results, run_identity
+from dfd.bundle.inference import collected, kept_results, run_identity
 from dfd.bundle.inference.pace import EVERY_S, LARGEST_SHARE, Pace
-from dfd.bundle.inference.pictures import SlicePictures
 from dfd.bundle.inference.results import ResultsWriter, run
 from dfd.bundle.model_file import Model
 from dfd.calibration import SLICE, Calibration, Setting, fit_table, to_json
@@ -34,7 +33,9 @@ from dfd.errors import InterruptedRunError, OutputError
 from dfd.outputs import lock
 from dfd.outputs.files import SCRATCH
 from dfd.outputs.ledger import Ledger
-from dfd.outputs.report import material
+from dfd.outputs.pictures import OverlayWriter
+from dfd.outputs.report import data
+from dfd.outputs.writer import SliceResult
 from dfd.records import (
     Evidence,
     Finding,
@@ -297,20 +298,20 @@ def test_numbers_stand_while_pictures_are_drawn_and_the_slice_is_asked_about_aga
     tmp_path: Path, score: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score(tmp_path / "whole")
-    out, drawn = tmp_path / "out", SlicePictures.of
+    out, drawn = tmp_path / "out", OverlayWriter.slice
 
-    def killed(pictures: SlicePictures, batch: Any, output: Any) -> Any:
-        if batch["number"] == 1:
+    def killed(writer: OverlayWriter, result: SliceResult) -> Sequence[str]:
+        if result.findings[0].point.path.stem == "1":
             raise Killed
-        return drawn(pictures, batch, output)
+        return drawn(writer, result)
 
-    monkeypatch.setattr(SlicePictures, "of", killed)
+    monkeypatch.setattr(OverlayWriter, "slice", killed)
     monkeypatch.setattr(ResultsWriter, "stop", lambda _: None)
     with pytest.raises(Killed):
         score(out)
     kept = [entry["scored"]["rows"] for entry in Ledger(out).entries() if "scored" in entry]
     assert kept == [[2, 6], [3, 7]]
-    monkeypatch.setattr(SlicePictures, "of", drawn)
+    monkeypatch.setattr(OverlayWriter, "slice", drawn)
     with pytest.raises(
         Killed
     ):  # before the slice whose pictures are missing is answered: its numbers are known
@@ -367,7 +368,7 @@ def test_a_run_whose_slices_are_all_done_writes_what_is_left(
 def test_of_many_rows_only_pictures_that_will_be_shown_are_kept(
     tmp_path: Path, score: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (material, kept_results):
+    for module in (data, kept_results):
         monkeypatch.setattr(module, "MOST_SHOWN", 3)
     score(tmp_path / "whole")
     out = tmp_path / "out"
@@ -535,7 +536,7 @@ def test_scores_are_whole_and_current_at_every_moment(
         reached = [row["verdict"] != "not reached" for row in table(out)]
         assert reached == [place % SLICES < number for place in range(SLICES * EACH)] + [True]
         errors = {row["error"] for row in table(out) if row["verdict"] == "not reached"}
-        assert errors <= {results.NOT_REACHED}
+        assert errors <= {collected.NOT_REACHED}
 
     score(out, look)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dfd.bundle.inference.kept_slice import KeptSlice, holds_names, nameless, packed, unpacked
-from dfd.outputs.report import Seen
+from dfd.outputs.writer import SliceInfo
 from dfd.records import Evidence, Finding, Point, Region, ScanFacts, Suspicion
 from dfd.sentences import named as name_in
 from dfd.sentences import quoted
@@ -68,7 +68,7 @@ def kept() -> KeptSlice:
         (found, whole),
         regions,
         {5: (Suspicion(place, 0.1), Suspicion(place, 2.0))},
-        Seen(FACTS, (40, 50)),
+        SliceInfo(FACTS, (40, 50)),
         "cpu",
     )
 
@@ -98,7 +98,7 @@ def test_what_is_of_other_rows_is_an_error() -> None:
 
 
 def test_slices_of_an_anonymous_run_are_still_told_apart() -> None:
-    one = nameless(kept(), "salt").seen.facts
+    one = nameless(kept(), "salt").info.facts
     assert (one.manufacturer, one.model, one.body_part, one.kernel, one.image_type) == (
         "",
         "",
@@ -108,12 +108,12 @@ def test_slices_of_an_anonymous_run_are_still_told_apart() -> None:
     )
     assert (one.unit, one.spacing_mm) == (FACTS.unit, FACTS.spacing_mm)
     other = nameless(
-        replace(kept(), seen=Seen(replace(FACTS, sequence="canary 2"), (40, 50))), "salt"
-    ).seen.facts
+        replace(kept(), info=SliceInfo(replace(FACTS, sequence="canary 2"), (40, 50))), "salt"
+    ).info.facts
     assert len({one.sequence, other.sequence, FACTS.sequence}) == 3
-    assert nameless(kept(), "salt").seen.facts == one
-    assert nameless(kept(), "pepper").seen.facts.patient_hash != one.patient_hash
-    assert nameless(replace(kept(), seen=None), "salt").seen is None
+    assert nameless(kept(), "salt").info.facts == one
+    assert nameless(kept(), "pepper").info.facts.patient_hash != one.patient_hash
+    assert nameless(replace(kept(), info=None), "salt").info is None
 
 
 @pytest.mark.parametrize(

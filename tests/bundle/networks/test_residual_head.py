@@ -11,7 +11,7 @@ from dfd.bundle.datalists import HEAD_BATCH, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CRO
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.networks.residual_head import TamperHead
 from dfd.bundle.training.loss import HeadLoss, MaskedLikelihood, Pooled, head_loss_terms
-from dfd.bundle.training.residual_dataset import ResidualPool
+from dfd.bundle.training.residual_dataset import ResidualDataset
 from dfd.prediction.residual_maps import MAPS
 
 
@@ -104,9 +104,9 @@ def slices(count: int = 3, side: int = 80) -> list[dict[str, object]]:
     return made
 
 
-def pool(network: MaskedPredictor, crops: int = 20, side: int = 80) -> ResidualPool:
+def pool(network: MaskedPredictor, crops: int = 20, side: int = 80) -> ResidualDataset:
     given = slices(side=side)
-    return ResidualPool(
+    return ResidualDataset(
         given, [1.0] * len(given), network, "ct_lung", {"crops": crops, "size": 64, "seed": 7}
     )
 

@@ -66,7 +66,7 @@ def test_the_file_carries_weights_calibration_and_history(
 ) -> None:
     best = small_network(seed=5)
     state = state_folder(tmp_path / "state", best)
-    target = finalize.finish(
+    target = finalize.finalize(
         small_network(),
         str(state),
         str(tmp_path / "deep" / "m.ckpt"),
@@ -112,7 +112,7 @@ def test_without_patients_left_out_it_says_what_that_costs(
     tmp_path: Path, collection: Collection, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = state_folder(tmp_path / "state", small_network())
-    target = finalize.finish(
+    target = finalize.finalize(
         small_network(), str(state), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7)
     )
     assert model_file.load(target).calibration is None
@@ -152,7 +152,7 @@ def test_a_run_without_an_epoch_has_no_weights(tmp_path: Path, collection: Colle
             r"hours"
         ),
     ):
-        finalize.finish(
+        finalize.finalize(
             small_network(), str(tmp_path), str(tmp_path / "m.ckpt"), Cohort(collection, [], 7)
         )
     assert not (tmp_path / "m.ckpt").exists()
@@ -218,10 +218,10 @@ def test_a_claim_comes_before_the_hours(tmp_path: Path, collection: Collection) 
     with pytest.raises(
         BundleError, match=r"is a folder; name the file to write, such as .*my_model\.ckpt"
     ):
-        finalize.claim(str(tmp_path), str(tmp_path / "state"), collection.items, [])
+        finalize.check_target(str(tmp_path), str(tmp_path / "state"), collection.items, [])
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        finalize.claim(
+        finalize.check_target(
             str(tmp_path / "file" / "m.ckpt"), str(tmp_path / "state"), collection.items, []
         )
 
@@ -230,13 +230,15 @@ def test_a_model_that_is_being_trained_is_claimed_by_nobody_else(
     tmp_path: Path, collection: Collection
 ) -> None:
     model, state = str(tmp_path / "m.ckpt"), tmp_path / "state"
-    finalize.claim(model, str(state), collection.items, [])
+    finalize.check_target(model, str(state), collection.items, [])
     (state / ".dfd-0123456789ab.tmp").write_text("left by a killed process")
     with pytest.raises(
         OutputError, match=r"state is in use by another run since .*\(process \d+ on"
     ):
         FolderLock(state, "").acquire()
-    finalize.claim(model, str(state), collection.items, [])  # this very process may come back
+    finalize.check_target(
+        model, str(state), collection.items, []
+    )  # this very process may come back
     let_go(state)
     assert [path.name for path in state.iterdir()] == ["scans.json"]
 
@@ -246,7 +248,7 @@ def test_a_state_is_resumed_with_the_same_scans_only(
 ) -> None:
     model, state = str(tmp_path / "m.ckpt"), tmp_path / "state"
     for _ in range(2):
-        finalize.claim(model, str(state), collection.of(["p1", "p2"]), ["p3"])
+        finalize.check_target(model, str(state), collection.of(["p1", "p2"]), ["p3"])
     assert json.loads((state / "scans.json").read_text()) == {
         "slices": 3,
         "trained": ["p1", "p2"],
@@ -255,4 +257,4 @@ def test_a_state_is_resumed_with_the_same_scans_only(
     with pytest.raises(
         BundleError, match="state of a run on other scans or other patients left out"
     ):
-        finalize.claim(model, str(state), collection.of(["p1", "p3"]), ["p2"])
+        finalize.check_target(model, str(state), collection.of(["p1", "p3"]), ["p2"])

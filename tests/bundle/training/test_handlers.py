@@ -20,11 +20,12 @@ from monai.engines import SupervisedTrainer
 
 from dfd.bundle.batches import prepare_batch, stacked
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.bundle.training import handlers
+from dfd.bundle.training import handlers, schedule
 from dfd.bundle.training.crops import HideCropd
-from dfd.bundle.training.handlers import FINAL_SHARE, WARM_UP_STEPS, TrainingJournal
+from dfd.bundle.training.handlers import TrainingJournal
 from dfd.bundle.training.loss import MaskedLikelihoodLoss
 from dfd.bundle.training.samplers import DrawnCrops, WeightedDraws
+from dfd.bundle.training.schedule import FINAL_SHARE, WARM_UP_STEPS
 from dfd.errors import BundleError, OutputError
 
 
@@ -119,7 +120,7 @@ def saved(path: Path) -> Any:
 
 @pytest.fixture(autouse=True)
 def _quick_and_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "WARM_UP_STEPS", 3)
+    monkeypatch.setattr(schedule, "WARM_UP_STEPS", 3)
     monkeypatch.setattr(handlers.logging.getLogger("ignite"), "disabled", True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.bootstrap import interval, mean_interval
-from benchmarks.metrics.roc import auc, auc_interval, by_patient, found_at
+from benchmarks.metrics.roc import auc, auc_interval, by_patient, sensitivity_at
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -31,12 +31,12 @@ def test_auc_of_nothing_is_not_a_number():
 def test_found_at_a_rate_of_false_alarms(alarms, found):
     genuine = np.arange(20.0)
     edited = np.array([25.0, 18.5, 17.5, 3.0])
-    assert found_at(edited, genuine, alarms) == found
+    assert sensitivity_at(edited, genuine, alarms) == found
 
 
 def test_no_more_genuine_regions_exceed_the_threshold_than_allowed(rng):
     genuine = rng.normal(size=137).round(1)
-    assert found_at(genuine, genuine, 0.05) <= 0.05
+    assert sensitivity_at(genuine, genuine, 0.05) <= 0.05
 
 
 def test_values_are_sorted_by_patient_and_those_not_finite_left_out():

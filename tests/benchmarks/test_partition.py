@@ -40,8 +40,8 @@ def test_development_patients_are_no_test_patients(modality):
 @pytest.mark.parametrize("modality", partition.FOLDERS)
 def test_patients_left_out_are_not_learned_from(modality):
     left_out, learned = (
-        set(partition.patients(modality, partition.LEFT_OUT)),
-        set(partition.patients(modality, partition.LEARNED)),
+        set(partition.patients(modality, partition.VALIDATION_FOLDS)),
+        set(partition.patients(modality, partition.TRAINING_FOLDS)),
     )
     assert left_out
     assert learned
@@ -59,7 +59,7 @@ def test_links_are_those_of_development_only(tmp_path):
     linked = {path.name for path in (tmp_path / "links").iterdir()}
     assert linked == set(partition.patients("ct_lung"))
     assert not linked & TEST_PATIENTS["ct_lung"]
-    assert left_out == partition.patients("ct_lung", partition.LEFT_OUT)
+    assert left_out == partition.patients("ct_lung", partition.VALIDATION_FOLDS)
     assert link("ct_lung", tmp_path / "links") == left_out  # twice is the same
 
 
@@ -80,13 +80,13 @@ def test_what_was_trained_here_goes_before_what_is_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partition, "ROOT", tmp_path)
-    monkeypatch.setattr(partition, "TRAINED", tmp_path / "trained")
+    monkeypatch.setattr(partition, "COMMITTED_NETWORKS", tmp_path / "trained")
     own, committed = (
         tmp_path / "runs" / "forgers" / "a.pt",
         tmp_path / "trained" / "forgers" / "a.pt",
     )
-    assert partition.trained("forgers", "a.pt") == own
+    assert partition.network_file("forgers", "a.pt") == own
     for path in (committed, own):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
-        assert partition.trained("forgers", "a.pt") == path
+        assert partition.network_file("forgers", "a.pt") == path

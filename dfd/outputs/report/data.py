@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from dfd.calibration import Calibration
 from dfd.modalities import Modality
 from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
-from dfd.records import Finding, ScanFacts, Suspicion
+from dfd.outputs.writer import SliceInfo
+from dfd.records import Finding, Suspicion
 
 MOST_SHOWN = 200
 """Rows with a page of their own, the most suspicious ones; all rows stand in the table."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is told of the run as a whole."""
+class ReportRun:
+    """What the report says of the run as a whole."""
 
     modality: Modality
     calibration: Calibration | None
@@ -31,21 +32,12 @@ class Run:
     """Rows that were not reached before the run was stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known of the slice of a row."""
-
-    facts: ScanFacts
-    shape: tuple[int, int]
-    """Rows and columns."""
-
-
 def rank(finding: Finding) -> tuple[float, int]:
     """Higher = to be shown before others; of equals the earlier row."""
     return (finding.score if math.isfinite(finding.score) else -1.0, -finding.point.row)
 
 
-class Material:
+class ReportData:
     """Collected row by row.
 
     Its size is bounded by ``MOST_SHOWN`` pictures and a few numbers per row.
@@ -53,15 +45,15 @@ class Material:
 
     def __init__(self, *, pictured: bool) -> None:
         self.pictured = pictured
-        self.seen: dict[int, Seen] = {}
+        self.slices: dict[int, SliceInfo] = {}
         self.pictures: dict[int, PointPictures | ScreeningPictures] = {}
         self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
         self.radii_px: dict[int, float] = {}
         self._ranks: list[tuple[float, int]] = []
 
-    def add(self, findings: Sequence[Finding], seen: Seen) -> None:
+    def add(self, findings: Sequence[Finding], info: SliceInfo) -> None:
         """Note the slice of some rows."""
-        self.seen.update({finding.point.row: seen for finding in findings})
+        self.slices.update({finding.point.row: info for finding in findings})
 
     def wants(self, finding: Finding) -> bool:
         """Whether pictures of this row would be kept by what is known so far."""

@@ -1,4 +1,4 @@
-"""Every forger of the second table obeys the law of pasting back.
+"""Every attack of the registry obeys the law of pasting back.
 
 And those that learned refuse the patients they learned from.
 """
@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.attacks import (
-    FORGERS,
+    SIMPLE_EDITS,
     Canvas,
     adversarial,
     autoencoder,
@@ -27,7 +27,7 @@ from benchmarks.attacks import (
 )
 from benchmarks.attacks.canvas import residual_scale
 from benchmarks.attacks.crops import Window
-from benchmarks.attacks.registry import ADVERSARIAL, AI_EDIT, COPY_MOVE, FAMILIES
+from benchmarks.attacks.registry import ADVERSARIAL, AI_EDIT, ATTACKS, COPY_MOVE
 from benchmarks.attacks.training import train
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
@@ -77,36 +77,36 @@ def mask():
 def folder(tmp_path_factory):
     """Networks that learned nothing, from one patient, for both modalities."""
     torch.manual_seed(2)
-    place = tmp_path_factory.mktemp("forgers")
+    place = tmp_path_factory.mktemp("networks")
     for name, build in NETWORKS.items():
         for modality in train.RECIPES[name].modalities:
             checkpoints.save(
-                checkpoints.Kept(name, modality, ("learned",), build().state_dict()), place
+                checkpoints.Checkpoint(name, modality, ("learned",), build().state_dict()), place
             )
     return place
 
 
 @pytest.fixture(autouse=True)
 def _networks(folder, monkeypatch):
-    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: folder / name)
+    monkeypatch.setattr(checkpoints, "network_file", lambda kind, name: folder / name)
 
 
-def edited(family, canvas, mask, seed=3):
+def edited(attack, canvas, mask, seed=3):
     rng = np.random.default_rng(seed)
-    if family.forge is not None:
-        return family.forge(canvas, mask, rng)
-    return family.forge_at(canvas, (44.0, 66.0), rng)
+    if attack.edit is not None:
+        return attack.edit(canvas, mask, rng)
+    return attack.edit_at(canvas, (44.0, 66.0), rng)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ATTACKS)
 def test_outside_nothing_changes_and_inside_stand_whole_numbers_of_the_range(canvas, mask, name):
-    family = FAMILIES[name]
+    attack = ATTACKS[name]
     before, stack = canvas.pixels.copy(), canvas.stack.copy()
-    after = edited(family, canvas, mask)
+    after = edited(attack, canvas, mask)
     assert after.dtype == np.float32
     changed = (after != before) & np.isfinite(before)
     assert changed.any()
-    allowed = mask if family.forge is not None else disk(SIDE, SIDE, (44.0, 66.0), 32 * 1.3 / 2 + 1)
+    allowed = mask if attack.edit is not None else disk(SIDE, SIDE, (44.0, 66.0), 32 * 1.3 / 2 + 1)
     assert not (changed & ~allowed).any()
     np.testing.assert_array_equal(np.isnan(after), np.isnan(before))
     np.testing.assert_array_equal(after[changed], np.rint(after[changed]))
@@ -115,21 +115,21 @@ def test_outside_nothing_changes_and_inside_stand_whole_numbers_of_the_range(can
     np.testing.assert_array_equal(canvas.stack, stack)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ATTACKS)
 def test_the_same_seed_gives_the_same(canvas, mask, name):
-    np.testing.assert_array_equal(*(edited(FAMILIES[name], canvas, mask) for _ in range(2)))
+    np.testing.assert_array_equal(*(edited(ATTACKS[name], canvas, mask) for _ in range(2)))
 
 
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.network])
+@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.network])
 def test_who_learned_refuses_his_own_patients(canvas, mask, name):
-    with pytest.raises(UsageError, match="learned from the patient that it is asked to forge"):
-        edited(FAMILIES[name], dataclasses.replace(canvas, patient="learned"), mask)
+    with pytest.raises(UsageError, match="was trained on the patient whose slice is to be edited"):
+        edited(ATTACKS[name], dataclasses.replace(canvas, patient="learned"), mask)
     with pytest.raises(UsageError, match="does not name its own"):
-        edited(FAMILIES[name], dataclasses.replace(canvas, patient=""), mask)
+        edited(ATTACKS[name], dataclasses.replace(canvas, patient=""), mask)
 
 
 def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkpoints, "trained", lambda kind, name: tmp_path / name)
+    monkeypatch.setattr(checkpoints, "network_file", lambda kind, name: tmp_path / name)
     with pytest.raises(
         UsageError, match=r"benchmarks\.attacks\.training\.train --train gan --modality ct_lung"
     ):
@@ -137,42 +137,44 @@ def test_an_absent_network_is_named_with_its_command(canvas, mask, monkeypatch, 
     torch.save({"format": "something else"}, checkpoints.place("gan", "ct_lung"))
     with pytest.raises(UsageError, match="older or another program"):
         gan.filled(canvas, mask, np.random.default_rng(1))
-    checkpoints.save(checkpoints.Kept("gan", "ct_lung", (), networks.classifier().state_dict()))
+    checkpoints.save(
+        checkpoints.Checkpoint("gan", "ct_lung", (), networks.classifier().state_dict())
+    )
     with pytest.raises(UsageError, match="older or another program"):
         gan.filled(canvas, mask, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, family in FAMILIES.items() if "mri_chest" in family.modalities]
+    "name", [name for name, attack in ATTACKS.items() if "mri_chest" in attack.modalities]
 )
-def test_magnetic_resonance_is_forged_too(canvas, mask, name):
+def test_magnetic_resonance_is_edited_too(canvas, mask, name):
     bright = Canvas(
         *(array + 1100 for array in (canvas.pixels, canvas.mean, canvas.hole)),
         patient="other",
         modality="mri_chest",
     )
-    after = edited(FAMILIES[name], bright, mask)
+    after = edited(ATTACKS[name], bright, mask)
     assert np.isfinite(after[mask]).sum() == np.isfinite(bright.pixels[mask]).sum()
     np.testing.assert_array_equal(after[~mask], bright.pixels[~mask])
 
 
 def test_the_table_says_what_each_needs():
-    assert {family.form for family in FAMILIES.values()} == {ADVERSARIAL, COPY_MOVE, AI_EDIT}
-    for family in FAMILIES.values():
-        assert (family.forge is None) == (family.forge_at is not None) == (family.sites is not None)
-        assert family.needs_stack or family.forge is not None
-        assert not family.network or set(family.modalities) <= set(
-            train.RECIPES[family.network].modalities
+    assert {attack.form for attack in ATTACKS.values()} == {ADVERSARIAL, COPY_MOVE, AI_EDIT}
+    for attack in ATTACKS.values():
+        assert (attack.edit is None) == (attack.edit_at is not None) == (attack.sites is not None)
+        assert attack.needs_stack or attack.edit is not None
+        assert not attack.network or set(attack.modalities) <= set(
+            train.RECIPES[attack.network].modalities
         )
-        assert set(family.modalities) <= set(MODALITIES)
-    held = {family.network for family in FAMILIES.values() if family.held_out}
+        assert set(attack.modalities) <= set(MODALITIES)
+    held = {attack.network for attack in ATTACKS.values() if attack.held_out}
     assert held == {*ct_gan.NETWORKS.values(), diffusion.NETWORK}
-    assert set(FORGERS) - set(FAMILIES) == {"null edit (must be 0.5)"}
+    assert set(SIMPLE_EDITS) - set(ATTACKS) == {"null edit (must be 0.5)"}
 
 
-@pytest.mark.parametrize("forge", [adversarial.fgsm, adversarial.pgd, adversarial.smooth])
-def test_attacks_have_the_strength_they_are_named_after(canvas, mask, forge):
-    added = (forge(canvas, mask, np.random.default_rng(1), strength=0.6) - canvas.pixels)[
+@pytest.mark.parametrize("edit", [adversarial.fgsm, adversarial.pgd, adversarial.smooth])
+def test_attacks_have_the_strength_they_are_named_after(canvas, mask, edit):
+    added = (edit(canvas, mask, np.random.default_rng(1), strength=0.6) - canvas.pixels)[
         mask & np.isfinite(canvas.pixels)
     ]
     assert np.sqrt(np.mean(added**2)) == pytest.approx(0.6 * residual_scale(canvas, mask), rel=0.05)
@@ -187,7 +189,7 @@ def test_an_attack_moves_the_verdict_more_than_noise_does(canvas, mask):
         return float(network(torch.from_numpy(image)[None, None].clamp(*adversarial.SEEN)).detach())
 
     before, rng = odds(canvas.pixels), np.random.default_rng(1)
-    noise = FAMILIES["white noise 1.0 x residual"].forge(canvas, mask, rng)
+    noise = ATTACKS["white noise 1.0 x residual"].edit(canvas, mask, rng)
     moved = odds(adversarial.pgd(canvas, mask, rng, strength=1.0)) - before
     assert abs(moved) > 2 * abs(odds(noise) - before)
     assert np.sign(moved) == -np.sign(before)

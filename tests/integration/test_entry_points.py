@@ -1,4 +1,4 @@
-"""One way, three doors.
+"""One pipeline, three entry points.
 
 The bundle command, the verbs and the catalogue's form give the same numbers, in training and in
 scoring.
@@ -24,7 +24,7 @@ from dfd.cli.entry import run
 from tests.integration.conftest import POINTS, TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line
 
-DOORS = ("bundle", "verb", "catalogue", "python")
+ENTRY_POINTS = ("bundle", "verb", "catalogue", "python")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def moved_bundle(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(
     data: Path, model: Path, moved_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Door -> folder of its results."""
+    """Entry point -> folder of its results."""
     folder = tmp_path_factory.mktemp("results")
     test = data / "test"
     inference = [*MONAI, "inference", "--config_file", "configs/inference.json"]
@@ -90,12 +90,12 @@ def scored(
         assert done.returncode == 0, done.stderr
     frame = dfd.score(test, model=model, output_dir=folder / "python")
     frame.to_pickle(folder / "frame.pkl")
-    return {door: folder / door for door in DOORS}
+    return {entry: folder / entry for entry in ENTRY_POINTS}
 
 
-@pytest.mark.parametrize("door", DOORS[1:])
-def test_all_doors_write_the_same_scores(scored: dict[str, Path], door: str) -> None:
-    assert (scored[door] / "scores.csv").read_bytes() == (
+@pytest.mark.parametrize("entry", ENTRY_POINTS[1:])
+def test_all_entry_points_write_the_same_scores(scored: dict[str, Path], entry: str) -> None:
+    assert (scored[entry] / "scores.csv").read_bytes() == (
         scored["bundle"] / "scores.csv"
     ).read_bytes()
 
@@ -124,9 +124,11 @@ def test_python_gives_the_table_that_was_written(scored: dict[str, Path]) -> Non
     assert list(frame.columns) == list(written.columns)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_each_door_says_what_it_ran(scored: dict[str, Path], model: Path, door: str) -> None:
-    record = json.loads((scored[door] / "run.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_each_entry_point_says_what_it_ran(
+    scored: dict[str, Path], model: Path, entry: str
+) -> None:
+    record = json.loads((scored[entry] / "run.json").read_text(encoding="utf-8"))
     assert record["weights_sha256"] == model_file.load(model).sha256
     assert record["counts"] == {
         "rows": 5,
@@ -139,12 +141,12 @@ def test_each_door_says_what_it_ran(scored: dict[str, Path], model: Path, door: 
     assert record["calibration_patients"] == 1
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_each_door_keeps_its_log(scored: dict[str, Path], door: str) -> None:
-    (line,) = (scored[door] / "run.log").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_each_entry_point_keeps_its_log(scored: dict[str, Path], entry: str) -> None:
+    (line,) = (scored[entry] / "run.log").read_text(encoding="utf-8").splitlines()
     time, level, text = line.split(" ", 2)
     assert datetime.fromisoformat(time).tzinfo is UTC
-    assert (level, text) == ("INFO", f"results are in {scored[door]} (cpu)")
+    assert (level, text) == ("INFO", f"results are in {scored[entry]} (cpu)")
 
 
 def test_an_anonymous_run_names_nothing_in_its_log_and_leaves_the_loggers_alone(
@@ -161,9 +163,9 @@ def test_an_anonymous_run_names_nothing_in_its_log_and_leaves_the_loggers_alone(
     assert (log.level, log.propagate, log.handlers) == before
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_each_door_draws_the_same_overlays(scored: dict[str, Path], door: str) -> None:
-    pictures = {path.name: path.read_bytes() for path in scored[door].glob("**/*.png")}
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_each_entry_point_draws_the_same_overlays(scored: dict[str, Path], entry: str) -> None:
+    pictures = {path.name: path.read_bytes() for path in scored[entry].glob("**/*.png")}
     assert len(pictures) == 3
     assert pictures == {path.name: path.read_bytes() for path in scored["bundle"].glob("**/*.png")}
 

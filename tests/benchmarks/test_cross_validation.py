@@ -31,10 +31,10 @@ def test_every_development_patient_stands_in_the_tables_once() -> None:
 def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[tuple[str, tuple[str, ...]]] = []
+    calls: list[tuple[str, tuple[str, ...]]] = []
 
     def measured(network: Any, cohort: Any) -> GenuineSample:
-        asked.append((network, tuple(cohort.patients)))
+        calls.append((network, tuple(cohort.patients)))
         rows = [
             dict.fromkeys(lone_slice_families(), 1.0) | {"noise": 1.0 + 0.1 * number}
             for number in range(5)
@@ -42,7 +42,7 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
         return GenuineSample(
             [rows for _ in cohort.patients],
             [[rows] for _ in cohort.patients],
-            {"grain": [float(len(asked))]},
+            {"grain": [float(len(calls))]},
         )
 
     monkeypatch.setattr(cross_validation, "model_of", lambda modality, fold: tmp_path / fold)
@@ -59,7 +59,7 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
     for fold in cross_validation.FOLDS:
         (tmp_path / fold).touch()
     found = cross_validation.cross_fitted("ct_lung")
-    assert asked == [
+    assert calls == [
         (str(tmp_path / fold), tuple(partition.patients("ct_lung", (fold,))))
         for fold in cross_validation.FOLDS
     ]
@@ -81,7 +81,7 @@ def test_who_stands_behind_a_calibration_is_told_by_their_number() -> None:
     assert standing_on(len(cross_validation.in_order("ct_lung"))) == cross_validation.in_order(
         "ct_lung"
     )
-    own = partition.patients("ct_lung", partition.LEFT_OUT)
+    own = partition.patients("ct_lung", partition.VALIDATION_FOLDS)
     assert standing_on(len(own)) == own
     with pytest.raises(UsageError, match="stands on 2 patients, and nobody knows which"):
         standing_on(2)

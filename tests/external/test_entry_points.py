@@ -1,6 +1,6 @@
-"""One study through every door: the same numbers.
+"""One study through every entry point: the same numbers.
 
-The table of them is written to ``runs/doors.md``.
+The table of them is written to ``runs/entry_points.md``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.outputs.test_dicom_results import numbers_by_row
 SIZE = 160
 POINTS = (("file002", 60, 84), ("file002", 100, 80), ("file001", 60, 84))
 NOISE_HU = 45.0
-"""Added around the first point, in every door's scans alike."""
-TABLE = ROOT / "runs" / "doors.md"
+"""Added around the first point, in the scans of every entry point alike."""
+TABLE = ROOT / "runs" / "entry_points.md"
 
 
 class Answer(NamedTuple):
@@ -251,16 +251,16 @@ OWN_ENVIRONMENT: Mapping[str, Callable[[Study, Path], list[Answer]]] = {
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[dict[str, list[Answer]]]:
-    """Door -> its answers, as the tests find them; kept as a file at the end."""
+    """Entry point -> its answers, as the tests find them; kept as a file at the end."""
     answers: dict[str, list[Answer]] = {}
     yield answers
     head = [
-        "door",
+        "entry",
         *(f"{name} ({x}, {y}): {word}" for name, x, y in POINTS for word in Answer._fields),
     ]
     lines = [
-        [door, *(f"{value:.6g}" for answer in found for value in answer)]
-        for door, found in answers.items()
+        [entry, *(f"{value:.6g}" for answer in found for value in answer)]
+        for entry, found in answers.items()
     ]
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(
@@ -269,13 +269,13 @@ def table() -> Iterator[dict[str, list[Answer]]]:
     )
 
 
-@pytest.mark.parametrize("door", SAME_ENVIRONMENT)
-def test_doors_of_one_environment_give_the_very_same_numbers(
-    table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str
+@pytest.mark.parametrize("entry", SAME_ENVIRONMENT)
+def test_entry_points_of_one_environment_give_the_very_same_numbers(
+    table: dict[str, list[Answer]], study: Study, tmp_path: Path, entry: str
 ) -> None:
-    table[door] = SAME_ENVIRONMENT[door](study, tmp_path / "door")
-    assert len(table[door]) == len(POINTS)
-    assert table[door] == table["dfd score"]
+    table[entry] = SAME_ENVIRONMENT[entry](study, tmp_path / "entry")
+    assert len(table[entry]) == len(POINTS)
+    assert table[entry] == table["dfd score"]
 
 
 def test_the_rows_differ(table: dict[str, list[Answer]]) -> None:
@@ -284,9 +284,9 @@ def test_the_rows_differ(table: dict[str, list[Answer]]) -> None:
     assert scores[0] == max(scores)
 
 
-@pytest.mark.parametrize("door", OWN_ENVIRONMENT)
-def test_doors_of_other_environments_give_the_same_numbers(
-    table: dict[str, list[Answer]], study: Study, tmp_path: Path, door: str
+@pytest.mark.parametrize("entry", OWN_ENVIRONMENT)
+def test_entry_points_of_other_environments_give_the_same_numbers(
+    table: dict[str, list[Answer]], study: Study, tmp_path: Path, entry: str
 ) -> None:
-    table[door] = OWN_ENVIRONMENT[door](study, tmp_path / "door")
-    np.testing.assert_allclose(table[door], table["dfd score"], rtol=1e-3)
+    table[entry] = OWN_ENVIRONMENT[entry](study, tmp_path / "entry")
+    np.testing.assert_allclose(table[entry], table["dfd score"], rtol=1e-3)

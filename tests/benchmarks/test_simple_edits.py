@@ -1,4 +1,4 @@
-"""Every forger obeys the law of pasting back, and does what its name says."""
+"""Every simple edit obeys the law of pasting back, and does what its name says."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import benchmarks.attacks
-from benchmarks.attacks import FORGERS, Canvas, copy_move
+from benchmarks.attacks import SIMPLE_EDITS, Canvas, copy_move
 from benchmarks.attacks.canvas import blended, paste, residual_scale, weights
 from dfd.prediction.masks import disk
 
-EVERY = {**FORGERS, **copy_move.COPY_MOVES}
+EVERY = {**SIMPLE_EDITS, **copy_move.COPY_MOVES}
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def test_all_but_the_null_edit_change_something_and_the_same_seed_gives_the_same
 
 @pytest.mark.parametrize("strength", [0.3, 0.6, 1.0])
 def test_white_noise_has_the_strength_it_is_named_after(canvas, mask, rng, strength):
-    edited = FORGERS[f"white noise {strength} x residual"](canvas, mask, rng)
+    edited = SIMPLE_EDITS[f"white noise {strength} x residual"](canvas, mask, rng)
     added = (edited - canvas.pixels)[mask]
     assert np.nanstd(added) == pytest.approx(strength * residual_scale(canvas, mask), rel=0.12)
 
 
 def test_smooth_noise_is_smooth(canvas, mask, rng):
     added = np.nan_to_num(
-        FORGERS["smooth noise 1.0 x residual, sigma 2 px"](canvas, mask, rng) - canvas.pixels
+        SIMPLE_EDITS["smooth noise 1.0 x residual, sigma 2 px"](canvas, mask, rng) - canvas.pixels
     )
     neighbours = mask & np.roll(mask, 1, axis=1)
     assert np.corrcoef(added[neighbours], np.roll(added, 1, axis=1)[neighbours])[0, 1] > 0.8
@@ -75,7 +75,7 @@ def test_smooth_noise_is_smooth(canvas, mask, rng):
 
 def test_hard_copy_move_repeats_another_place_exactly(canvas, mask, rng):
     down, right = copy_move.source_shift(canvas.pixels, mask, np.random.default_rng(3))
-    edited = FORGERS["copy-move, hard edge"](canvas, mask, np.random.default_rng(3))
+    edited = SIMPLE_EDITS["copy-move, hard edge"](canvas, mask, np.random.default_rng(3))
     here = mask & np.isfinite(canvas.pixels)
     np.testing.assert_array_equal(
         edited[here], np.roll(canvas.pixels, (-down, -right), axis=(0, 1))[here]
@@ -171,7 +171,7 @@ def test_without_a_place_to_copy_from_the_slice_stays_as_it_is(kind):
 
 @pytest.mark.parametrize("kind", ["blur, sigma 0.8 px", "resampling round trip 0.75"])
 def test_filters_take_away_grain_and_leave_the_mean(canvas, mask, rng, kind):
-    edited = FORGERS[kind](canvas, mask, rng)
+    edited = SIMPLE_EDITS[kind](canvas, mask, rng)
     residual = (edited - canvas.mean)[mask & np.isfinite(edited)]
     before = (canvas.pixels - canvas.mean)[mask & np.isfinite(edited)]
     assert residual.std() < 0.85 * before.std()
@@ -196,7 +196,7 @@ def test_blending_nothing_is_the_null_edit(canvas, mask):
     np.testing.assert_array_equal(blended(canvas.pixels, canvas.pixels, mask, 3.0), canvas.pixels)
 
 
-def test_dfd_never_imports_a_forger():
+def test_dfd_never_imports_an_attack():
     root = Path(benchmarks.attacks.__file__).parents[2]
     for path in (root / "dfd").rglob("*.py"):
         names = [
