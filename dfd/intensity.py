@@ -37,7 +37,7 @@ SMALLEST_OBJECT = 0.1
 """Objects smaller than this share of the largest are not the body (an arm beside the chest is
 larger)."""
 COUCH_GRID = 256
-"""Pixels of the longer side at which a couch is told from the body."""
+"""Pixels of the longer side at which a couch is separated from the body."""
 COUCH_WALL = 2
 """Such pixels that are taken off and put on again: walls of couches and blankets up to twice this
 many wide are lost (about 6 mm), a body is not."""
@@ -201,13 +201,13 @@ def noise_scale(pixels: FloatImage, measured: BoolImage, modality: Modality) -> 
     return max(float(np.percentile(deviation[chosen], NOISE_PERCENTILE)), 1e-3)
 
 
-def low_pass(image: FloatImage, known: BoolImage, sigma: float) -> FloatImage:
-    """``[H, W]``: Gaussian mean of ``image`` over its ``known`` pixels alone; 0 elsewhere."""
-    share = np.maximum(gaussian_filter(known.astype(np.float32), sigma), 1e-3)
+def low_pass(image: FloatImage, valid: BoolImage, sigma: float) -> FloatImage:
+    """``[H, W]``: Gaussian mean of ``image`` over its ``valid`` pixels alone; 0 elsewhere."""
+    share = np.maximum(gaussian_filter(valid.astype(np.float32), sigma), 1e-3)
     return np.asarray(
         np.where(
-            known,
-            gaussian_filter(np.where(known, image, 0.0).astype(np.float32), sigma) / share,
+            valid,
+            gaussian_filter(np.where(valid, image, 0.0).astype(np.float32), sigma) / share,
             0.0,
         ),
         dtype=np.float32,

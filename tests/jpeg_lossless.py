@@ -19,7 +19,7 @@ CODE_BITS = 5
 def encode(pixels: NDArray[np.integer], bits: int) -> bytes:
     """The codestream of a greyscale image.
 
-    Process 14, selection value 1 (each pixel is foretold by its left neighbour), no point
+    Process 14, selection value 1 (each pixel is predicted by its left neighbour), no point
     transform.
 
     Args:

@@ -60,7 +60,7 @@ PLACES = {
     "dill": set(),
 }
 
-MAX_LINES, MAX_BODY = 520, 75
+MAX_LINES, MAX_BODY = 300, 40
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "tools"}
 
 # Put together here so that this file does not hold them: places that exist on one machine only.

@@ -94,7 +94,7 @@ def test_large_numbers_are_grouped_and_an_unknown_total_is_left_out(
     ]
 
 
-def test_more_steps_than_foretold_do_no_harm(
+def test_more_steps_than_predicted_do_no_harm(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock.step_s = 6.0

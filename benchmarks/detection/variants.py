@@ -100,13 +100,12 @@ def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
 SILENCED: dict[str, Statistic] = {
     each.FAMILY.name: partial(_silenced, each.statistic) for each in (noise, synthesis)
 }
-"""By family."""
 
 
 def windows(place: int, measured: RegionWindows) -> list[list[float]]:
     """Measures of a region, by its place among those measured, at each scale, the largest first.
 
-    As they are, before they are compared with those of the slice.
+    Not compared with the slice. NaN where there is no support.
     """
     return [table.measures[place].tolist() for table in measured.tables]
 

@@ -77,7 +77,7 @@ def main() -> None:
     ]
     columns = np.asarray(rows).T
     result = {way: numbers(columns[0], columns[number]) for number, way in enumerate(WAYS, start=1)}
-    heads = ["tail factor of chance", *result["with"]]
+    heads = ["tail factor", *result["with"]]
     text = cli.table(
         heads, [[way, *(f"{value:.2f}" for value in each.values())] for way, each in result.items()]
     )

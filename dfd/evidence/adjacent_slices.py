@@ -27,7 +27,7 @@ from dfd.evidence.reference_windows import (
     scales_of,
 )
 from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets, running_sums
-from dfd.evidence.window_features import SUPPORT
+from dfd.evidence.window_features import HUNDRED_HU, SUPPORT
 from dfd.evidence.window_table import WindowTable
 from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
@@ -56,7 +56,6 @@ that no column is favoured."""
 LOG_CHI2 = -1.2704
 """Mean of the log of a squared standard normal number: what a mean of log squares lies below the
 log of the mean square."""
-HUNDRED_HU = 100.0
 BRIGHTNESS = (-10.0, 3.0)
 """Hundreds of HU (-1000 to 300), or shares of the brightness scale, beyond which brightness says no
 more: metal must not bend the fit."""

@@ -18,12 +18,12 @@ DERIVATIVE = (1.0, -3.0, 3.0, -1.0)
 LARGEST = 1
 """Quantised residuals are cut here (T in the paper), so each has three values."""
 TOGETHER = 4
-"""Neighbours in a row whose values make one code."""
+"""Adjacent pixels in a row whose values make one code."""
 QUANTUM = 1.0
 """Step of quantisation in robust standard deviations of the slice's residual: then no value is
 rare."""
 REACH_PX = 4
-"""How far beside itself a code looks, at most: two pixels for the last of its neighbours, and two
+"""How far beside itself a code looks, at most: two pixels for the last of its pixels, and two
 more for the derivative there."""
 
 
@@ -46,14 +46,14 @@ FOLDED = folded()
 CLASSES = int(FOLDED.max()) + 1
 
 
-def codes(pixels: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
+def codes(pixels: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     """``[4, H, W]``: classes along and across the derivative.
 
     For both of its directions (the first two and the last two are pooled).
     """
     planes: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
     for turned in (False, True):
-        image, inside = (pixels.T, known.T) if turned else (pixels, known)
+        image, inside = (pixels.T, valid.T) if turned else (pixels, valid)
         residual = _along(image, DERIVATIVE)
         scale = MAD_TO_SD * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
         quantised = np.clip(np.rint(residual / (QUANTUM * max(scale, 1e-6))), -LARGEST, LARGEST)

@@ -130,9 +130,9 @@ def find_copy(region: Region, reference: CopyMoveReference, effort: Effort = THO
     # The best of many slices: their chances add up under the root. That of several templates is
     # paid for in calibration.
     matches = [
-        (place, found[0], float(np.sqrt(ordinary**2 + np.log(len(reference.searched)))))
-        for place, found, ordinary in searches
-        if found
+        (place, candidates[0], float(np.sqrt(ordinary**2 + np.log(len(reference.searched)))))
+        for place, candidates, ordinary in searches
+        if candidates
     ]
     if not matches:
         nothing = NO_NOISE if any(ordinary for *_, ordinary in searches) else NO_PLACE

@@ -12,7 +12,7 @@ from dfd.records import BoolImage, FloatImage, Prediction
 
 HIGH_PASS_PX = 0.6
 """Sigma of the Gaussian that is taken off the pixels: what is left is mostly noise, also where the
-network foretells it."""
+network predicts it."""
 LOCAL_PX = 1.5
 """Sigma of the neighbourhood whose root mean square a residual is divided by: short, so that an
 edge weighs no more than the noise beside it."""

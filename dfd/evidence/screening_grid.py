@@ -1,6 +1,6 @@
 """A whole slice without a point.
 
-The places that are looked at, and the map that numbers at places make.
+The places that are measured, and the map of their values.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def centres(shape: tuple[int, ...], radius: float) -> NDArray[np.int64]:
 
 
 def painted(
-    places: NDArray[np.int64], values: FloatArray, known: BoolImage, step: int
+    places: NDArray[np.int64], values: FloatArray, valid: BoolImage, step: int
 ) -> FloatImage:
     """``[H, W]``: ``values`` ``[n]`` at ``places`` ``[n, 2]`` (x, y).
 
-    In straight lines between them, NaN where not ``known`` or too far from any.
+    In straight lines between them, NaN where not ``valid`` or too far from any.
 
     At a place stands its own value. What is NaN among ``values`` is left out, as if that place had
-    not been looked at.
+    not been measured.
     """
-    height, width = known.shape
+    height, width = valid.shape
     total, weight = np.zeros((2, height + 2 * step, width + 2 * step))
     slope = 1.0 - np.abs(np.arange(1 - step, step)) / step
     tent = slope[:, None] * slope
@@ -55,7 +55,7 @@ def painted(
             total[around] += value * tent
             weight[around] += tent
     inner = (slice(step, step + height), slice(step, step + width))
-    result = np.full(known.shape, np.nan, dtype=np.float32)
-    reached = known & (weight[inner] > 0)
+    result = np.full(valid.shape, np.nan, dtype=np.float32)
+    reached = valid & (weight[inner] > 0)
     result[reached] = total[inner][reached] / weight[inner][reached]
     return result

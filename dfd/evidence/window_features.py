@@ -42,6 +42,8 @@ region, and how many. Their median counts, so that an edit which the click misse
 not excuse itself."""
 BACKGROUND_SUPPORT = 0.3
 """Share of such a disk that must be measured."""
+HUNDRED_HU = 100.0
+"""Unit of CT brightness among the covariates, in HU."""
 
 
 def _shifted_product(
@@ -67,7 +69,7 @@ def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
     z = np.where(valid, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
     products = [_shifted_product(z, valid, lag) for lag in LAGS]
     noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
-    unit = brightness_scale(prediction.mean, valid) if modality.relative else 100.0
+    unit = brightness_scale(prediction.mean, valid) if modality.relative else HUNDRED_HU
     edges = gaussian_gradient_magnitude(prediction.mean.astype(np.float64), 1.0) / noise
     return np.stack(
         [

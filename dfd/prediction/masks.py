@@ -16,7 +16,7 @@ LATTICE_PASSES = 5
 """Passes that hide every pixel once."""
 LATTICE_STEP = 2
 """Column shift per row: (x + 2 y) mod 5 is the knight's-move colouring, in which the nearest hidden
-neighbour is sqrt(5) pixels away, so that all twelve pixels within a distance of 2 are seen. A
+pixel is sqrt(5) pixels away, so that all twelve pixels within a distance of 2 are seen. A
 square lattice needs nine passes for the same."""
 
 

@@ -58,8 +58,8 @@ def predict_slice(
     scale = float(
         np.float32(noise_scale(pixels, measured, modality))
     )  # as it will stand in a tensor beside z
-    ground = modality.floor if modality.floor is not None else 0.0
-    filled = np.where(measured, pixels, ground).astype(np.float32)
+    background = modality.floor if modality.floor is not None else 0.0
+    filled = np.where(measured, pixels, background).astype(np.float32)
     window = window_of(assessed)
     log_spread = np.zeros_like(pixels)
     mean[window], log_spread[window], head = _passes(filled[window] / scale, network)

@@ -144,7 +144,7 @@ def test_a_family_that_nobody_has_plays_no_part() -> None:
 
 @pytest.fixture
 def evidence() -> SliceEvidence:
-    """White noise of 20 HU all over, foretold by a network with a head that shouts in one place."""
+    """White noise of 20 HU, predicted by a network with a head that shouts in one place."""
     rng = np.random.default_rng(4)
     z = rng.normal(size=(160, 160)).astype(np.float32)
     odds = rng.normal(size=(2, 160, 160)).astype(np.float32)
@@ -181,7 +181,7 @@ def test_every_region_tells_its_windows_and_a_few_edits_the_rest(evidence: Slice
             ) is free
 
 
-def test_the_pixel_itself_does_not_foretell_itself(evidence: SliceEvidence) -> None:
+def test_the_pixel_itself_does_not_predict_itself(evidence: SliceEvidence) -> None:
     pixels = (40.0 + 20.0 * evidence.prediction.z).astype(np.float32)
     plain = variants.predicted_from_neighbours(pixels, evidence.prediction)
     changed = pixels.copy()

@@ -157,7 +157,7 @@ def test_few_patients_give_the_promised_rate_on_average() -> None:
 
 @QUICK
 @given(PATIENTS, STATISTIC)
-def test_p_never_falls_below_the_share_that_the_patients_foretell(
+def test_p_never_falls_below_the_share_that_the_patients_predict(
     by_patient: list[list[float]], statistic: float
 ) -> None:
     table = fit_table(by_patient)

@@ -1,6 +1,6 @@
 """What differs from the slices above and below more than tissue alike does stands out.
 
-What the neighbours foretell does not.
+What the neighbours predict does not.
 """
 
 from __future__ import annotations

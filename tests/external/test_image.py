@@ -23,7 +23,7 @@ import pytest
 
 import dfd
 from dfd.bundle import model_file
-from dfd.bundle.inference.results import NOT_REACHED
+from dfd.bundle.inference.collected import NOT_REACHED
 from tests.external.environments import CACHE
 from tests.external.programs import program
 from tests.image import platform

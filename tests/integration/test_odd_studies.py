@@ -16,7 +16,7 @@ import torch
 import dfd
 from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.context.series_slices import IDENTICAL
+from dfd.context.adjacent_slices import IDENTICAL
 from dfd.errors import DfdError
 from dfd.phantom import write_ct_series, write_mr_series
 

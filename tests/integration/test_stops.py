@@ -21,7 +21,7 @@ import torch
 
 from benchmarks import kills
 from dfd.bundle import model_file
-from dfd.bundle.inference.results import NOT_REACHED
+from dfd.bundle.inference.collected import NOT_REACHED
 from dfd.cli.entry import run
 from tests.integration.conftest import TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line, stop_when
