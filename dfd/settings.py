@@ -8,12 +8,13 @@ fields.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dfd.errors import UsageError
-from dfd.options import Value, option, options_of
+from dfd.options import NamedOption, Value, option, options_of
 
 SEED = 20261122
 """Default of the one seed of all randomness."""
@@ -212,25 +213,40 @@ class CalibrateSettings:
     seed: int = field(default=SEED, metadata=_SEED)
 
 
-def score_settings(**values: Any) -> ScoreSettings:  # noqa: ANN401 - values of a configuration
+def score_settings(
+    given: Mapping[str, object] | None = None,
+    **values: Any,  # noqa: ANN401 - values of a configuration
+) -> ScoreSettings:
     """The settings of a scoring run by the keys of a bundle's configuration.
 
     Args:
+        given: Options that the command line names, for what ``values`` leaves open.
         **values: By the key of an option, ``data_path`` for example, or by the name of its field.
 
     Raises:
         UsageError: There is no such option, or the options contradict each other.
     """
     named = {each.record_key: each for each in options_of(ScoreSettings)}
-    given: dict[str, Any] = {}
-    for key, value in values.items():
+    fields_given: dict[str, Any] = {}
+    for key, value in {**(given or {}), **values}.items():
         if key not in named:
             raise UsageError(
                 f"there is no option {key!r} of a scoring run; there are: {', '.join(named)}"
             )
-        is_path = named[key].option.value is Value.PATH
-        given[named[key].name] = Path(value) if is_path and value is not None else value
-    return ScoreSettings(**given)
+        fields_given[named[key].name] = _as_declared(named[key], value)
+    return ScoreSettings(**fields_given)
+
+
+def _as_declared(named: NamedOption, value: object) -> object:
+    """A value of a configuration in the type of its field: paths, and yes or no as a word."""
+    if named.option.value is Value.PATH and value is not None:
+        return Path(str(value))
+    if named.option.value is not Value.SWITCH or value in (True, False):
+        return value
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    if str(value).lower() not in words:
+        raise UsageError(f"{named.record_key} is True or False, got {value!r}")
+    return words[str(value).lower()]
 
 
 def record_of(settings: ScoreSettings) -> dict[str, object]:

@@ -195,14 +195,43 @@ def test_an_option_that_a_bundle_does_not_have_is_an_error() -> None:
         settings.score_settings(data_path="d", imagse=False)
 
 
-def test_the_former_key_of_an_option_is_answered_with_the_new_one(
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--images", "False"], {"images": False}),
+        (["--images=False", "--context", "0"], {"images": False, "context": 0}),
+        (["--dicom", "--data_path", "d"], {"dicom": True}),
+        (["--settings#images", "False"], {}),
+    ],
+)
+def test_an_option_may_be_named_by_itself_on_the_command_line_of_monai(
+    words: list[str], expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["x/monai.bundle", "run", "inference", *words]
+    monkeypatch.setattr(checks, "sys", SimpleNamespace(argv=line))
+    checks.refuse_unknown_flags(str(BUNDLES / "ct_lung_inpainting"), "inference")
+    assert checks.options_given() == expected
+    chosen = settings.score_settings(checks.options_given(), data_path="d")
+    assert {name: getattr(chosen, name) for name in expected} == expected
+    assert settings.score_settings({"images": False}, data_path="d", images=True).images
+
+
+@pytest.mark.parametrize(("word", "value"), [("false", False), ("True", True), (0, False)])
+def test_yes_and_no_may_be_words(word: object, value: bool) -> None:
+    assert settings.score_settings({"context": word}, data_path="d").context == value
+    with pytest.raises(UsageError, match="context is True or False, got 'maybe'"):
+        settings.score_settings({"context": "maybe"}, data_path="d")
+
+
+def test_a_misspelt_option_on_the_command_line_of_monai_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        checks, "sys", SimpleNamespace(argv=["x/monai.bundle", "run", "inference", "--images", "0"])
-    )
-    with pytest.raises(UsageError, match="did you mean --settings#images"):
+    line = ["x/monai.bundle", "run", "inference", "--imagse", "0"]
+    monkeypatch.setattr(checks, "sys", SimpleNamespace(argv=line))
+    with pytest.raises(UsageError, match="did you mean --images"):
         checks.refuse_unknown_flags(str(BUNDLES / "ct_lung_inpainting"), "inference")
+    monkeypatch.setattr(checks, "sys", SimpleNamespace(argv=["pytest", "--images", "0"]))
+    assert checks.options_given() == {}
 
 
 def test_the_face_shows_the_functions_of_the_api() -> None:

@@ -6,10 +6,11 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from fire.parser import DefaultParseValue
 
 from dfd.errors import BundleError, UsageError
 from dfd.options import options_of
@@ -46,23 +47,36 @@ def refuse_unknown_flags(bundle_root: str, config: str) -> None:
     content = json.loads(
         (Path(bundle_root) / "configs" / f"{config}.json").read_text(encoding="utf-8")
     )
-    for name in _keys_given(sys.argv[1:]):
+    for name, _ in _given(sys.argv[1:]):
         first, *rest = name.replace("#", "::").split("::")
         if first in RUNNER_FLAGS or _has(content, [first, *rest]):
             continue
-        near = [] if first in content else _near(first, content)
+        options = _option_names() if "settings" in content else set()
+        if name in options:
+            continue
+        known = {*content, *RUNNER_FLAGS, *options}
+        near = [] if first in content else difflib.get_close_matches(first, known, n=1)
         raise UsageError(
             f"--{name} is no key of "
             f"configs/{config}.json{f'; did you mean --{near[0]}?' if near else ''}"
         )
 
 
-def _near(name: str, content: Mapping[str, object]) -> list[str]:
-    """The key that was meant: an option is one of the keys of ``settings``."""
-    options = {each.name for each in options_of(ScoreSettings)} if "settings" in content else ()
-    if name in options:
-        return [f"settings#{name}"]
-    return difflib.get_close_matches(name, {*content, *RUNNER_FLAGS}, n=1)
+def options_given() -> dict[str, object]:
+    """Options of a scoring run that the command line of ``monai.bundle run`` names by themselves.
+
+    ``--images False`` means ``--settings#images False``. Empty where another program runs the
+    configuration.
+    """
+    if not is_monai_runner():
+        return {}
+    names = _option_names()
+    return {name: value for name, value in _given(sys.argv[1:]) if name in names}
+
+
+def _option_names() -> set[str]:
+    """Options that are no key of a configuration but of its ``settings``."""
+    return {each.name for each in options_of(ScoreSettings) if not each.option.key}
 
 
 def is_monai_runner() -> bool:
@@ -72,23 +86,26 @@ def is_monai_runner() -> bool:
     ].endswith("monai.bundle")
 
 
-def _keys_given(words: Sequence[str]) -> list[str]:
-    """Keys that a command line sets, those of its ``--args_file`` included.
+def _given(words: Sequence[str]) -> list[tuple[str, object]]:
+    """Keys and values that a command line sets, those of its ``--args_file`` included.
 
-    Fire takes one dash or two, and a hyphen for an underscore.
+    Fire takes one dash or two, and a hyphen for an underscore; a key without a value is True.
     """
-    names = []
+    given: list[tuple[str, object]] = []
     for number, word in enumerate(words):
         flag = re.match(r"--?([A-Za-z][^=]*)(?:=(.*))?", word, re.DOTALL)
         if flag is None:
             continue
-        names.append(flag[1].replace("-", "_"))
-        if names[-1] == "args_file":
+        name, text = flag[1].replace("-", "_"), flag[2]
+        if text is None and number + 1 < len(words) and not words[number + 1].startswith("--"):
+            text = words[number + 1]
+        given.append((name, True if text is None else DefaultParseValue(text)))
+        if name == "args_file":
             try:
-                names += json.loads(Path(flag[2] or words[number + 1]).read_text(encoding="utf-8"))
-            except (OSError, ValueError, IndexError):
+                given += json.loads(Path(text or "").read_text(encoding="utf-8")).items()
+            except (OSError, ValueError, AttributeError):
                 continue  # MONAI says what is wrong with it
-    return names
+    return given
 
 
 def _has(content: object, path: Sequence[str]) -> bool:

@@ -34,7 +34,7 @@ ORDINARY_ADJACENT = (
 TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = (
     "the region's noise fits the same tissue elsewhere in this slice, and is not repeated "
-    "elsewhere in this slice"
+    "elsewhere in it"
 )
 
 

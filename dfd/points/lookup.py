@@ -26,7 +26,7 @@ SHOWN_FILES = 5
 
 _DICOM_SUFFIX = re.compile(r"\.dcm$", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
-_UID = re.compile(r"[0-9]+(\.[0-9]+){3,}")
+_UID = re.compile(r"[0-9]+(\.[0-9]+){3,}|2\.25\.[0-9]{9,}")
 
 
 class UnresolvedNameError(Exception):

@@ -199,6 +199,16 @@ def test_folder_file_and_uid_name_a_series(tmp_path):
     assert "'1.2.3.4.7' holds 2 series" in asked(data, "1.2.3.4.7", place).error
 
 
+def test_a_uid_that_was_made_of_a_random_number_names_a_series(tmp_path):
+    data, uid = tmp_path / "data", "2.25.329800735698586629295641978511506172918"
+    planes = PLANES["axial"]
+    write(data / "p1", planes, stack(planes), SeriesInstanceUID=uid)
+    write(data / "p2", planes, stack(planes), SeriesInstanceUID="1.2.3.4.6")
+    place = place_of(planes, stack(planes)[2], *spot(2))
+    assert "not found" not in asked(data, uid, place).error
+    assert is_bright(asked(data, uid, place))
+
+
 def test_a_folder_of_two_series_is_no_answer_but_their_files_are(tmp_path):
     data = tmp_path / "data"
     axial, coronal = PLANES["axial"], PLANES["coronal"]
