@@ -21,6 +21,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.data.partition import ROOT
 from dfd.bundle import model_file
 from dfd.errors import DfdError, PointsError
@@ -138,7 +140,18 @@ def differences(output: Path, reference: Path) -> Iterator[str]:
     for name in sorted(names):
         pair = [folder / name for folder in (output, reference)]
         if not all(path.exists() for path in pair) or content(pair[0]) != content(pair[1]):
-            yield name.as_posix()
+            yield name.as_posix() + differing_columns(*pair)
+
+
+def differing_columns(one: Path, other: Path) -> str:
+    """Of two CSV files with as many rows, the columns that differ; else an empty text."""
+    if one.suffix != ".csv" or not (one.exists() and other.exists()):
+        return ""
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (one, other)]
+    if tables[0].shape != tables[1].shape or list(tables[0]) != list(tables[1]):
+        return " (other rows or columns)"
+    columns = [name for name in tables[0] if not tables[0][name].equals(tables[1][name])]
+    return f" (columns {', '.join(columns)})"
 
 
 def main() -> None:

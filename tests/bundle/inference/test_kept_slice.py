@@ -11,7 +11,7 @@ import pytest
 
 from dfd.bundle.inference.kept_slice import KeptSlice, holds_names, nameless, packed, unpacked
 from dfd.outputs.writer import SliceInfo
-from dfd.records import Evidence, Finding, Point, Region, ScanFacts, Suspicion
+from dfd.records import Evidence, Finding, Form, Point, Region, ScanFacts, Suspicion, Verdict
 from dfd.sentences import named as name_in
 from dfd.sentences import quoted
 
@@ -46,10 +46,10 @@ def kept() -> KeptSlice:
     evidence = (Evidence("noise", 2.5, {"energy": math.inf}, "lung", "coarser", source_x=3.0),)
     found = Finding(
         POINTS[2],
-        "unusual",
+        Verdict.UNUSUAL,
         1.5,
         0.03,
-        "adversarial noise",
+        Form.ADVERSARIAL_NOISE,
         "coarser",
         {"noise": 0.03},
         1.0,
