@@ -120,7 +120,7 @@ def test_the_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None
     found = [
         Path(line).relative_to(installed / "dfd").as_posix() for line in done.stdout.splitlines()
     ]
-    assert found == ["places.py", "bundles/ct_lung_inpainting", "bundles/mri_chest_inpainting"]
+    assert found == ["model_paths.py", "bundles/ct_lung_inpainting", "bundles/mri_chest_inpainting"]
 
 
 def requirements() -> dict[str, Requirement]:

@@ -128,18 +128,12 @@ SPEAKING = (
         "points",
         "evidence",
         "calibration",
-    ),
-    *(
-        f"bundle/{name}.py"
-        for name in (
-            "scoring",
-            "screening",
-            "twins",
-            "context",
-            "reader",
-            "neighbours",
-            "patient_points",
-        )
+        "assessment",
+        "context",
+        "bundle/reader.py",
+        "bundle/inference/patient_points.py",
+        "bundle/inference/load_context.py",
+        "bundle/inference/scoring.py",
     ),
 )
 """Where what is told of a row comes from."""
