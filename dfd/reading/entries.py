@@ -71,7 +71,7 @@ def entries_of(path: Path) -> list[Entry]:
         )
         group = _group_of(header, shape, facts, path)
         # The exposure of a frame of an enhanced file has a group of its own, which is not read:
-        # such frames are told apart by time alone.
+        # nothing but their time distinguishes such frames.
         voltage = number_of(value_of(header, "KVP"))
         # Frames without a group of their own are all described alike, so one is looked at.
         own = groups_in(header)
