@@ -126,7 +126,8 @@ class TamperApp(MONAILabelApp):
                 404,
             )
         image = str(request.get("image") or "")
-        if os.path.exists(image):  # noqa: PTH110 - as MONAI Label does, which takes it for a file that was sent
+        # As MONAI Label does, which takes it for a file that was sent.
+        if os.path.exists(image):  # noqa: PTH110
             sent = (
                 tempfile.gettempdir(),
                 getattr(self.sessions(), "store_path", tempfile.gettempdir()),

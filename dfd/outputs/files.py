@@ -56,7 +56,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)  # noqa: PTH105 - the one call here whose failure is tested by name
+        # The one call here whose failure is tested by name.
+        os.replace(temporary, path)  # noqa: PTH105
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {because(error)}") from error
     finally:

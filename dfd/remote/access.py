@@ -137,7 +137,8 @@ def session_of(environment: Mapping[str, str] = os.environ) -> requests.Session:
     session.max_redirects = 0
     bundle = environment.get(CA, "")
     if bundle:
-        if not os.path.isfile(bundle):  # noqa: PTH113 - a text of the environment, handed on as it is
+        # A text of the environment, handed on as it is.
+        if not os.path.isfile(bundle):  # noqa: PTH113
             raise UsageError(
                 f"{CA} names {bundle}, which is not a file; give a bundle of certificates (PEM)"
             )
