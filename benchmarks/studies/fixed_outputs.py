@@ -151,7 +151,7 @@ def differing_columns(one: Path, other: Path) -> str:
     if tables[0].shape != tables[1].shape or list(tables[0]) != list(tables[1]):
         return " (other rows or columns)"
     columns = [name for name in tables[0] if not tables[0][name].equals(tables[1][name])]
-    return f" (columns {', '.join(columns)})"
+    columns = [str(name) for name in tables[0] if not tables[0][name].equals(tables[1][name])]
 
 
 def main() -> None:
