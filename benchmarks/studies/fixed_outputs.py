@@ -150,8 +150,8 @@ def differing_columns(one: Path, other: Path) -> str:
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (one, other)]
     if tables[0].shape != tables[1].shape or list(tables[0]) != list(tables[1]):
         return " (other rows or columns)"
-    columns = [name for name in tables[0] if not tables[0][name].equals(tables[1][name])]
     columns = [str(name) for name in tables[0] if not tables[0][name].equals(tables[1][name])]
+    return f" (columns {', '.join(columns)})"
 
 
 def main() -> None:
