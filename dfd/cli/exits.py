@@ -41,7 +41,8 @@ def terminable() -> Iterator[None]:
 def raise_on_sigterm() -> None:
     """Let the first SIGTERM raise :class:`TerminationError` in the main thread.
 
-    Which must be the caller.
+    Which must be the caller. A parent that started the program with SIGTERM blocked does not keep
+    it from ending.
     """
     owner = os.getpid()
 
@@ -52,6 +53,8 @@ def raise_on_sigterm() -> None:
         raise TerminationError
 
     signal.signal(signal.SIGTERM, raise_once)
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def verdict_of(error: BaseException) -> tuple[int, str]:

@@ -182,6 +182,23 @@ def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(
         assert kills.differences(output, whole) == []
 
 
+def test_a_parent_that_blocks_sigterm_does_not_keep_the_run_from_ending(
+    many: Path, model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        code, _ = stop_when(
+            [*DFD, *scoring(many, model, output)],
+            tmp_path,
+            signal.SIGTERM,
+            lambda: (output / "scores.csv").exists(),
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert code == 128 + signal.SIGTERM
+
+
 def check_partial(output: Path, told: str, early: bool = False) -> int:
     """Gives how many rows were not reached."""
     partial = rows(output / "scores.csv")
