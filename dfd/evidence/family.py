@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from dfd.evidence.reference_windows import RegionWindows, SliceReference
+from dfd.evidence.running_sums import FloatArray
 from dfd.modalities import Modality
 from dfd.records import Context, Evidence, Prediction, Region
 
@@ -88,6 +89,29 @@ class RegionBatch:
         """``measure`` of each region in order, several at once where there is a pool."""
         apply = map if self.pool is None else self.pool.map
         return apply(measure, self.regions)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Evidence of one family for the regions of a batch, in their order.
+
+    The numbers are there at once; a record with its sentences is made when it is asked for, since a
+    screened slice has hundreds of places and lists a few.
+    """
+
+    statistics: FloatArray
+    """``[n]``, NaN where the family cannot measure the region."""
+    record: Callable[[int], Evidence]
+    """Makes the record of a region from its number in the batch."""
+
+    def __len__(self) -> int:
+        return len(self.statistics)
+
+    def __getitem__(self, number: int) -> Evidence:
+        return self.record(number)
+
+    def __iter__(self) -> Iterator[Evidence]:
+        return map(self.record, range(len(self)))
 
 
 class EvidenceFamily(Protocol[Prepared]):
