@@ -143,7 +143,9 @@ def test_each_entry_point_says_what_it_ran(
 
 @pytest.mark.parametrize("entry", ENTRY_POINTS)
 def test_each_entry_point_keeps_its_log(scored: dict[str, Path], entry: str) -> None:
-    (line,) = (scored[entry] / "run.log").read_text(encoding="utf-8").splitlines()
+    *progress, line = (scored[entry] / "run.log").read_text(encoding="utf-8").splitlines()
+    # On a busy machine a run takes so long that it says how far it is.
+    assert all("scoring points: " in each for each in progress)
     time, level, text = line.split(" ", 2)
     assert datetime.fromisoformat(time).tzinfo is UTC
     assert (level, text) == ("INFO", f"results are in {scored[entry]} (cpu)")
