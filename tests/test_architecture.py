@@ -48,6 +48,7 @@ PLACES = {
     "nibabel": {"reading"},
     "PIL": {"outputs"},
     "filelock": {"outputs"},
+    "isal": {"outputs"},
     "jinja2": {"outputs"},
     "markupsafe": {"outputs"},
     "argparse": {"cli"},

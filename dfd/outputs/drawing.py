@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
@@ -36,6 +36,8 @@ class Pen:
     canvas: Image.Image
     edge: int = 0
     """Pixels by which letters are drawn wider."""
+    top: int = 0
+    """Row of the picture that the first of the canvas is: a canvas may be a band of it."""
 
     def text(
         self,
@@ -49,13 +51,16 @@ class Pen:
         """Words at a place, not always a whole pixel."""
         x, y = math.floor(at[0]), math.floor(at[1])
         letters, left, top = _letters(words, size, anchor, self.edge, (at[0] - x, at[1] - y))
-        self.canvas.paste(colour, (x + left, y + top), letters)
+        self.canvas.paste(colour, (x + left, y + top - self.top), letters)
 
     def line(
         self, ends: tuple[float, float, float, float], colour: tuple[int, int, int], width: int = 1
     ) -> None:
         """From one place to another: (x, y, x, y)."""
-        ImageDraw.Draw(self.canvas).line(ends, fill=colour, width=width)
+        left, top, right, bottom = ends
+        ImageDraw.Draw(self.canvas).line(
+            (left, top - self.top, right, bottom - self.top), fill=colour, width=width
+        )
 
 
 @lru_cache(maxsize=_KEPT_WORDS)
@@ -97,6 +102,6 @@ def draw_ruler(pen: Pen, view: View, scan: Slice, corner: tuple[int, int]) -> No
     for colour, width in inks:
         pen.line((left, bottom, right, bottom), colour, width)
     for colour, width in inks:
-        Pen(pen.canvas, edge=width - 2).text(
+        replace(pen, edge=width - 2).text(
             (left, bottom - 6), f"{length:g} {unit}", 14, colour=colour, anchor="lb"
         )

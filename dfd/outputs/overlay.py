@@ -7,6 +7,8 @@ number means.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +43,8 @@ NARROW = 2.0
 """Radii around the centre whose percentiles set the narrow window."""
 
 _CROP = 336
-_CROP_TOP = BAR_TOP + 94
+_CROP_TITLE = BAR_TOP + 72
+_CROP_TOP = _CROP_TITLE + 22
 _OVERVIEWS_LEFT = (GAP, 2 * GAP + PANEL)
 _HEIGHT = _CROP_TOP + _CROP + 40
 
@@ -129,14 +132,26 @@ def write_rendered(
     Raises:
         OutputError: the file cannot be written.
     """
-    canvas = images.sheet.copy()
-    _draw_header(Pen(canvas), finding, region, images.scan.facts.spacing_mm)
+    pixels = images.packed.pixels.copy()
     source = _source_of(finding, region)
-    _draw_overviews(canvas, images, region, source)
-    _draw_crops(canvas, images, region, source)
+    with _band(pixels, images.sheet, slice(0, PANEL_TOP)) as pen:
+        _draw_header(pen, finding, region, images.scan.facts.spacing_mm)
+        title = "Slice" if source is None else "Slice (blue: where the same noise stands)"
+        pen.text((_OVERVIEWS_LEFT[0], HEADER), title, 16, colour=WHITE)
+    _draw_overviews(pixels, images, region, source)
+    with _band(pixels, images.sheet, slice(_CROP_TITLE, _CROP_TOP + _CROP)) as pen:
+        _draw_crops(pen, images, region, source)
     path = folder / name_of(number)
-    write_atomically(path, png.file_of(png.pack(np.asarray(canvas), images.packed)))
+    write_atomically(path, png.file_of(png.pack(pixels, images.packed)))
     return path
+
+
+@contextmanager
+def _band(pixels: RgbImage, sheet: Image.Image, rows: slice) -> Iterator[Pen]:
+    """Draw on some rows of a picture alone: a whole canvas takes as long as all that is drawn."""
+    band = sheet.crop((0, rows.start, sheet.width, rows.stop))
+    yield Pen(band, top=rows.start)
+    pixels[rows] = np.asarray(band)
 
 
 def _sheet(
@@ -190,27 +205,22 @@ def _source_of(finding: Finding, region: Region) -> Region | None:
 
 
 def _draw_overviews(
-    canvas: Image.Image, images: SliceImages, region: Region, source: Region | None
+    pixels: RgbImage, images: SliceImages, region: Region, source: Region | None
 ) -> None:
-    pen = Pen(canvas)
-    pen.text(
-        (_OVERVIEWS_LEFT[0], HEADER),
-        "Slice" if source is None else "Slice (blue: where the same noise stands)",
-        16,
-        colour=WHITE,
-    )
+    """Outlines in both overviews, below the rulers that stand in ``pixels`` already."""
     drawn = outlines.outlines(images.view, region, source)
-    frame = outlines.frame(drawn)
+    rows, columns = outlines.frame(drawn)
     for left, image in zip(_OVERVIEWS_LEFT, images.overviews, strict=True):
-        marked = Image.fromarray(outlines.mark(image, drawn, frame))
-        canvas.paste(marked, (left + int(frame[1].start), PANEL_TOP + int(frame[0].start)))
-        draw_ruler(pen, images.view, images.scan, (left, PANEL_TOP))
+        marked = Image.fromarray(outlines.mark(image, drawn, (rows, columns)))
+        place = (left - columns.start, PANEL_TOP - rows.start)
+        draw_ruler(Pen(marked), images.view, images.scan, place)
+        pixels[
+            PANEL_TOP + rows.start : PANEL_TOP + rows.stop,
+            left + columns.start : left + columns.stop,
+        ] = np.asarray(marked)
 
 
-def _draw_crops(
-    canvas: Image.Image, images: SliceImages, region: Region, source: Region | None
-) -> None:
-    pen = Pen(canvas)
+def _draw_crops(pen: Pen, images: SliceImages, region: Region, source: Region | None) -> None:
     scan = images.scan
     view = panels.region_view(region, ZOOM, scan.pixels.shape[:2], _CROP)
     part, part_view, box = panels.near(scan, view)
@@ -226,10 +236,10 @@ def _draw_crops(
     step = (WIDTH - 2 * GAP - _CROP) / 2
     for index, (title, image) in enumerate(titled.items()):
         left = round(GAP + index * step)
-        pen.text((left, _CROP_TOP - 22), title, 15, colour=WHITE)
-        canvas.paste(
+        pen.text((left, _CROP_TITLE), title, 15, colour=WHITE)
+        pen.canvas.paste(
             Image.fromarray(outlines.mark(panels.cut(image, part_view), drawn)),
-            (left, _CROP_TOP),
+            (left, _CROP_TOP - pen.top),
         )
         draw_ruler(pen, view, scan, (left, _CROP_TOP))
 
