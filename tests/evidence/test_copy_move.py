@@ -75,7 +75,8 @@ def planted(
 
 
 def measured(z: FloatImage, region: Region = CLICK, **words: object) -> Evidence:
-    return copy_move.find_copy(region, copy_move.prepare(prediction_of(z), 12.0, CT, **words))  # type: ignore[arg-type]
+    prepared = copy_move.prepare(prediction_of(z), 12.0, CT, **words)  # type: ignore[arg-type]
+    return copy_move.find_copy(region, prepared)
 
 
 def searched_in(reference: CopyMoveReference, *others: CopyMoveReference) -> CopyMoveReference:
