@@ -46,6 +46,17 @@ def along(image: torch.Tensor, weights: NDArray[np.float64], axis: int) -> torch
     return result
 
 
+def blurred(image: torch.Tensor, part: Bounds, sigma: float) -> torch.Tensor:
+    """``part`` of the smoothed ``image`` ``[H, W]``.
+
+    Sums are taken in double precision, and stored as what ``image`` is in between.
+    """
+    around = with_margin(image, part, reach_of(sigma))
+    for axis in (0, 1):
+        around = along(around.double(), kernel(sigma), axis).to(image.dtype)
+    return around
+
+
 def gradient_magnitude(image: torch.Tensor, part: Bounds, sigma: float) -> torch.Tensor:
     """Length of the gradient of the smoothed ``image`` ``[H, W]`` in ``part`` of it."""
     around = with_margin(image, part, reach_of(sigma))

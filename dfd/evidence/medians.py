@@ -25,12 +25,12 @@ def median(values: torch.Tensor) -> torch.Tensor:
     size = values.shape[-1]
     if not size:
         return values.new_full(values.shape[:-1], torch.nan)
-    low = values.kthvalue((size + 1) // 2, dim=-1).values
-    return low if size % 2 else (low + values.kthvalue(size // 2 + 1, dim=-1).values) / 2.0
+    ordered = in_order(values)
+    return (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) / 2.0
 
 
 def in_order(values: torch.Tensor) -> torch.Tensor:
     """``values`` sorted along the last axis."""
-    if values.device.type == "cpu":  # NumPy sorts short rows several times as fast
+    if values.device.type == "cpu":  # NumPy sorts several times as fast there
         return torch.from_numpy(np.sort(values.numpy(), axis=-1))
     return values.sort(dim=-1).values

@@ -86,7 +86,8 @@ class RunningSums:
 def running_sums(planes: torch.Tensor, corner: tuple[int, int] = (0, 0)) -> RunningSums:
     """Of ``[F, H, W]`` planes of the part of a slice that begins at ``corner`` (row, column)."""
     number, height, width = planes.shape
-    running = planes.new_zeros(height + 1, width + 1, number)
+    running = planes.new_empty(height + 1, width + 1, number)
+    running[0], running[:, -1] = 0.0, 0.0
     running[1:, :-1] = planes.permute(1, 2, 0)
     return RunningSums(summed_down(running), corner)
 

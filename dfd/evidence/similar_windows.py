@@ -162,8 +162,8 @@ def _nearest(
     scaled = reference.covariates / reference.width
     apart = scaled[rows] - (windows.covariates / reference.width)[:, None]
     squares = apart.square_().sum(dim=2)
-    steps = (reference.centres[rows] - windows.centres[:, None]).double()
-    too_near = torch.hypot(steps[..., 0], steps[..., 1]) < EXCLUSION_RADII * windows.radius
+    steps = (reference.centres[rows] - windows.centres[:, None]).square_().sum(dim=2)
+    too_near = steps < (EXCLUSION_RADII * windows.radius) ** 2
     squares.masked_fill_(too_near | (candidates.rows >= len(reference)), torch.inf)
     number = min(N_REFERENCE, len(reference) - 1, squares.shape[1])
     least, first = squares.topk(number, dim=1, largest=False)
