@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+import torch
+
 from dfd.evidence.reference_windows import RegionWindows, SliceReference
 from dfd.evidence.running_sums import FloatArray
 from dfd.modalities import Modality
 from dfd.records import Context, Evidence, Prediction, Region
 
 Prepared = TypeVar("Prepared")
+CPU = torch.device("cpu")
 
 
 class Need(StrEnum):
@@ -37,6 +40,8 @@ class SliceInput:
     modality: Modality
     make_windows: Callable[[], SliceReference] | None = None
     slice_context: Context | None = None
+    device: torch.device = CPU
+    """On which evidence is computed."""
 
     @property
     def windows(self) -> SliceReference:
