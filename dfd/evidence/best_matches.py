@@ -10,7 +10,7 @@ import torch
 
 from dfd.evidence.copy_match import Match, SearchedSlice
 from dfd.evidence.copy_refinement import refined
-from dfd.evidence.copy_search import search
+from dfd.evidence.copy_search import search, search_by_tiles
 from dfd.evidence.copy_template import Templates
 from dfd.evidence.copy_transforms import AS_IT_IS, TURNS, Transform
 
@@ -29,12 +29,15 @@ class Effort:
     """Candidates whose turn, size and fractions of a pixel are searched more finely."""
     around: bool = False
     """Whether templates off the middle of a region are searched for too, in whole pixels."""
+    by_tiles: bool = False
+    """Whether only places are looked at that tiles of the slice propose."""
 
 
 THOROUGH = Effort(TURNS, refined=2, around=True)
 WHOLE_PIXELS = Effort(AS_IT_IS)
 """As they are and mirrored only: where there is much to search."""
-QUICK = WHOLE_PIXELS
+QUICK = Effort(AS_IT_IS, by_tiles=True)
+"""For every place of a slice."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,11 @@ def best_matches(
 def _in_slice(templates: Templates, one: SearchedSlice, effort: Effort, more: float) -> BestMatches:
     """``[n, 1]``; ``more``: added to the square of what is ordinary."""
     plane = one.plane
-    matches, chance = search(templates, plane, EXCLUSION_RADII * templates.radius, effort.turns)
+    apart = EXCLUSION_RADII * templates.radius
+    if effort.by_tiles:
+        matches, chance = search_by_tiles(templates, plane, apart)
+    else:
+        matches, chance = search(templates, plane, apart, effort.turns)
     if effort.refined:
         matches = refined(matches.best(effort.refined), templates, plane.residual)
     best = matches.best(1)

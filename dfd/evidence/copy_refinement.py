@@ -38,6 +38,7 @@ def _refined(
     part: slice, matches: Matches, templates: Templates, residual: ResidualPlanes
 ) -> Matches:
     """Those of a ``part`` of ``templates``."""
+    templates = templates[part]
     matches = Matches(
         matches.parameters[part],
         matches.places[part],
@@ -51,9 +52,9 @@ def _refined(
     )
     for degrees, size, pixels in FINER:
         turned = torch.nn.functional.pad(around * around.new_tensor([degrees, size]), (1, 0))
-        matches = _best_of(matches, turned, torch.zeros_like(around), templates[part], residual)
+        matches = _best_of(matches, turned, torch.zeros_like(around), templates, residual)
         moved = torch.zeros_like(turned)
-        matches = _best_of(matches, moved, around * pixels, templates[part], residual)
+        matches = _best_of(matches, moved, around * pixels, templates, residual)
     return matches
 
 

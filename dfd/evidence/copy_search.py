@@ -9,20 +9,20 @@ and the refinement are ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from dfd.evidence.chance_correlations import ChanceLevel, chance_level
 from dfd.evidence.copy_peaks import best_places
-from dfd.evidence.copy_template import Templates, correlations_at, transformed_values
-from dfd.evidence.copy_transforms import Transform, parameters_of, with_mirrored
+from dfd.evidence.copy_template import Templates, correlations_at, values_under
+from dfd.evidence.copy_tiles import checked_correlations, proposed_places
+from dfd.evidence.copy_transforms import AS_IT_IS, Transform, parameters_of, with_mirrored
 from dfd.evidence.cores import chunks, on_cores
 from dfd.evidence.running_sums import disk_offsets
 from dfd.evidence.search_plane import SearchPlane
 
-AT_ONCE = 8
-"""Templates that are prepared together."""
+VALUES_AT_ONCE = 112
+"""Templates that are prepared together, times the turns of each."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,7 @@ def search(
     device = templates.places.device
     parameters = parameters_of(with_mirrored(turns)).to(device)
     near = torch.from_numpy(disk_offsets(apart)).to(device)
-    pieces = on_cores(
-        partial(_values_and_chance, plane=plane, near=near, parameters=parameters),
-        [templates[part] for part in chunks(len(templates), AT_ONCE)],
-        device,
-    )
-    values = torch.cat([each for each, _ in pieces])
-    chance = ChanceLevel.joined([level for _, level in pieces])
+    values, chance = _values_and_chance(templates, plane, near, turns)
     places = best_places(
         values[:, : len(turns)] / chance.usable_spreads[:, None, :, None], templates, plane, near
     )
@@ -85,9 +79,40 @@ def search(
     return Matches(every, places.double(), correlations, chance.spreads), chance
 
 
+def search_by_tiles(
+    templates: Templates, plane: SearchPlane, apart: float
+) -> tuple[Matches, ChanceLevel]:
+    """As ``search`` in whole pixels, of places that tiles around the templates propose.
+
+    For many templates all over the slice that ``plane`` was made of: much quicker, and blind to
+    copies that are hardly larger than a template.
+    """
+    device = templates.places.device
+    near = torch.from_numpy(disk_offsets(apart)).to(device)
+    values, chance = _values_and_chance(templates, plane, near, AS_IT_IS)
+    places = proposed_places(templates, plane, near)
+    correlations = checked_correlations(places, values, templates, plane, apart)
+    parameters = parameters_of(with_mirrored(AS_IT_IS)).to(device)
+    every = parameters[:, None].expand(len(templates), *places.shape[1:3], 3)
+    matches = Matches(
+        every.flatten(1, 2),
+        places.double().flatten(1, 2),
+        correlations.flatten(1, 2),
+        chance.spreads,
+    )
+    return matches, chance
+
+
 def _values_and_chance(
-    templates: Templates, plane: SearchPlane, near: torch.Tensor, parameters: torch.Tensor
+    templates: Templates, plane: SearchPlane, near: torch.Tensor, turns: tuple[Transform, ...]
 ) -> tuple[torch.Tensor, ChanceLevel]:
     """``[n, t, 2, k]`` the templates under all transforms, and their correlations by chance."""
-    values = transformed_values(templates, parameters)
-    return values, chance_level(values, templates, plane, near)
+
+    def prepare(part: slice) -> tuple[torch.Tensor, ChanceLevel]:
+        values = values_under(templates[part], turns)
+        return values, chance_level(values, templates[part], plane, near)
+
+    parts = chunks(len(templates), max(1, VALUES_AT_ONCE // len(turns)))
+    pieces = on_cores(prepare, parts, templates.places.device)
+    values = torch.cat([each for each, _ in pieces])
+    return values, ChanceLevel.joined([level for _, level in pieces])

@@ -44,9 +44,10 @@ class ResidualPlanes:
 class NormalisationTerms:
     """What normalises correlations with disks of one radius at every place of a slice."""
 
+    inverse: torch.Tensor
+    """``[2, H, W]`` of the norm of each disk; 0 where too little of it is measured."""
     weight: torch.Tensor
-    """``[H, W]`` geometric mean of both planes' factors: proposes places by both planes at once; 0
-    where too little of the disk is measured."""
+    """``[H, W]`` geometric mean of both planes' factors: proposes places by both planes at once."""
     places: int
     """How many places have a weight."""
     sample: torch.Tensor
@@ -61,7 +62,8 @@ class SearchPlane:
 
     residual: ResidualPlanes
     spectra: torch.Tensor
-    """``[2, 2, *size]`` complex, of the planes as they are and mirrored left to right."""
+    """``[2, *size]`` complex: of the planes, as real parts, and of the planes mirrored left to
+    right, as imaginary parts."""
     size: tuple[int, int]
     """(rows, columns) of the Fourier transforms."""
     radius: float
@@ -102,7 +104,7 @@ def search_plane(residual: ResidualPlanes, region_radius: float) -> SearchPlane:
     )
     # Templates are transformed about their middle row.
     rows = padded.roll(-REACH_PX, -2)
-    spectra = torch.fft.fft2(torch.stack([rows, rows.flip(-1)]), size)
+    spectra = torch.fft.fft2(torch.complex(rows, rows.flip(-1)), size)
     radius = template_radius(region_radius)
     offsets = torch.from_numpy(disk_offsets(radius)).to(padded.device)
     return SearchPlane(
@@ -130,7 +132,7 @@ def _normalisation_terms(
         * inverse[:, sample[:, 0], sample[:, 1]][:, None]
     )
     weight = (inverse[0] * inverse[1]).sqrt()
-    return NormalisationTerms(weight, int(torch.count_nonzero(weight)), sample, patches)
+    return NormalisationTerms(inverse, weight, int(torch.count_nonzero(weight)), sample, patches)
 
 
 def squares_of(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
@@ -143,7 +145,7 @@ def squares_of(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
 
 
 def template_spectra(templates: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Spectra ``[..., *size]`` of small complex ``templates`` ``[..., 21, 21]``.
+    """Conjugate spectra ``[..., *size]`` of small real ``templates`` ``[..., 21, 21]``.
 
     A product with the spectrum of a plane is that of their correlation. Rows are counted from the
     middle one. Most rows of the padded template are empty, which makes one product of real matrices
@@ -155,6 +157,17 @@ def template_spectra(templates: torch.Tensor, size: tuple[int, int]) -> torch.Te
     parts = torch.view_as_real(torch.cat([even, 1j * (below - above)], -2)).flatten(-2)
     product = _waves(size[0], templates.device) @ parts
     return torch.view_as_complex(product.unflatten(-1, (-1, 2)))
+
+
+def taken(planes: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """``[p, ...]``: values of ``planes`` ``[p, H, W]`` at ``index`` ``[...]`` of the flat planes.
+
+    Much quicker than by subscripts.
+    """
+    flat = index.flatten()
+    return torch.stack([plane.index_select(0, flat) for plane in planes.flatten(1)]).unflatten(
+        1, index.shape
+    )
 
 
 @cache

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
+from dfd.evidence.best_matches import QUICK
 from dfd.evidence.copy_move import CopyMoveReference
 from dfd.evidence.copy_search import search
 from dfd.evidence.copy_template import Templates, cut_templates, transformed_values
+from dfd.evidence.copy_tiles import proposed_places
 from dfd.evidence.copy_transforms import (
     AS_IT_IS,
     TURNS,
@@ -27,6 +29,8 @@ from dfd.evidence.copy_transforms import (
     parameters_of,
     with_mirrored,
 )
+from dfd.evidence.family import Measured
+from dfd.evidence.running_sums import disk_offsets
 from dfd.evidence.search_plane import SearchPlane, residual_window, search_plane, squares_of
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
@@ -463,3 +467,53 @@ def test_regions_together_give_what_each_gives_alone(threads: int) -> None:
         [each.statistic for each in alone], rel=1e-6
     )
     assert [each.reason for each in together] == [each.reason for each in alone]
+
+
+def screened(z: FloatImage, regions: list[Region]) -> Measured:
+    return copy_move.find_copies(regions, prepared(z), QUICK)
+
+
+GRID = [Region(float(x), float(y), 12.0) for y in range(8, 160, 16) for x in range(8, 160, 16)]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("added", [0.0, 0.5])
+def test_a_copy_is_found_among_the_places_of_a_slice(mirrored: bool, added: float) -> None:
+    z = planted(noise_of(41), Transform(mirrored), added=added)
+    found = screened(z, GRID)
+    near, genuine = GRID[4 * 10 + 3], screened(noise_of(41), GRID)
+    assert (near.x, near.y) == (56.0, 72.0)
+    assert int(np.nanargmax(found.statistics)) in {
+        number
+        for number, each in enumerate(GRID)
+        for middle in ((CLICK.x, CLICK.y), SOURCE)
+        if np.hypot(each.x - middle[0], each.y - middle[1]) < 12.0
+    }
+    assert np.nanmax(found.statistics) > 1.3 * np.nanmax(genuine.statistics)
+    record = found[GRID.index(near)]
+    across = -(near.x - CLICK.x) if mirrored else near.x - CLICK.x
+    assert record.source_x == SOURCE[0] + across
+    assert record.source_y == SOURCE[1] + near.y - CLICK.y
+    assert record.measures["mirrored"] == float(mirrored)
+
+
+def test_what_is_screened_does_not_depend_on_what_else_is_asked() -> None:
+    z = planted(noise_of(42))
+    everywhere = screened(z, GRID).statistics
+    some = [5, 33, 43, 44, 77]
+    alone = [screened(z, [GRID[number]]).statistics[0] for number in some]
+    assert alone == pytest.approx(everywhere[some].tolist(), rel=1e-6, nan_ok=True)
+
+
+def test_proposed_places_are_those_of_the_whole_tile() -> None:
+    """A tile that stands a second time in the slice, and mirrored in a third place."""
+    planes = np.stack([noise_of(43, (200, 200)), noise_of(44, (200, 200))])
+    tile = planes[:, 48:96, 0:48].copy()
+    planes[:, 140:188, 130:178] = tile
+    planes[:, 100:148, 60:108] = tile[:, :, ::-1]
+    plane = plane_of(planes)
+    templates = templates_at(plane, (20.0, 70.0), (30.0, 60.0))
+    near = torch.from_numpy(disk_offsets(21.0))
+    places = proposed_places(templates, plane, near)
+    assert places[:, 0, 0].tolist() == [[162, 150], [152, 160]]
+    assert places[:, 1, 0].tolist() == [[122, 87], [112, 77]]
