@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -75,10 +74,6 @@ class RegionBatch:
     region_windows: RegionWindows | None = None
     quick: bool = False
     """For every place of a slice: a quicker search for copies, which is calibrated for itself."""
-    threads: int = 2
-    """For the work on one region."""
-    pool: Executor | None = None
-    """For work on several regions at once."""
 
     @property
     def windows(self) -> RegionWindows:
@@ -90,11 +85,6 @@ class RegionBatch:
         if self.region_windows is None:
             raise ValueError(_undeclared(Need.WINDOWS))
         return self.region_windows
-
-    def map(self, measure: Callable[[Region], Evidence]) -> Iterable[Evidence]:
-        """``measure`` of each region in order, several at once where there is a pool."""
-        apply = map if self.pool is None else self.pool.map
-        return apply(measure, self.regions)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, overload
@@ -21,9 +19,6 @@ from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.window_features import CPU
 from dfd.modalities import Modality
 from dfd.records import Context, Evidence, Prediction, Region
-
-THREADS = 8
-"""More would only wait for the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +104,13 @@ class SliceEvidence:
         ``quick``: copies are looked for as they are and mirrored only, for searches of a whole
         slice; they are calibrated for themselves.
         """
-        cores = max(1, min(THREADS, os.cpu_count() or 1))
         by_radius: dict[float, list[int]] = {}
         for number, region in enumerate(regions):
             by_radius.setdefault(region.radius_px, []).append(number)
-        with ThreadPoolExecutor(max_workers=cores) as pool:
-            threads = cores if len(regions) == 1 else 1
-            plain = RegionBatch((), quick=quick, threads=threads, pool=pool)
-            parts = [
-                self._measured(replace(plain, regions=[regions[i] for i in numbers]))
-                for numbers in by_radius.values()
-            ]
+        parts = [
+            self._measured(RegionBatch([regions[i] for i in numbers], quick=quick))
+            for numbers in by_radius.values()
+        ]
         # Where each region stands among those of the first radius, the second, and so on.
         order = np.argsort([number for numbers in by_radius.values() for number in numbers])
         names = [family.name for family in self._families]

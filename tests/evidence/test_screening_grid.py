@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dfd.evidence import copy_move, screening_grid
-from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
+from dfd.evidence.best_matches import QUICK, THOROUGH, Effort
+from dfd.evidence.copy_move import CopyMoveReference
+from dfd.evidence.family import Measured
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, Region
@@ -45,19 +48,21 @@ def test_places_stand_wherever_there_is_support_and_carry_the_evidence_of_a_poin
 def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[Transform, ...]] = []
+    asked: list[Effort] = []
 
-    def measured(region: Region, reference: object, *, effort: Effort) -> Evidence:
-        asked.append(effort.transforms)
-        return Evidence("copy_move", 1.0)
+    def measured(
+        regions: Sequence[Region], reference: CopyMoveReference, effort: Effort
+    ) -> Measured:
+        asked.append(effort)
+        return Measured(np.ones(len(regions)), lambda number: Evidence("copy_move", 1.0))
 
-    monkeypatch.setattr(copy_move, "find_copy", measured)
+    monkeypatch.setattr(copy_move, "find_copies", measured)
     examined = SliceEvidence(white(), CT)
     examined.measure(replace(LIKE, x=80.0, y=80.0))
-    assert set(asked) == {TRANSFORMS}
+    assert asked == [THOROUGH]
     asked.clear()
     examined.everywhere(LIKE)
-    assert set(asked) == {QUICK_TRANSFORMS}
+    assert asked == [QUICK]
 
 
 def test_a_slice_without_a_measurement_has_no_place() -> None:
