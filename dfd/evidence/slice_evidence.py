@@ -40,7 +40,7 @@ class SliceEvidence:
         self.prediction, self.modality, self._context = prediction, modality, context
         self._families: list[EvidenceFamily[Any]] = [
             family
-            for family in evidence.FAMILIES
+            for family in evidence.families()
             if context is not None or Need.CONTEXT not in family.needs
         ]
         self._windows: dict[float, SliceReference] = {}

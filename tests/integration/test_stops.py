@@ -20,9 +20,9 @@ import pytest
 import torch
 
 from benchmarks import kills
-from dfd.bundle import model_file
-from dfd.bundle.inference.collected import NOT_REACHED
 from dfd.cli.entry import run
+from dfd.models import model_file
+from dfd.scoring.collected import NOT_REACHED
 from tests.integration.conftest import TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line, stop_when
 
