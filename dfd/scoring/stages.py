@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -16,6 +17,7 @@ from dfd.reading.pixel_values import pixels_of
 from dfd.records import Prediction
 from dfd.scoring.assessing import SliceAssessor
 from dfd.scoring.loading import SliceLoader
+from dfd.scoring.pipeline import Behind, ahead
 from dfd.scoring.results import RunResults
 from dfd.scoring.slices import LoadedSlice, SliceRequest, slice_requests
 from dfd.settings import ScoreSettings
@@ -46,8 +48,11 @@ class Stages:
         ]
         assessor = SliceAssessor(results.criteria)
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            for loaded in self._loaded(requests):
-                results.add(loaded, assessor.assess(loaded, self.predict(loaded)))
+            here = results.options.log.listen_here
+            with Behind(here) as writing:
+                for loaded in self._loaded(requests, here):
+                    assessed = assessor.assess(loaded, self.predict(loaded))
+                    writing.do(partial(results.add, loaded, assessed))
 
     def predict(self, loaded: LoadedSlice) -> Prediction | None:
         """What the network expects in each pixel of a slice; None where it could not be read."""
@@ -55,14 +60,21 @@ class Stages:
             return None
         return predict_slice(pixels_of(loaded.scan), self.network, self.modality)
 
-    def _loaded(self, requests: Sequence[SliceRequest]) -> Iterable[LoadedSlice]:
+    def _loaded(
+        self, requests: Sequence[SliceRequest], begin: Callable[[], object]
+    ) -> Iterable[LoadedSlice]:
+        """Slices in order, read by a thread or by as many processes as there are workers."""
         if not self.settings.workers:
-            return map(self.loader.load, requests)
+            return ahead(self.loader.load, requests, begin)
         slices = _Requests(self.loader, requests)
         read: Iterable[LoadedSlice] = DataLoader(
-            slices, batch_size=None, num_workers=self.settings.workers
+            slices, batch_size=None, num_workers=self.settings.workers, collate_fn=_as_it_is
         )
         return read
+
+
+def _as_it_is(loaded: LoadedSlice) -> LoadedSlice:
+    return loaded
 
 
 class _Requests(Dataset[LoadedSlice]):
