@@ -40,7 +40,7 @@ class StoredTensor:
     shape: tuple[int, ...]
     dtype: str
     """As torch prints it."""
-    content: bytes
+    content: bytes | memoryview
     """Its numbers in order of rows, little-endian."""
 
 
@@ -56,7 +56,7 @@ class _Storage:
     dtype: str
     width: int
     """Bytes of a number."""
-    content: bytes
+    content: memoryview
 
 
 def read(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
@@ -69,7 +69,7 @@ def read(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _Archive(archive).content()
+            return _Archive(archive, path.stat().st_size).content()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, *_FAULTS) as error:
         raise UnknownArchiveError(str(path)) from error
 
@@ -81,15 +81,15 @@ _FAULTS = (ValueError, LookupError, TypeError, AttributeError, RecursionError, O
 class _Archive:
     """An open archive."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
+        self._archive, self._unread = archive, size
         names = archive.namelist()
         self._folder = names[0].partition("/")[0]
         if len(set(names)) < len(names) or f"{self._folder}/constants.pkl" in names:
             raise UnknownArchiveError("entries of one name, or TorchScript")
         if self._entry("byteorder") != b"little" or sys.byteorder != "little":
             raise UnknownArchiveError("another order of bytes")
-        self._storages: dict[str, bytes] = {}
+        self._storages: dict[str, memoryview] = {}
 
     def content(self) -> Any:  # noqa: ANN401 - whatever was saved
         """What ``data.pkl`` stands for."""
@@ -102,6 +102,9 @@ class _Archive:
         info = self._archive.getinfo(f"{self._folder}/{name}")
         if info.compress_type != zipfile.ZIP_STORED:  # a few bytes could unpack to gigabytes
             raise UnknownArchiveError("compressed entries")
+        self._unread -= info.file_size
+        if self._unread < 0:  # entries that lie upon each other would fill the memory
+            raise UnknownArchiveError("more in the entries than in the file")
         return self._archive.read(info)
 
     def _storage(self, named: Sequence[Any]) -> _Storage:
@@ -110,7 +113,7 @@ class _Archive:
             raise UnknownArchiveError("no storage")
         dtype, width = STORAGES[storage.name]
         if key not in self._storages:
-            self._storages[key] = self._entry(f"data/{key}")
+            self._storages[key] = memoryview(self._entry(f"data/{key}"))
         if len(self._storages[key]) != size * width:
             raise UnknownArchiveError("a storage of another size")
         return _Storage(dtype, width, self._storages[key])

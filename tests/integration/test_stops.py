@@ -166,7 +166,7 @@ def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(
     code, errors = stop_when([*DFD, *words], tmp_path, number, ready)
     told, expected = {
         signal.SIGTERM: ("terminated", 128 + signal.SIGTERM),
-        signal.SIGINT: ("interrupted", -signal.SIGINT),
+        signal.SIGINT: ("interrupted", 128 + signal.SIGINT),
     }[number]
     assert (code, last_line(errors)) == (expected, f"dfd: {told}; what was written so far is valid")
     assert not [

@@ -200,3 +200,15 @@ def test_a_calibration_of_other_weights_is_refused_without_torch(tmp_path: Path)
     path.write_bytes(model_file.packed(Model(path, weights(), BUNDLE, table)))
     with pytest.raises(CalibrationError, match="belongs to other weights"):
         read_model(path)
+
+
+def test_entries_that_lie_upon_each_other_are_left_to_torch(tmp_path: Path) -> None:
+    path = saved(tmp_path / "w.pt", {str(number): torch.ones(500) for number in range(9)})
+    assert len(tensor_archive.read(path)) == 9
+    with zipfile.ZipFile(path, "a") as archive:
+        first = archive.getinfo("w/data/0")
+        for number in range(1, 9):
+            archive.NameToInfo[f"w/data/{number}"].header_offset = first.header_offset
+        archive.writestr("w/more", b"")  # so that the directory is written again
+    with pytest.raises(UnknownArchiveError):
+        tensor_archive.read(path)
