@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import io
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -202,13 +203,23 @@ def test_a_calibration_of_other_weights_is_refused_without_torch(tmp_path: Path)
         read_model(path)
 
 
-def test_entries_that_lie_upon_each_other_are_left_to_torch(tmp_path: Path) -> None:
-    path = saved(tmp_path / "w.pt", {str(number): torch.ones(500) for number in range(9)})
-    assert len(tensor_archive.read(path)) == 9
+def test_an_entry_within_another_is_left_to_torch(tmp_path: Path) -> None:
+    size, name = 40_000, "w/data/1"
+    inner = zipfile.ZipInfo(name)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(inner, bytes(4 * size))
+    header = len(inner.FileHeader())
+    around = torch.zeros((header + 4 * size) // 2, dtype=torch.half)
+    path = saved(tmp_path / "w.pt", {"a": around, "b": torch.zeros(size)})
+    hidden = stream.getvalue()[: header + 4 * size]
+    rebuilt(path, entries={"data/0": hidden, "data/1": None})
     with zipfile.ZipFile(path, "a") as archive:
-        first = archive.getinfo("w/data/0")
-        for number in range(1, 9):
-            archive.NameToInfo[f"w/data/{number}"].header_offset = first.header_offset
+        outer = archive.getinfo("w/data/0")
+        inner.header_offset = outer.header_offset + len(outer.FileHeader())
+        archive.filelist.append(inner)
         archive.writestr("w/more", b"")  # so that the directory is written again
+    with zipfile.ZipFile(path) as archive:
+        assert sum(each.file_size for each in archive.infolist()) > path.stat().st_size
     with pytest.raises(UnknownArchiveError):
         tensor_archive.read(path)
