@@ -49,10 +49,8 @@ from dfd.calibration.tables import (
     share_beyond,
     true_rate_bound,
 )
-from dfd.population import COVARIATES
 
 __all__ = [
-    "COVARIATES",
     "FALSE_DISCOVERIES",
     "FORMAT",
     "MOST_FALSE_ALARMS",

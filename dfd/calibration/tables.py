@@ -158,9 +158,32 @@ def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> fl
 
     Source: Vovk 2012, Beta law of split conformal prediction.
     """
-    from scipy.stats import beta
-
     rank = math.floor((patients + 1) * alarm)
     if rank < 1:
         return 1.0
-    return float(beta.ppf(confidence, rank, patients + 1 - rank))
+    low, high = 0.0, 1.0
+    while low < (middle := (low + high) / 2) < high:
+        if _beta_share_below(middle, rank, patients) < confidence:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def _beta_share_below(rate: float, rank: int, patients: int) -> float:
+    """Share of the Beta law of ``rank`` and ``patients + 1 - rank`` that lies below ``rate``.
+
+    For whole parameters it is that of at least ``rank`` successes in ``patients`` draws, which
+    spares the import of scipy.stats.
+    """
+    factorials = [math.lgamma(number + 1) for number in range(patients + 1)]
+    return math.fsum(
+        math.exp(
+            factorials[patients]
+            - factorials[number]
+            - factorials[patients - number]
+            + number * math.log(rate)
+            + (patients - number) * math.log1p(-rate)
+        )
+        for number in range(rank, patients + 1)
+    )

@@ -11,8 +11,8 @@ from dfd.context.adjacent import MOST_OTHERS, comparable, name_from
 from dfd.errors import DfdError
 from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
-from dfd.reading.nifti import read_nifti_series
 from dfd.reading.pixel_values import pixels_of
+from dfd.reading.series import series_of_volume
 from dfd.records import Context, FloatImage, Series, SeriesSlice, Slice, SliceRef
 
 FOLDERS_KEPT = 8
@@ -44,7 +44,7 @@ class SeriesFolders:
         """
         if place not in self._series:
             self._series[place] = (
-                (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+                (series_of_volume(place),) if is_nifti(place) else tuple(read_series(place)[0])
             )
             if len(self._series) > FOLDERS_KEPT:
                 self._series.popitem(last=False)

@@ -80,7 +80,7 @@ class SliceEvidence:
         self._context, self._device = context, device
         self._families: list[EvidenceFamily[Any]] = [
             family
-            for family in evidence.FAMILIES
+            for family in evidence.families()
             if context is not None or Need.CONTEXT not in family.needs
         ]
         self._windows: dict[float, SliceReference] = {}

@@ -22,7 +22,7 @@ from dfd.outputs import scores
 from dfd.records import Context, Evidence, Family, Point, Prediction, Region, SeriesSlice
 from tests.evidence.one_family import batch_of, measure_region, measure_regions, slice_input
 
-EACH = pytest.mark.parametrize("family", evidence.FAMILIES, ids=evidence.family_names())
+EACH = pytest.mark.parametrize("family", evidence.families(), ids=evidence.family_names())
 BOTH = pytest.mark.parametrize("modality", MODALITIES.values(), ids=MODALITIES)
 REGION = Region(80.0, 70.0, 12.0)
 OTHERS = (Region(60.0, 90.0, 12.0), Region(4.0, 4.0, 12.0), Region(110.0, 50.0, 12.0))
@@ -62,6 +62,7 @@ def measured(family: AnyFamily, modality: Modality, of: Prediction | None = None
 
 def test_names_and_columns_are_those_of_published_calibrations() -> None:
     assert set(evidence.family_names()) == set(Family)
+    assert tuple(each.name for each in evidence.families()) == evidence.family_names()
     assert evidence.family_names() == (
         "noise",
         "copy_move",
@@ -181,14 +182,14 @@ class Brightness:
         )
 
 
-BRIGHTNESS: AnyFamily = Brightness()
+FAMILY: AnyFamily = Brightness()
 
 
 def test_a_family_in_the_table_is_measured_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     modality = MODALITIES["ct_lung"]
     given = prediction(modality)
     before = SliceEvidence(given, modality).measure(REGION)
-    monkeypatch.setattr(evidence, "FAMILIES", (*evidence.FAMILIES, BRIGHTNESS))
+    monkeypatch.setattr(evidence, "FAMILIES", {**evidence.FAMILIES, "brightness": __name__})
     after = SliceEvidence(given, modality).measure(REGION)
     assert list(after[:-1]) == list(before)
     assert (after[-1].family, after[-1].statistic) == ("brightness", 2.0)
@@ -199,7 +200,7 @@ def test_a_family_in_the_table_is_calibrated_and_has_its_column(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     modality = MODALITIES["ct_lung"]
-    monkeypatch.setattr(evidence, "FAMILIES", (*evidence.FAMILIES, BRIGHTNESS))
+    monkeypatch.setattr(evidence, "FAMILIES", {**evidence.FAMILIES, "brightness": __name__})
     measured = SliceEvidence(prediction(modality), modality).measure(REGION)
     rng = np.random.default_rng(3)
     rows = [

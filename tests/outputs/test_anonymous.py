@@ -22,7 +22,6 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from dfd.assessment.notes import ReconstructionNotes
-from dfd.bundle.inference.patient_points import place_points
 from dfd.bundle.reader import LoadSliced
 from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit
 from dfd.cli import jobs
@@ -48,6 +47,7 @@ from dfd.records import (
     Suspicion,
 )
 from dfd.regions import region_of
+from dfd.scoring.patient_points import place_points
 from dfd.settings import ScoreSettings
 from tests.dicom_maker import make_pixels, make_slice
 

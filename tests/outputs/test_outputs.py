@@ -128,7 +128,7 @@ def test_a_new_output_is_one_file_and_one_line(tmp_path):
     import torch
 
     from dfd.bundle.inference.results import ResultsWriter, run
-    from dfd.bundle.model_file import Model
+    from dfd.models.model_file import Model
 
     network = torch.nn.Linear(2, 2)
     model = Model(tmp_path / "m.ckpt", network.state_dict(), "ct_lung_inpainting")

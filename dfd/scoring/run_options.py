@@ -27,7 +27,7 @@ class RunOptions:
         settings: ScoreSettings | None = None,
         log: RunLog | None = None,
         record: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Any,  # noqa: ANN401 - fields of ScoreSettings
     ) -> RunOptions:
         """From the keywords of a bundle's configuration.
 

@@ -1,42 +1,44 @@
-"""From the dictionaries of an engine to the records that writers get."""
+"""What the writers of the outputs get of a slice that was read and assessed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from dfd.assessment import screening
-from dfd.bundle.keys import Keys
+from dfd.assessment.criteria import Criteria
 from dfd.calibration import Calibration
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import Modality
 from dfd.outputs.writer import SliceInfo, SliceResult
-from dfd.records import Context, FloatImage, Prediction, Region
+from dfd.records import FloatImage, Prediction, Region
+from dfd.scoring.slices import AssessedSlice, LoadedSlice
 
 
 def slice_result(
-    batch: Mapping[str, Any],
-    output: Mapping[str, Any],
-    info: SliceInfo,
-    modality: Modality,
-    calibration: Calibration | None,
+    loaded: LoadedSlice, assessed: AssessedSlice, info: SliceInfo, criteria: Criteria
 ) -> SliceResult:
-    """One slice: what was read (``batch``), what the postprocessing says (``output``)."""
-    context, prediction = batch.get(Keys.CONTEXT), output.get(Keys.PREDICTION)
+    """What writers get of a slice that was read.
+
+    Raises:
+        ValueError: it was not.
+    """
+    if loaded.scan is None:
+        raise ValueError("a slice that could not be read has no pictures")
+    calibration, prediction = criteria.calibration, assessed.prediction
     measured = None
     if calibration is not None and prediction is not None:
-        measured = _map_around(prediction, modality, calibration)
+        measured = _map_around(prediction, criteria.modality, calibration)
     return SliceResult(
-        scan=batch[Keys.SCAN],
-        findings=output[Keys.FINDINGS],
-        regions=output[Keys.REGIONS],
+        scan=loaded.scan,
+        findings=assessed.findings,
+        regions=assessed.regions,
         prediction=prediction,
-        modality=modality,
+        modality=criteria.modality,
         info=info,
-        screenings=output.get(Keys.SCREENINGS, {}),
-        context=context if isinstance(context, Context) else None,
-        sources=output.get(Keys.SOURCES, {}),
+        screenings=assessed.screenings,
+        context=loaded.context.adjacent,
+        sources=assessed.sources,
         map_around=measured,
     )
 

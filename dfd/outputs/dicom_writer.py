@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from dfd.outputs import dicom
 from dfd.outputs.writer import BaseWriter, Results, Run, Stage
 from dfd.settings import ScoreSettings
+
+FOLDER = "dicom"
 
 
 class DicomWriter(BaseWriter):
     """``dicom/``: structured reports, parametric maps and segmentations."""
 
-    files: ClassVar[Mapping[str, str]] = {
-        dicom.FOLDER: r"series-\d{2,}-(scores|map|regions)(-\d+)?\.dcm"
-    }
+    files: ClassVar[Mapping[str, str]] = {FOLDER: r"series-\d{2,}-(scores|map|regions)(-\d+)?\.dcm"}
 
     @classmethod
     def asked(cls, settings: ScoreSettings) -> bool:
@@ -25,11 +24,15 @@ class DicomWriter(BaseWriter):
             UsageError: it is, and highdicom is missing.
         """
         if settings.dicom:
+            from dfd.outputs import dicom  # pydicom and, as it writes, highdicom
+
             dicom.require()
         return settings.dicom
 
     def start(self, run: Run) -> None:
         """Name the model."""
+        from dfd.outputs import dicom
+
         super().start(run)
         self._maker = dicom.Maker(run.modality.bundle, run.weights_sha256, run.calibration_sha256)
 
@@ -37,6 +40,8 @@ class DicomWriter(BaseWriter):
         """Write all of them, once every row is scored."""
         if results.stage is not Stage.FINISHED:
             return
+        from dfd.outputs import dicom
+
         answers = [
             dicom.Answer(
                 finding,

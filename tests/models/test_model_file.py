@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dfd.bundle import model_file
-from dfd.bundle.model_file import Model, load, packed, put_into, weights_digest
 from dfd.errors import BundleError, CalibrationError
+from dfd.models import model_file
+from dfd.models.model_file import Model, load, packed, put_into, weights_digest
 
 BUNDLE = "ct_lung_inpainting"
 

@@ -11,11 +11,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 
-from dfd.bundle.inference.patient_points import place_points
 from dfd.bundle.inference.results import points_of
 from dfd.outputs import scores
 from dfd.reading import read_slice
 from dfd.records import Finding, Point
+from dfd.scoring.patient_points import place_points
 from tests.dicom_maker import make_pixels, make_slice
 
 SHAPE = (40, 48)

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dfd.bundle.model_file import Model
-from dfd.context.reconstructions import sibling_folders
+from dfd.context.sibling_folders import sibling_folders
+from dfd.models.model import Model
 from dfd.outputs import own_files, run_record
 from dfd.records import Point
 from dfd.settings import private_keys
@@ -82,7 +82,7 @@ def differences(one: Mapping[str, str], other: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1)
 def code_digest() -> str:
     """Digest of this program's own files: states of a checkout share one version."""
-    folder = Path(__file__).parents[2]
+    folder = Path(__file__).parents[1]
     code = hashlib.sha256()
     for path in sorted(path for pattern in _CODE for path in folder.rglob(pattern)):
         code.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())

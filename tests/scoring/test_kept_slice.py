@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dfd.bundle.inference.kept_slice import KeptSlice, holds_names, nameless, packed, unpacked
 from dfd.outputs.writer import SliceInfo
 from dfd.records import Evidence, Finding, Form, Point, Region, ScanFacts, Suspicion, Verdict
+from dfd.scoring.kept_slice import KeptSlice, holds_names, nameless, packed, unpacked
 from dfd.sentences import named as name_in
 from dfd.sentences import quoted
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dfd.bundle.model_file import Model
+from dfd.models.model import Model
 from dfd.outputs.files import choose_output_dir
 
 RESULTS_VARIABLE = "DFD_RESULTS"
@@ -17,7 +17,7 @@ lost when the job ends.
 """
 
 
-def results_folder(asked: str | None, model: Model) -> Path:
+def results_folder(asked: str | Path | None, model: Model) -> Path:
     """Where results go: as asked, else a new folder in the first place that can be written.
 
     Those are the folder that ``DFD_RESULTS`` names, the working folder, that of the model and

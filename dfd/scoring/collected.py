@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import torch
-
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, counts_of_many
 from dfd.outputs.writer import KeptSlice, Results, Stage
 from dfd.records import NOT_SCORED, Finding, Point, Region, Suspicion, Verdict
@@ -41,6 +39,8 @@ class Collected:
         self.done: set[int] = set()
         """Rows that an earlier part of the run has finished."""
         self.device = ""
+        self.threads = 0
+        """That torch uses; 0 where no slice needs it."""
         self.started = time.monotonic()
 
     @property
@@ -93,7 +93,7 @@ class Collected:
         ended = stage in (Stage.STOPPED, Stage.FINISHED)
         return {
             "device": self.device or "none needed",
-            "threads": torch.get_num_threads(),
+            "threads": self.threads,
             "seconds": round(time.monotonic() - self.started, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds") if ended else None,
             "rows_taken_over": len(self.done),

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dfd.bundle import model_file
-from dfd.bundle.model_file import Model
-from dfd.calibration import Calibration
-from dfd.modalities import Modality
+from dfd.assessment.criteria import Criteria
+from dfd.calibration import Calibration, from_json
+from dfd.models.model import Model, bundle_version
 from dfd.outputs import run_record
 
 
-def basis_of(
-    model: Model, modality: Modality, calibration: Calibration | None, *, anonymous: bool
-) -> dict[str, object]:
+def calibration_of(model: Model) -> Calibration | None:
+    """The calibration that comes with ``model``.
+
+    Raises:
+        CalibrationError: it is damaged, or of a version that cannot be read.
+    """
+    return from_json(model.calibration) if model.calibration is not None else None
+
+
+def basis_of(model: Model, criteria: Criteria, *, anonymous: bool) -> dict[str, object]:
     """Versions of the programs and digests of the model; ``anonymous``: without its path."""
+    calibration = criteria.calibration
     return {
         "versions": run_record.versions(),
         "model": "" if anonymous else str(model.path),
-        "bundle": modality.bundle,
-        "bundle_version": model_file.bundle_version(model),
+        "bundle": criteria.modality.bundle,
+        "bundle_version": bundle_version(model),
         "weights_sha256": model.sha256,
         "calibration_format": (model.calibration or {}).get("format"),
         "calibration_sha256": run_record.digest(model.calibration),

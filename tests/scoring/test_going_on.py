@@ -24,12 +24,10 @@ import torch
 from ignite.engine import Engine
 
 from benchmarks.kills import differences
-from dfd.bundle.inference import collected, kept_results, run_identity
-from dfd.bundle.inference.pace import EVERY_S, LARGEST_SHARE, Pace
 from dfd.bundle.inference.results import ResultsWriter, run
-from dfd.bundle.model_file import Model
 from dfd.calibration import SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import InterruptedRunError, OutputError
+from dfd.models.model_file import Model
 from dfd.outputs import lock
 from dfd.outputs.files import SCRATCH
 from dfd.outputs.ledger import Ledger
@@ -48,6 +46,8 @@ from dfd.records import (
     SliceRef,
     Suspicion,
 )
+from dfd.scoring import collected, kept_results, run_identity
+from dfd.scoring.pace import EVERY_S, LARGEST_SHARE, Pace
 
 BUNDLE = "ct_lung_inpainting"
 SLICES, EACH = 4, 2
@@ -528,8 +528,8 @@ def test_a_run_into_a_folder_in_use_is_refused_and_changes_nothing(
 def test_scores_are_whole_and_current_at_every_moment(
     tmp_path: Path, score: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dfd.bundle.inference.pace.EVERY_S", 0.0)
-    monkeypatch.setattr("dfd.bundle.inference.pace.LARGEST_SHARE", math.inf)
+    monkeypatch.setattr("dfd.scoring.pace.EVERY_S", 0.0)
+    monkeypatch.setattr("dfd.scoring.pace.LARGEST_SHARE", math.inf)
     out = tmp_path / "out"
 
     def look(number: int) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from dfd.bundle.inference.run_identity import PARTS, Asked, code_digest, differences, identity_of
-from dfd.bundle.model_file import Model
+from dfd.models.model_file import Model
 from dfd.records import Point
+from dfd.scoring.run_identity import PARTS, Asked, code_digest, differences, identity_of
 
 
 @pytest.fixture

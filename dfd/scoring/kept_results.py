@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfd.bundle.inference.kept_slice import holds_names, packed, unpacked
-from dfd.bundle.inference.run_identity import differences
 from dfd.errors import OutputError
 from dfd.outputs import own_files
 from dfd.outputs.ledger import Ledger
@@ -18,6 +16,8 @@ from dfd.outputs.report import MOST_SHOWN, PointPictures, ScreeningPictures, ran
 from dfd.outputs.room import Room
 from dfd.outputs.writer import KeptSlice
 from dfd.records import Point
+from dfd.scoring.kept_slice import holds_names, packed, unpacked
+from dfd.scoring.run_identity import differences
 
 PICTURES: Mapping[str, type[PointPictures] | type[ScreeningPictures]] = {
     "point": PointPictures,

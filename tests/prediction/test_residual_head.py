@@ -9,9 +9,9 @@ from scipy.ndimage import gaussian_filter
 
 from dfd.bundle.datalists import HEAD_BATCH, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS, head_crops
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.bundle.networks.residual_head import TamperHead
 from dfd.bundle.training.loss import HeadLoss, MaskedLikelihood, Pooled, head_loss_terms
 from dfd.bundle.training.residual_dataset import ResidualDataset
+from dfd.prediction.residual_head import TamperHead
 from dfd.prediction.residual_maps import MAPS
 
 

@@ -11,27 +11,25 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from dfd.bundle.keys import Keys
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.record_json import as_json, from_json
 from dfd.outputs.report import is_kernel
 from dfd.outputs.writer import KeptSlice, SliceInfo
 from dfd.records import Finding, Point, Region, ScanFacts, Slice, Suspicion
+from dfd.scoring.slices import AssessedSlice
 
 DERIVED = "DERIVED"
 """The one image type that reports speak of."""
 
 
-def kept_of(output: Mapping[str, Any], scan: Slice | None) -> KeptSlice:
-    """What is kept of what the postprocessing says; without ``scan`` it could not be read."""
-    findings = tuple(output[Keys.FINDINGS])
-    pairs = zip(findings, output[Keys.REGIONS], strict=True)
+def kept_of(assessed: AssessedSlice, scan: Slice | None, device: str) -> KeptSlice:
+    """What is kept of the answers; without ``scan`` the slice could not be read."""
+    pairs = zip(assessed.findings, assessed.regions, strict=True)
     placed = {finding.point.row: region for finding, region in pairs if region is not None}
-    screenings = output.get(Keys.SCREENINGS, {})
-    for row, answer in screenings.items():
+    for row, answer in assessed.screenings.items():
         placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
-    suspicions = {row: answer.suspicions for row, answer in screenings.items()}
-    return KeptSlice(findings, placed, suspicions, _info(scan), str(output[Keys.IMAGE].device))
+    suspicions = {row: answer.suspicions for row, answer in assessed.screenings.items()}
+    return KeptSlice(tuple(assessed.findings), placed, suspicions, _info(scan), device)
 
 
 def _info(scan: Slice | None) -> SliceInfo | None:
