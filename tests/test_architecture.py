@@ -38,7 +38,7 @@ LAYERS = (
 """Layers from the top down. A part of the package may import from the layers below it only."""
 
 PLACES = {
-    "torch": {"prediction", "assessment", "bundle", "workflow"},
+    "torch": {"prediction", "evidence", "assessment", "bundle", "workflow"},
     "monai": {"bundle", "workflow"},
     "ignite": {"bundle", "workflow"},
     "pydicom": {"reading", "phantom", "outputs", "remote"},

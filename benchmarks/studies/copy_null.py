@@ -42,7 +42,7 @@ def of_slice(scan: Scan, network: torch.nn.Module) -> Iterator[tuple[float, ...]
     reference = copy_move.prepare(prediction, radius, modality)
     for place in np.random.default_rng(partition.SEED).permutation(len(table.centres))[:PLACES]:
         x, y = (float(value) for value in table.centres[place])
-        values = [table.covariates[place, EDGES]]
+        values = [float(table.covariates[place, EDGES])]
         for tail_factor in WAYS.values():
             with patch.object(copy_search, "tail_factor", tail_factor):
                 values.append(copy_move.find_copy(Region(x, y, radius), reference).statistic)

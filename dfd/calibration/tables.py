@@ -34,6 +34,8 @@ SMALLEST_P = 1e-12
 FloatArray = NDArray[np.float64]
 Statistics: TypeAlias = Mapping[str, float]
 """Evidence family -> its statistic in one region; NaN where it could not be measured."""
+Columns: TypeAlias = Mapping[str, FloatArray]
+"""Evidence family -> its statistics ``[n]`` in many regions."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ class CalibrationTable:
     """Where the fitted tail begins."""
     tail_index: float = 1.0
     """Pareto exponent of the tail: the share beyond t falls as (t / threshold) ** -tail_index."""
+
+
+def columns_of(rows: Sequence[Statistics]) -> Columns:
+    """Of each family its statistics in all of ``rows``, NaN where a row has none."""
+    families = dict.fromkeys(family for row in rows for family in row)
+    return {
+        family: np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
+        for family in families
+    }
+
+
+def rows_of(columns: Columns) -> list[Statistics]:
+    """Of each region its statistics."""
+    each = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in each]
 
 
 def fit_table(by_patient: Sequence[Sequence[float]]) -> CalibrationTable:

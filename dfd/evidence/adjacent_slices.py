@@ -6,32 +6,32 @@ edit of one slice ends with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
+from dfd.evidence.deviation_scores import FittedStatistic, fit_statistic
 from dfd.evidence.family import Need, RegionBatch, SliceInput
 from dfd.evidence.noise import LARGEST
 from dfd.evidence.reference_windows import (
-    FittedStatistic,
+    RegionWindows,
     SliceReference,
-    deviation_scores,
-    evidence_of,
-    fit_statistic,
     labels_of,
     measure_regions,
     scales_of,
 )
 from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets, running_sums
-from dfd.evidence.window_features import HUNDRED_HU, SUPPORT
+from dfd.evidence.window_family import ComparedWindows
+from dfd.evidence.window_features import CPU, HUNDRED_HU, SUPPORT
 from dfd.evidence.window_table import WindowTable
 from dfd.intensity import brightness_scale, low_pass, tissue_map
 from dfd.modalities import Modality
-from dfd.records import BoolImage, Context, Evidence, Family, FloatImage, Prediction
+from dfd.records import BoolImage, Context, Family, FloatImage, Prediction
 
 SHARES = (0.65, 1.0)
 """Radii of the windows, as shares of the region's. Not smaller: a genuine nodule or vessel that
@@ -179,7 +179,7 @@ def planes_of(prediction: Prediction, modality: Modality, context: Context) -> F
 
 
 def measure_windows(
-    sums: RunningSums, centres: NDArray[np.int64], radii: Sequence[float]
+    sums: RunningSums, centres: torch.Tensor, radii: Sequence[float]
 ) -> list[WindowTable]:
     """Log of the weighted mean square in the disks of each of ``radii`` around ``centres``.
 
@@ -188,43 +188,47 @@ def measure_windows(
     return [_measured(sums, centres, radius) for radius in radii]
 
 
-def _measured(sums: RunningSums, centres: NDArray[np.int64], radius: float) -> WindowTable:
+def _measured(sums: RunningSums, centres: torch.Tensor, radius: float) -> WindowTable:
     totals = sums.over(centres, radius)
-    count = totals[:, 0]
-    enough = count >= SUPPORT * len(disk_offsets(radius))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        measures = np.log(np.maximum(totals[:, 1:2] / totals[:, 2:3], 1e-3))
-        covariates = np.column_stack(
-            [totals[:, 3] / count, totals[:, 4] / count, np.log(totals[:, 2] / count)]
-        )
-    measures[~enough] = np.nan
-    covariates[~enough] = np.nan
-    return WindowTable(radius, centres, measures, covariates)
+    count, weight = totals[:, :1], totals[:, 2:3]
+    measures = (totals[:, 1:2] / weight).clamp(min=1e-3).log()
+    covariates = torch.cat([totals[:, 3:] / count, (weight / count).log()], dim=1)
+    little = count < SUPPORT * len(disk_offsets(radius))
+    return WindowTable(
+        radius,
+        centres,
+        measures.masked_fill(little, torch.nan),
+        covariates.masked_fill(little, torch.nan),
+    )
 
 
 def reference_of(
-    prediction: Prediction, radius: float, modality: Modality, context: Context
+    prediction: Prediction,
+    radius: float,
+    modality: Modality,
+    context: Context,
+    device: torch.device = CPU,
 ) -> SliceReference:
     """The windows of a slice against its adjacent slices, for regions of about this radius."""
     planes = planes_of(prediction, modality, context)
     compared = replace(prediction, assessed=planes[0] > 0)
-    measure = partial(measure_windows, running_sums(planes))
-    scales = scales_of(compared, radius, SHARES, measure)
-    labels = labels_of(compared, modality)
+    sums = running_sums(torch.from_numpy(planes).to(device))
+    measure = partial(measure_windows, sums)
+    scales = scales_of(compared, radius, SHARES, measure, device)
+    labels = cache(partial(labels_of, compared, modality))
     return SliceReference(prediction, modality, scales, labels, measure, NAMES)
 
 
-def statistic(deviation: FloatArray) -> FloatArray:
+def statistic(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: 1 where the difference is ordinary, more where it is larger.
 
     Or smaller by more than ``TOO_LITTLE``.
     """
-    away = np.clip(deviation[:, 0], -LARGEST, LARGEST)
-    result: FloatArray = np.maximum(1.0 + np.maximum(away, -TOO_LITTLE - away), 0.0)
-    return result
+    away = deviation[:, 0].clamp(-LARGEST, LARGEST)
+    return (1.0 + torch.maximum(away, -TOO_LITTLE - away)).clamp(min=0.0)
 
 
-def reason_for(measures: dict[str, float]) -> str:
+def reason_for(measures: Mapping[str, float]) -> str:
     """One plain sentence."""
     value = measures["difference"]
     than = "more" if value > 0 else "less"
@@ -235,7 +239,7 @@ def reason_for(measures: dict[str, float]) -> str:
     )
 
 
-class AdjacentSlicesEvidence:
+class AdjacentSlicesEvidence(ComparedWindows[FittedStatistic]):
     """How far a region differs from the slices above and below.
 
     Against windows of the same slice whose adjacent slices let expect as much: unitless, >= 0,
@@ -260,16 +264,20 @@ class AdjacentSlicesEvidence:
     def prepare(self, slice_input: SliceInput) -> FittedStatistic:
         """The windows of the slice against its adjacent slices, and what is ordinary there."""
         given = slice_input
-        reference = reference_of(given.prediction, given.radius, given.modality, given.context)
+        reference = reference_of(
+            given.prediction, given.radius, given.modality, given.context, given.device
+        )
         return fit_statistic(reference, statistic)
 
-    def measure(self, batch: RegionBatch, prepared: FittedStatistic) -> list[Evidence]:
-        """One piece of evidence per region, in order."""
-        windows = measure_regions(batch.regions, prepared.reference)
-        return [
-            evidence_of(self.name, score, lambda each: reason_for(each.measures))
-            for score in deviation_scores(batch.regions, windows, prepared)
-        ]
+    def compare(
+        self, batch: RegionBatch, prepared: FittedStatistic
+    ) -> tuple[RegionWindows, FittedStatistic]:
+        """Windows of their own, which differ from those that the other families share."""
+        return measure_regions(batch.regions, prepared.reference), prepared
+
+    def reason_for(self, _: float, measures: Mapping[str, float]) -> str:
+        """See the function of this name."""
+        return reason_for(measures)
 
 
 FAMILY = AdjacentSlicesEvidence()

@@ -5,7 +5,6 @@ Genuine noise never repeats, while anatomy looks alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +15,7 @@ from dfd.evidence.copy_planes import residual_planes
 from dfd.evidence.copy_search import search
 from dfd.evidence.copy_template import Match, Template, cut_template
 from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, THOROUGH, TRANSFORMS, Effort
-from dfd.evidence.family import Need, RegionBatch, SliceInput
+from dfd.evidence.family import Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue, labels_of
 from dfd.evidence.search_plane import (
     Planes,
@@ -265,14 +264,14 @@ class CopyMoveEvidence:
         """Residual planes of the slice and their spectra."""
         return prepare(slice_input.prediction, slice_input.radius, slice_input.modality)
 
-    def measure(self, batch: RegionBatch, prepared: CopyMoveReference) -> Iterable[Evidence]:
-        """One piece of evidence per region, in order."""
+    def measure(self, batch: RegionBatch, prepared: CopyMoveReference) -> Measured:
+        """The evidence of each region, in order."""
         effort = (
             Effort(QUICK_TRANSFORMS, batch.threads, refined=0)
             if batch.quick
             else Effort(TRANSFORMS, batch.threads)
         )
-        return batch.map(partial(find_copy, reference=prepared, effort=effort))
+        return Measured.of(batch.map(partial(find_copy, reference=prepared, effort=effort)))
 
 
 FAMILY = CopyMoveEvidence()

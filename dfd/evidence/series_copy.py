@@ -5,7 +5,7 @@ As copy-move evidence, of the pixels alone: other slices are not predicted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -23,7 +23,7 @@ from dfd.evidence.copy_move import (
 )
 from dfd.evidence.copy_planes import high_pass, levelled, pixels_of
 from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, Effort
-from dfd.evidence.family import Need, RegionBatch, SliceInput
+from dfd.evidence.family import Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.search_plane import (
     Planes,
     ResidualPlanes,
@@ -126,9 +126,9 @@ class SeriesCopyEvidence:
         usable = tuple(one for one in searched if one is not None)
         return SeriesReference(replace(own, searched=usable), len(others))
 
-    def measure(self, batch: RegionBatch, prepared: SeriesReference) -> Iterable[Evidence]:
-        """One piece of evidence per region, in order."""
-        return batch.map(partial(find_copy_in_series, series=prepared))
+    def measure(self, batch: RegionBatch, prepared: SeriesReference) -> Measured:
+        """The evidence of each region, in order."""
+        return Measured.of(batch.map(partial(find_copy_in_series, series=prepared)))
 
 
 FAMILY = SeriesCopyEvidence()

@@ -35,16 +35,14 @@ def genuine(seed: int) -> Prediction:
     return replace(prediction(), z=z)
 
 
+def rows_of_slice(seed: int) -> list[calibrating.Statistics]:
+    return calibrating.rows_of(screening.places_of(genuine(seed), CT, LIKE).statistics)
+
+
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Of six made-up patients with two slices each."""
-    rows = [
-        [
-            screening.places_of(genuine(2 * patient + number), CT, LIKE).statistics
-            for number in range(2)
-        ]
-        for patient in range(6)
-    ]
+    rows = [[rows_of_slice(2 * patient + number) for number in range(2)] for patient in range(6)]
     whole = calibrating.fit_screening(rows)
     assert whole is not None
     of_slices = calibrating.fit([slices[0] for slices in rows])
@@ -243,7 +241,8 @@ def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Cali
     step = screening_grid.step_of(here.radius_px)
     for across, down in ((0, 0), (step, -step)):
         place = replace(here, x=60.0 + across, y=70.0 + down)
-        alone = calibrating.Places([place], examined.measure_all([place], quick=True))
+        measured = examined.measure_all([place], quick=True)
+        alone = calibrating.Places([place], measured.statistics, measured)
         assert found[70 + down, 60 + across] == pytest.approx(
             -np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5
         )

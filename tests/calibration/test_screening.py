@@ -20,6 +20,7 @@ from dfd.calibration import (
     DecisionContext,
     Places,
     Setting,
+    columns_of,
     combined_statistic,
     count_in_words,
     counts_of_many,
@@ -74,7 +75,7 @@ def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
         ]
         for row in rows
     ]
-    return Places(regions, evidence)
+    return Places(regions, columns_of(rows), evidence)
 
 
 def genuine(seed: int = 5) -> list[dict[str, float]]:

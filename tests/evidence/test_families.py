@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import inspect
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from dfd import evidence
 from dfd.assessment.calibrate import calibration_of
 from dfd.assessment.genuine_sample import GenuineSample
 from dfd.calibration import SLICE, DecisionContext, decide
-from dfd.evidence.family import EvidenceFamily, Need, RegionBatch, SliceInput
+from dfd.evidence.family import EvidenceFamily, Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES, Modality
 from dfd.outputs import scores
@@ -175,11 +174,11 @@ class Brightness:
     def prepare(self, slice_input: SliceInput) -> float:
         return float(np.abs(slice_input.prediction.mean).max())
 
-    def measure(self, batch: RegionBatch, prepared: float) -> Iterable[Evidence]:
-        return [
+    def measure(self, batch: RegionBatch, prepared: float) -> Measured:
+        return Measured.of(
             Evidence(self.name, region.x / prepared, tissue="soft tissue", reason="it is bright")
             for region in batch.regions
-        ]
+        )
 
 
 BRIGHTNESS: AnyFamily = Brightness()
