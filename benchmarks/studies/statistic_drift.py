@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 from benchmarks.data import partition, scans
+from benchmarks.metrics.drift import LIMIT, relative_differences
 from benchmarks.models import registry
 from benchmarks.runner import cli
 from benchmarks.runner.checkpoint import Ledger, Rows, code_digest
 from dfd.context.adjacent_slices import AdjacentSlices
-from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.intensity import assessed_pixels
 from dfd.modalities import MODALITIES, Modality
@@ -49,10 +49,6 @@ COPY_EVERY = 4
 SURROUNDINGS = ("alone", "neighbours", "series")
 GROUPS = {"point": False, "screening": True}
 """Way of measuring -> ``quick``."""
-LIMIT = 1e-3
-"""Relative difference that counts."""
-FLOOR = 0.01
-"""Smallest divisor of a relative difference, in medians of the family."""
 
 Key: TypeAlias = tuple[str, str, str]
 """Modality, family, group."""
@@ -158,16 +154,6 @@ def read(path: Path) -> tuple[Values, dict[str, str]]:
             values[key][name, row["region"]] = float(row["value"])
             digests[name] = row["prediction"]
     return values, digests
-
-
-def relative_differences(old: FloatArray, new: FloatArray) -> FloatArray:
-    """``[n]``: differences in units of the old values, infinite where only one is a number."""
-    known = np.isfinite(old)
-    floor = FLOOR * float(np.median(np.abs(old[known]))) if known.any() else 0.0
-    size = np.maximum(np.abs(old), max(floor, np.finfo(np.float64).tiny))
-    result = np.abs(new - old) / size
-    result[known != np.isfinite(new)] = np.inf
-    return np.where(~known & ~np.isfinite(new), 0.0, result)
 
 
 def compare(old: Values, new: Values) -> list[dict[str, object]]:
