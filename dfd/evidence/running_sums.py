@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +21,13 @@ def disk_offsets(radius: float) -> NDArray[np.int64]:
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     inside = rows**2 + columns**2 <= radius**2
     return np.stack([rows[inside], columns[inside]], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _disk_columns(radius: float) -> tuple[list[int], list[int]]:
+    """Of each column of a disk its offset, and how far it reaches up and down."""
+    steps, lengths = np.unique(disk_offsets(radius)[:, 1], return_counts=True)
+    return steps.tolist(), (lengths // 2).tolist()
 
 
 def bounds_of(mask: NDArray[np.bool_]) -> Bounds:
@@ -71,9 +78,8 @@ class RunningSums:
     def _ends(self, centres: torch.Tensor, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Where each column of each disk begins and ends among all values, ``[columns, n]``."""
         height, width = self.running.shape[0] - 1, self.running.shape[1] - 1
-        steps, lengths = np.unique(disk_offsets(radius)[:, 1], return_counts=True)
         across, reach = (
-            torch.from_numpy(each).to(centres.device)[:, None] for each in (steps, lengths // 2)
+            torch.tensor(each, device=centres.device)[:, None] for each in _disk_columns(radius)
         )
         rows, columns = centres[:, 1] - self.corner[0], centres[:, 0] - self.corner[1] + across
         columns = torch.where((columns >= 0) & (columns < width), columns, width)

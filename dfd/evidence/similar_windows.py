@@ -60,9 +60,7 @@ def candidates_of(windows: WindowTable, reference: WindowTable) -> Candidates:
     """The ``N_CANDIDATES`` of ``reference`` that are most similar to each of ``windows``."""
     number = len(reference)
     if number <= N_CANDIDATES or not len(windows):
-        rows = torch.arange(number, device=windows.centres.device).expand(len(windows), -1)
-        limit = windows.covariates.new_full((len(windows),), torch.inf)
-        return Candidates(rows, limit, reference)
+        return _all_of(windows, reference)
     asked, others = _cut(windows, reference), _cut(reference, reference)
     groups = -(-number // GROUP)
     likeness = _Products(asked, others, groups * GROUP)
@@ -141,16 +139,23 @@ def nearest(windows: WindowTable, candidates: Candidates) -> tuple[torch.Tensor,
     Two tensors ``[n, k]``, at most ``N_REFERENCE`` wide. Not to be used are those that lie within
     ``EXCLUSION_RADII`` radii.
     """
-    reference = candidates.reference
     rows, usable, proven = _nearest(windows, candidates)
-    doubtful = torch.nonzero(~proven)[:, 0]
-    everything = torch.arange(len(reference), device=rows.device)
-    for block in _blocks(len(doubtful), len(reference) * reference.covariates.shape[1]):
-        chosen = doubtful[block]
-        limit = candidates.limit.new_full((len(chosen),), torch.inf)
-        whole = Candidates(everything.expand(len(chosen), -1), limit, reference)
-        rows[chosen], usable[chosen], _ = _nearest(windows.rows(chosen), whole)
+    # Candidates of a table with more windows may not do, and those of its own will nearly always.
+    for search in (candidates_of, _all_of):
+        doubtful = torch.nonzero(~proven)[:, 0]
+        for block in _blocks(len(doubtful), len(candidates.reference)):
+            chosen = doubtful[block]
+            asked = windows.rows(chosen)
+            found = _nearest(asked, search(asked, candidates.reference))
+            rows[chosen], usable[chosen], proven[chosen] = found
     return rows, usable
+
+
+def _all_of(windows: WindowTable, reference: WindowTable) -> Candidates:
+    """All windows of ``reference`` for each of ``windows``."""
+    rows = torch.arange(len(reference), device=windows.centres.device)
+    limit = windows.covariates.new_full((len(windows),), torch.inf)
+    return Candidates(rows.expand(len(windows), -1), limit, reference)
 
 
 def _nearest(
