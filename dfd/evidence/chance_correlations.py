@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
+from torch.nn.functional import pad
 
 from dfd.evidence.copy_template import Templates
-from dfd.evidence.search_plane import SearchPlane
+from dfd.evidence.search_plane import REACH_PX, SearchPlane
 from dfd.intensity import MAD_TO_SD
 
 FEWEST_PLACES = 400
@@ -77,14 +78,13 @@ def _places_apart(
     """
     weight, sample = plane.terms.weight, plane.terms.sample
     middles = templates.places - templates.places.new_tensor(plane.residual.origin)
-    around = middles[:, None] + near
-    inside = ((around >= 0) & (around < around.new_tensor(weight.shape))).all(-1)
-    rows, columns = (
-        around[..., axis].clamp(0, length - 1) for axis, length in enumerate(weight.shape)
-    )
-    left_out = (inside & (weight[rows, columns] > 0)).sum(-1)
-    reach = (near**2).sum(-1).max()
-    clear = ((sample - middles[:, None]) ** 2).sum(-1) > reach
+    # Disks around supported places reach no further than this beyond the window.
+    margin = int(near.max()) + REACH_PX
+    counted = pad(weight > 0, (margin,) * 4)
+    stride = near.new_tensor([counted.shape[1], 1])
+    index = ((middles + margin) @ stride)[:, None] + near @ stride
+    left_out = counted.flatten().index_select(0, index.flatten()).view(index.shape).sum(-1)
+    clear = ((sample - middles[:, None]) ** 2).sum(-1) > (near**2).sum(-1).max()
     return plane.terms.places - left_out, clear
 
 

@@ -1,7 +1,7 @@
 """Where many neighbouring templates may have been copied from, proposed for all of them at once.
 
 Tiles of a slice that hold several templates each are correlated with the whole of it, and the best
-displacements of a tile are checked exactly for each template in it. A copy larger than a template
+displacements of a tile are checked exactly for each template near it. A copy larger than a template
 stands out of a tile although most of the tile is no copy: what agrees grows with the area of the
 copy, what agrees by chance with the root of that of the tile.
 """
@@ -17,12 +17,19 @@ from dfd.evidence.copy_template import Templates
 from dfd.evidence.cores import chunks, on_cores
 from dfd.evidence.search_plane import REACH_PX, ResidualPlanes, SearchPlane, taken
 
-TILE_PX = 48
+TILE_PX = 40
 """Side of a tile."""
-PROPOSALS = 16
+PROPOSALS = 8
 """Displacements of each tile that are checked, as it is and mirrored each."""
 BLOCK_PX = 8
 """Of displacements in one block only the best is proposed, or a single wide peak would take all."""
+CORRELATED_PX = 6.0
+"""Standard deviation of the window that an autocorrelation is cut by."""
+LEAST_POWER = 0.25
+"""Added to the spectrum before it is divided by, in units of its mean: where a slice holds no noise
+a copy holds what was added to it."""
+LARGEST = 2.5
+"""White residuals are cut here, in units of their standard deviation."""
 TILES_AT_ONCE = {"cpu": 1, "cuda": 64}
 CHECKED_AT_ONCE = {"cpu": 8, "cuda": 1024}
 """Tiles and templates that are worked on together, by kind of device."""
@@ -35,21 +42,36 @@ def proposed_places(templates: Templates, plane: SearchPlane, near: torch.Tensor
     do not count: ``near`` ``[m, 2]`` steps from a template.
     """
     residual = plane.residual
+    white = whitened(residual)
     tiles, owners = torch.unique(
-        torch.div(templates.places, TILE_PX, rounding_mode="floor"), dim=0, return_inverse=True
+        _tiles_around(templates.places, residual).flatten(0, 1), dim=0, return_inverse=True
     )
     corners = TILE_PX * tiles - tiles.new_tensor(residual.origin)
-    device = corners.device
-    inner = residual.planes[:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
     size = _size(residual)
-    spectra = torch.fft.rfft2(torch.stack([inner, inner.flip(-1)]), size)
-    search = _TileSearch(residual, corners, near, size, spectra)
-    parts = chunks(len(corners), TILES_AT_ONCE.get(device.type, 1))
-    displaced = torch.cat(on_cores(search, parts, device))
-    steps = templates.places - templates.places.new_tensor(residual.origin) - corners[owners]
-    places = displaced[owners] + steps[:, None, None]
-    places[:, 1, :, 1] = residual.valid.shape[1] - 1 - places[:, 1, :, 1]
-    return places
+    spectra = torch.fft.rfft2(torch.stack([white, white.flip(-1)]), size)
+    search = _TileSearch(white, corners, near, size, spectra)
+    parts = chunks(len(corners), TILES_AT_ONCE.get(corners.device.type, 1))
+    displaced = torch.cat(on_cores(search, parts, corners.device))
+    middles = templates.places - templates.places.new_tensor(residual.origin)
+    steps = middles[:, None] - corners[owners.view(len(middles), -1)]
+    places = displaced[owners.view(len(middles), -1)] + steps[:, :, None, None]
+    places[:, :, 1, :, 1] = residual.valid.shape[1] - 1 - places[:, :, 1, :, 1]
+    return places.transpose(1, 2).flatten(2, 3)
+
+
+def _tiles_around(places: torch.Tensor, residual: ResidualPlanes) -> torch.Tensor:
+    """``[n, 4, 2]`` (row, column) numbers of the four tiles nearest to ``places`` ``[n, 2]``.
+
+    Its own first; none lies wholly outside the window of ``residual``.
+    """
+    own = torch.div(places, TILE_PX, rounding_mode="floor")
+    beside = own + torch.where(places - TILE_PX * own < TILE_PX / 2, -1, 1)
+    first = places.new_tensor(residual.origin)
+    last = first + places.new_tensor(residual.valid.shape) - 1
+    beside = torch.minimum(torch.maximum(beside, first // TILE_PX), last // TILE_PX)
+    rows = torch.stack([own[:, 0], own[:, 0], beside[:, 0], beside[:, 0]], 1)
+    columns = torch.stack([own[:, 1], beside[:, 1], own[:, 1], beside[:, 1]], 1)
+    return torch.stack([rows, columns], -1)
 
 
 def checked_correlations(
@@ -85,6 +107,31 @@ def checked_correlations(
     return torch.cat(on_cores(check, parts, places.device))
 
 
+def whitened(residual: ResidualPlanes) -> torch.Tensor:
+    """``[2, H, W]``: the planes within their window with nearly the same power at all frequencies.
+
+    Noise that is smooth agrees with itself by chance more often than white noise does: a matched
+    filter divides by its spectrum, here smoothed (by a Gaussian window of its autocorrelation).
+    """
+    planes = residual.planes
+    size = planes.shape[1:]
+    spectra = torch.fft.rfft2(planes)
+    steps = [
+        torch.minimum(step, length - step)
+        for length in size
+        for step in [torch.arange(length, device=planes.device)]
+    ]
+    window = torch.exp(-(steps[0][:, None] ** 2 + steps[1] ** 2) / (2.0 * CORRELATED_PX**2))
+    correlated = torch.fft.irfft2(spectra.abs() ** 2, size)
+    power = torch.fft.rfft2(correlated * window).real.clamp_min(0.0)
+    power = power / power.mean((1, 2), keepdim=True).clamp_min(torch.finfo(power.dtype).tiny)
+    white = torch.fft.irfft2(spectra / (power + LEAST_POWER).sqrt(), size)
+    white = white[:, REACH_PX:-REACH_PX, REACH_PX:-REACH_PX] * residual.valid
+    spread = white.square().mean((1, 2), keepdim=True).sqrt()
+    spread = spread.clamp_min(torch.finfo(spread.dtype).tiny)
+    return (white / spread).clamp(-LARGEST, LARGEST)
+
+
 def _size(residual: ResidualPlanes) -> tuple[int, int]:
     """(rows, columns) that hold every displacement of a tile, in whole blocks."""
     rows, columns = (
@@ -98,9 +145,10 @@ def _size(residual: ResidualPlanes) -> tuple[int, int]:
 class _TileSearch:
     """Looks for tiles of a slice in the slice and in its mirror image."""
 
-    residual: ResidualPlanes
+    planes: torch.Tensor
+    """``[2, H, W]`` white residual of the window."""
     corners: torch.Tensor
-    """``[m, 2]`` int64 (row, column) of the tiles in the window of ``residual``."""
+    """``[m, 2]`` int64 (row, column) of the tiles in the window."""
     near: torch.Tensor
     """``[k, 2]`` steps to the places that do not count."""
     size: tuple[int, int]
@@ -137,7 +185,7 @@ class _TileSearch:
 
     def _tiles(self, corners: torch.Tensor) -> torch.Tensor:
         """``[c, 2, T, T]``, 0 outside the window."""
-        planes = torch.nn.functional.pad(self.residual.planes, (TILE_PX - REACH_PX,) * 4)
+        planes = torch.nn.functional.pad(self.planes, (TILE_PX,) * 4)
         steps = torch.arange(TILE_PX, device=corners.device) + TILE_PX
         rows, columns = (corners[:, axis, None] + steps for axis in (0, 1))
         return planes[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
@@ -145,7 +193,7 @@ class _TileSearch:
     def _leave_out(self, sums: torch.Tensor, corners: torch.Tensor) -> None:
         """Sets ``sums`` ``[c, 2, H, W]`` to -inf near the tiles themselves."""
         rows, columns = (corners[:, None] + self.near).unbind(-1)
-        mirrored = self.residual.valid.shape[1] - TILE_PX - columns
+        mirrored = self.planes.shape[2] - TILE_PX - columns
         both = torch.stack([columns, mirrored], 1) % self.size[1]
         index = (rows % self.size[0])[:, None] * self.size[1] + both
         sums.flatten(2).scatter_(2, index, -torch.inf)
