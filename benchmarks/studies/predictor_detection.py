@@ -6,8 +6,8 @@ Edits are made once, by the shipped network, in slices of fold1; every candidate
 same slices and is judged by the same places. Detection is the AUC of all families of a lone slice
 together, calibrated on the genuine places of the other patients (`benchmarks.detection.ablation`),
 a mean over a handful of edits of each form. Candidates: the shipped weights with other lattices,
-without the head, and in other runtimes (those that are installed: onnx and onnxruntime, openvino,
-nncf); and predictors trained from scratch for the same CPU time, --minutes each, without a head
+without the head, and in 8 bits (where onnx and onnxruntime, and openvino and nncf, are installed);
+and predictors trained from scratch for the same CPU time, --minutes each, without a head
 (`benchmarks.predictor.architecture_search`). A run that was stopped goes on by candidate.
 """
 
@@ -64,6 +64,9 @@ EDITS = (
 PER_PATIENT = 4
 """Slices."""
 TRAINED = ("ours, 16-24-32-48", "ours, 32-48-64-96", "ours, 48-64-96-128")
+FEWER_BITS = ("ONNX Runtime int8", "OpenVINO int8")
+"""Runtimes whose numbers differ from those of torch by more than rounding; how fast the others are
+says `benchmarks.speed.bench`."""
 TIMED_RUNS = 3
 
 Lattice = Callable[[int, int, int], BoolImage]
@@ -208,7 +211,7 @@ def predictors(
     if quick:
         return found
     for name, run in engines(network, folder).items():
-        if name != "torch float32":
+        if name in FEWER_BITS:
             found[f"shipped, {name}"] = partial(Predictor, run, 5, network.head)
     for name in TRAINED:
         found[f"trained {minutes:g} min: {name}"] = partial(trained, name, modality, minutes)
