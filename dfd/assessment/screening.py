@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from dfd.assessment.criteria import Criteria
 from dfd.assessment.points import place, unassessed
@@ -22,9 +23,13 @@ AROUND_STEPS = 2
 """Places to each side of a point in the map around it."""
 
 
-def places_of(prediction: Prediction, modality: Modality, like: Region) -> Places:
-    """What is measured all over a slice, in regions as large as ``like``."""
-    regions, measured = SliceEvidence(prediction, modality).everywhere(like)
+def places_of(
+    prediction: Prediction, modality: Modality, like: Region, device: str = "cpu"
+) -> Places:
+    """What is measured all over a slice, in regions as large as ``like``; ``device``: where."""
+    regions, measured = SliceEvidence(prediction, modality, device=torch.device(device)).everywhere(
+        like
+    )
     return Places(regions, measured.statistics, measured)
 
 
@@ -88,7 +93,7 @@ def screen(
             answers[point.row] = Screening(unassessed(point, suitability), no_map, like.radius_px)
             continue
         if like.radius_px not in measured:
-            places = places_of(prediction, modality, like)
+            places = places_of(prediction, modality, like, criteria.device)
             p_map = no_map if calibration is None else map_of(places, prediction, calibration)
             measured[like.radius_px] = places, p_map
         places, p_map = measured[like.radius_px]

@@ -15,7 +15,7 @@ from dfd.options import options_of
 from dfd.settings import ScoreSettings
 
 INFERENCE = Path("configs") / "inference.json"
-DIGEST = "6b5d52b7aae0a9e0cc0845ddedc2238289d6e5560fd964a671aee5213ded7fb3"
+DIGEST = "e5707d635c53ec28f525085eae3270aa6b56aeb543599f2c2e31a4b7647517fe"
 """Of the shipped configurations, see :func:`digest_of`: reading, network, inferer, postprocessing
 and evaluator are those of this package."""
 MODALITY = "modality"

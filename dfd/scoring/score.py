@@ -41,7 +41,7 @@ def score(settings: ScoreSettings, model: Model, modality: Modality) -> list[Fin
     from dfd.scoring.stages import Stages
 
     stages = Stages(settings, modality)
-    return recorded(results, stages.device, stages.threads, lambda: stages.run(results))
+    return recorded(results, str(stages.device), stages.threads, lambda: stages.run(results))
 
 
 def _refuse_device(name: str) -> None:

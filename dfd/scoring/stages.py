@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -34,7 +35,7 @@ class Stages:
         self.settings, self.modality = settings, modality
         self.network = shipped_network().to(device_of(settings.device)).eval()
         model_file.put_into(self.network, model_file.load(settings.model), modality.bundle)
-        self.device = str(next(self.network.parameters()).device)
+        self.device = next(self.network.parameters()).device
         self.threads = torch.get_num_threads()
         self.loader = SliceLoader(modality, settings.data, context=settings.context)
 
@@ -46,19 +47,30 @@ class Stages:
             for each in slice_requests(results.points)
             if not {point.row for point in each.points} <= done
         ]
-        assessor = SliceAssessor(results.criteria)
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            here = results.options.log.listen_here
-            with Behind(here) as writing:
-                for loaded in self._loaded(requests, here):
-                    assessed = assessor.assess(loaded, self.predict(loaded))
-                    writing.do(partial(results.add, loaded, assessed))
+        assessor = SliceAssessor(replace(results.criteria, device=str(self.device)))
+        here = results.options.log.listen_here
+        share = self.threads if len(requests) == 1 else max(1, self.threads // 2)
 
-    def predict(self, loaded: LoadedSlice) -> Prediction | None:
-        """What the network expects in each pixel of a slice; None where it could not be read."""
+        def begin() -> None:
+            here()
+            torch.set_num_threads(share)
+
+        exact = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
+        try:
+            torch.set_num_threads(share)
+            with torch.backends.cudnn.flags(**exact), Behind(here) as writing:
+                # The network predicts a slice while the one before it is assessed.
+                for loaded, prediction in ahead(self.predict, self._loaded(requests, here), begin):
+                    assessed = assessor.assess(loaded, prediction)
+                    writing.do(partial(results.add, loaded, assessed))
+        finally:
+            torch.set_num_threads(self.threads)
+
+    def predict(self, loaded: LoadedSlice) -> tuple[LoadedSlice, Prediction | None]:
+        """A slice, and what the network expects in each pixel; None where it could not be read."""
         if loaded.scan is None:
-            return None
-        return predict_slice(pixels_of(loaded.scan), self.network, self.modality)
+            return loaded, None
+        return loaded, predict_slice(pixels_of(loaded.scan), self.network, self.modality)
 
     def _loaded(
         self, requests: Sequence[SliceRequest], begin: Callable[[], object]

@@ -60,9 +60,11 @@ class ScoreRegionsd(MapTransform):
         keys: str = "pred",
         modality: str = "ct_lung",
         calibration: Calibration | None = None,
+        device: str = "cpu",
     ) -> None:
+        """``device``: where evidence is measured."""
         super().__init__(keys)
-        self.criteria = Criteria(MODALITIES[modality], calibration)
+        self.criteria = Criteria(MODALITIES[modality], calibration, device)
         self._assessor = SliceAssessor(self.criteria)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -102,5 +104,7 @@ class ScoreRegionsd(MapTransform):
         modality, calibration = self.criteria.modality, self.criteria.calibration
         if calibration is None:
             return np.zeros(prediction.z.shape, dtype=np.float32)
-        places = screening.places_of(prediction, modality, Region(0.0, 0.0, modality.radius_px))
+        places = screening.places_of(
+            prediction, modality, Region(0.0, 0.0, modality.radius_px), self.criteria.device
+        )
         return np.nan_to_num(screening.map_of(places, prediction, calibration), nan=0.0)
