@@ -46,4 +46,6 @@ class TamperHead(nn.Module):
             state = state + self.act(layer(state))
         # Not by the convolution itself, whose sums depend on the number of threads.
         weighed = (state.unsqueeze(1) * self.last.weight.unsqueeze(0)).sum(2)
-        return weighed + self.last.bias.view(1, -1, 1, 1)
+        bias = self.last.bias
+        assert bias is not None  # TorchScript does not know
+        return weighed + bias.view(1, -1, 1, 1)
