@@ -50,7 +50,6 @@ PLACES = {
     "nibabel": {"reading"},
     "PIL": {"outputs"},
     "filelock": {"outputs"},
-    "isal": {"outputs"},
     "jinja2": {"outputs"},
     "markupsafe": {"outputs"},
     "argparse": {"cli"},

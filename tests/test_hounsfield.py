@@ -30,7 +30,8 @@ def _phantom(seed: int = 3, kernel: str = "soft") -> FloatImage:
     """A chest in whole HU, air from -1024 on, as 12 bits store it."""
     rng = np.random.default_rng(seed)
     anatomy = draw_anatomy(rng)
-    return scan_ct(rng, anatomy, POSITION_MM, CtScan(kernel=kernel, size=SIDE))  # type: ignore[arg-type]
+    settings = CtScan(kernel=kernel, size=SIDE)  # type: ignore[arg-type]
+    return scan_ct(rng, anatomy, POSITION_MM, settings)
 
 
 def _circle(share: float = 0.49) -> np.ndarray:

@@ -212,8 +212,7 @@ def _draw_overviews(
     rows, columns = outlines.frame(drawn)
     for left, image in zip(_OVERVIEWS_LEFT, images.overviews, strict=True):
         marked = Image.fromarray(outlines.mark(image, drawn, (rows, columns)))
-        place = (left - columns.start, PANEL_TOP - rows.start)
-        draw_ruler(Pen(marked), images.view, images.scan, place)
+        draw_ruler(Pen(marked), images.view, images.scan, (-columns.start, -rows.start))
         pixels[
             PANEL_TOP + rows.start : PANEL_TOP + rows.stop,
             left + columns.start : left + columns.stop,

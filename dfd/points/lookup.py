@@ -256,7 +256,8 @@ def _walk(data: Path) -> Iterator[str]:
 
     def enter(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
         try:
-            status = os.stat(folder)  # noqa: PTH116 - strings throughout: a listing may hold a million names
+            # Strings throughout: a listing may hold a million names.
+            status = os.stat(folder)  # noqa: PTH116
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class RunResults:
         results = self.collected.results(self._basis, self.options.shown(), stage, left_out)
         for writer in self.writers:
             if writer.needed:
-                self.keeping.room.must(lambda writer=writer: writer.finish(results))  # type: ignore[misc]
+                self.keeping.room.must(partial(writer.finish, results))
         return list(results.findings)
 
     def _checkpoint(self) -> None:

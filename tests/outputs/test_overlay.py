@@ -12,6 +12,7 @@ from PIL import Image
 from dfd.errors import OutputError
 from dfd.modalities import MODALITIES
 from dfd.outputs import outlines, overlay, panels
+from dfd.outputs.drawing import GAP, PANEL, PANEL_TOP, WHITE
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
@@ -267,6 +268,23 @@ def test_the_picture_is_the_same_for_every_name(tmp_path, finding):
         tmp_path, 2, other, Region(80, 60, 14), prediction, finding=renamed, modality=CT
     ).read_bytes()
     assert first == second
+
+
+def test_an_outline_does_not_hide_the_ruler_of_an_overview(tmp_path, finding):
+    scan, prediction = make((160, 160))
+
+    def picture(region):
+        path = overlay.write(tmp_path, 1, scan, region, prediction, finding=finding, modality=CT)
+        with Image.open(path) as image:
+            return np.asarray(image)[PANEL_TOP : PANEL_TOP + PANEL, GAP : GAP + PANEL].copy()
+
+    clear, covered = picture(Region(80, 60, 10)), picture(Region(12, 150, 8))
+    ruler = (clear == WHITE).all(axis=2)
+    ruler[:-20] = False
+    assert ruler.sum() > 100
+    beside = (clear != covered).any(axis=2)
+    assert beside[-20:].any()
+    assert not beside[ruler].any()
 
 
 def test_header_residual_and_pixels_all_show(tmp_path, finding):
