@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from dfd.context.adjacent import MOST_OTHERS, comparable, name_from
 from dfd.errors import DfdError
@@ -56,18 +57,20 @@ class SeriesSlices:
     """Reads the slices around one, ``Context.series_refs``.
 
     The last of them are kept, with what was made of them, since points of one series follow each
-    other.
+    other. Several threads may ask: each slice is read once.
     """
 
     def __init__(self) -> None:
         self._slices: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
+        self._reading = Lock()
 
     def into(self, context: Context, scan: Slice) -> Context:
         """``context`` of ``scan`` with ``others``.
 
         Those that cannot be read, or are of another shape or unit, are left out.
         """
-        read = [self._of(ref, scan) for ref in context.series_refs]
+        with self._reading:
+            read = [self._of(ref, scan) for ref in context.series_refs]
         shape = scan.pixels.shape
         return replace(
             context,

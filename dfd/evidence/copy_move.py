@@ -26,7 +26,7 @@ from dfd.evidence.copy_planes import residual_of
 from dfd.evidence.copy_template import cut_templates
 from dfd.evidence.family import Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue, labels_of
-from dfd.evidence.running_sums import disk_offsets
+from dfd.evidence.running_sums import running_sums
 from dfd.evidence.search_plane import ResidualPlanes, search_plane, template_radius
 from dfd.evidence.window_features import CPU, SUPPORT
 from dfd.modalities import Modality
@@ -185,12 +185,9 @@ def measured_shares(middles: torch.Tensor, radius: float, assessed: torch.Tensor
 
     ``middles`` ``[..., 2]`` int64 (row, column).
     """
-    offsets = torch.from_numpy(disk_offsets(radius)).to(middles.device)
-    pixels = middles[..., None, :] + offsets
-    shape = pixels.new_tensor(assessed.shape)
-    inside = ((pixels >= 0) & (pixels < shape)).all(-1)
-    rows, columns = torch.minimum(pixels.clamp_min(0), shape - 1).unbind(-1)
-    return (inside & assessed[rows, columns]).sum(-1) / max(np.pi * radius**2, 1.0)
+    counts = running_sums(assessed[None].float())
+    inside = counts.over(middles.flatten(0, -2).flip(-1), radius)[:, 0]
+    return inside.unflatten(0, middles.shape[:-1]) / max(np.pi * radius**2, 1.0)
 
 
 class CopyMoveEvidence:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from scipy.fft import next_fast_len
+from torch.nn.functional import pad
 
 from dfd.evidence.copy_template import Templates
 from dfd.evidence.cores import chunks, on_cores
@@ -43,18 +44,19 @@ def proposed_places(templates: Templates, plane: SearchPlane, near: torch.Tensor
     """
     residual = plane.residual
     white = whitened(residual)
-    tiles, owners = torch.unique(
-        _tiles_around(templates.places, residual).flatten(0, 1), dim=0, return_inverse=True
-    )
+    around = _tiles_around(templates.places, residual)
+    across = int(around[..., 1].max()) + 1
+    numbers, owners = torch.unique(around @ around.new_tensor([across, 1]), return_inverse=True)
+    tiles = torch.stack([numbers // across, numbers % across], -1)
     corners = TILE_PX * tiles - tiles.new_tensor(residual.origin)
     size = _size(residual)
     spectra = torch.fft.rfft2(torch.stack([white, white.flip(-1)]), size)
-    search = _TileSearch(white, corners, near, size, spectra)
+    search = _TileSearch(pad(white, (TILE_PX,) * 4), corners, near, size, spectra)
     parts = chunks(len(corners), TILES_AT_ONCE.get(corners.device.type, 1))
     displaced = torch.cat(on_cores(search, parts, corners.device))
     middles = templates.places - templates.places.new_tensor(residual.origin)
-    steps = middles[:, None] - corners[owners.view(len(middles), -1)]
-    places = displaced[owners.view(len(middles), -1)] + steps[:, :, None, None]
+    steps = middles[:, None] - corners[owners]
+    places = displaced[owners] + steps[:, :, None, None]
     places[:, :, 1, :, 1] = residual.valid.shape[1] - 1 - places[:, :, 1, :, 1]
     return places.transpose(1, 2).flatten(2, 3)
 
@@ -146,7 +148,7 @@ class _TileSearch:
     """Looks for tiles of a slice in the slice and in its mirror image."""
 
     planes: torch.Tensor
-    """``[2, H, W]`` white residual of the window."""
+    """``[2, H, W]`` white residual of the window, and ``TILE_PX`` zeros around."""
     corners: torch.Tensor
     """``[m, 2]`` int64 (row, column) of the tiles in the window."""
     near: torch.Tensor
@@ -185,15 +187,14 @@ class _TileSearch:
 
     def _tiles(self, corners: torch.Tensor) -> torch.Tensor:
         """``[c, 2, T, T]``, 0 outside the window."""
-        planes = torch.nn.functional.pad(self.planes, (TILE_PX,) * 4)
         steps = torch.arange(TILE_PX, device=corners.device) + TILE_PX
         rows, columns = (corners[:, axis, None] + steps for axis in (0, 1))
-        return planes[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+        return self.planes[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
 
     def _leave_out(self, sums: torch.Tensor, corners: torch.Tensor) -> None:
         """Sets ``sums`` ``[c, 2, H, W]`` to -inf near the tiles themselves."""
         rows, columns = (corners[:, None] + self.near).unbind(-1)
-        mirrored = self.planes.shape[2] - TILE_PX - columns
+        mirrored = self.planes.shape[2] - 3 * TILE_PX - columns
         both = torch.stack([columns, mirrored], 1) % self.size[1]
         index = (rows % self.size[0])[:, None] * self.size[1] + both
         sums.flatten(2).scatter_(2, index, -torch.inf)

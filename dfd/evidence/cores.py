@@ -25,13 +25,14 @@ def on_cores(
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1 or len(pieces) < 2:
         return [work(piece) for piece in pieces]
-    with ThreadPoolExecutor(
-        max_workers=min(threads, len(pieces)), initializer=partial(torch.set_num_threads, 1)
-    ) as pool:
-        results = list(pool.map(work, pieces))
-    # Besides its own thread's number each worker has set that of threads begun later.
-    torch.set_num_threads(threads)
-    return results
+    try:
+        with ThreadPoolExecutor(
+            max_workers=min(threads, len(pieces)), initializer=partial(torch.set_num_threads, 1)
+        ) as pool:
+            return list(pool.map(work, pieces))
+    finally:
+        # Besides its own thread's number each worker has set that of threads begun later.
+        torch.set_num_threads(threads)
 
 
 def chunks(count: int, size: int) -> list[slice]:

@@ -47,5 +47,6 @@ class TamperHead(nn.Module):
         # Not by the convolution itself, whose sums depend on the number of threads.
         weighed = (state.unsqueeze(1) * self.last.weight.unsqueeze(0)).sum(2)
         bias = self.last.bias
-        assert bias is not None  # TorchScript does not know
+        if bias is None:  # TorchScript does not know that there is one
+            return weighed
         return weighed + bias.view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""Stages that overlap: reading ahead of the work, writing behind it, each in a thread of its own.
+"""Stages that overlap: reading ahead of the work, writing behind it, each in threads of its own.
 
 Decoding, torch and the encoding of pictures leave Python's lock for most of their time, so two
 processors are in use. Order is kept and queues are short: results and memory are those of one
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 AHEAD = 2
-"""Slices that are read before they are needed."""
+"""Slices that wait to be worked on."""
 BEHIND = 1
 """Slices that wait for the one whose pictures are being drawn."""
 
@@ -23,21 +23,25 @@ Made = TypeVar("Made")
 
 
 def ahead(
-    make: Callable[[Item], Made], items: Iterable[Item], begin: Callable[[], object]
+    make: Callable[[Item], Made],
+    items: Iterable[Item],
+    begin: Callable[[], object],
+    threads: int = 1,
 ) -> Iterator[Made]:
     """``map(make, items)``, of which ``AHEAD`` are made before they are asked for.
 
     Args:
-        make: called in a thread, one item after the other.
+        make: called in ``threads`` threads, by each for one item after the other.
         items: in order.
-        begin: called once in that thread.
+        begin: called once in each thread.
+        threads: how many items are made at once.
     """
-    pool = ThreadPoolExecutor(1, "reading", begin)
+    pool = ThreadPoolExecutor(threads, "ahead", begin)
     waiting: deque[Future[Made]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(make, item))
-            if len(waiting) > AHEAD:
+            if len(waiting) >= AHEAD + threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -20,8 +20,12 @@ from dfd.scoring.assessing import SliceAssessor
 from dfd.scoring.loading import SliceLoader
 from dfd.scoring.pipeline import Behind, ahead
 from dfd.scoring.results import RunResults
-from dfd.scoring.slices import LoadedSlice, SliceRequest, slice_requests
+from dfd.scoring.slices import AssessedSlice, LoadedSlice, SliceRequest, slice_requests
 from dfd.settings import ScoreSettings
+
+TOGETHER = 4
+"""Slices that are predicted and assessed at once, at most: each takes some 100 MB. Small operations
+gain little from a second core, so a core for each of two slices is quicker than both for one."""
 
 
 class Stages:
@@ -49,28 +53,30 @@ class Stages:
         ]
         assessor = SliceAssessor(replace(results.criteria, device=str(self.device)))
         here = results.options.log.listen_here
-        share = self.threads if len(requests) == 1 else max(1, self.threads // 2)
+        together = max(1, min(self.threads, len(requests), TOGETHER))
 
         def begin() -> None:
             here()
-            torch.set_num_threads(share)
+            torch.set_num_threads(max(1, self.threads // together))
+
+        def answer(loaded: LoadedSlice) -> tuple[LoadedSlice, AssessedSlice]:
+            return loaded, assessor.assess(loaded, self.predict(loaded))
 
         exact = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
         try:
-            torch.set_num_threads(share)
             with torch.backends.cudnn.flags(**exact), Behind(here) as writing:
-                # The network predicts a slice while the one before it is assessed.
-                for loaded, prediction in ahead(self.predict, self._loaded(requests, here), begin):
-                    assessed = assessor.assess(loaded, prediction)
+                slices = self._loaded(requests, here)
+                for loaded, assessed in ahead(answer, slices, begin, together):
                     writing.do(partial(results.add, loaded, assessed))
         finally:
+            # Each thread has set that of threads begun later.
             torch.set_num_threads(self.threads)
 
-    def predict(self, loaded: LoadedSlice) -> tuple[LoadedSlice, Prediction | None]:
-        """A slice, and what the network expects in each pixel; None where it could not be read."""
+    def predict(self, loaded: LoadedSlice) -> Prediction | None:
+        """What the network expects in each pixel; None where the slice could not be read."""
         if loaded.scan is None:
-            return loaded, None
-        return loaded, predict_slice(pixels_of(loaded.scan), self.network, self.modality)
+            return None
+        return predict_slice(pixels_of(loaded.scan), self.network, self.modality)
 
     def _loaded(
         self, requests: Sequence[SliceRequest], begin: Callable[[], object]

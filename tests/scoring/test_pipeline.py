@@ -29,6 +29,19 @@ def test_what_is_made_ahead_comes_in_order_and_from_one_thread() -> None:
     assert begun != [threading.get_ident()]
 
 
+def test_several_threads_make_in_order_and_at_once() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def make(number: int) -> int:
+        both.wait()  # never left by one thread alone
+        return number
+
+    begun: list[int] = []
+    made = ahead(make, range(20), lambda: begun.append(threading.get_ident()), 2)
+    assert list(made) == list(range(20))
+    assert len(begun) == 2
+
+
 def test_no_more_is_made_than_will_soon_be_needed() -> None:
     made: list[int] = []
 
