@@ -46,6 +46,8 @@ from dfd.settings import ScoreSettings
 MODALITY = "ct_lung"
 RUNS = 5
 SERIES_SLICES = 40
+IN_A_RUN = 16
+"""Screened slices of a run, of which several are worked on at once."""
 BATCH_OF_PATCHES = 8
 
 
@@ -167,6 +169,9 @@ def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     }
     patch = min(value for name, value in seconds.items() if "BTD" in name)
     rate = work.places() / seconds["whole way"]
+    count = 2 if quick else IN_A_RUN
+    root = workload.study(folder, count, 0)
+    seconds["a slice of a run, with its outputs"] = score(root, model, folder / "out") / count
     return {
         "seconds": seconds,
         PASSES: seconds["whole way"] / seconds["bare passes"],

@@ -8,7 +8,8 @@ together, calibrated on the genuine places of the other patients (`benchmarks.de
 a mean over a handful of edits of each form. Candidates: the shipped weights with other lattices,
 without the head, and in 8 bits (where onnx and onnxruntime, and openvino and nncf, are installed);
 and predictors trained from scratch for the same CPU time, --minutes each, without a head
-(`benchmarks.predictor.architecture_search`). A run that was stopped goes on by candidate.
+(`benchmarks.predictor.architecture_search`). A run that was stopped goes on by candidate; all are
+timed at the end, on two idle cores.
 """
 
 from __future__ import annotations
@@ -248,12 +249,16 @@ def compared(modality: str, minutes: float, *, quick: bool) -> list[dict[str, An
                     row = {
                         "predictor": name,
                         "passes": predictor.passes,
-                        "seconds": seconds_of(predictor, slices[0]),
                         "auc": detection(rows_of(predictor, slices)),
                     }
                 write_atomically(file, json.dumps(row).encode())
             rows.append(json.loads(file.read_text(encoding="utf-8")))
-    return sorted(rows, key=lambda row: -float(row["auc"]["mean"]))
+        # Untrained networks take as long, and times taken in one go can be compared.
+        untrained = predictors(modality, Path(folder), 0.0, quick=quick).values()
+        with torch.inference_mode():
+            seconds = [seconds_of(make(), slices[0]) for make in untrained]
+    timed = [{**row, "seconds": one} for row, one in zip(rows, seconds, strict=True)]
+    return sorted(timed, key=lambda row: -float(row["auc"]["mean"]))
 
 
 def main() -> None:
