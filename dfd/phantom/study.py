@@ -169,7 +169,7 @@ def find_free_tissue(
 ) -> FreeTissue:
     """Where disks lie wholly in soft tissue or wholly in lung.
 
-    Told from the anatomy without noise.
+    Taken from the anatomy without noise.
     """
     axes = [
         (np.arange(count, dtype=np.float64) - (count - 1) / 2.0) * spacing_mm for count in shape
