@@ -28,12 +28,12 @@ from typing import Any
 
 from benchmarks.data.partition import ROOT, SEED
 from benchmarks.runner import checkpoint, cli
-from dfd.bundle.inference.run_identity import code_digest
 from dfd.errors import InterruptedRunError
 from dfd.outputs import scores
 from dfd.outputs.ledger import Ledger
 from dfd.outputs.lock import HOLDER
 from dfd.phantom import write_ct_series
+from dfd.scoring.run_identity import code_digest
 
 WORK = ROOT / "runs" / "kills"
 NAME = "kills"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from dfd.records import BoolImage, FloatImage
 
@@ -123,6 +122,8 @@ def _tissue(measured: NDArray[np.float32]) -> str:
 
 def _air(pixels: FloatImage, valid: BoolImage) -> str:
     """The objection to air that lies elsewhere than at -1000 HU."""
+    from scipy import ndimage  # here, so that a folder is listed quickly
+
     measured = pixels[valid]
     rim = pixels[valid & ~ndimage.binary_erosion(valid, iterations=RIM_PIXELS)]
     around, lowest = float(np.median(rim)), _lowest_level(measured)

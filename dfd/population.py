@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from dfd.intensity import brightness_scale
 from dfd.modalities import Modality
 from dfd.records import Prediction, ScanFacts
 
@@ -23,6 +22,8 @@ def covariates_of(prediction: Prediction, facts: ScanFacts, modality: Modality) 
     log of predicted spread over noise scale, low where the pixels next to one predict most of its
     noise.
     """
+    from dfd.intensity import brightness_scale  # scipy: only where a slice was read
+
     assessed, noise_scale = prediction.assessed, prediction.noise_scale
     if not assessed.any() or not math.isfinite(noise_scale):
         return dict.fromkeys(COVARIATES, math.nan)

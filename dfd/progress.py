@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
@@ -158,15 +159,22 @@ class _Terminal:
         self.stream, self.process = stream, os.getpid()
         self.width = min(WIDEST, _columns(stream)) - MARGIN
         self.tasks: list[_Shown] = []
+        self.drawing = threading.RLock()
+        """One thread at a time: slices are read in one and written in another."""
 
     def add(self, task: Progress) -> None:
         """A task begins."""
-        self.tasks.append(_Shown(task, INNER_BAR_AFTER_S if self.tasks else BAR_AFTER_S))
+        with self.drawing:
+            self.tasks.append(_Shown(task, INNER_BAR_AFTER_S if self.tasks else BAR_AFTER_S))
 
     def advance(self, task: Progress, count: int) -> None:
         """A task has done ``count`` steps; what an error left open within it is over."""
         if self.process != os.getpid():  # a forked reader process must not draw
             return
+        with self.drawing:
+            self._advance(task, count)
+
+    def _advance(self, task: Progress, count: int) -> None:
         while self.tasks and self.tasks[-1].task is not task:
             if all(shown.task is not task for shown in self.tasks):
                 return
@@ -181,8 +189,13 @@ class _Terminal:
 
     def remove(self, task: Progress) -> None:
         """A task is over."""
+        if self.process == os.getpid():
+            with self.drawing:
+                self._remove(task)
+
+    def _remove(self, task: Progress) -> None:
         shown = next((each for each in self.tasks if each.task is task), None)
-        if shown is None or self.process != os.getpid():
+        if shown is None:
             return
         self.tasks.remove(shown)
         if shown.bar is None or shown.bar.disable:  # TQDM_DISABLE=1
@@ -204,12 +217,16 @@ class _Terminal:
     @contextmanager
     def hidden(self) -> Iterator[None]:
         """No bar is to be seen while the block runs."""
-        bar = self._visible() if self.process == os.getpid() else None
-        if bar is not None:
-            bar.clear()
-        yield
-        if bar is not None:
-            bar.refresh()
+        if self.process != os.getpid():
+            yield
+            return
+        with self.drawing:
+            bar = self._visible()
+            if bar is not None:
+                bar.clear()
+            yield
+            if bar is not None:
+                bar.refresh()
 
     def _visible(self) -> Any:  # noqa: ANN401 - tqdm has no types
         drawn = (shown.bar for shown in reversed(self.tasks) if shown.bar is not None)

@@ -1,6 +1,8 @@
-"""Builds and runs a bundle's workflows.
+"""Scores, trains, calibrates, and says what a model is.
 
-What the commands, the Python verbs and every other entry point call.
+What the commands, the Python verbs and every other entry point call. MONAI is imported where a
+bundle's own configuration is run: in training, in calibrating, and in scoring with a bundle whose
+configuration is not that of this version. Nothing heavy is imported before a request is checked.
 """
 
 from __future__ import annotations
@@ -8,97 +10,23 @@ from __future__ import annotations
 import json
 import logging
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from monai.bundle import ConfigWorkflow
-
-from dfd.bundle import model_file
-from dfd.bundle.datalists import collect
-from dfd.bundle.inference.results import calibration_of
-from dfd.calibration import SERIES, Calibration, true_rate_bound
-from dfd.errors import BundleError, DfdError
+from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir, bundle_names, resolve_model
+from dfd.models.model import read_model
 from dfd.options import options_of
-from dfd.outputs import lock
-from dfd.records import Finding
+from dfd.scoring import configuration
 from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
 
+if TYPE_CHECKING:
+    from dfd.calibration import Calibration
+    from dfd.records import Finding
+
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def quiet_monai() -> Iterator[None]:
-    """Silence MONAI, which warns of every config it parses and of every plug-in it misses."""
-    # MONAI's modules set levels on loggers of their own, so each is named.
-    names = [
-        name
-        for name in logging.root.manager.loggerDict
-        if name.split(".")[0] in ("ignite", "monai")
-    ]
-    loud = [logging.getLogger(name) for name in (*names, "py.warnings")]
-    levels = [log.level for log in loud]
-    for log in loud:
-        log.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(loud, levels, strict=True):
-            log.setLevel(level)
-
-
-@contextmanager
-def unwrapped() -> Iterator[None]:
-    """MONAI wraps what its parts raise; callers are promised errors of this program as they are."""
-    found: DfdError | None = None
-    try:
-        yield
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, DfdError):
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        found = cause
-    if found is not None:  # raised out here, so that it does not carry the wrapper along
-        raise found
-
-
-def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> object:
-    """Runs ``configs/<config>.json`` of a bundle and gives the last result of its run list.
-
-    Raises:
-        BundleError: an override names no key of the configuration.
-        DfdError: what the parts of the workflow raise.
-    """
-    file = bundle / "configs" / f"{config}.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
-    for key in overrides:
-        if key.split("::")[0] not in content:
-            raise BundleError(
-                f"{file} has no key {key!r}; it belongs to another version of this program."
-            )
-    with unwrapped(), quiet_monai():
-        run_id = {"train": "training", "inference": "inference", "evaluate": "calibrating"}[config]
-        workflow = ConfigWorkflow(
-            config_file=str(file),
-            meta_file=str(bundle / "configs" / "metadata.json"),
-            logging_file=False,
-            run_id=run_id,
-            workflow_type="train" if config == "train" else "infer",
-            bundle_root=str(bundle),
-            **overrides,
-        )
-        workflow.initialize()
-        result = workflow.run()
-        workflow.finalize()
-    return result[-1]
 
 
 def bundle_of(model: Path) -> Path:
@@ -108,7 +36,7 @@ def bundle_of(model: Path) -> Path:
     """
     if model.is_dir():
         return model
-    name = model_file.load(model).bundle
+    name = read_model(model).bundle
     if name not in bundle_names():
         shipped = ", ".join(bundle_names())
         raise BundleError(
@@ -126,6 +54,11 @@ def score(settings: ScoreSettings) -> list[Finding]:
     """
     model = resolve_model(settings.model)
     bundle = bundle_of(model)
+    modality = configuration.modality_of(bundle)
+    if modality is not None:
+        from dfd.scoring import score as core
+
+        return core.score(settings, read_model(model), modality)
     overrides = _overrides(settings, model_path=str(model))
     if "settings" not in _keys(bundle, "inference"):
         overrides = _without_settings(overrides, bundle)
@@ -146,6 +79,11 @@ def train(settings: TrainSettings) -> Path:
         raise BundleError(
             f"there is no modality {settings.modality!r}; choose one of {', '.join(MODALITIES)}."
         )
+    from dfd.bundle.datalists import collect
+    from dfd.outputs import lock
+
+    if settings.modality is not None:
+        _refuse_no_scans(settings.data, settings.modality)
     name = settings.modality or collect(settings.data).modality
     logger.info("training a model of %s; its state is kept in %s.training", name, settings.model)
     try:
@@ -161,8 +99,33 @@ def train(settings: TrainSettings) -> Path:
 def calibrate(settings: CalibrateSettings) -> Path:
     """Fits the calibration of a model anew on genuine scans and gives the file that was written."""
     model = resolve_model(settings.model)
+    bundle = bundle_of(model)
+    modality = configuration.modality_of(bundle)
+    if modality is not None:
+        _refuse_no_scans(settings.data, modality.name)
     overrides = _overrides(settings, model_path=str(model))
-    return cast("Path", run_config(bundle_of(model), "evaluate", overrides))
+    return cast("Path", run_config(bundle, "evaluate", overrides))
+
+
+def _refuse_no_scans(data: Path, modality: str) -> None:
+    """Refuse a folder without scans before MONAI is imported.
+
+    Raises:
+        SeriesError: it holds none.
+    """
+    from dfd.reading import find_files
+
+    if not find_files(data):
+        from dfd.bundle.datalists import collect
+
+        collect(data, modality)  # which says what is missing
+
+
+def run_config(bundle: Path, config: str, overrides: Mapping[str, object]) -> object:
+    """The last result of a bundle's configuration, which MONAI runs."""
+    from dfd.bundle.config_workflow import run_config as run
+
+    return run(bundle, config, overrides)
 
 
 def _overrides(
@@ -206,6 +169,8 @@ def _without_settings(overrides: Mapping[str, object], bundle: Path) -> dict[str
 
 def with_context(calibration: Calibration) -> int:
     """On how many patients the tables of slices with neighbours stand."""
+    from dfd.calibration import SERIES
+
     setting = calibration.settings.get(SERIES)
     return 0 if setting is None else min(len(table.patients) for table in setting.tables.values())
 
@@ -215,8 +180,11 @@ def describe(model: str) -> dict[str, object]:
 
     Path, bundle, version, digest of its weights, and what its p-values stand on.
     """
+    from dfd.calibration import true_rate_bound
+    from dfd.scoring.basis import calibration_of
+
     path = resolve_model(model)
-    loaded = model_file.load(path)
+    loaded = read_model(path)
     bundle = bundle_of(path)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     calibration = calibration_of(loaded)

@@ -27,9 +27,11 @@ LAYERS = (
     {"api"},
     {"workflow"},
     {"bundle"},
+    {"scoring"},
     {"assessment", "outputs"},
     {"context", "evidence", "calibration", "phantom", "points"},
-    {"prediction", "reading", "regions", "suitability", "population", "model_paths"},
+    {"prediction", "reading", "regions", "suitability", "population"},
+    {"models", "model_paths"},
     {"intensity", "alterations", "hounsfield"},
     {"modalities", "settings", "exit_messages", "image_kinds"},
     {"records", "errors", "progress"},
@@ -38,9 +40,9 @@ LAYERS = (
 """Layers from the top down. A part of the package may import from the layers below it only."""
 
 PLACES = {
-    "torch": {"prediction", "assessment", "bundle", "workflow"},
-    "monai": {"bundle", "workflow"},
-    "ignite": {"bundle", "workflow"},
+    "torch": {"models", "prediction", "evidence", "assessment", "scoring", "bundle"},
+    "monai": {"bundle"},
+    "ignite": {"bundle"},
     "pydicom": {"reading", "phantom", "outputs", "remote"},
     "highdicom": {"outputs"},
     "dicomweb_client": {"remote"},

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfd.calibration import COVARIATES
 from dfd.modalities import MODALITIES, Modality
-from dfd.population import covariates_of
+from dfd.population import COVARIATES, covariates_of
 from dfd.records import Prediction, ScanFacts
 
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]

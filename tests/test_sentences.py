@@ -131,7 +131,7 @@ SPEAKING = (
         "assessment",
         "context",
         "bundle/reader.py",
-        "bundle/inference/patient_points.py",
+        "scoring/patient_points.py",
         "bundle/inference/load_context.py",
         "bundle/inference/scoring.py",
     ),

@@ -17,11 +17,13 @@ from monai.bundle import ConfigParser
 import dfd
 from dfd import api, settings, workflow
 from dfd.bundle import checks
-from dfd.bundle.inference.run_options import RunOptions
 from dfd.cli.entry import parse
 from dfd.cli.flags import READERS
 from dfd.errors import BundleError, UsageError
 from dfd.options import Value, option, options_of
+from dfd.scoring import configuration
+from dfd.scoring import score as core
+from dfd.scoring.run_options import RunOptions
 from dfd.settings import ScoreSettings
 
 RECORDS = (ScoreSettings, settings.TrainSettings, settings.CalibrateSettings)
@@ -65,10 +67,15 @@ def test_a_new_field_stands_in_the_help(words: str, capsys: pytest.CaptureFixtur
 def test_a_new_field_is_a_keyword_in_python_and_reaches_the_bundle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    scored: list[Wider] = []
+    monkeypatch.setattr(core, "score", lambda settings, *_: scored.append(settings) or [])
+    dfd.score("d", colour=False)  # type: ignore[call-arg]
+    assert scored == [Wider(Path("d"), colour=False)]
     asked: list[dict[str, object]] = []
     monkeypatch.setattr(
         workflow, "run_config", lambda bundle, config, overrides: asked.append(overrides) or []
     )
+    monkeypatch.setattr(configuration, "DIGEST", "")  # as if the bundle had a design of its own
     dfd.score("d", colour=False)  # type: ignore[call-arg]
     assert asked[0]["settings::colour"] is False
     assert asked[0]["settings::passes"] == 1

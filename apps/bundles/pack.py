@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from monai.bundle import ckpt_export
 
-from dfd.bundle import model_file
+from dfd.bundle.config_workflow import quiet_monai
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.errors import BundleError
 from dfd.model_paths import bundle_names, bundles_dir
-from dfd.workflow import quiet_monai
+from dfd.models import model_file
 
 SCRIPT = Path("models", "model.ts")
 TOLERANCE = 1e-5

@@ -10,6 +10,7 @@ follows the residual of the slice where theirs is 2 grey levels of an 8-bit pict
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
@@ -36,9 +37,8 @@ class Prepared:
         self.valid = self.prediction.assessed & binary_erosion(
             np.isfinite(view.pixels), iterations=REACH_PX, border_value=1
         )
-        self.codes = codes(
-            np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64), self.valid
-        )
+        pixels = np.where(np.isfinite(view.pixels), view.pixels, 0.0).astype(np.float64)
+        self.codes = codes(torch.from_numpy(pixels), torch.from_numpy(self.valid)).numpy()
         self._usual: dict[float, tuple[Windows, Gaussian | None]] = {}
 
     def usual(self, radius: float) -> tuple[Windows, Gaussian | None]:

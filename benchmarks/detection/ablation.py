@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 
 from benchmarks.detection.comparison import Row, comparison_of, means
 from benchmarks.detection.report import FOUND_HEADS, number, ranged
@@ -84,7 +85,7 @@ def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
     spread = np.maximum(MAD_TO_SD * np.median(np.abs(reference - middle), axis=0), SMALLEST_SPREAD)
     usual = {
         family: [
-            float(np.median(family.statistic(scale)))
+            float(np.median(family.statistic(torch.from_numpy(scale)).numpy()))
             for scale in ((reference - middle) / spread).swapaxes(0, 1)
         ]
         for family in GRAIN
@@ -95,7 +96,9 @@ def compared_with_patients(genuine: Sequence[Row]) -> StatisticsOf:
             return {}
         away = (np.asarray(row[KEY][WINDOWS], dtype=np.float64) - middle) / spread
         statistics = {
-            family.FAMILY.name: _highest(family.statistic(away) / np.asarray(usual[family]))
+            family.FAMILY.name: _highest(
+                family.statistic(torch.from_numpy(away)).numpy() / np.asarray(usual[family])
+            )
             for family in GRAIN
         }
         return {**only(*lone_slice_families())(genuine)(row), **statistics}

@@ -71,10 +71,11 @@ class Places:
 def places_of(reference: SliceReference, rng: np.random.Generator) -> Places:
     """Places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
-    usable = np.isfinite(reference.scales[-1].own).all(axis=1) & matched_controls.whole(
-        table.centres, reference.prediction.assessed, radius
+    centres, covariates = table.centres.numpy(), table.covariates.numpy()[:, :2]
+    usable = np.isfinite(reference.scales[-1].own.numpy()).all(axis=1) & matched_controls.whole(
+        centres, reference.prediction.assessed, radius
     )
-    centres, covariates = table.centres[usable], table.covariates[usable, :2]
+    centres, covariates = centres[usable], covariates[usable]
     if not len(centres):
         return Places(radius, centres, centres)
     edited, controls = matched_controls.groups(centres, covariates, radius, (SITES, CONTROLS), rng)

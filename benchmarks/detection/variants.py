@@ -13,21 +13,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.runner.checkpoint import Rows
 from dfd.evidence import noise, synthesis
+from dfd.evidence.deviation_scores import deviation_scores, fit_statistic
 from dfd.evidence.reference_windows import (
     RegionWindows,
     SliceReference,
     Statistic,
-    deviation_score,
-    fit_statistic,
     measure_regions,
 )
-from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_features import ADDED, REPLACED
 from dfd.records import BoolImage, FloatImage, Prediction, Region
@@ -69,30 +68,25 @@ def added(rows: Rows, version: Version, radius: float) -> Rows:
     if not regions:
         return []
     measured = measure_regions(regions, reference)
-    silent = headless(regions, measured, reference)
+    silent = headless(measured, reference)
     return [
         {**row, KEY: {NO_HEAD: silent[place], WINDOWS: windows(place, measured), **more}}
         for place, (row, more) in enumerate(zip(rows, free, strict=True))
     ]
 
 
-def headless(
-    regions: Sequence[Region], measured: RegionWindows, reference: SliceReference
-) -> list[dict[str, float]]:
+def headless(measured: RegionWindows, reference: SliceReference) -> list[dict[str, float]]:
     """Statistics of noise and synthesis of each region with a head that says nothing."""
-    fitted = {family: fit_statistic(reference, statistic) for family, statistic in SILENCED.items()}
-    return [
-        {
-            family: deviation_score(region, place, measured, each).statistic
-            for family, each in fitted.items()
-        }
-        for place, region in enumerate(regions)
-    ]
+    found = {
+        family: deviation_scores(measured, fit_statistic(reference, statistic)).statistics.tolist()
+        for family, statistic in SILENCED.items()
+    }
+    return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
-def _silenced(statistic: Statistic, deviation: FloatArray) -> FloatArray:
+def _silenced(statistic: Statistic, deviation: torch.Tensor) -> torch.Tensor:
     """The same of a window about which the head says what it says of an ordinary one."""
-    deviation = deviation.copy()
+    deviation = deviation.clone()
     deviation[:, [ADDED, REPLACED]] = 0.0
     return statistic(deviation)
 

@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.fuzz.cases import Mutant, Start
 from benchmarks.fuzz.damage import damaged
-from dfd.bundle import model_file
-from dfd.bundle.model_file import Model, weights_digest
 from dfd.calibration import Calibration, fit_screening, from_json, to_json
 from dfd.calibration.cohort import SCREENING, SERIES, SLICE, Setting, fit
+from dfd.models import model_file
+from dfd.models.model_file import Model, weights_digest
 
 FAMILIES = ("noise", "copy-move")
 VALUES: tuple[Any, ...] = (

@@ -23,12 +23,12 @@ from dfd import calibration
 from dfd.assessment.calibrate import calibration_of
 from dfd.assessment.cohort import Cohort
 from dfd.assessment.genuine_sample import measured_on
-from dfd.bundle import model_file
 from dfd.bundle.datalists import collect
 from dfd.calibration import Calibration
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
+from dfd.models import model_file
 from dfd.outputs.files import write_atomically
 from dfd.workflow import run_config
 

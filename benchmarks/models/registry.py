@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from dfd.bundle import model_file
 from dfd.bundle.inference.results import calibration_of
-from dfd.bundle.model_file import Model
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.calibration import Calibration
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir, resolve_model
+from dfd.models import model_file
+from dfd.models.model_file import Model
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ import torch
 from benchmarks.data import partition
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
-from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training.handlers import state_bytes
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
+from dfd.models import model_file
 from dfd.outputs.files import write_atomically
 from dfd.workflow import run_config
 

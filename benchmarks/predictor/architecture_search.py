@@ -25,13 +25,14 @@ from monai.networks.nets import BasicUNet, SegResNet, UNet
 from torch import nn
 
 from benchmarks.data import partition, scans
-from dfd.bundle.networks.masked_predictor import MaskedPredictor, ground_value
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training.crops import normalised
 from dfd.bundle.training.loss import masked_nll
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import write_atomically
 from dfd.prediction.masks import LATTICE_PASSES, lattice
+from dfd.prediction.network import ground_value
 
 logger = logging.getLogger(__name__)
 

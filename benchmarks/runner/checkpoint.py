@@ -19,7 +19,7 @@ CODE = (
     "dfd/evidence/*.py",
     "dfd/prediction/predict.py",
     "dfd/prediction/residual_maps.py",
-    "dfd/bundle/networks/residual_head.py",
+    "dfd/prediction/residual_head.py",
     "dfd/intensity.py",
 )
 """What the numbers of a slice follow from."""

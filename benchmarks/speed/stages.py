@@ -6,43 +6,49 @@ Each runs in a process of its own, so that its peak memory is its own.
 from __future__ import annotations
 
 import os
+import resource
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.baselines.back_in_time import VARIANTS, reversed_once
-from benchmarks.baselines.noise_predictor import NoisePredictor
-from benchmarks.data import partition
+from benchmarks.baselines import diffusion_unet
+from benchmarks.baselines.diffusion_unet import DiffusionUNet
 from benchmarks.models import registry
+from benchmarks.models.registry import Loaded
 from benchmarks.speed import workload
+from benchmarks.speed.limits import PASSES, SECONDS
+from benchmarks.speed.processes import CORES
 from dfd import workflow
-from dfd.bundle.inference.inferer import AutocastInferer, LatticeInferer
-from dfd.bundle.inference.load_context import LoadContextd
-from dfd.bundle.inference.scoring import ScoreRegionsd
-from dfd.bundle.reader import LoadSliced
+from dfd.assessment.criteria import NO_CONTEXT, Criteria, SliceContext
+from dfd.assessment.points import PointAssessor
+from dfd.assessment.screening import screen
+from dfd.bundle.inference.inferer import AutocastInferer
 from dfd.bundle.training.crops import normalised
-from dfd.evidence.slice_evidence import SliceEvidence
-from dfd.modalities import MODALITIES
+from dfd.context.adjacent_slices import AdjacentSlices
+from dfd.evidence import screening_grid
+from dfd.modalities import MODALITIES, Modality
 from dfd.points import read_points
 from dfd.prediction.masks import LATTICE_PASSES, lattice
 from dfd.prediction.predict import predict_slice, window_of
-from dfd.records import FloatImage, Point
+from dfd.reading import read_slice
+from dfd.reading.pixel_values import pixels_of
+from dfd.records import Finding, FloatImage, Point, Screening, Slice
 from dfd.regions import region_of
 from dfd.settings import ScoreSettings
 
 MODALITY = "ct_lung"
 RUNS = 5
-
-
 SERIES_SLICES = 40
-LONG_SERIES, LONG_POINTS = 2000, 12
+IN_A_RUN = 16
+"""Screened slices of a run, of which several are worked on at once."""
+BATCH_OF_PATCHES = 8
 
 
 def median_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
@@ -54,6 +60,58 @@ def median_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
         work()
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+@dataclass(frozen=True)
+class SliceWork:
+    """What scoring does with one file, step by step, on the path that every entry point takes."""
+
+    file: Path
+    points: list[Point]
+    loaded: Loaded
+
+    @property
+    def modality(self) -> Modality:
+        """Of the file."""
+        return MODALITIES[MODALITY]
+
+    @cached_property
+    def criteria(self) -> Criteria:
+        """By what findings are decided."""
+        return Criteria(self.modality, self.loaded.calibration)
+
+    def decode(self) -> tuple[Slice, FloatImage]:
+        """The slice and its pixels ``[H, W]``."""
+        scan = read_slice(self.file)
+        return scan, pixels_of(scan)
+
+    def score(self, *, series: bool = False) -> list[Finding]:
+        """The whole way of the points, with the slices around where ``series``."""
+        scan, pixels = self.decode()
+        around = SliceContext(AdjacentSlices().of(scan)[0]) if series else NO_CONTEXT
+        prediction = predict_slice(pixels, self.loaded.network, self.modality)
+        assessor = PointAssessor(self.criteria)
+        return assessor.assess(scan, self.points, prediction, around)[0]
+
+    def screen(self) -> dict[int, Screening]:
+        """The whole way of the slice as a whole."""
+        scan, pixels = self.decode()
+        prediction = predict_slice(pixels, self.loaded.network, self.modality)
+        return screen(scan, [Point(1, self.file.name)], prediction, self.criteria)
+
+    def places(self) -> int:
+        """How many assessed places the screened slice has."""
+        scan, pixels = self.decode()
+        prediction = predict_slice(pixels, self.loaded.network, self.modality)
+        radius = region_of(Point(0, "", 0.0, 0.0), scan, self.modality).radius_px
+        columns, rows = screening_grid.centres(pixels.shape, radius).T
+        return int(prediction.assessed[rows, columns].sum())
+
+
+def work_on(root: Path, model: str | None) -> SliceWork:
+    """The first point of a data folder and its file."""
+    points = read_points(root / "test.csv", root)
+    return SliceWork(root / points[0].filename, points[:1], registry.load(model, MODALITY))
 
 
 def bare_passes(pixels: FloatImage, network: torch.nn.Module) -> Callable[[], None]:
@@ -78,122 +136,60 @@ def bare_passes(pixels: FloatImage, network: torch.nn.Module) -> Callable[[], No
     return passes
 
 
-def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """One point in one 512 x 512 slice.
-
-    Decoding, bare passes, the whole way in process, with outputs, and as a command.
-    """
-    root, runs = workload.study(folder, 1, 1), 1 if quick else RUNS
-    file, points = root / "p1" / "file000.dcm", read_points(root / "test.csv", root)
-    loaded = registry.load(model, MODALITY)
-    load, inferer, score = (
-        LoadSliced("image"),
-        LatticeInferer(MODALITY),
-        ScoreRegionsd("pred", MODALITY, loaded.calibration),
-    )
-    image = load({"image": str(file)})["image"]
-
-    def way() -> None:
-        item = load({"image": str(file), "frame": None})
-        batch = {**item, "points": points, "image": item["image"][None]}
-        score({**batch, "pred": inferer(batch["image"], loaded.network)})
-
-    passes = bare_passes(np.asarray(image[0]), loaded.network)
-    seconds = {
-        "decoding": median_seconds(lambda: load({"image": str(file)}), runs),
-        "bare passes": median_seconds(passes, runs),
-        "prediction": median_seconds(
-            lambda: inferer(torch.as_tensor(image)[None], loaded.network), runs
-        ),
-        "whole way": median_seconds(way, runs),
+def steps_of(work: SliceWork, runs: int) -> dict[str, float]:
+    """Median seconds of decoding, of the bare passes, and of the prediction."""
+    pixels = work.decode()[1]
+    network = work.loaded.network
+    return {
+        "decoding": median_seconds(work.decode, runs),
+        "bare passes": median_seconds(bare_passes(pixels, network), runs),
+        "prediction": median_seconds(lambda: predict_slice(pixels, network, work.modality), runs),
     }
-    seconds["score() with overlay"] = median_seconds(
-        lambda: _score(root, model, folder / "out", images=True), runs
-    )
-    seconds["score() without overlay"] = median_seconds(
-        lambda: _score(root, model, folder / "out", images=False), runs
-    )
-    seconds["dfd score, new process"] = _seconds_of_command(root, model, folder / "cold")
-    rest = seconds["whole way"] - seconds["decoding"]
+
+
+def one_point(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
+    """One point in one 512 x 512 slice, in process, against its bare passes and decoding."""
+    work, runs = work_on(workload.study(folder, 1, 1), model), 1 if quick else RUNS
+    seconds = {**steps_of(work, runs), "whole way": median_seconds(work.score, runs)}
+    window = window_of(predict_slice(work.decode()[1], work.loaded.network, work.modality).assessed)
     return {
         "seconds": seconds,
-        "ratio to bare passes, less decoding": rest / seconds["bare passes"],
-        "window": list(_window_shape(image[0], loaded.network)),
-    }
-
-
-def _seconds_of_command(root: Path, model: str | None, output: Path) -> float:
-    """Wall time of ``dfd score`` in a new process; NaN where it fails."""
-    command = [sys.executable, "-m", "dfd", "score", "--data", str(root), "--output", str(output)]
-    command += ["--model", model] if model else []
-    started = time.perf_counter()
-    ended = subprocess.run(command, cwd=partition.ROOT, capture_output=True, check=False)
-    return time.perf_counter() - started if ended.returncode == 0 else float("nan")
-
-
-def _window_shape(image: torch.Tensor, network: torch.nn.Module) -> tuple[int, int]:
-    rows, columns = window_of(predict_slice(image, network, MODALITIES[MODALITY]).assessed)
-    return rows.stop - rows.start, columns.stop - columns.start
-
-
-def _score(root: Path, model: str | None, output: Path, *, images: bool) -> None:
-    workflow.score(
-        ScoreSettings(
-            root, model=model or MODALITIES[MODALITY].bundle, output_dir=output, images=images
-        )
-    )
-
-
-def hundred_points(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """100 points in one slice."""
-    root, runs = workload.study(folder, 1, 10 if quick else 100), 1 if quick else 3
-    return {
-        "seconds": {
-            "score() with overlays": median_seconds(
-                lambda: _score(root, model, folder / "out", images=True), runs
-            ),
-            "score() without overlays": median_seconds(
-                lambda: _score(root, model, folder / "out", images=False), runs
-            ),
-        }
+        PASSES: seconds["whole way"] / (seconds["decoding"] + seconds["bare passes"]),
+        "window": [side.stop - side.start for side in window],
     }
 
 
 def screening(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """One slice without a point: its prediction, and the evidence of every place."""
-    root, runs = workload.study(folder, 1, 1), 1 if quick else 3
-    loaded, modality = registry.load(model, MODALITY), MODALITIES[MODALITY]
-    item = LoadSliced("image")({"image": str(root / "p1" / "file000.dcm")})
-    pixels = np.asarray(item["image"][0])
-    prediction = predict_slice(pixels, loaded.network, modality)
-    like = region_of(Point(0, "", 0.0, 0.0), item["scan"], modality)
-    places, _ = SliceEvidence(prediction, modality).everywhere(like)
-    seconds = {
-        "prediction": median_seconds(lambda: predict_slice(pixels, loaded.network, modality), runs),
-        "evidence": median_seconds(
-            lambda: SliceEvidence(prediction, modality).everywhere(like), runs
-        ),
+    """One slice without a point against its bare passes, and against the network of BTD."""
+    work, runs = work_on(workload.study(folder, 1, 1), model), 1 if quick else RUNS
+    seconds = {**steps_of(work, runs), "whole way": median_seconds(work.screen, runs)}
+    seconds |= {
+        f"one region of the network of BTD, {count} at a time": btd_patch(count, runs)
+        for count in (1, BATCH_OF_PATCHES)
     }
-    rate = len(places) / sum(seconds.values())
-    seconds["one region of the BTD-like network"] = patch = btd_patch(runs)
+    patch = min(value for name, value in seconds.items() if "BTD" in name)
+    rate = work.places() / seconds["whole way"]
+    count = 2 if quick else IN_A_RUN
+    root = workload.study(folder, count, 0)
+    seconds["a slice of a run, with its outputs"] = score(root, model, folder / "out") / count
     return {
         "seconds": seconds,
-        "places": len(places),
-        "regions per second": rate,
-        "times the BTD-like network": rate * patch,
+        PASSES: seconds["whole way"] / seconds["bare passes"],
+        "regions per second": {"ours": rate, "network of BTD": 1.0 / patch},
+        "times the network of BTD": rate * patch,
     }
 
 
-def btd_patch(runs: int) -> float:
-    """Seconds of the bare network of the BTD-like baseline for one region.
+def btd_patch(count: int, runs: int) -> float:
+    """Seconds of the bare network of BTD for one region of ``count`` that go in together."""
+    patches, steps = torch.randn(count, 1, *[diffusion_unet.SIDE] * 2), torch.zeros(count)
+    network = DiffusionUNet().eval()
 
-    What it weighs, whatever it learned.
-    """
-    network, patch = (
-        NoisePredictor().eval(),
-        torch.randn(1, 1, *[VARIANTS[MODALITY, "btd"].side] * 2),
-    )
-    return median_seconds(lambda: reversed_once(patch, network), runs)
+    def passes() -> None:
+        with torch.inference_mode():
+            network(patches, steps)
+
+    return median_seconds(passes, runs) / count
 
 
 def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
@@ -202,50 +198,62 @@ def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     Nothing of the series is read or kept beforehand.
     """
     root, runs = workload.series(folder, 6 if quick else SERIES_SLICES), 1 if quick else 3
-    points = read_points(root / "test.csv", root)
-    file, loaded = root / points[0].filename, registry.load(model, MODALITY)
-
-    def way() -> dict[Hashable, Any]:
-        item = LoadContextd("image")(LoadSliced("image")({"image": str(file), "frame": None}))
-        score = ScoreRegionsd("pred", MODALITY, loaded.calibration)
-        batch = {**item, "points": points, "image": item["image"][None]}
-        return score({**batch, "pred": LatticeInferer(MODALITY)(batch["image"], loaded.network)})
-
-    (finding,) = way()["findings"]
+    work = work_on(root, model)
+    seconds = median_seconds(lambda: work.score(series=True), runs)
+    (finding,) = work.score(series=True)
     return {
-        "seconds": {"whole way": median_seconds(way, runs)},
+        "seconds": {"whole way": seconds},
+        SECONDS: seconds,
         "families": sorted(finding.p_by_family),
     }
 
 
+def score(root: Path, model: str | None, output: Path, *, workers: int = 0) -> float:
+    """Seconds of a scoring run with overlays and report."""
+    chosen = model or MODALITIES[MODALITY].bundle
+    started = time.perf_counter()
+    workflow.score(ScoreSettings(root, model=chosen, output_dir=output, workers=workers))
+    return time.perf_counter() - started
+
+
+def hundred_points(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
+    """100 points in one slice."""
+    root, runs = workload.study(folder, 1, 10 if quick else 100), 1 if quick else 3
+    times = [score(root, model, folder / f"out{run}") for run in range(runs + 1)]
+    seconds = statistics.median(times[1:])
+    return {"seconds": {"score() with overlays": seconds}, SECONDS: seconds}
+
+
 def thousand_points(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """1,000 points over 100 slices, once, with overlays: what counts is the memory."""
+    """1,000 points over 100 slices, once, with overlays and report."""
     root = workload.study(folder, *((2, 6) if quick else (100, 1000)))
-    started = time.perf_counter()
-    _score(root, model, folder / "out", images=True)
-    return {"seconds": {"score() with overlays": time.perf_counter() - started}}
+    before = cpu_seconds()
+    seconds = score(root, model, folder / "out")
+    return {
+        "seconds": {"score() with overlays": seconds},
+        SECONDS: seconds,
+        "share of the cores": (cpu_seconds() - before) / seconds / CORES,
+    }
 
 
-def long_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
-    """Points in a series of 2,000 slices, once, with all outputs, DICOM results too.
+def cpu_seconds() -> float:
+    """CPU time of this process and of the children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
-    What counts is the memory.
-    """
-    root = workload.series(folder, *((12, 2) if quick else (LONG_SERIES, LONG_POINTS)))
-    started = time.perf_counter()
-    workflow.score(
-        ScoreSettings(
-            root, model=model or MODALITIES[MODALITY].bundle, output_dir=folder / "out", dicom=True
-        )
-    )
-    return {"seconds": {"score() with all outputs": time.perf_counter() - started}}
+
+def slices(folder: Path, model: str | None, count: int) -> dict[str, Any]:
+    """A series of ``count`` small slices, each screened and one in ten asked about at a point."""
+    root = workload.small_series(folder, count)
+    return {"seconds": {f"{count} slices": score(root, model, folder / "out")}}
 
 
 def machine() -> dict[str, Any]:
     """What the numbers were taken on."""
     return {
-        "cores": os.cpu_count(),
+        "cores": CORES,
         "threads": torch.get_num_threads(),
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "bf16 on cpu": AutocastInferer().enabled,
+        "load before": os.getloadavg()[0],
     }

@@ -19,6 +19,8 @@ from dfd.phantom import write_ct_series
 from dfd.reading import read_slice
 
 SIDE = 512
+SMALL_SIDE = 128
+"""Of slices of which there are thousands."""
 PHANTOM_SLICES = 3
 SLICES_MM = 2.0
 NOISE = 10.0
@@ -50,7 +52,7 @@ def source_slices(folder: Path) -> list[Path]:
 def study(folder: Path, slices: int, points: int) -> Path:
     """A data folder with ``slices`` files and a ``test.csv`` of ``points`` rows spread over them.
 
-    Gives the folder.
+    No points: every slice is asked about as a whole. Gives the folder.
     """
     root = folder / f"study_{slices}_{points}"
     if (root / "test.csv").exists():
@@ -68,6 +70,7 @@ def study(folder: Path, slices: int, points: int) -> Path:
         shutil.copyfile(sources[number % len(sources)], file)
         share = points // slices + (number < points % slices)
         lines += [f"p1/{file.name},{x},{y}" for x, y in inner_points(file, share, rng)]
+        lines += [f"p1/{file.name},,"] * (points == 0)
     (root / "test.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
 
@@ -83,35 +86,65 @@ def series(folder: Path, slices: int, points: int = 1) -> Path:
     root = folder / f"series_{slices}_{points}"
     if (root / "test.csv").exists():
         return root
+    rng = np.random.default_rng(partition.SEED)
+    files = _write_series(root, folder, slices, rng)
+    chosen = [files[slices * (number + 1) // (points + 1)] for number in range(points)]
+    _write_points(root, [(file, inner_points(file, 1, rng)[0]) for file in chosen])
+    return root
+
+
+def small_series(folder: Path, slices: int) -> Path:
+    """The same with the middle of each slice alone, 128 x 128 pixels.
+
+    Every slice is asked about as a whole, and one in ten at a point too.
+    """
+    root = folder / f"small_{slices}"
+    if (root / "test.csv").exists():
+        return root
+    rng = np.random.default_rng(partition.SEED)
+    files = _write_series(root, folder, slices, rng, side=SMALL_SIDE)
+    middle = (SMALL_SIDE // 2, SMALL_SIDE // 2)
+    _write_points(root, [(file, None) for file in files] + [(file, middle) for file in files[::10]])
+    return root
+
+
+def _write_series(
+    root: Path, folder: Path, slices: int, rng: np.random.Generator, side: int = SIDE
+) -> list[Path]:
+    """One slice of ``source_slices`` again and again below ``root``, its middle ``side`` pixels."""
     source = next(
         file for file in source_slices(folder) if read_slice(file).pixels.shape == (SIDE, SIDE)
     )
     (root / "p1").mkdir(parents=True)
-    rng, dataset = np.random.default_rng(partition.SEED), pydicom.dcmread(source)
-    pixels = dataset.pixel_array.astype(np.int32)
+    dataset = pydicom.dcmread(source)
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         dataset.decompress()
-    dataset.ImageOrientationPatient, dataset.SliceThickness, dataset.SeriesInstanceUID = (
-        [1, 0, 0, 0, 1, 0],
-        SLICES_MM,
-        generate_uid(),
-    )
+    inner = slice((SIDE - side) // 2, (SIDE + side) // 2)
+    stored = dataset.pixel_array
+    pixels = stored[inner, inner].astype(np.int32)
+    dataset.Rows = dataset.Columns = side
+    dataset.ImageOrientationPatient, dataset.SliceThickness = [1, 0, 0, 0, 1, 0], SLICES_MM
+    dataset.SeriesInstanceUID = generate_uid()
+    files = []
     for number in range(slices):
-        noisy = np.clip(
-            pixels + np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32),
-            pixels.min(),
-            pixels.max(),
-        )
-        dataset.PixelData = noisy.astype(dataset.pixel_array.dtype).tobytes()
+        noise = np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32)
+        noisy = np.clip(pixels + noise, pixels.min(), pixels.max())
+        dataset.PixelData = noisy.astype(stored.dtype).tobytes()
         dataset.ImagePositionPatient = [0.0, 0.0, SLICES_MM * number]
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-        dataset.save_as(root / "p1" / f"file{number:03d}.dcm")
-    lines = ["filename,X,Y"]
-    for number in range(points):
-        file = root / "p1" / f"file{slices * (number + 1) // (points + 1):03d}.dcm"
-        lines += [f"p1/{file.name},{x},{y}" for x, y in inner_points(file, 1, rng)]
-    (root / "test.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return root
+        files.append(root / "p1" / f"file{number:04d}.dcm")
+        dataset.save_as(files[-1])
+    return files
+
+
+def _write_points(root: Path, places: Sequence[tuple[Path, tuple[int, int] | None]]) -> None:
+    """``test.csv`` of a data folder: a file and (x, y) in each row, None for the whole slice."""
+    rows = [
+        f"{file.relative_to(root).as_posix()},{'' if place is None else place[0]},"
+        f"{'' if place is None else place[1]}"
+        for file, place in places
+    ]
+    (root / "test.csv").write_text("\n".join(["filename,X,Y", *rows]) + "\n", encoding="utf-8")
 
 
 def inner_points(file: Path, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ from benchmarks.data import partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.models import registry
 from benchmarks.runner import cli
-from dfd.evidence import copy_move, copy_search
+from dfd.evidence import chance_correlations, copy_move
 from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
@@ -28,7 +28,10 @@ from dfd.records import Point, Region
 from dfd.regions import region_of
 
 SLICES, PLACES = 4, 32
-WAYS = {"with": copy_search.tail_factor, "without": lambda chance: 1.0}
+WAYS = {
+    "with": chance_correlations.tail_factor,
+    "without": lambda chance, number: torch.ones(len(chance)),
+}
 EDGES = 1
 """Column of the covariates of a window: log of its edge strength."""
 
@@ -42,10 +45,12 @@ def of_slice(scan: Scan, network: torch.nn.Module) -> Iterator[tuple[float, ...]
     reference = copy_move.prepare(prediction, radius, modality)
     for place in np.random.default_rng(partition.SEED).permutation(len(table.centres))[:PLACES]:
         x, y = (float(value) for value in table.centres[place])
-        values = [table.covariates[place, EDGES]]
+        values = [float(table.covariates[place, EDGES])]
         for tail_factor in WAYS.values():
-            with patch.object(copy_search, "tail_factor", tail_factor):
-                values.append(copy_move.find_copy(Region(x, y, radius), reference).statistic)
+            with patch.object(chance_correlations, "tail_factor", tail_factor):
+                values.append(
+                    float(copy_move.find_copies([Region(x, y, radius)], reference).statistics[0])
+                )
         if np.isfinite(values).all():
             yield tuple(map(float, values))
 

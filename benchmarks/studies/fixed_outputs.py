@@ -24,8 +24,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.data.partition import ROOT
-from dfd.bundle import model_file
 from dfd.errors import DfdError, PointsError
+from dfd.models import model_file
 from dfd.phantom import write_ct_series
 
 CT_SERIES = "ct/lidc0001"

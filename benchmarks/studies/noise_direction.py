@@ -51,7 +51,7 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
     windows = reference_windows.measure_regions(regions, version.evidence.windows(radius))
     for place in range(len(regions)):
         yield tuple(
-            deviations[place] if table.has_support[place] else None
+            deviations[place].numpy() if table.has_support[place] else None
             for table, deviations in zip(windows.tables, windows.deviations, strict=True)
         )
 

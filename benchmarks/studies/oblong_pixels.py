@@ -67,7 +67,7 @@ def of_slice(
     prediction = predict_slice(scan.pixels, network, modality)
     radius = region_of(Point(0, "", 0.0, 0.0), scan.slice, modality).radius_px
     evidence = SliceEvidence(prediction, modality)
-    centres = evidence.windows(radius).table.centres
+    centres = evidence.windows(radius).table.centres.numpy()
     rng = np.random.default_rng(partition.SEED)
     regions = [
         Region(float(x), float(y), radius)

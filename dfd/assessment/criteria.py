@@ -16,6 +16,8 @@ class Criteria:
     modality: Modality
     calibration: Calibration | None = None
     """None: evidence is measured, and nothing can be said of how unusual it is."""
+    device: str = "cpu"
+    """Where evidence is measured, as torch calls it."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 
 from dfd.assessment.cohort import Cohort
 from dfd.assessment.screening import places_of
-from dfd.calibration import Statistics
+from dfd.calibration import Statistics, rows_of
 from dfd.context.adjacent_slices import AdjacentSlices
 from dfd.errors import DfdError
 from dfd.evidence import noise
@@ -80,17 +80,17 @@ def genuine_regions(
     prediction = predict_slice(pixels_of(scan), network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
     evidence = SliceEvidence(prediction, modality, context)
-    centres = evidence.windows(region.radius_px).table.centres
+    centres = evidence.windows(region.radius_px).table.centres.cpu().numpy()
     # The same way as a click: any place of the body whose window has support.
     drawn = np.random.default_rng(seed).permutation(centres)[: 2 * REGIONS_PER_SLICE]
     rows: list[Statistics] = []
     for places in (drawn[:REGIONS_PER_SLICE], drawn[REGIONS_PER_SLICE:]):
         if len(rows) < REGIONS_PER_SLICE:
-            pieces = evidence.measure_all(
+            measured = evidence.measure_all(
                 [replace(region, x=float(x), y=float(y)) for x, y in places]
             )
-            measured = [{each.family: each.statistic for each in one} for one in pieces]
-            rows += [row for row in measured if np.isfinite(row[noise.FAMILY.name])]
+            each = rows_of(measured.statistics)
+            rows += [row for row in each if np.isfinite(row[noise.FAMILY.name])]
     del rows[REGIONS_PER_SLICE:]
     return rows, covariates_of(prediction, scan.facts, modality)
 
@@ -185,6 +185,5 @@ def genuine_places(
     if scan is None:
         return []
     prediction = predict_slice(pixels_of(scan), network, modality)
-    return places_of(
-        prediction, modality, region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    ).statistics
+    region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
+    return rows_of(places_of(prediction, modality, region).statistics)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from dfd.assessment.criteria import NO_CONTEXT, Criteria, SliceContext
 from dfd.assessment.notes import ReconstructionNotes
@@ -95,7 +96,10 @@ class PointAssessor:
         calibrated = series is not None and any(family in series.tables for family in in_series)
         if adjacent is not None and calibrated:
             adjacent = self.series.into(adjacent, scan)
-        measured = SliceEvidence(prediction, self.criteria.modality, adjacent).measure_all(regions)
+        evidence = SliceEvidence(
+            prediction, self.criteria.modality, adjacent, torch.device(self.criteria.device)
+        )
+        measured = evidence.measure_all(regions)
         return dict(zip(regions, measured, strict=True))
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from dfd.assessment.criteria import Criteria
 from dfd.assessment.points import place, unassessed
 from dfd.calibration import Calibration, DecisionContext, Places, decide_slice, p_of_places
 from dfd.errors import PointsError
 from dfd.evidence import screening_grid
-from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence, measurable
 from dfd.modalities import Modality
 from dfd.population import covariates_of
 from dfd.records import Finding, FloatImage, Point, Prediction, Region, Screening, Slice, Verdict
@@ -22,9 +23,14 @@ AROUND_STEPS = 2
 """Places to each side of a point in the map around it."""
 
 
-def places_of(prediction: Prediction, modality: Modality, like: Region) -> Places:
-    """What is measured all over a slice, in regions as large as ``like``."""
-    return Places(*SliceEvidence(prediction, modality).everywhere(like))
+def places_of(
+    prediction: Prediction, modality: Modality, like: Region, device: str = "cpu"
+) -> Places:
+    """What is measured all over a slice, in regions as large as ``like``; ``device``: where."""
+    regions, measured = SliceEvidence(prediction, modality, device=torch.device(device)).everywhere(
+        like
+    )
+    return Places(regions, measured.statistics, measured)
 
 
 def map_of(places: Places, prediction: Prediction, calibration: Calibration) -> FloatImage:
@@ -57,9 +63,8 @@ def map_around(like: Region, evidence: SliceEvidence, calibration: Calibration) 
         for x, y in centres
         if 0 <= x < width and 0 <= y < height
     ]
-    measured = zip(regions, evidence.measure_all(regions, quick=True), strict=True)
-    kept = [(region, pieces) for region, pieces in measured if not pieces[0].obstacle]
-    places = Places([region for region, _ in kept], [pieces for _, pieces in kept])
+    kept, measured = measurable(regions, evidence.measure_all(regions, quick=True))
+    places = Places(kept, measured.statistics, measured)
     return map_of(places, prediction, calibration)
 
 
@@ -88,7 +93,7 @@ def screen(
             answers[point.row] = Screening(unassessed(point, suitability), no_map, like.radius_px)
             continue
         if like.radius_px not in measured:
-            places = places_of(prediction, modality, like)
+            places = places_of(prediction, modality, like, criteria.device)
             p_map = no_map if calibration is None else map_of(places, prediction, calibration)
             measured[like.radius_px] = places, p_map
         places, p_map = measured[like.radius_px]

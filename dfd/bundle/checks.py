@@ -1,4 +1,4 @@
-"""What a bundle refuses before it starts, and the device it runs on."""
+"""What a bundle refuses before it starts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from fire.parser import DefaultParseValue
 
-from dfd.errors import BundleError, UsageError
+from dfd.errors import UsageError
 from dfd.options import options_of
+from dfd.prediction.devices import device_of as device_of  # named by the configurations
 from dfd.settings import ScoreSettings
 
 RUNNER_FLAGS = frozenset(
@@ -30,9 +30,6 @@ RUNNER_FLAGS = frozenset(
     }
 )
 """Flags of ``python -m monai.bundle run`` itself."""
-
-
-UNKNOWN_DEVICE = "there is no device {!r}; use auto, cpu, cuda or cuda:N."
 
 
 def refuse_unknown_flags(bundle_root: str, config: str) -> None:
@@ -124,24 +121,3 @@ def _has(content: object, path: Sequence[str]) -> bool:
         and int(first) < len(content)
         and _has(content[int(first)], rest)
     )
-
-
-def device_of(name: str) -> torch.device:
-    """The device behind ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        BundleError: it is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BundleError(UNKNOWN_DEVICE.format(name)) from None
-    if device.type not in ("cpu", "cuda"):
-        raise BundleError(UNKNOWN_DEVICE.format(name))
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BundleError(
-            f"device {name!r} was asked for, but no CUDA device can be used here; use cpu or auto."
-        )
-    return device

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
-from dfd.bundle.copies import is_named, report_copies
 from dfd.bundle.keys import Keys
-from dfd.errors import PointsError, SeriesError
+from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
+from dfd.reading.copy_report import report_copies
 from dfd.records import Point, Series
+from dfd.scoring.slices import slice_requests
 
 logger = logging.getLogger(__name__)
 
@@ -187,60 +188,11 @@ def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def point_items(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """One item per slice that is asked about, in order of first mention, with all its points.
-
-    A slice is decoded and predicted once.
-    """
-    grouped: dict[tuple[Path, int | None], list[Point]] = defaultdict(list)
-    for point in points:
-        if point.path is not None and not point.error:
-            grouped[point.path, point.frame].append(point)
+    """One item per slice that is asked about, in order of first mention, with all its points."""
     return [
-        {
-            Keys.IMAGE: str(path),
-            Keys.FRAME: None if frame is None else frame - 1,
-            Keys.POINTS: group,
-        }
-        for (path, frame), group in grouped.items()
+        {Keys.IMAGE: str(each.path), Keys.FRAME: each.frame, Keys.POINTS: list(each.points)}
+        for each in slice_requests(points)
     ]
-
-
-def slice_points(folder: Path) -> list[Point]:
-    """Every slice below ``folder`` that can be read, as a row that names no place in it.
-
-    Numbered from 1, in the order of their files.
-
-    Files with one SOPInstanceUID and the same pixels are one slice; a copy under an identifier of
-    its own has a row of its own.
-
-    Raises:
-        PointsError: there is none.
-    """
-    try:
-        series, skipped = read_series(folder)
-    except SeriesError as error:
-        raise PointsError(str(error)) from error
-    for left_out in skipped:
-        logger.warning("%s left out: %s", left_out.path, left_out.reason)
-    report_copies(series, named=False)
-    found = [ref for one in series for ref in one.slices]
-    found += [copy for one in series for copy, of in one.copies if is_named(copy, of)]
-    refs = sorted(found, key=lambda ref: (ref.path, ref.frame))
-    if not refs:
-        raise PointsError(
-            f"{folder} holds no points file and no slice that can be read; put scans there, "
-            "and a CSV with the columns filename,X,Y or name one."
-        )
-    frames = Counter(ref.path for ref in refs)
-    points = []
-    for row, ref in enumerate(refs, start=1):
-        name = ref.path.relative_to(folder).as_posix()
-        frame = ref.frame + 1 if frames[ref.path] > 1 else None
-        cells = {"filename": name, "X": "", "Y": ""} | (
-            {} if frame is None else {"frame": str(frame)}
-        )
-        points.append(Point(row, name, frame=frame, cells=cells, path=ref.path))
-    return points
 
 
 def training_items(collection: Collection, left_out: Sequence[str]) -> list[dict[str, Any]]:

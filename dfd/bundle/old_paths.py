@@ -25,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "dfd.bundle.finish": (f"{TRAINING}.finalize",),
     "dfd.bundle.inferer": (f"{INFERENCE}.inferer",),
     "dfd.bundle.items": ("dfd.bundle.datalists", "dfd.assessment.cohort"),
+    "dfd.bundle.model_file": ("dfd.models.model_file",),
     "dfd.bundle.loss": (f"{TRAINING}.loss",),
     "dfd.bundle.network": ("dfd.bundle.networks.masked_predictor",),
     "dfd.bundle.pool": (f"{TRAINING}.residual_dataset",),

@@ -14,11 +14,14 @@ import numpy as np
 from dfd.calibration.tables import (
     SMALLEST_P,
     CalibrationTable,
+    Columns,
     FloatArray,
     Statistics,
+    columns_of,
     drop_patient,
     fit_table,
     p_value,
+    p_values,
     shares_beyond,
 )
 from dfd.errors import CalibrationError
@@ -112,7 +115,9 @@ def fit(by_patient: Sequence[Sequence[Statistics]]) -> Setting:
         family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient])
         for family in families
     }
-    combined = fit_table([combined_statistics(rows, tables).tolist() for rows in by_patient])
+    combined = fit_table(
+        [combined_statistics(columns_of(rows), tables).tolist() for rows in by_patient]
+    )
     return Setting(tables, combined)
 
 
@@ -125,18 +130,20 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
     tried (docs/explanation/tried.md).
     """
-    return float(combined_statistics([statistics], tables)[0])
+    return (
+        float(combined_statistics(columns_of([statistics]), tables)[0]) if statistics else math.nan
+    )
 
 
-def combined_statistics(
-    rows: Sequence[Statistics], tables: Mapping[str, CalibrationTable]
-) -> FloatArray:
+def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]) -> FloatArray:
     """As ``combined_statistic``, of many regions: ``[n]``."""
-    squares, measured = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+    size = max(map(len, columns.values()), default=0)
+    squares, measured = np.zeros(size), np.zeros(size, dtype=bool)
     for family, table in tables.items():
-        values = np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
+        values = columns.get(family, np.full(size, np.nan))
         valid = np.isfinite(values)
-        squares[valid] += np.log10(np.maximum(shares_beyond(values[valid], table), SMALLEST_P)) ** 2
+        shares = shares_beyond(values[valid], table)
+        squares[valid] += np.log10(np.maximum(shares, SMALLEST_P)) ** 2
         measured |= valid
     return np.where(measured, 10.0 ** np.sqrt(squares), np.nan)
 
@@ -185,3 +192,22 @@ def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:
     ]
     p, beyond = min(single)
     return min(1.0, p * len(single)), beyond  # Bonferroni
+
+
+def combined_p_values(columns: Columns, setting: Setting) -> FloatArray:
+    """``[n]``: p-values as of ``combined_p``, NaN where nothing was measured."""
+    combined = combined_statistics(columns, setting.tables)
+    result = np.full(len(combined), np.nan)
+    valid = np.isfinite(combined)
+    if setting.combined is not None:
+        result[valid] = p_values(combined[valid], setting.combined)[0]
+        return result
+    single = np.full((len(setting.tables), len(combined)), np.inf)
+    for number, (family, table) in enumerate(setting.tables.items()):
+        values = columns.get(family, np.full(len(combined), np.nan))
+        measured = np.isfinite(values)
+        single[number, measured] = p_values(values[measured], table)[0]
+    single = single[:, valid]
+    counts = np.isfinite(single).sum(axis=0)
+    result[valid] = np.minimum(1.0, single.min(axis=0, initial=np.inf) * counts)  # Bonferroni
+    return result

@@ -15,7 +15,7 @@ import numpy as np
 
 from dfd.calibration.cohort import combined_statistics, fit
 from dfd.calibration.screening import largest_of
-from dfd.calibration.tables import CalibrationTable, Statistics
+from dfd.calibration.tables import CalibrationTable, Statistics, columns_of
 
 FAR = 1000.0
 """How many times as rare as the rarest that half of the other patients hold: more than an order
@@ -37,7 +37,7 @@ def outlier_regions(by_patient: Sequence[Sequence[Statistics]]) -> list[list[int
         others = [by_patient[other] for other in filled if other != number]
         tables = fit(others).tables
         largest = [_largest(rows, tables) for rows in others]
-        values = combined_statistics(by_patient[number], tables)
+        values = combined_statistics(columns_of(by_patient[number]), tables)
         far = values > FAR * np.median(largest)
         outliers[number] = [int(place) for place in np.flatnonzero(far)]
     return outliers
@@ -45,5 +45,5 @@ def outlier_regions(by_patient: Sequence[Sequence[Statistics]]) -> list[list[int
 
 def _largest(rows: Sequence[Statistics], tables: Mapping[str, CalibrationTable]) -> float:
     """1, the smallest there is, where nothing was measured."""
-    largest = largest_of(combined_statistics(rows, tables))
+    largest = largest_of(combined_statistics(columns_of(rows), tables))
     return largest if math.isfinite(largest) else 1.0

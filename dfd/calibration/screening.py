@@ -22,7 +22,7 @@ from dfd.calibration.cohort import (
     SCREENING,
     Calibration,
     Setting,
-    combined_p,
+    combined_p_values,
     combined_statistics,
     fit,
 )
@@ -34,7 +34,7 @@ from dfd.calibration.decision import (
     remarks_on,
     verdict_of,
 )
-from dfd.calibration.tables import FloatArray, Statistics, fit_table, p_value, p_values
+from dfd.calibration.tables import Columns, FloatArray, Statistics, columns_of, fit_table, p_value
 from dfd.records import SUSPICIOUS, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.sentences import joined, marked
 
@@ -57,13 +57,10 @@ class Places:
     """What was measured all over one slice."""
 
     regions: Sequence[Region]
+    statistics: Columns
+    """``[n]`` of each family, NaN where it could not be measured."""
     evidence: Sequence[Sequence[Evidence]]
-    """One piece per family for each region."""
-
-    @property
-    def statistics(self) -> list[Statistics]:
-        """Of each place by family."""
-        return [{each.family: each.statistic for each in pieces} for pieces in self.evidence]
+    """One piece per family for each region: the records, for those places that are named."""
 
 
 def fit_screening(by_patient: Sequence[Sequence[Sequence[Statistics]]]) -> Setting | None:
@@ -77,7 +74,7 @@ def fit_screening(by_patient: Sequence[Sequence[Sequence[Statistics]]]) -> Setti
     setting = fit(places)
     maximum = fit_table(
         [
-            [largest_of(combined_statistics(rows, setting.tables)) for rows in slices]
+            [largest_of(combined_statistics(columns_of(rows), setting.tables)) for rows in slices]
             for slices in by_patient
         ]
     )
@@ -95,16 +92,7 @@ def p_of_places(places: Places, calibration: Calibration) -> FloatArray:
 
     By the tables of a point in a slice by itself where there are none for screening.
     """
-    setting = calibration.of(SCREENING)
-    rows = places.statistics
-    values = combined_statistics(rows, setting.tables)
-    p_of_each = np.full(len(rows), np.nan)
-    valid = np.isfinite(values)
-    if setting.combined is not None:
-        p_of_each[valid] = p_values(values[valid], setting.combined)[0]
-    else:
-        p_of_each[valid] = [combined_p(rows[int(n)], setting)[0] for n in np.flatnonzero(valid)]
-    return p_of_each
+    return combined_p_values(places.statistics, calibration.of(SCREENING))
 
 
 def decide_slice(

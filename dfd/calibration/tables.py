@@ -34,6 +34,8 @@ SMALLEST_P = 1e-12
 FloatArray = NDArray[np.float64]
 Statistics: TypeAlias = Mapping[str, float]
 """Evidence family -> its statistic in one region; NaN where it could not be measured."""
+Columns: TypeAlias = Mapping[str, FloatArray]
+"""Evidence family -> its statistics ``[n]`` in many regions."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ class CalibrationTable:
     """Where the fitted tail begins."""
     tail_index: float = 1.0
     """Pareto exponent of the tail: the share beyond t falls as (t / threshold) ** -tail_index."""
+
+
+def columns_of(rows: Sequence[Statistics]) -> Columns:
+    """Of each family its statistics in all of ``rows``, NaN where a row has none."""
+    families = dict.fromkeys(family for row in rows for family in row)
+    return {
+        family: np.array([row.get(family, math.nan) for row in rows], dtype=np.float64)
+        for family in families
+    }
+
+
+def rows_of(columns: Columns) -> list[Statistics]:
+    """Of each region its statistics."""
+    each = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in each]
 
 
 def fit_table(by_patient: Sequence[Sequence[float]]) -> CalibrationTable:
@@ -141,9 +158,32 @@ def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> fl
 
     Source: Vovk 2012, Beta law of split conformal prediction.
     """
-    from scipy.stats import beta
-
     rank = math.floor((patients + 1) * alarm)
     if rank < 1:
         return 1.0
-    return float(beta.ppf(confidence, rank, patients + 1 - rank))
+    low, high = 0.0, 1.0
+    while low < (middle := (low + high) / 2) < high:
+        if _beta_share_below(middle, rank, patients) < confidence:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def _beta_share_below(rate: float, rank: int, patients: int) -> float:
+    """Share of the Beta law of ``rank`` and ``patients + 1 - rank`` that lies below ``rate``.
+
+    For whole parameters it is that of at least ``rank`` successes in ``patients`` draws, which
+    spares the import of scipy.stats.
+    """
+    factorials = [math.lgamma(number + 1) for number in range(patients + 1)]
+    return math.fsum(
+        math.exp(
+            factorials[patients]
+            - factorials[number]
+            - factorials[patients - number]
+            + number * math.log(rate)
+            + (patients - number) * math.log1p(-rate)
+        )
+        for number in range(rank, patients + 1)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,13 @@ STOPPED = 4
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 
+_SIGNALS: dict[type[BaseException], signal.Signals] = {
+    TerminationError: signal.SIGTERM,
+    KeyboardInterrupt: signal.SIGINT,
+}
+"""Errors that a signal raised, and which."""
+_AGAIN_S = 0.1
+
 
 @contextmanager
 def terminable() -> Iterator[None]:
@@ -30,19 +38,21 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
+    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
     raise_on_sigterm()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = hook
 
 
 def raise_on_sigterm() -> None:
     """Let the first SIGTERM raise :class:`TerminationError` in the main thread.
 
     Which must be the caller. A parent that started the program with SIGTERM blocked does not keep
-    it from ending.
+    it from ending. Where Python drops the error, as it does with all errors of ``__del__`` (where a
+    loader waits for its reader processes), the signal is sent again.
     """
     owner = os.getpid()
 
@@ -52,9 +62,31 @@ def raise_on_sigterm() -> None:
         signal.signal(number, signal.SIG_IGN)
         raise TerminationError
 
+    def send_again(dropped: sys.UnraisableHookArgs) -> None:
+        number = _SIGNALS.get(dropped.exc_type)
+        if number is None:
+            hook(dropped)
+            return
+        if number == signal.SIGTERM:
+            signal.signal(number, raise_once)
+        # Not at once: it would be dropped by the same call.
+        again = threading.Timer(_AGAIN_S, _send, [number])
+        again.daemon = True
+        again.start()
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = send_again
     signal.signal(signal.SIGTERM, raise_once)
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _send(number: signal.Signals) -> None:
+    """To the main thread, which may be waiting."""
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def verdict_of(error: BaseException) -> tuple[int, str]:

@@ -16,7 +16,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.signal import fftconvolve
 
 from dfd.intensity import MAD_TO_SD, assessed_pixels, low_pass
 from dfd.modalities import Modality
@@ -206,6 +205,8 @@ def _means(plane: FloatImage, radius: float) -> FloatImage:
 
     Outside the slice there is nothing.
     """
+    from scipy.signal import fftconvolve  # few studies need its slow import
+
     reach = int(np.floor(radius))
     window = disk(2 * reach + 1, 2 * reach + 1, (reach, reach), radius).astype(np.float32)
     return np.asarray(

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from dfd.context.adjacent import place_in, series_holding
 from dfd.context.series_slices import FOLDERS_KEPT, SeriesFolders
+from dfd.context.sibling_folders import sibling_folders
 from dfd.errors import DfdError
 from dfd.reading import read_slice, study_of
 from dfd.reading.content import is_nifti
 from dfd.reading.pixel_values import pixels_in_scale_of
 from dfd.records import Reconstruction, Series, Slice, SliceRef
 
-MOST_SIBLINGS = 16
-"""Folders beside a slice's own whose first file is looked at: those whose names lie nearest to its
-own."""
 MOST_RECONSTRUCTIONS = 2
 """Other reconstructions that a slice is compared with."""
 SAME_PLACE_MM = 0.1
@@ -99,24 +97,6 @@ class Reconstructions:
         return Reconstruction(
             f"{name} (frame {ref.frame + 1})" if several else name, pixels_in_scale_of(scan, read)
         )
-
-
-def sibling_folders(folder: Path, within: Path | None) -> list[Path]:
-    """The ``MOST_SIBLINGS`` folders beside one.
-
-    By name, if what they lie in is the data folder or lies in it.
-    """
-    if within is None or folder == within or not folder.parent.is_relative_to(within):
-        return []
-    try:
-        names = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
-    except OSError:
-        return []
-    place = names.index(folder.name) if folder.name in names else 0
-    nearest = sorted(
-        (abs(number - place), name) for number, name in enumerate(names) if name != folder.name
-    )
-    return [folder.parent / name for name in sorted(name for _, name in nearest[:MOST_SIBLINGS])]
 
 
 def _places(

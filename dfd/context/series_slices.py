@@ -6,13 +6,14 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from dfd.context.adjacent import MOST_OTHERS, comparable, name_from
 from dfd.errors import DfdError
 from dfd.reading import read_series, read_slice
 from dfd.reading.content import is_nifti
-from dfd.reading.nifti import read_nifti_series
 from dfd.reading.pixel_values import pixels_of
+from dfd.reading.series import series_of_volume
 from dfd.records import Context, FloatImage, Series, SeriesSlice, Slice, SliceRef
 
 FOLDERS_KEPT = 8
@@ -44,7 +45,7 @@ class SeriesFolders:
         """
         if place not in self._series:
             self._series[place] = (
-                (read_nifti_series(place),) if is_nifti(place) else tuple(read_series(place)[0])
+                (series_of_volume(place),) if is_nifti(place) else tuple(read_series(place)[0])
             )
             if len(self._series) > FOLDERS_KEPT:
                 self._series.popitem(last=False)
@@ -56,18 +57,20 @@ class SeriesSlices:
     """Reads the slices around one, ``Context.series_refs``.
 
     The last of them are kept, with what was made of them, since points of one series follow each
-    other.
+    other. Several threads may ask: each slice is read once.
     """
 
     def __init__(self) -> None:
         self._slices: OrderedDict[tuple[Path, int], SeriesSlice | None] = OrderedDict()
+        self._reading = Lock()
 
     def into(self, context: Context, scan: Slice) -> Context:
         """``context`` of ``scan`` with ``others``.
 
         Those that cannot be read, or are of another shape or unit, are left out.
         """
-        read = [self._of(ref, scan) for ref in context.series_refs]
+        with self._reading:
+            read = [self._of(ref, scan) for ref in context.series_refs]
         shape = scan.pixels.shape
         return replace(
             context,

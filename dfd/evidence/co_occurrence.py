@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from itertools import product
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from dfd.evidence.medians import median
 from dfd.intensity import MAD_TO_SD
 
 DERIVATIVE = (1.0, -3.0, 3.0, -1.0)
@@ -27,7 +27,7 @@ REACH_PX = 4
 more for the derivative there."""
 
 
-def folded() -> NDArray[np.int64]:
+def folded() -> torch.Tensor:
     """``[81]``: class of each code.
 
     A code, its mirror image and their negatives are one (25 classes).
@@ -39,46 +39,45 @@ def folded() -> NDArray[np.int64]:
         negative = tuple(-value for value in code)
         least = min(code, code[::-1], negative, negative[::-1])
         classes.append(names.setdefault(least, len(names)))
-    return np.asarray(classes, dtype=np.int64)
+    return torch.tensor(classes)
 
 
 FOLDED = folded()
 CLASSES = int(FOLDED.max()) + 1
 
 
-def codes(pixels: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """``[4, H, W]``: classes along and across the derivative.
+def codes(pixels: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """``[4, H, W]``: classes along and across the derivative of ``pixels`` ``[H, W]``.
 
     For both of its directions (the first two and the last two are pooled).
     """
-    planes: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
-    for turned in (False, True):
-        image, inside = (pixels.T, valid.T) if turned else (pixels, valid)
-        residual = _along(image, DERIVATIVE)
-        scale = MAD_TO_SD * float(np.median(np.abs(residual[inside]))) if inside.any() else 1.0
-        quantised = np.clip(np.rint(residual / (QUANTUM * max(scale, 1e-6))), -LARGEST, LARGEST)
-        along, across = _codes(quantised), _codes(quantised.T).T
-        for kept, plane in zip(planes, (along, across), strict=True):
-            kept.append(plane.T if turned else plane)
-    return np.stack([*planes[0], *planes[1]])
+    along, across = [], []
+    for axis in (1, 0):
+        residual = _along(pixels, DERIVATIVE, axis)
+        inside = residual[valid].abs()
+        scale = MAD_TO_SD * float(median(inside)) if len(inside) else 1.0
+        quantised = (residual / (QUANTUM * max(scale, 1e-6))).round().clamp(-LARGEST, LARGEST)
+        along.append(_codes(quantised, axis))
+        across.append(_codes(quantised, 1 - axis))
+    return torch.stack([*along, *across])
 
 
-def _along(image: NDArray[np.float64], weights: tuple[float, ...]) -> NDArray[np.float64]:
-    """``[H, W]``: sum of ``weights`` times the pixel and those to its right.
+def _along(image: torch.Tensor, weights: tuple[float, ...], axis: int) -> torch.Tensor:
+    """``[H, W]``: sum of ``weights`` times the pixel before, the pixel, and those after it.
 
-    What lies beyond the border is the border's.
+    Along ``axis``. What lies beyond the border is the border's.
     """
-    padded = np.pad(image, ((0, 0), (1, len(weights) - 2)), mode="edge")
-    return np.asarray(
-        sum(
-            weight * padded[:, place : place + image.shape[1]]
-            for place, weight in enumerate(weights)
-        )
-    )
+    size = image.shape[axis]
+    places = torch.arange(-1, size + len(weights) - 2, device=image.device).clamp(0, size - 1)
+    padded = image.index_select(axis, places)
+    result = padded.narrow(axis, 0, size) * weights[0]
+    for place, weight in enumerate(weights[1:], start=1):
+        result.add_(padded.narrow(axis, place, size), alpha=weight)
+    return result
 
 
-def _codes(quantised: NDArray[np.float64]) -> NDArray[np.int64]:
-    """``[H, W]``: class of ``TOGETHER`` values in a row."""
+def _codes(quantised: torch.Tensor, axis: int) -> torch.Tensor:
+    """``[H, W]``: class of ``TOGETHER`` values in a row along ``axis``."""
     base = 2 * LARGEST + 1
     digits = tuple(float(base**place) for place in reversed(range(TOGETHER)))
-    return FOLDED[_along(quantised + LARGEST, digits).astype(np.int64)]
+    return FOLDED.to(quantised.device)[_along(quantised + LARGEST, digits, axis).long()]

@@ -5,32 +5,32 @@ Genuine noise never repeats, while anatomy looks alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from dfd.evidence.copy_planes import residual_planes
-from dfd.evidence.copy_search import search
-from dfd.evidence.copy_template import Match, Template, cut_template
-from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, THOROUGH, TRANSFORMS, Effort
-from dfd.evidence.family import Need, RegionBatch, SliceInput
-from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue, labels_of
-from dfd.evidence.search_plane import (
-    Planes,
-    ResidualPlanes,
-    SearchPlane,
-    residual_window,
-    search_plane,
-    template_radius,
+from dfd.evidence.best_matches import (
+    QUICK,
+    THOROUGH,
+    WHOLE_PIXELS,
+    BestMatches,
+    Effort,
+    best_matches,
 )
-from dfd.evidence.window_features import SUPPORT
+from dfd.evidence.copy_match import SearchedSlice, counterpart, measures_of, reason_for
+from dfd.evidence.copy_planes import residual_of
+from dfd.evidence.copy_template import cut_templates
+from dfd.evidence.family import Measured, Need, RegionBatch, SliceInput
+from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue, labels_of
+from dfd.evidence.running_sums import running_sums
+from dfd.evidence.search_plane import ResidualPlanes, search_plane, template_radius
+from dfd.evidence.window_features import CPU, SUPPORT
 from dfd.modalities import Modality
-from dfd.prediction.masks import disk_within
-from dfd.records import BoolImage, Evidence, Family, Prediction, Region
-from dfd.sentences import Sentence, named
+from dfd.records import Evidence, Family, Prediction, Region
 
 NO_PLACE = "the slice holds too few other places to compare the region with"
 NO_NOISE = "the region or the slice holds no noise that could be compared"
@@ -39,212 +39,155 @@ SOURCE = (
     "against the same search's own null"
 )
 
-EXCLUSION_RADII = 2.1
-"""Radii of a template within which a match does not count: the two share pixels, and interpolated
-noise is tied to what lies near."""
 OFFSET_RADII = 0.65
 """Radii of the region by which more templates lie off its middle: a click is not a contour, and may
 lie near the rim of what was copied."""
-OFFSET_EFFORT = Effort(QUICK_TRANSFORMS, refined=0)
-"""They are searched for as they are and mirrored only, or they would cost four times what the
-middle does."""
-SHIFT_PX = 1.0
-"""Shorter distances are not spelled out."""
-TURN_DEGREES = 1.5
-RESIZED = 0.02
-
-
-@dataclass(frozen=True)
-class SearchedSlice:
-    """A slice that a region may have been copied from."""
-
-    plane: SearchPlane
-    file: str = ""
-    """Its name in the answer."""
-    spacing_mm: tuple[float, float] | None = None
-    """(row, column), where distances are given in mm."""
-    own: bool = True
-    """Whether it is the slice of the region itself."""
+OFFSETS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+"""(row, column) of those templates, in such steps. They are searched for as they are and mirrored
+only, or they would cost four times what the middle does."""
 
 
 @dataclass(frozen=True)
 class CopyMoveReference:
     """One slice, prepared for its regions of about one radius."""
 
-    assessed: BoolImage
-    """``[H, W]``."""
-    labels: NDArray[np.int8]
-    """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+    prediction: Prediction
     modality: Modality
     residual: ResidualPlanes | None
     """What templates are cut from; None where nothing is assessed."""
     searched: tuple[SearchedSlice, ...] = ()
     """Where copies are searched."""
 
+    @cached_property
+    def labels(self) -> NDArray[np.int8]:
+        """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+        return labels_of(self.prediction, self.modality)
+
+    def tissue(self, region: Region) -> str:
+        """Name of the tissue class of most of a region."""
+        return dominant_tissue(region, self.labels, self.modality)
+
 
 def prepare(
     prediction: Prediction,
     radius: float,
     modality: Modality,
-    *,
-    file: str = "",
-    spacing_mm: tuple[float, float] | None = None,
+    device: torch.device = CPU,
 ) -> CopyMoveReference:
     """A slice to search for copies of its own regions of about this radius (pixels)."""
-    reference = reference_of(prediction, residual_planes(prediction), modality)
-    if reference.residual is None:
-        return reference
-    plane = search_plane(reference.residual, radius)
-    return replace(reference, searched=(SearchedSlice(plane, file, spacing_mm),))
+    residual = residual_of(prediction, device)
+    searched = () if residual is None else (SearchedSlice(search_plane(residual, radius)),)
+    return CopyMoveReference(prediction, modality, residual, searched)
 
 
-def reference_of(prediction: Prediction, planes: Planes, modality: Modality) -> CopyMoveReference:
-    """The slice with ``planes`` ``[2, H, W]`` to cut templates from; nowhere is searched yet."""
-    valid = prediction.assessed
-    residual = residual_window(planes, valid) if valid.any() else None
-    return CopyMoveReference(valid, labels_of(prediction, modality), modality, residual)
-
-
-def find_copy(region: Region, reference: CopyMoveReference, effort: Effort = THOROUGH) -> Evidence:
-    """Best match of the middle of ``region`` with other places, against chance.
+def find_copies(
+    regions: Sequence[Region], reference: CopyMoveReference, effort: Effort = THOROUGH
+) -> Measured:
+    """Best match of the middle of each of ``regions`` with other places, against chance.
 
     Unitless, >= 0, 1 = about what the best of as many independent places gives, higher = more
-    suspicious. Of every slice that ``reference`` names the same place is left out, since
-    overlapping slices share noise there. The region may be the copy or what was copied.
+    suspicious. A region may be the copy or what was copied. All have about one radius.
     """
-    # Between pixels the template would be interpolated, and what is copied exactly would no longer
+    # Between pixels a template would be interpolated, and what is copied exactly would no longer
     # match exactly.
-    region = replace(region, x=float(round(region.x)), y=float(round(region.y)))
-    tissue = dominant_tissue(region, reference.labels, reference.modality)
-    refused = partial(Evidence, CopyMoveEvidence.name, float("nan"), tissue=tissue)
-    radii = (region.radius_px, template_radius(region.radius_px))
-    if reference.residual is None or any(
-        _share(region, radius, reference.assessed) < SUPPORT for radius in radii
-    ):
-        return refused(obstacle=NO_SUPPORT)
-    searches = [
-        (place, *search(template, one.plane, EXCLUSION_RADII * template.radius, number, how))
-        for place, template, how in _templates(region, reference, reference.residual, effort)
-        for number, one in enumerate(reference.searched)
-    ]
-    # The best of many slices: their chances add up under the root. That of several templates is
-    # paid for in calibration.
-    matches = [
-        (place, candidates[0], float(np.sqrt(ordinary**2 + np.log(len(reference.searched)))))
-        for place, candidates, ordinary in searches
-        if candidates
-    ]
-    if not matches:
-        nothing = NO_NOISE if any(ordinary for *_, ordinary in searches) else NO_PLACE
-        return refused(obstacle=nothing)
-    # The first of equals: the region's own slice comes before a duplicate of it, and its middle
-    # before what lies off it.
-    place, best, ordinary = max(matches, key=lambda match: match[1].score / match[2])
-    source = reference.searched[best.slice_number]
-    row, column = _counterpart(best, place, region, reference.assessed.shape)
-    return Evidence(
-        CopyMoveEvidence.name,
-        best.score / ordinary,
-        measures_of(best, place),
-        tissue,
-        reason_for(best, place, source),
-        source_x=column,
-        source_y=row,
-        source_file=source.file,
-    )
+    whole = [replace(each, x=float(round(each.x)), y=float(round(each.y))) for each in regions]
+    found = _found(whole, reference, effort)
+    return Measured(found.statistics, found.record)
 
 
-def _templates(
-    region: Region, reference: CopyMoveReference, residual: ResidualPlanes, effort: Effort
-) -> list[tuple[Region, Template, Effort]]:
-    """The middle of ``region`` and, in a thorough search, places off it, in whole pixels.
-
-    Of those only where the disk is measured.
-    """
-    places = [(region, effort)]
-    if effort.refined:
-        step, offset_effort = round(OFFSET_RADII * region.radius_px), OFFSET_EFFORT
-        radius = template_radius(region.radius_px)
-        for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            place = replace(region, x=region.x + right * step, y=region.y + down * step)
-            if _share(place, radius, reference.assessed) >= SUPPORT:
-                places.append((place, replace(offset_effort, threads=effort.threads)))
-    return [
-        (place, cut_template(residual, (place.y, place.x), region.radius_px), how)
-        for place, how in places
-    ]
-
-
-def _counterpart(
-    match: Match, place: Region, region: Region, shape: tuple[int, ...]
-) -> tuple[float, float]:
-    """(row, column) of the copy of the middle of ``region``, where ``place`` has ``match``.
-
-    Never outside a slice of ``shape``.
-    """
-    steps = np.linalg.solve(
-        match.transform.back, np.array([region.y - place.y, region.x - place.x])
-    )
-    row, column = (
-        float(np.clip(start + step, 0.0, size - 1.0))
-        for start, step, size in zip((match.row, match.column), steps, shape, strict=True)
-    )
-    return row, column
+def _found(regions: Sequence[Region], reference: CopyMoveReference, effort: Effort) -> FoundCopies:
+    residual, searched = reference.residual, reference.searched
+    steps = torch.tensor([(0, 0), *OFFSETS] if effort.around else [(0, 0)])
+    if residual is None or not regions:
+        nothing = BestMatches.none(len(regions) * len(steps), len(searched), steps.device)
+        return FoundCopies(regions, reference, np.zeros(len(regions), bool), steps, nothing)
+    device, radius = residual.valid.device, regions[0].radius_px
+    steps = (round(OFFSET_RADII * radius) * steps).to(device)
+    middles = torch.tensor([(each.y, each.x) for each in regions]).long().to(device)
+    places = middles[:, None] + steps
+    assessed = torch.as_tensor(reference.prediction.assessed, device=device)
+    measured = measured_shares(places, template_radius(radius), assessed) >= SUPPORT
+    supported = measured[:, 0] & (measured_shares(middles, radius, assessed) >= SUPPORT)
+    measured &= supported[:, None]
+    matches = BestMatches.none(measured.numel(), len(searched), device)
+    numbers = torch.arange(measured.numel(), device=device).view(measured.shape)
+    for part, how in ((slice(0, 1), effort), (slice(1, None), WHOLE_PIXELS)):
+        rows = numbers[:, part][measured[:, part]]
+        if len(rows) and searched:
+            templates = cut_templates(residual, places.flatten(0, 1)[rows], template_radius(radius))
+            matches.put(rows, best_matches(templates, searched, how))
+    return FoundCopies(regions, reference, supported.cpu().numpy(), steps.cpu(), matches)
 
 
-def measures_of(match: Match, region: Region) -> dict[str, float]:
-    """The match in numbers.
+@dataclass(frozen=True)
+class FoundCopies:
+    """The best matches of regions, and the records that are made of them."""
 
-    Steps to the other place in pixels, its transform, and how both planes agree.
-    """
-    return {
-        "dx": match.column - region.x,
-        "dy": match.row - region.y,
-        "mirrored": float(match.transform.mirrored),
-        "degrees": (match.transform.degrees + 180.0) % 360.0 - 180.0,
-        "size": match.transform.size,
-        "correlation of z": match.correlations[0],
-        "correlation of pixels": match.correlations[1],
-    }
+    regions: Sequence[Region]
+    """Their middles are whole pixels."""
+    reference: CopyMoveReference
+    supported: NDArray[np.bool_]
+    """``[n]``: whether enough of a region is measured."""
+    steps: torch.Tensor
+    """``[o, 2]`` (row, column) from the middle of a region to its templates."""
+    matches: BestMatches
+    """``[n * o, s]``."""
 
+    @cached_property
+    def _relative(self) -> NDArray[np.float64]:
+        """``[n, o * s]``, NaN where there is no match."""
+        values: NDArray[np.float64] = self.matches.relative.cpu().numpy()
+        return values.reshape(len(self.regions), -1)
 
-def reason_for(match: Match, region: Region, source: SearchedSlice) -> str:
-    """One plain sentence on where the noise is repeated, and how."""
-    measures = measures_of(match, region)
-    scale = region.radius_mm / region.radius_px if region.radius_mm else None
-    unit = "px" if source.spacing_mm is None and scale is None else "mm"
-    down, right = source.spacing_mm or (scale or 1.0, scale or 1.0)
-    parts = [
-        f"{abs(step) * by:.0f} {unit} {forward if step > 0 else backward}"
-        for step, by, forward, backward in (
-            (measures["dx"], right, "to the right", "to the left"),
-            (measures["dy"], down, "down", "up"),
+    @property
+    def statistics(self) -> NDArray[np.float64]:
+        """``[n]``, NaN where there is no match."""
+        highest = np.where(np.isnan(self._relative), -np.inf, self._relative).max(
+            axis=1, initial=-np.inf
         )
-        if abs(step) >= SHIFT_PX
-    ]
-    where = " and ".join(parts) or "at the same place"
-    if not source.own:
-        where += f" in {named(source.file) if source.file else 'another slice'}"
-    turned = abs(measures["degrees"]) >= TURN_DEGREES
-    how = [
-        *(["mirrored"] if match.transform.mirrored else []),
-        *([f"rotated by {abs(measures['degrees']):.0f} degrees"] if turned else []),
-        *(
-            [f"at {match.transform.size:.2f} of its size"]
-            if abs(match.transform.size - 1.0) >= RESIZED
-            else []
-        ),
-    ]
-    return Sentence(
-        f"the noise here also stands {', '.join([where, *how])} (correlation "
-        f"{max(match.correlations):.2f})"
-    )
+        return np.where(np.isinf(highest), np.nan, highest)
+
+    def record(self, number: int) -> Evidence:
+        """Of one region."""
+        region = self.regions[number]
+        refused = partial(
+            Evidence, CopyMoveEvidence.name, float("nan"), tissue=self.reference.tissue(region)
+        )
+        if not self.supported[number]:
+            return refused(obstacle=NO_SUPPORT)
+        relative = self._relative[number]
+        if not np.isfinite(relative).any():
+            count = len(self.steps)
+            enough = self.matches.enough[number * count : (number + 1) * count].any()
+            return refused(obstacle=NO_NOISE if enough else NO_PLACE)
+        # The first of equals: the middle comes before what lies off it, and the region's own slice
+        # before a duplicate of it.
+        offset, place = divmod(int(np.nanargmax(relative)), len(self.reference.searched))
+        match = self.matches.match(number * len(self.steps) + offset, place)
+        down, right = (int(step) for step in self.steps[offset])
+        middle = replace(region, x=region.x + right, y=region.y + down)
+        source = self.reference.searched[place]
+        row, column = counterpart(match, middle, region, self.reference.prediction.z.shape)
+        return Evidence(
+            CopyMoveEvidence.name,
+            float(relative.max(initial=-np.inf, where=np.isfinite(relative))),
+            measures_of(match, middle),
+            self.reference.tissue(region),
+            reason_for(match, middle, source),
+            source_x=column,
+            source_y=row,
+            source_file=source.file,
+        )
 
 
-def _share(region: Region, radius: float, assessed: BoolImage) -> float:
-    """Share of the disk that is assessed; what lies outside the slice is not."""
-    window, inside = disk_within(assessed.shape[0], assessed.shape[1], (region.x, region.y), radius)
-    return float((inside & assessed[window]).sum() / max(np.pi * radius**2, 1.0))
+def measured_shares(middles: torch.Tensor, radius: float, assessed: torch.Tensor) -> torch.Tensor:
+    """``[...]``: share of each disk that is ``assessed`` (``[H, W]``); none is outside the slice.
+
+    ``middles`` ``[..., 2]`` int64 (row, column).
+    """
+    counts = running_sums(assessed[None].float())
+    inside = counts.over(middles.flatten(0, -2).flip(-1), radius)[:, 0]
+    return inside.unflatten(0, middles.shape[:-1]) / max(np.pi * radius**2, 1.0)
 
 
 class CopyMoveEvidence:
@@ -263,16 +206,13 @@ class CopyMoveEvidence:
 
     def prepare(self, slice_input: SliceInput) -> CopyMoveReference:
         """Residual planes of the slice and their spectra."""
-        return prepare(slice_input.prediction, slice_input.radius, slice_input.modality)
-
-    def measure(self, batch: RegionBatch, prepared: CopyMoveReference) -> Iterable[Evidence]:
-        """One piece of evidence per region, in order."""
-        effort = (
-            Effort(QUICK_TRANSFORMS, batch.threads, refined=0)
-            if batch.quick
-            else Effort(TRANSFORMS, batch.threads)
+        return prepare(
+            slice_input.prediction, slice_input.radius, slice_input.modality, slice_input.device
         )
-        return batch.map(partial(find_copy, reference=prepared, effort=effort))
+
+    def measure(self, batch: RegionBatch, prepared: CopyMoveReference) -> Measured:
+        """Evidence of each region, in order."""
+        return find_copies(batch.regions, prepared, QUICK if batch.quick else THOROUGH)
 
 
 FAMILY = CopyMoveEvidence()

@@ -1,148 +1,136 @@
-"""A template, the disk of a residual that is searched for elsewhere, and what resembles it."""
+"""Templates, the disks of a residual that are searched for elsewhere, and what resembles them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
-from scipy.ndimage import map_coordinates, spline_filter
+import torch
+from torch.nn.functional import pad
 
-from dfd.evidence.copy_transforms import FloatArray, Transform
+from dfd.evidence.copy_transforms import AS_IT_IS, Transform, back_matrices, parameters_of
+from dfd.evidence.cubic_splines import coefficients_of, values_at
 from dfd.evidence.running_sums import disk_offsets
-from dfd.evidence.search_plane import (
-    LEAST_ENERGY,
-    REACH_PX,
-    Offsets,
-    ResidualPlanes,
-    template_radius,
-)
+from dfd.evidence.search_plane import LEAST_ENERGY, REACH_PX, ResidualPlanes, squares_of, taken
 
-ROOM_PX = 20
-"""Half side of the square that turned and resized templates are sampled from: the largest reach,
+AROUND_PX = 20
+"""Half side of the squares that turned and resized templates are sampled from: the largest reach,
 and what cubic splines need around it."""
 
 
 @dataclass(frozen=True)
-class Template:
-    """A disk cut out of residual planes."""
+class Templates:
+    """Disks of one radius cut out of residual planes."""
 
-    coefficients: FloatArray
-    """``[2, S, S]`` cubic splines of the planes around the middle."""
-    middle: tuple[float, float]
-    """(row, column) of the disk's centre in the square."""
-    offsets: Offsets
-    """``[n, 2]`` (row, column) steps of the disk's pixels."""
-    place: tuple[float, float]
-    """(row, column) in the slice."""
+    residual: ResidualPlanes
+    """What they are cut from."""
+    places: torch.Tensor
+    """``[n, 2]`` int64 (row, column) in the slice."""
+    offsets: torch.Tensor
+    """``[k, 2]`` int64 (row, column) steps of a disk's pixels."""
     radius: float
 
+    def __len__(self) -> int:
+        return len(self.places)
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A place that resembles a template."""
+    def __getitem__(self, numbers: slice) -> Templates:
+        """Some of them."""
+        return Templates(self.residual, self.places[numbers], self.offsets, self.radius)
 
-    transform: Transform
-    row: float
-    column: float
-    """In the slice that was searched."""
-    correlations: tuple[float, float]
-    """Of both planes."""
-    spreads: tuple[float, float]
-    """Robust deviation of the correlations over places and transforms."""
-    slice_number: int = 0
-    """Of the slices searched."""
+    @cached_property
+    def values(self) -> torch.Tensor:
+        """``[n, 2, k]`` of the planes in each disk; every row of norm 1, or 0."""
+        width = self.residual.planes.shape[2]
+        pixels = self._middles[:, None] + self.offsets + REACH_PX
+        index = pixels[..., 0] * width + pixels[..., 1]
+        inside = (pixels >= 0) & (pixels < pixels.new_tensor(self.residual.planes.shape[1:]))
+        inside = inside.all(-1)
+        flat = taken(self.residual.planes, torch.where(inside, index, 0))
+        return _of_norm_1(torch.where(inside, flat, 0.0).transpose(0, 1))
+
+    @cached_property
+    def coefficients(self) -> torch.Tensor:
+        """``[n, 2, S, S]`` cubic splines of the planes around each middle.
+
+        Zero outside the window of the residual.
+        """
+        planes = pad(self.residual.planes, (AROUND_PX,) * 4)
+        steps = torch.arange(-AROUND_PX, AROUND_PX + 1, device=planes.device)
+        steps = steps + AROUND_PX + REACH_PX
+        rows, columns = (
+            (self._middles[:, axis, None] + steps).clamp(0, planes.shape[axis + 1] - 1)
+            for axis in (0, 1)
+        )
+        squares = planes[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+        return coefficients_of(squares)
 
     @property
-    def score(self) -> float:
-        """Geometric mean of both correlations in units of their spread, 0 where one is negative.
-
-        Both planes must agree.
-        """
-        first, second = (
-            max(value, 0.0) / spread
-            for value, spread in zip(self.correlations, self.spreads, strict=True)
-        )
-        return float(np.sqrt(first * second))
+    def _middles(self) -> torch.Tensor:
+        """``[n, 2]`` (row, column) in the window of the residual."""
+        return self.places - self.places.new_tensor(self.residual.origin)
 
 
-def cut_template(
-    residual: ResidualPlanes, place: tuple[float, float], region_radius: float
-) -> Template:
-    """The disk around ``place`` = (row, column) of the slice, for a region of ``region_radius``.
+def cut_templates(residual: ResidualPlanes, places: torch.Tensor, radius: float) -> Templates:
+    """The disks of ``radius`` around ``places`` ``[n, 2]`` int64 (row, column) of the slice."""
+    offsets = torch.from_numpy(disk_offsets(radius)).to(places.device)
+    return Templates(residual, places, offsets, radius)
 
-    Zero outside the window of ``residual``.
+
+def values_under(templates: Templates, turns: tuple[Transform, ...]) -> torch.Tensor:
+    """``[n, 2 t, 2, k]``: what copies would hold under ``with_mirrored(turns)``, in its order.
+
+    Every row of norm 1, or 0.
     """
-    inner = [value - start for value, start in zip(place, residual.origin, strict=True)]
-    corner = [round(value) - ROOM_PX for value in inner]
-    side = 2 * ROOM_PX + 1
-    square = np.zeros((2, side, side))
-    low = [min(max(0, -start), side) for start in corner]
-    high = [
-        max(min(side, length - start), first)
-        for start, length, first in zip(corner, residual.valid.shape, low, strict=True)
-    ]
-    rows, columns = (
-        slice(start + first + REACH_PX, start + last + REACH_PX)
-        for start, first, last in zip(corner, low, high, strict=True)
-    )
-    if high[0] > low[0] and high[1] > low[1]:
-        square[:, low[0] : high[0], low[1] : high[1]] = residual.planes[:, rows, columns]
-    coefficients = np.stack([spline_filter(plane, order=3, mode="mirror") for plane in square])
-    radius = template_radius(region_radius)
-    return Template(
-        coefficients,
-        (inner[0] - corner[0], inner[1] - corner[1]),
-        disk_offsets(radius),
-        place,
-        radius,
-    )
+    if turns == AS_IT_IS:
+        plain = templates.values[:, None]
+    else:
+        plain = transformed_values(templates, parameters_of(turns).to(templates.places.device))
+    numbers = torch.arange(len(templates.offsets), device=templates.places.device)
+    mirrored = squares_of(numbers, templates.offsets).flip(-1)
+    rows, columns = (templates.offsets + REACH_PX).unbind(-1)
+    return torch.cat([plain, plain[..., mirrored[rows, columns]]], 1)
 
 
-def transformed_templates(
-    template: Template, transforms: Sequence[Transform], shifts: FloatArray | None = None
-) -> FloatArray:
-    """``[t, 2, n]``: the values that a copy under each transform would hold.
+def transformed_values(
+    templates: Templates, parameters: torch.Tensor, shifts: torch.Tensor | None = None
+) -> torch.Tensor:
+    """``[n, t, 2, k]``: what copies under each transform would hold at the templates' offsets.
 
-    At the template's offsets; every row of norm 1, or 0.
+    Every row of norm 1, or 0.
 
-    ``shifts`` ``[t, 2]`` are (row, column) steps by which the copy lies off the whole pixel.
+    Args:
+        templates: ``n`` of them.
+        parameters: ``[t, 3]`` of transforms (``parameters_of``), or ``[n, t, 3]`` where each
+            template has its own.
+        shifts: ``[n, t, 2]`` (row, column) steps by which a copy lies off the whole pixel.
     """
-    steps = np.broadcast_to(
-        template.offsets.T.astype(np.float64), (len(transforms), 2, len(template.offsets))
-    )
+    steps = templates.offsets.double()
     if shifts is not None:
         steps = steps + shifts[:, :, None]
-    back = np.stack([transform.back for transform in transforms])
-    places = (back @ steps + np.asarray(template.middle)[:, None]).swapaxes(0, 1)
-    values = np.stack(
-        [
-            map_coordinates(plane, places, order=3, mode="mirror", prefilter=False)
-            for plane in template.coefficients
-        ],
-        axis=1,
-    )
-    norms = np.sqrt((values**2).sum(axis=2, keepdims=True))
-    return np.asarray(np.divide(values, norms, out=np.zeros_like(values), where=norms > 1e-6))
+    places = steps @ back_matrices(parameters).transpose(-1, -2) + AROUND_PX
+    places = places if places.dim() == 4 else places[None]
+    return _of_norm_1(values_at(templates.coefficients, places).transpose(1, 2))
+
+
+def _of_norm_1(values: torch.Tensor) -> torch.Tensor:
+    norms = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
+    return torch.where(norms > 1e-6, values / norms.clamp_min(1e-6), 0.0)
 
 
 def correlations_at(
-    matches: Sequence[Match], values: FloatArray, template: Template, residual: ResidualPlanes
-) -> list[tuple[float, float]]:
-    """Correlations of both planes at the whole pixels nearest to ``matches``.
+    places: torch.Tensor, values: torch.Tensor, offsets: torch.Tensor, residual: ResidualPlanes
+) -> torch.Tensor:
+    """``[..., 2]`` correlations of both planes at ``places`` with ``values``.
 
-    ``values``: what copies there would hold, see ``transformed_templates``.
+    Args:
+        places: ``[..., 2]`` int64 (row, column) in the window of ``residual``.
+        values: ``[..., 2, k]`` what copies there would hold, every row of norm 1.
+        offsets: ``[k, 2]`` (row, column) steps of their pixels.
+        residual: the planes that are searched.
     """
-    height, width = residual.valid.shape
-    rows = np.clip(np.rint([match.row - residual.origin[0] for match in matches]), 0, height - 1)
-    columns = np.clip(
-        np.rint([match.column - residual.origin[1] for match in matches]), 0, width - 1
-    )
-    index = (
-        np.stack([rows, columns], axis=1).astype(np.int64)[:, :, None]
-        + template.offsets.T[None]
-        + REACH_PX
-    )
-    there = residual.planes[:, index[:, 0], index[:, 1]].swapaxes(0, 1)
-    norms = np.sqrt(np.maximum((there**2).sum(axis=2), LEAST_ENERGY * len(template.offsets)))
-    return [(float(first), float(second)) for first, second in (values * there).sum(axis=2) / norms]
+    width = residual.planes.shape[2]
+    pixels = places.unsqueeze(-2) + offsets + REACH_PX
+    index = pixels[..., 0] * width + pixels[..., 1]
+    there = taken(residual.planes, index).movedim(0, -2)
+    energy = (there**2).sum(-1).clamp_min(LEAST_ENERGY * len(offsets))
+    return (values * there).sum(-1) / energy.sqrt()

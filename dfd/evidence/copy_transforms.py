@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +17,30 @@ class Transform:
     size: float = 1.0
     """Of the copy, where the template has 1."""
 
-    @property
-    def back(self) -> FloatArray:
-        """``[2, 2]``: leads from (row, column) steps in the copy to steps in the template."""
-        cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
-        matrix = np.array([[cosine, sine], [-sine, cosine]]) / self.size
-        return np.diag([1.0, -1.0]) @ matrix if self.mirrored else matrix
+
+def parameters_of(transforms: tuple[Transform, ...]) -> torch.Tensor:
+    """``[t, 3]`` float64: 1 where mirrored else 0, degrees, size."""
+    return torch.tensor(
+        [(float(each.mirrored), each.degrees, each.size) for each in transforms],
+        dtype=torch.float64,
+    )
 
 
-TRANSFORMS = tuple(
-    Transform(mirrored, degrees, size)
-    for mirrored in (False, True)
+def back_matrices(parameters: torch.Tensor) -> torch.Tensor:
+    """``[..., 2, 2]``: lead from (row, column) steps in a copy to steps in its template.
+
+    ``parameters`` ``[..., 3]`` as of ``parameters_of``.
+    """
+    mirrored, degrees, size = parameters.unbind(-1)
+    radians = torch.deg2rad(degrees)
+    cosine, sine = torch.cos(radians), torch.sin(radians)
+    sign = 1.0 - 2.0 * mirrored
+    rows = torch.stack([cosine, sine], -1), torch.stack([-sine * sign, cosine * sign], -1)
+    return torch.stack(rows, -2) / size[..., None, None]
+
+
+TURNS = tuple(
+    Transform(False, degrees, size)
     for degrees, size in (
         *((float(degrees), 1.0) for degrees in range(-15, 16, 5)),
         *((0.0, size) for size in (0.9, 0.95, 1.05, 1.1)),
@@ -40,33 +49,9 @@ TRANSFORMS = tuple(
 )
 """At the rim of a template, steps of 5 degrees and 5 % are under half a pixel from the next: white
 noise keeps most of its correlation."""
-
-QUICK_TRANSFORMS = (Transform(), Transform(True))
-"""For a search of every place of a slice, without refinement: it finds copies of whole pixels."""
+AS_IT_IS = (Transform(),)
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How thoroughly copies are searched for."""
-
-    transforms: tuple[Transform, ...] = TRANSFORMS
-    threads: int = 2
-    """For the transforms of one template; 1 where many templates are searched for at once."""
-    refined: int = 2
-    """Candidates whose turn, size and fractions of a pixel are searched more finely."""
-
-
-THOROUGH = Effort()
-
-
-@cache
-def mirror_pairs(transforms: tuple[Transform, ...]) -> list[list[int]]:
-    """Indices of ``transforms``; those that differ by a mirror stand together.
-
-    One padded template serves both.
-    """
-    pairs: dict[tuple[float, float], list[int]] = {}
-    for number, transform in enumerate(transforms):
-        turned = -transform.degrees if transform.mirrored else transform.degrees
-        pairs.setdefault((round(turned % 360.0, 6), transform.size), []).append(number)
-    return list(pairs.values())
+def with_mirrored(turns: tuple[Transform, ...]) -> tuple[Transform, ...]:
+    """``turns``, then of each the one whose templates are its templates mirrored left to right."""
+    return (*turns, *(Transform(True, -each.degrees, each.size) for each in turns))

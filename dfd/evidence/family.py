@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+import numpy as np
+import torch
+
 from dfd.evidence.reference_windows import RegionWindows, SliceReference
 from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_features import CPU
 from dfd.modalities import Modality
 from dfd.records import Context, Evidence, Prediction, Region
 
@@ -37,6 +40,8 @@ class SliceInput:
     modality: Modality
     make_windows: Callable[[], SliceReference] | None = None
     slice_context: Context | None = None
+    device: torch.device = CPU
+    """Where the work is done."""
 
     @property
     def windows(self) -> SliceReference:
@@ -69,10 +74,6 @@ class RegionBatch:
     region_windows: RegionWindows | None = None
     quick: bool = False
     """For every place of a slice: a quicker search for copies, which is calibrated for itself."""
-    threads: int = 2
-    """For the work on one region."""
-    pool: Executor | None = None
-    """For work on several regions at once."""
 
     @property
     def windows(self) -> RegionWindows:
@@ -84,11 +85,6 @@ class RegionBatch:
         if self.region_windows is None:
             raise ValueError(_undeclared(Need.WINDOWS))
         return self.region_windows
-
-    def map(self, measure: Callable[[Region], Evidence]) -> Iterable[Evidence]:
-        """``measure`` of each region in order, several at once where there is a pool."""
-        apply = map if self.pool is None else self.pool.map
-        return apply(measure, self.regions)
 
 
 @dataclass(frozen=True)
@@ -103,6 +99,23 @@ class Measured:
     """``[n]``, NaN where the family cannot measure the region."""
     record: Callable[[int], Evidence]
     """Makes the record of a region from its number in the batch."""
+
+    @classmethod
+    def of(cls, records: Iterable[Evidence]) -> Measured:
+        """Records that are made already."""
+        made = list(records)
+        return cls(np.array([each.statistic for each in made], dtype=np.float64), made.__getitem__)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Measured]) -> Measured:
+        """Several batches as one, in order."""
+        places = [(part, number) for part in parts for number in range(len(part))]
+
+        def record(number: int) -> Evidence:
+            part, place = places[number]
+            return part[place]
+
+        return cls(np.concatenate([np.zeros(0), *(part.statistics for part in parts)]), record)
 
     def __len__(self) -> int:
         return len(self.statistics)
@@ -148,8 +161,8 @@ class EvidenceFamily(Protocol[Prepared]):
     def prepare(self, slice_input: SliceInput) -> Prepared:
         """What does not depend on the place of a region."""
 
-    def measure(self, batch: RegionBatch, prepared: Prepared) -> Iterable[Evidence]:
-        """One piece of evidence per region, in order."""
+    def measure(self, batch: RegionBatch, prepared: Prepared) -> Measured:
+        """The evidence of each region, in order."""
 
 
 def _undeclared(need: Need) -> str:

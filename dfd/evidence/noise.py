@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+
+import torch
 
 from dfd.evidence import wording
-from dfd.evidence.family import Need, RegionBatch, SliceInput
-from dfd.evidence.reference_windows import (
-    FittedStatistic,
-    deviation_scores,
-    evidence_of,
-    fit_statistic,
-)
-from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_family import WindowFamily
 from dfd.evidence.window_features import ADDED, GRAIN
-from dfd.records import Evidence, Family, Form
+from dfd.records import Family, Form
 
 LARGEST = 50.0
 """Deviations are cut here."""
@@ -30,46 +25,39 @@ WHITE = (0.56, -0.13, -0.07, 0.14, 0.16, 0.21, 0.32)
 training patients of both modalities: `benchmarks.studies.noise_direction`."""
 
 
-def grain_deviation(deviation: FloatArray) -> FloatArray:
+def grain_deviation(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: root mean square over energy and correlations of the residual.
 
     Two-sided: too smooth counts like too rough.
     """
-    result: FloatArray = np.sqrt(
-        np.mean(np.clip(deviation[:, GRAIN], -LARGEST, LARGEST) ** 2, axis=1)
-    )
-    return result
+    return deviation[:, GRAIN].clamp(-LARGEST, LARGEST).square().mean(dim=1).sqrt()
 
 
-def whiteness(deviation: FloatArray) -> FloatArray:
+def whiteness(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: how far the grain lies in the direction of added white noise.
 
     In units of genuine spread; negative away from it.
     """
-    result: FloatArray = np.clip(
-        deviation[:, GRAIN], -LARGEST_WEIGHED, LARGEST_WEIGHED
-    ) @ np.asarray(WHITE)
-    return result
+    grain = deviation[:, GRAIN].clamp(-LARGEST_WEIGHED, LARGEST_WEIGHED)
+    # Not by BLAS, whose sums depend on how many windows are measured at once.
+    return (grain * deviation.new_tensor(WHITE)).sum(dim=1)
 
 
-def statistic(deviation: FloatArray) -> FloatArray:
+def statistic(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: deviation of the grain in the direction of added noise, and in any.
 
     And what the head sees of it. Higher = more suspicious.
     """
-    head = np.clip(deviation[:, ADDED], 0.0, LARGEST)
-    result: FloatArray = ANY * (grain_deviation(deviation) + head) + np.maximum(
-        whiteness(deviation), 0.0
-    )
-    return result
+    head = deviation[:, ADDED].clamp(0.0, LARGEST)
+    return ANY * (grain_deviation(deviation) + head) + whiteness(deviation).clamp(min=0.0)
 
 
-def reason_for(measures: dict[str, float]) -> str:
+def reason_for(measures: Mapping[str, float]) -> str:
     """One plain sentence on the largest deviation."""
     return wording.of_grain(wording.largest_of_grain(measures), measures)
 
 
-def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
+def reasons_by_form(measures: Mapping[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     return {
         Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures),
@@ -77,7 +65,7 @@ def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
     }
 
 
-class NoiseEvidence:
+class NoiseEvidence(WindowFamily):
     """How far the residual of a region deviates from matched windows of the same slice.
 
     In units of what is ordinary there: unitless, >= 0, 1 to 1.5 = ordinary (the largest over the
@@ -95,23 +83,18 @@ class NoiseEvidence:
         "self-comparison of residual statistics after Cozzolino, Poggi, Verdoliva, Splicebuster "
         "(WIFS 2015), on masked-prediction residuals"
     )
-    needs = frozenset({Need.WINDOWS})
 
-    def prepare(self, slice_input: SliceInput) -> FittedStatistic:
-        """What is ordinary in the slice."""
-        return fit_statistic(slice_input.windows, statistic)
+    def statistic(self, deviation: torch.Tensor) -> torch.Tensor:
+        """See the function of this name."""
+        return statistic(deviation)
 
-    def measure(self, batch: RegionBatch, prepared: FittedStatistic) -> list[Evidence]:
-        """One piece of evidence per region, in order."""
-        return [
-            evidence_of(
-                self.name,
-                score,
-                lambda each: reason_for(each.measures),
-                lambda each: reasons_by_form(each.measures),
-            )
-            for score in deviation_scores(batch.regions, batch.windows, prepared)
-        ]
+    def reason_for(self, _: float, measures: Mapping[str, float]) -> str:
+        """See the function of this name."""
+        return reason_for(measures)
+
+    def reasons_by_form(self, measures: Mapping[str, float]) -> Mapping[str, str]:
+        """See the function of this name."""
+        return reasons_by_form(measures)
 
 
 FAMILY = NoiseEvidence()

@@ -5,30 +5,38 @@ Regions are measured at several scales and compared with the windows most simila
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from dfd.evidence.running_sums import FloatArray, running_sums
+from dfd.evidence.medians import median
+from dfd.evidence.similar_windows import (
+    Candidates,
+    candidates_of,
+    described,
+    deviations,
+    deviations_among,
+)
 from dfd.evidence.window_features import (
+    CPU,
     MEASURES,
     SUPPORT,
     grid_centres,
     grid_step,
     measure_windows,
-    planes_of,
+    sums_of,
 )
-from dfd.evidence.window_table import MIN_REFERENCE, WindowTable, deviations, supported
+from dfd.evidence.window_table import MIN_REFERENCE, WindowTable
 from dfd.intensity import brightness_scale, tissue_map
 from dfd.modalities import Modality
 from dfd.prediction.masks import disk_within
-from dfd.records import Evidence, Prediction, Region
+from dfd.records import Prediction, Region
 
 SCALES = (0.4, 0.65, 1.0)
 """Radii of the windows, as shares of the region's: a click is not a contour, and an edit may be
@@ -44,9 +52,9 @@ NO_SUPPORT = (
 )
 NO_REFERENCE = "the slice holds too little comparable tissue to say what is ordinary in it"
 
-Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
+Statistic: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 """Deviations ``[n, 9]`` (see ``MEASURES``) -> ``[n]``, >= 0, higher = more suspicious."""
-WindowMeasure: TypeAlias = Callable[[NDArray[np.int64], Sequence[float]], list[WindowTable]]
+WindowMeasure: TypeAlias = Callable[[torch.Tensor, Sequence[float]], list[WindowTable]]
 """(centres ``[n, 2]`` (x, y), radii in pixels) -> the windows of each radius around them."""
 
 
@@ -56,25 +64,27 @@ class Scale:
 
     table: WindowTable
     """Those that have support."""
-    sample: FloatArray
+    kept: torch.Tensor
+    """``[n]``: which of the windows that were measured these are."""
+    sample: torch.Tensor
     """``[m, 9]`` deviations of ``ORDINARY_WINDOWS`` of them from similar windows."""
 
     @cached_property
-    def own(self) -> FloatArray:
+    def own(self) -> torch.Tensor:
         """``[n, 9]`` deviations of all of them.
 
-        Computed on first use: a single point does not need them.
+        Computed on first use: scoring does not need them.
         """
         return deviations(self.table, self.table)
 
-    def ordinary(self, statistic: Statistic) -> float:
-        """Median statistic: what an ordinary window of this slice deviates by.
+    def ordinary(self, statistic: Statistic) -> torch.Tensor:
+        """Median statistic, a scalar: what an ordinary window of this slice deviates by.
 
         NaN where there are too few windows.
         """
         values = statistic(self.sample)
-        usable = values[np.isfinite(values)]
-        return float(np.median(usable)) if len(usable) >= MIN_REFERENCE else float("nan")
+        usable = values[values.isfinite()]
+        return median(usable) if len(usable) >= MIN_REFERENCE else values.new_tensor(torch.nan)
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,8 @@ class SliceReference:
     modality: Modality
     scales: tuple[Scale, ...]
     """From the smallest to that of the region itself."""
-    labels: NDArray[np.int8]
-    """``[H, W]`` index of each pixel's tissue class, -1 where none fits."""
+    labels: Callable[[], NDArray[np.int8]]
+    """Gives ``[H, W]``: index of each pixel's tissue class, -1 where none fits."""
     measure: WindowMeasure
     """Measures further windows of the same slice."""
     names: tuple[str, ...] = MEASURES
@@ -104,37 +114,20 @@ class RegionWindows:
 
     tables: tuple[WindowTable, ...]
     """At each scale, the largest first; row i is region i."""
-    deviations: tuple[FloatArray, ...]
+    candidates: tuple[Candidates, ...]
+    """Among which similar windows were looked for, of the regions that have covariates."""
+    deviations: tuple[torch.Tensor, ...]
     """``[n, 9]`` of each of ``tables`` from the slice; NaN where it cannot say."""
 
 
-@dataclass(frozen=True)
-class FittedStatistic:
-    """A statistic in units of what is ordinary in one slice."""
-
-    reference: SliceReference
-    statistic: Statistic
-    ordinary: tuple[float, ...]
-    """Median over the slice's own windows at each scale, the largest first."""
-
-
-@dataclass(frozen=True)
-class DeviationScore:
-    """How far one region deviates from the windows of its slice."""
-
-    statistic: float
-    """In units of what is ordinary in the slice; NaN where it could not be measured."""
-    measures: dict[str, float]
-    """Deviations of the window that deviates most."""
-    tissue: str
-    obstacle: str = ""
-
-
-def prepare(prediction: Prediction, radius: float, modality: Modality) -> SliceReference:
+def prepare(
+    prediction: Prediction, radius: float, modality: Modality, device: torch.device = CPU
+) -> SliceReference:
     """Measures the windows of a slice once for all regions of about this radius (pixels)."""
-    measure = partial(measure_windows, running_sums(planes_of(prediction, modality)), radius)
-    scales = scales_of(prediction, radius, SCALES, measure)
-    return SliceReference(prediction, modality, scales, labels_of(prediction, modality), measure)
+    measure = partial(measure_windows, sums_of(prediction, modality, device), radius)
+    scales = scales_of(prediction, radius, SCALES, measure, device)
+    labels = cache(partial(labels_of, prediction, modality))
+    return SliceReference(prediction, modality, scales, labels, measure)
 
 
 def labels_of(prediction: Prediction, modality: Modality) -> NDArray[np.int8]:
@@ -146,29 +139,29 @@ def labels_of(prediction: Prediction, modality: Modality) -> NDArray[np.int8]:
 
 
 def scales_of(
-    prediction: Prediction, radius: float, shares: Sequence[float], measure: WindowMeasure
+    prediction: Prediction,
+    radius: float,
+    shares: Sequence[float],
+    measure: WindowMeasure,
+    device: torch.device,
 ) -> tuple[Scale, ...]:
     """Windows all over the slice at each of ``shares`` of ``radius``."""
     sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
+    scales: list[Scale] = []
     # Windows of sizes with one step stand at the same places, and share what lies around them.
-    alike = [list(group) for _, group in groupby(sizes, key=grid_step)]
-    return scales_from(
-        [table for group in alike for table in measure(grid_centres(prediction, group[0]), group)]
-    )
+    for _, alike in groupby(sizes, key=grid_step):
+        radii = list(alike)
+        centres = torch.from_numpy(grid_centres(prediction, radii[0])).to(device)
+        scales += map(scale_of, measure(centres, radii))
+    return tuple(scales)
 
 
-def scales_from(windows: Sequence[WindowTable]) -> tuple[Scale, ...]:
-    """Of windows all over the slice, one table for each scale.
-
-    Those without support are left out.
-    """
-
-    def scale(table: WindowTable) -> Scale:
-        sample = table.rows(slice(None, None, max(1, len(table.centres) // ORDINARY_WINDOWS)))
-        return Scale(table, deviations(sample, table))
-
-    with ThreadPoolExecutor(max_workers=len(windows)) as pool:
-        return tuple(pool.map(scale, [supported(table) for table in windows]))
+def scale_of(windows: WindowTable) -> Scale:
+    """Of windows all over the slice; those without support are left out."""
+    kept = torch.nonzero(windows.has_support)[:, 0]
+    table = windows.rows(kept)
+    sample = table.rows(slice(None, None, max(1, len(table) // ORDINARY_WINDOWS)))
+    return Scale(table, kept, deviations(sample, table))
 
 
 def measure_regions(regions: Sequence[Region], reference: SliceReference) -> RegionWindows:
@@ -181,88 +174,23 @@ def measure_regions(regions: Sequence[Region], reference: SliceReference) -> Reg
     if len(radii) != 1:
         raise ValueError(f"regions must have one radius, got {sorted(radii)}; measure them apart")
     height, width = reference.prediction.z.shape
+    centres = np.rint([(region.x, region.y) for region in regions]).astype(np.int64)
     # A click on the outer half of a border pixel would round to a pixel that is not there.
-    places = [
-        (np.clip(round(region.x), 0, width - 1), np.clip(round(region.y), 0, height - 1))
-        for region in regions
-    ]
+    places = torch.from_numpy(centres.clip(0, (width - 1, height - 1)))
     smaller = [scale.table.radius for scale in reversed(reference.scales[:-1])]
-    tables = reference.measure(np.array(places, dtype=np.int64), [*radii, *smaller])
-    return compare_windows(tables, reference)
+    tables = reference.measure(places.to(reference.table.centres.device), [*radii, *smaller])
+    largest_first = [scale.table for scale in reversed(reference.scales)]
+    candidates = [
+        candidates_of(table.rows(described(table)), own)
+        for table, own in zip(tables, largest_first, strict=True)
+    ]
+    return compared(tables, candidates)
 
 
-def compare_windows(tables: Sequence[WindowTable], reference: SliceReference) -> RegionWindows:
+def compared(tables: Sequence[WindowTable], candidates: Sequence[Candidates]) -> RegionWindows:
     """Windows of regions, one table for each scale, the largest first, against the slice."""
-    return RegionWindows(
-        tuple(tables),
-        tuple(
-            deviations(table, scale.table)
-            for table, scale in zip(tables, reversed(reference.scales), strict=True)
-        ),
-    )
-
-
-def fit_statistic(reference: SliceReference, statistic: Statistic) -> FittedStatistic:
-    """``statistic`` with what is ordinary in the slice at each scale."""
-    ordinary = tuple(scale.ordinary(statistic) for scale in reversed(reference.scales))
-    return FittedStatistic(reference, statistic, ordinary)
-
-
-def deviation_scores(
-    regions: Sequence[Region], windows: RegionWindows, fitted: FittedStatistic
-) -> list[DeviationScore]:
-    """The score of each of ``regions``, whose ``windows`` are those of ``measure_regions``."""
-    return [deviation_score(region, row, windows, fitted) for row, region in enumerate(regions)]
-
-
-def deviation_score(
-    region: Region, row: int, windows: RegionWindows, fitted: FittedStatistic
-) -> DeviationScore:
-    """The highest statistic over the scales, each in units of its own ordinary value.
-
-    Calibration goes through the same maximum. ``row``: that of ``region`` in ``windows``.
-    """
-    reference = fitted.reference
-    tissue = dominant_tissue(region, reference.labels, reference.modality)
-    best = DeviationScore(float("nan"), {}, tissue, NO_REFERENCE)
-    for number, (table, all_deviations, ordinary) in enumerate(
-        zip(windows.tables, windows.deviations, fitted.ordinary, strict=True)
-    ):
-        if not table.has_support[row]:
-            if number == 0:  # the region itself
-                return DeviationScore(float("nan"), {}, tissue, NO_SUPPORT)
-            continue
-        deviation = all_deviations[row]
-        value = float(fitted.statistic(deviation[None])[0] / ordinary)
-        if number == 0 and not np.isfinite(value):
-            return best
-        if np.isfinite(value) and not value <= best.statistic:
-            measures = dict(zip(reference.names, (float(each) for each in deviation), strict=True))
-            best = DeviationScore(value, measures, tissue)
-    return best
-
-
-def evidence_of(
-    family: str,
-    score: DeviationScore,
-    reason_for: Callable[[DeviationScore], str],
-    reasons_by_form: Callable[[DeviationScore], Mapping[str, str]] = lambda _: {},
-) -> Evidence:
-    """The evidence of a family that compares windows.
-
-    ``reason_for`` gives the sentence where the region could be measured, ``reasons_by_form`` those
-    that fit one form of tampering.
-    """
-    if score.obstacle:
-        return Evidence(family, float("nan"), tissue=score.tissue, obstacle=score.obstacle)
-    return Evidence(
-        family,
-        score.statistic,
-        score.measures,
-        score.tissue,
-        reason_for(score),
-        reason_by_form=reasons_by_form(score),
-    )
+    found = tuple(map(deviations_among, tables, candidates))
+    return RegionWindows(tuple(tables), tuple(candidates), found)
 
 
 def dominant_tissue(region: Region, labels: NDArray[np.int8], modality: Modality) -> str:

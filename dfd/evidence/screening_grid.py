@@ -45,17 +45,17 @@ def painted(
     At a place stands its own value. What is NaN among ``values`` is left out, as if that place had
     not been measured.
     """
-    height, width = valid.shape
-    total, weight = np.zeros((2, height + 2 * step, width + 2 * step))
-    slope = 1.0 - np.abs(np.arange(1 - step, step)) / step
-    tent = slope[:, None] * slope
-    for (x, y), value in zip(places, values, strict=True):
-        if np.isfinite(value):
-            around = (slice(y + 1, y + 2 * step), slice(x + 1, x + 2 * step))
-            total[around] += value * tent
-            weight[around] += tent
-    inner = (slice(step, step + height), slice(step, step + width))
+    used = np.isfinite(values)
+    columns, rows = (np.unique(each, return_inverse=True) for each in places[used].T)
+    total, weight = np.zeros((2, len(rows[0]), len(columns[0])))
+    np.add.at(total, (rows[1], columns[1]), values[used])
+    np.add.at(weight, (rows[1], columns[1]), 1.0)
+    down, across = (
+        np.maximum(1.0 - np.abs(np.arange(size)[:, None] - each) / step, 0.0)
+        for size, (each, _) in zip(valid.shape, (rows, columns), strict=True)
+    )
+    total, weight = (down @ each @ across.T for each in (total, weight))
     result = np.full(valid.shape, np.nan, dtype=np.float32)
-    reached = valid & (weight[inner] > 0)
-    result[reached] = total[inner][reached] / weight[inner][reached]
+    reached = valid & (weight > 0)
+    result[reached] = total[reached] / weight[reached]
     return result

@@ -1,4 +1,4 @@
-"""Residual planes of a slice, ready to be searched for a template by masked correlation.
+"""Residual planes of a slice, ready to be searched for templates by masked correlation.
 
 Source: Padfield, Masked object registration in the Fourier domain (IEEE TIP 2012), for planes that
 are zero where nothing is measured and have mean zero elsewhere.
@@ -7,14 +7,15 @@ are zero where nothing is measured and have mean zero elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import fft
+import torch
+from scipy.fft import next_fast_len
+from torch.nn.functional import pad
 
 from dfd.evidence.running_sums import disk_offsets
 from dfd.evidence.window_features import SUPPORT
-from dfd.records import BoolImage
 
 REACH_PX = 10
 """Largest radius of a template: smaller than most regions, so that a click beside the middle of a
@@ -25,19 +26,16 @@ their few values support."""
 SAMPLED = 480
 """Places, evenly spread, from which the spread of correlations is estimated."""
 
-Planes = NDArray[np.float32]
-Offsets = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class ResidualPlanes:
     """Residual planes of one slice within the window of its body: what templates are cut from."""
 
-    planes: Planes
-    """``[2, H, W]`` with ``REACH_PX`` zeros around: mean 0 and mean square about 1, 0 where nothing
-    is measured."""
-    valid: BoolImage
-    """``[H, W]``, without the rim: where something is measured."""
+    planes: torch.Tensor
+    """``[2, H, W]`` float32 with ``REACH_PX`` zeros around: mean 0 and mean square about 1, 0 where
+    nothing is measured."""
+    valid: torch.Tensor
+    """``[H, W]`` bool, without the rim: where something is measured."""
     origin: tuple[int, int]
     """(row, column) of the window in the slice."""
 
@@ -46,15 +44,16 @@ class ResidualPlanes:
 class NormalisationTerms:
     """What normalises correlations with disks of one radius at every place of a slice."""
 
-    weight: Planes
-    """``[H, W]`` geometric mean of both planes' factors: proposes places by both planes at once; 0
-    where too little of the disk is measured."""
+    inverse: torch.Tensor
+    """``[2, H, W]`` of the norm of each disk; 0 where too little of it is measured."""
+    weight: torch.Tensor
+    """``[H, W]`` geometric mean of both planes' factors: proposes places by both planes at once."""
     places: int
     """How many places have a weight."""
-    sample: Offsets
-    """``[s, 2]`` (row, column) of ``SAMPLED`` places with support."""
-    patches: Planes
-    """``[2, n, s]`` contents of the disks at ``sample``, every column of norm 1."""
+    sample: torch.Tensor
+    """``[s, 2]`` int64 (row, column) of ``SAMPLED`` places with support."""
+    patches: torch.Tensor
+    """``[2, k, s]`` contents of the disks at ``sample``, every column of norm 1."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,9 @@ class SearchPlane:
     """Residual planes of one slice with their spectra; made once, searched for every region."""
 
     residual: ResidualPlanes
-    spectra: NDArray[np.complex64]
-    """Of the planes as they are and mirrored left to right, ``[2, 2, ...]``."""
+    spectra: torch.Tensor
+    """``[2, *size]`` complex: of the planes, as real parts, and of the planes mirrored left to
+    right, as imaginary parts."""
     size: tuple[int, int]
     """(rows, columns) of the Fourier transforms."""
     radius: float
@@ -76,69 +76,104 @@ def template_radius(region_radius: float) -> float:
     return min(region_radius, float(REACH_PX))
 
 
-def residual_window(planes: Planes, valid: BoolImage) -> ResidualPlanes:
+def residual_window(
+    planes: torch.Tensor, valid: torch.Tensor, corner: tuple[int, int] = (0, 0)
+) -> ResidualPlanes:
     """Crops to the window that holds all measured pixels.
 
     Args:
         planes: ``[2, H, W]``.
         valid: ``[H, W]``, where something is measured: at least one pixel.
+        corner: (row, column) of the planes in the slice.
     """
-    rows, columns = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
-    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    rim = ((0, 0), (REACH_PX, REACH_PX), (REACH_PX, REACH_PX))
+    rows, columns = (torch.nonzero(valid.any(dim=axis)).flatten().tolist() for axis in (1, 0))
+    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     inside = valid[window]
-    padded = np.pad(np.where(inside, planes[:, window[0], window[1]], 0.0).astype(np.float32), rim)
-    return ResidualPlanes(padded, inside, (window[0].start, window[1].start))
+    cut = torch.where(inside, planes[:, window[0], window[1]].float(), 0.0)
+    return ResidualPlanes(
+        pad(cut, (REACH_PX,) * 4), inside, (corner[0] + rows[0], corner[1] + columns[0])
+    )
 
 
 def search_plane(residual: ResidualPlanes, region_radius: float) -> SearchPlane:
     """Transforms ``residual``, to be searched for templates of regions of ``region_radius``."""
     padded = residual.planes
     size = (
-        fft.next_fast_len(padded.shape[1], real=True),
-        fft.next_fast_len(padded.shape[2], real=True),
+        next_fast_len(padded.shape[1], real=True),
+        next_fast_len(padded.shape[2], real=True),
     )
-    spectra = fft.rfft2(np.stack([padded, padded[:, :, ::-1]]), size)
+    # Templates are transformed about their middle row.
+    rows = padded.roll(-REACH_PX, -2)
+    spectra = torch.fft.fft2(torch.complex(rows, rows.flip(-1)), size)
     radius = template_radius(region_radius)
+    offsets = torch.from_numpy(disk_offsets(radius)).to(padded.device)
     return SearchPlane(
-        residual, spectra, size, radius, _normalisation_terms(residual, size, disk_offsets(radius))
+        residual, spectra, size, radius, _normalisation_terms(residual, size, offsets)
     )
 
 
 def _normalisation_terms(
-    residual: ResidualPlanes, size: tuple[int, int], offsets: Offsets
+    residual: ResidualPlanes, size: tuple[int, int], offsets: torch.Tensor
 ) -> NormalisationTerms:
-    """Of disks of pixels at ``offsets`` ``[n, 2]`` (row, column) from their middle."""
-    rim = ((0, 0), (REACH_PX, REACH_PX), (REACH_PX, REACH_PX))
-    support = np.pad(residual.valid[None].astype(np.float32), rim)
-    spectra = fft.rfft2(np.concatenate([residual.planes**2, support]), size)
-    full = np.zeros((2 * REACH_PX + 1, 2 * REACH_PX + 1), dtype=np.float32)
-    full[offsets[:, 0] + REACH_PX, offsets[:, 1] + REACH_PX] = 1.0
+    """Of disks of pixels at ``offsets`` ``[k, 2]`` (row, column) from their middle."""
+    support = pad(residual.valid[None].float(), (REACH_PX,) * 4)
+    spectra = torch.fft.rfft2(torch.cat([residual.planes**2, support]), size)
+    disk = squares_of(support.new_ones(len(offsets)), offsets)
     height, width = residual.valid.shape
-    products = spectra * np.conj(template_spectra(full[None], size))
-    sums = np.asarray(fft.irfft2(products, size)[:, :height, :width], dtype=np.float32)
-    supported = (sums[2] >= SUPPORT * len(offsets)) & residual.valid
-    inverse = np.where(
-        supported, 1.0 / np.sqrt(np.maximum(sums[:2], LEAST_ENERGY * len(offsets))), 0.0
-    ).astype(np.float32)
-    places = np.argwhere(supported)
-    sample = (
-        places[np.linspace(0, len(places) - 1, SAMPLED).astype(np.int64)] if len(places) else places
-    )
-    index = sample[:, None] + offsets[None] + REACH_PX
+    sums = torch.fft.irfft2(spectra * torch.fft.rfft2(disk, size).conj(), size)[:, :height, :width]
+    # Rounding must not decide on disks of which just that share is measured.
+    supported = (sums[2].round() >= SUPPORT * len(offsets)) & residual.valid
+    inverse = torch.where(supported, sums[:2].clamp_min(LEAST_ENERGY * len(offsets)).rsqrt(), 0.0)
+    places = torch.nonzero(supported)
+    spread = np.linspace(0, max(len(places) - 1, 0), SAMPLED).astype(np.int64)
+    sample = places[torch.from_numpy(spread).to(places.device)] if len(places) else places
+    index = sample[None] + offsets[:, None] + REACH_PX
     patches = (
         residual.planes[:, index[..., 0], index[..., 1]]
-        * inverse[:, sample[:, 0], sample[:, 1]][..., None]
+        * inverse[:, sample[:, 0], sample[:, 1]][:, None]
     )
-    weight = np.sqrt(inverse[0] * inverse[1])
-    return NormalisationTerms(
-        weight, int(np.count_nonzero(weight)), sample, np.ascontiguousarray(patches.swapaxes(1, 2))
-    )
+    weight = (inverse[0] * inverse[1]).sqrt()
+    return NormalisationTerms(inverse, weight, int(torch.count_nonzero(weight)), sample, patches)
 
 
-def template_spectra(templates: Planes, size: tuple[int, int]) -> NDArray[np.complex64]:
-    """Spectra of small ``templates`` ``[k, 21, 21]`` padded to ``size`` (rows, columns).
+def squares_of(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """``[..., 21, 21]``: ``values`` ``[..., k]`` at their ``offsets`` from the middle, else 0."""
+    side = 2 * REACH_PX + 1
+    index = (offsets[:, 0] + REACH_PX) * side + offsets[:, 1] + REACH_PX
+    squares = values.new_zeros((*values.shape[:-1], side * side))
+    squares[..., index] = values
+    return squares.unflatten(-1, (side, side))
 
-    Most rows of the padded template are empty: it is transformed along its few rows first.
+
+def template_spectra(templates: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Conjugate spectra ``[..., *size]`` of small real ``templates`` ``[..., 21, 21]``.
+
+    A product with the spectrum of a plane is that of their correlation. Rows are counted from the
+    middle one. Most rows of the padded template are empty, which makes one product of real matrices
+    of a transform along its few rows.
     """
-    return np.asarray(fft.fft(fft.rfft(templates, n=size[1], axis=2), n=size[0], axis=1))
+    rows = torch.fft.ifft(templates, n=size[1], norm="forward")
+    below, above = rows[..., REACH_PX + 1 :, :], rows[..., :REACH_PX, :].flip(-2)
+    even = torch.cat([rows[..., REACH_PX : REACH_PX + 1, :], below + above], -2)
+    parts = torch.view_as_real(torch.cat([even, 1j * (below - above)], -2)).flatten(-2)
+    product = _waves(size[0], templates.device) @ parts
+    return torch.view_as_complex(product.unflatten(-1, (-1, 2)))
+
+
+def taken(planes: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """``[p, ...]``: values of ``planes`` ``[p, H, W]`` at ``index`` ``[...]`` of the flat planes.
+
+    Much quicker than by subscripts.
+    """
+    flat = index.flatten()
+    return torch.stack([plane.index_select(0, flat) for plane in planes.flatten(1)]).unflatten(
+        1, index.shape
+    )
+
+
+@cache
+def _waves(length: int, device: torch.device) -> torch.Tensor:
+    """``[length, 21]``: cosines of 0 to 10 periods in ``length``, then sines of 1 to 10."""
+    steps = torch.arange(length, dtype=torch.float64)[:, None] * torch.arange(REACH_PX + 1)
+    angles = 2.0 * torch.pi / length * (steps % length)
+    return torch.cat([angles.cos(), angles[:, 1:].sin()], 1).float().to(device)

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from dfd import evidence
 from dfd.evidence import reference_windows, screening_grid
-from dfd.evidence.family import EvidenceFamily, Need, RegionBatch, SliceInput
+from dfd.evidence.family import EvidenceFamily, Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import SliceReference, measure_regions
+from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_features import CPU
 from dfd.modalities import Modality
-from dfd.progress import progress
 from dfd.records import Context, Evidence, Prediction, Region
 
-THREADS = 8
-"""More would only wait for the interpreter."""
+
+@dataclass(frozen=True)
+class SliceMeasurements(Sequence[Sequence[Evidence]]):
+    """What every family says of some regions: the numbers, and the records on demand."""
+
+    families: Mapping[str, Measured]
+    """In the order of the table."""
+    numbers: NDArray[np.int64]
+    """``[n]``: which of the regions of ``families`` these are."""
+
+    @property
+    def statistics(self) -> dict[str, FloatArray]:
+        """``[n]`` of each family, NaN where it could not be measured."""
+        return {name: each.statistics[self.numbers] for name, each in self.families.items()}
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Sequence[Evidence]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> SliceMeasurements: ...
+
+    def __getitem__(self, place: int | slice) -> Sequence[Evidence] | SliceMeasurements:
+        """One piece of evidence per family, in the order of the table; or some of the regions."""
+        if isinstance(place, slice):
+            return self.at(np.arange(len(self))[place])
+        number = int(self.numbers[place])
+        return [each[number] for each in self.families.values()]
+
+    def at(self, places: NDArray[np.int64]) -> SliceMeasurements:
+        """Those of some of the regions."""
+        return replace(self, numbers=self.numbers[places])
 
 
 class SliceEvidence:
@@ -32,85 +66,79 @@ class SliceEvidence:
         prediction: what the network expects in each pixel, ``[H, W]`` each.
         modality: of the slice.
         context: the slices above and below, where they are at hand.
+        device: where the work is done.
     """
 
     def __init__(
-        self, prediction: Prediction, modality: Modality, context: Context | None = None
+        self,
+        prediction: Prediction,
+        modality: Modality,
+        context: Context | None = None,
+        device: torch.device = CPU,
     ) -> None:
-        self.prediction, self.modality, self._context = prediction, modality, context
+        self.prediction, self.modality = prediction, modality
+        self._context, self._device = context, device
         self._families: list[EvidenceFamily[Any]] = [
             family
-            for family in evidence.FAMILIES
+            for family in evidence.families()
             if context is not None or Need.CONTEXT not in family.needs
         ]
         self._windows: dict[float, SliceReference] = {}
         self._prepared: dict[float, list[Any]] = {}
-        self._lock = Lock()
 
     def windows(self, radius: float) -> SliceReference:
         """The slice's own windows for regions of ``radius`` (pixels)."""
-        with self._lock:  # several families may ask at once
-            if radius not in self._windows:
-                self._windows[radius] = reference_windows.prepare(
-                    self.prediction, radius, self.modality
-                )
-            return self._windows[radius]
+        if radius not in self._windows:
+            self._windows[radius] = reference_windows.prepare(
+                self.prediction, radius, self.modality, self._device
+            )
+        return self._windows[radius]
 
     def measure(self, region: Region) -> Sequence[Evidence]:
         """One piece of evidence per family, in the order of the table."""
         return self.measure_all([region])[0]
 
-    def measure_all(
-        self, regions: Sequence[Region], *, quick: bool = False
-    ) -> list[Sequence[Evidence]]:
-        """The same for many regions, on every core.
+    def measure_all(self, regions: Sequence[Region], *, quick: bool = False) -> SliceMeasurements:
+        """The same for many regions at once.
 
         ``quick``: copies are looked for as they are and mirrored only, for searches of a whole
         slice; they are calibrated for themselves.
         """
-        if not regions:
-            return []
-        cores = max(1, min(THREADS, os.cpu_count() or 1))
         by_radius: dict[float, list[int]] = {}
         for number, region in enumerate(regions):
             by_radius.setdefault(region.radius_px, []).append(number)
-        with ThreadPoolExecutor(max_workers=cores) as pool:
-            plain = RegionBatch(
-                (), quick=quick, threads=cores if len(regions) == 1 else 1, pool=pool
-            )
-            # All batches are begun before the first is waited for.
-            rows = [
-                (numbers, self._measured(replace(plain, regions=[regions[i] for i in numbers])))
-                for numbers in by_radius.values()
-            ]
-            pairs = (pair for numbers, each in rows for pair in zip(numbers, each, strict=True))
-            measured = dict(progress(pairs, "measuring regions", len(regions)))
-        return [measured[number] for number in range(len(regions))]
+        parts = [
+            self._measured(RegionBatch([regions[i] for i in numbers], quick=quick))
+            for numbers in by_radius.values()
+        ]
+        # Where each region stands among those of the first radius, the second, and so on.
+        order = np.argsort([number for numbers in by_radius.values() for number in numbers])
+        names = [family.name for family in self._families]
+        joined = {
+            name: Measured.joined([part[number] for part in parts])
+            for number, name in enumerate(names)
+        }
+        return SliceMeasurements(joined, order)
 
-    def _measured(self, batch: RegionBatch) -> Iterator[Sequence[Evidence]]:
-        """For each region its evidence, in the order of the table."""
+    def _measured(self, batch: RegionBatch) -> list[Measured]:
+        """What each family says of regions of one radius."""
         radius = batch.regions[0].radius_px
         prepared = self._prepare(radius)
         with_windows = batch
         if any(Need.WINDOWS in family.needs for family in self._families):
             windows = measure_regions(batch.regions, self.windows(radius))
             with_windows = replace(batch, region_windows=windows)
-        return zip(
-            *(
-                family.measure(with_windows if Need.WINDOWS in family.needs else batch, each)
-                for family, each in zip(self._families, prepared, strict=True)
-            ),
-            strict=True,
-        )
+        return [
+            family.measure(with_windows if Need.WINDOWS in family.needs else batch, each)
+            for family, each in zip(self._families, prepared, strict=True)
+        ]
 
     def _prepare(self, radius: float) -> list[Any]:
         """What each family prepares for regions of ``radius``; made once."""
         if radius not in self._prepared:
-            # Some only wait for the windows, which others are not to wait for.
-            with ThreadPoolExecutor(max_workers=len(self._families)) as pool:
-                self._prepared[radius] = list(
-                    pool.map(partial(self._prepare_family, radius=radius), self._families)
-                )
+            self._prepared[radius] = [
+                self._prepare_family(family, radius) for family in self._families
+            ]
         return self._prepared[radius]
 
     def _prepare_family(self, family: EvidenceFamily[Any], radius: float) -> object:
@@ -121,21 +149,28 @@ class SliceEvidence:
                 self.modality,
                 partial(self.windows, radius) if Need.WINDOWS in family.needs else None,
                 self._context if Need.CONTEXT in family.needs else None,
+                self._device,
             )
         )
 
-    def everywhere(self, like: Region) -> tuple[list[Region], list[Sequence[Evidence]]]:
+    def everywhere(self, like: Region) -> tuple[list[Region], SliceMeasurements]:
         """Regions as large as ``like`` all over the slice, and the evidence of each.
 
         What the first family cannot measure is left out.
         """
         places = [
-            replace(like, x=float(x), y=float(y))
+            Region(x, y, like.radius_px, like.radius_mm)
             for x, y in screening_grid.centres(self.prediction.z.shape, like.radius_px)
+            .astype(np.float64)
+            .tolist()
         ]
-        measured = [
-            (region, each)
-            for region, each in zip(places, self.measure_all(places, quick=True), strict=True)
-            if not each[0].obstacle
-        ]
-        return [region for region, _ in measured], [each for _, each in measured]
+        return measurable(places, self.measure_all(places, quick=True))
+
+
+def measurable(
+    regions: Sequence[Region], measured: SliceMeasurements
+) -> tuple[list[Region], SliceMeasurements]:
+    """The regions that the first family can measure, and the evidence of each."""
+    first = next(iter(measured.statistics.values()))
+    places = np.flatnonzero(np.isfinite(first))
+    return [regions[place] for place in places.tolist()], measured.at(places)

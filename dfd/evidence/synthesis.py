@@ -5,46 +5,38 @@ Traces of generated, resampled, smoothed or blended content in the grain of a re
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+
+import torch
 
 from dfd.evidence import wording
-from dfd.evidence.family import Need, RegionBatch, SliceInput
 from dfd.evidence.noise import ANY, LARGEST, grain_deviation
-from dfd.evidence.reference_windows import (
-    FittedStatistic,
-    deviation_scores,
-    evidence_of,
-    fit_statistic,
-)
-from dfd.evidence.running_sums import FloatArray
+from dfd.evidence.window_family import WindowFamily
 from dfd.evidence.window_features import REPLACED, REPLACED_CONTENT
-from dfd.records import Evidence, Family, Form
+from dfd.records import Family, Form
 
 
-def statistic(deviation: FloatArray) -> FloatArray:
+def statistic(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: deviation of the grain, and what the head sees of replaced content on top.
 
     Higher = more suspicious.
     """
-    result: FloatArray = ANY * grain_deviation(deviation) + np.clip(
-        deviation[:, REPLACED], 0.0, LARGEST
-    )
-    return result
+    return ANY * grain_deviation(deviation) + deviation[:, REPLACED].clamp(0.0, LARGEST)
 
 
-def reason_for(measures: dict[str, float]) -> str:
+def reason_for(measures: Mapping[str, float]) -> str:
     """One plain sentence."""
     return wording.of_replaced_content(measures)
 
 
-def reasons_by_form(measures: dict[str, float]) -> dict[str, str]:
+def reasons_by_form(measures: Mapping[str, float]) -> dict[str, str]:
     """One plain sentence for each form of tampering that the measures may speak for."""
     replaced = measures[REPLACED_CONTENT] > 0
     edit = wording.of_replaced_content(measures) if replaced else wording.of_an_edit(measures)
     return {Form.ADVERSARIAL_NOISE: wording.of_added_noise(measures), Form.AI_EDIT: edit}
 
 
-class SynthesisEvidence:
+class SynthesisEvidence(WindowFamily):
     """How far a region deviates from matched windows of the same slice towards processed content.
 
     In units of what is ordinary there: unitless, >= 0, 1 to 1.5 = ordinary (the largest over the
@@ -61,23 +53,18 @@ class SynthesisEvidence:
         "head trained on aligned pseudo-forgeries of genuine crops (idea: Rajan et al. 2025, arXiv "
         "2410.11835), compared within the slice"
     )
-    needs = frozenset({Need.WINDOWS})
 
-    def prepare(self, slice_input: SliceInput) -> FittedStatistic:
-        """What is ordinary in the slice."""
-        return fit_statistic(slice_input.windows, statistic)
+    def statistic(self, deviation: torch.Tensor) -> torch.Tensor:
+        """See the function of this name."""
+        return statistic(deviation)
 
-    def measure(self, batch: RegionBatch, prepared: FittedStatistic) -> list[Evidence]:
-        """One piece of evidence per region, in order."""
-        return [
-            evidence_of(
-                self.name,
-                score,
-                lambda each: reason_for(each.measures),
-                lambda each: reasons_by_form(each.measures),
-            )
-            for score in deviation_scores(batch.regions, batch.windows, prepared)
-        ]
+    def reason_for(self, _: float, measures: Mapping[str, float]) -> str:
+        """See the function of this name."""
+        return reason_for(measures)
+
+    def reasons_by_form(self, measures: Mapping[str, float]) -> Mapping[str, str]:
+        """See the function of this name."""
+        return reasons_by_form(measures)
 
 
 FAMILY = SynthesisEvidence()

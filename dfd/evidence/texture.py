@@ -7,28 +7,23 @@ resampled or drawn by another network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 from scipy.ndimage import binary_erosion
 
 from dfd.evidence.co_occurrence import CLASSES, REACH_PX, codes
+from dfd.evidence.deviation_scores import FittedStatistic, fit_statistic
 from dfd.evidence.family import Need, RegionBatch, SliceInput
 from dfd.evidence.noise import LARGEST
-from dfd.evidence.reference_windows import (
-    FittedStatistic,
-    SliceReference,
-    compare_windows,
-    deviation_scores,
-    evidence_of,
-    fit_statistic,
-    scales_from,
-)
-from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets, running_sums
+from dfd.evidence.reference_windows import RegionWindows, SliceReference, compared, scale_of
+from dfd.evidence.running_sums import RunningSums, bounds_of, disk_offsets, summed_down
+from dfd.evidence.window_family import ComparedWindows
+from dfd.evidence.window_features import CPU
 from dfd.evidence.window_table import WindowTable
-from dfd.records import BoolImage, Evidence, Family, Prediction
+from dfd.records import Family, Prediction
 
 COMPONENTS = 6
 """Principal components of a slice's own windows that are compared: in them windows differ most, and
@@ -44,9 +39,9 @@ FEWEST_WINDOWS = 50
 class Components:
     """What windows of one radius are compared in."""
 
-    mean: FloatArray
+    mean: torch.Tensor
     """``[d]`` of the class shares of the slice's own windows."""
-    axes: FloatArray
+    axes: torch.Tensor
     """``[d, COMPONENTS]`` their principal components."""
 
 
@@ -74,38 +69,41 @@ def _described(
     ]
 
 
-def class_shares(counts: RunningSums, windows: WindowTable) -> FloatArray:
+def class_shares(counts: RunningSums, windows: WindowTable) -> torch.Tensor:
     """``[n, 2 * CLASSES]``: square roots of the shares of classes, along and across.
 
     NaN where too few pixels have a code, or ``windows`` have no support.
     """
-    totals = counts.over(windows.centres, windows.radius)
+    totals = counts.over(windows.centres, windows.radius).double()
     number = totals[:, :1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        roots: FloatArray = np.sqrt(totals[:, 1:] / (2.0 * number))
-    roots[number[:, 0] < CODE_SUPPORT * len(disk_offsets(windows.radius))] = np.nan
-    roots[~windows.has_support] = np.nan
-    return roots
+    little = number < CODE_SUPPORT * len(disk_offsets(windows.radius))
+    unmeasured = little | ~windows.has_support[:, None]
+    return (totals[:, 1:] / (2.0 * number)).sqrt().masked_fill(unmeasured, torch.nan)
 
 
-def project(windows: WindowTable, shares: FloatArray, components: Components) -> WindowTable:
+def project(windows: WindowTable, shares: torch.Tensor, components: Components) -> WindowTable:
     """``windows``, measured by ``shares`` in ``components``, matched as those of noise are."""
     # Not by BLAS, whose sums depend on how many windows are projected at once.
-    measures = np.einsum("nd,dk->nk", shares - components.mean, components.axes)
+    centred, axes = shares - components.mean, components.axes.T.contiguous()
+    measures = torch.stack([(centred * axis).sum(dim=1) for axis in axes], dim=1)
     return WindowTable(windows.radius, windows.centres, measures, windows.covariates)
 
 
-def fit_components(shares: FloatArray) -> Components:
+def fit_components(shares: torch.Tensor) -> Components:
     """Mean and principal components of windows ``[n, d]``; rows with NaN are left out.
 
     NaN, so that nothing is measured, where they are too few.
     """
-    shares = shares[np.isfinite(shares).all(axis=1)]
+    shares = shares[shares.isfinite().all(dim=1)]
     if len(shares) < FEWEST_WINDOWS:
         size = shares.shape[1]
-        return Components(np.full(size, np.nan), np.full((size, COMPONENTS), np.nan))
-    mean = shares.mean(axis=0)
-    return Components(mean, np.linalg.svd(shares - mean, full_matrices=False)[2][:COMPONENTS].T)
+        nothing = shares.new_full((size, 1 + COMPONENTS), torch.nan)
+        return Components(nothing[:, 0], nothing[:, 1:])
+    mean = shares.mean(dim=0)
+    centred = shares - mean
+    # The eigenvectors of the covariance, from the largest eigenvalue on; eigh gives them last.
+    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(dims=(1,))
+    return Components(mean, axes[:, :COMPONENTS])
 
 
 def fit_texture(counts: RunningSums, windows: SliceReference) -> PreparedTexture:
@@ -118,55 +116,46 @@ def fit_texture(counts: RunningSums, windows: SliceReference) -> PreparedTexture
     tables = [scale.table for scale in windows.scales]
     shares = [class_shares(counts, table) for table in tables]
     components = [fit_components(each) for each in shares]
-    scales = scales_from([project(*each) for each in zip(tables, shares, components, strict=True)])
+    scales = tuple(
+        scale_of(project(*each)) for each in zip(tables, shares, components, strict=True)
+    )
     largest_first = tuple(reversed(components))
 
-    def measure(centres: NDArray[np.int64], radii: Sequence[float]) -> list[WindowTable]:
+    def measure(centres: torch.Tensor, radii: Sequence[float]) -> list[WindowTable]:
         return _described(counts, largest_first, windows.measure(centres, radii))
 
     reference = replace(windows, scales=scales, measure=measure, names=NAMES)
     return PreparedTexture(counts, largest_first, fit_statistic(reference, statistic))
 
 
-def counts_of(prediction: Prediction) -> NDArray[np.float32]:
-    """``[1 + 2 * CLASSES, H, W]``.
+def counts_of(prediction: Prediction, device: torch.device = CPU) -> RunningSums:
+    """Whether a pixel has a code, and how many of its codes are of each class.
 
-    Whether a pixel has a code, and how many of its codes, of two along and two across, are of each
-    class.
+    Of two codes along and of two across, ``1 + 2 * CLASSES`` numbers in all.
     """
-    planes = np.zeros((1 + 2 * CLASSES, *prediction.assessed.shape), dtype=np.float32)
-    valid: BoolImage = binary_erosion(prediction.assessed, iterations=REACH_PX, border_value=1)
-    box = _bounds(prediction.assessed)
-    mean, spread, z = (plane[box] for plane in (prediction.mean, prediction.spread, prediction.z))
-    pixels = np.where(prediction.assessed[box], mean + spread * z, 0.0).astype(np.float64)
-    code_planes = codes(pixels, valid[box])
-    planes[0] = valid
-    rows, columns = np.nonzero(valid[box])
-    for number, plane in enumerate(code_planes):
-        # Two planes are pooled; a pixel stands in each of them once, so no place is counted twice
-        # in one go.
-        planes[
-            1 + (number // 2) * CLASSES + plane[rows, columns],
-            rows + box[0].start,
-            columns + box[1].start,
-        ] += 1.0
-    return planes
-
-
-def _bounds(assessed: BoolImage) -> tuple[slice, slice]:
-    """The part of a slice that holds all that is assessed: codes beyond it would only take time."""
-    rows, columns = np.flatnonzero(assessed.any(axis=1)), np.flatnonzero(assessed.any(axis=0))
-    return (
-        (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        if len(rows)
-        else (slice(0, 1), slice(0, 1))
+    part = bounds_of(prediction.assessed)
+    assessed = prediction.assessed[part]
+    mean, spread, z = (
+        torch.from_numpy(np.ascontiguousarray(plane[part])).to(device)
+        for plane in (prediction.mean, prediction.spread, prediction.z)
     )
+    eroded = binary_erosion(prediction.assessed, iterations=REACH_PX, border_value=1)[part]
+    known, valid = (torch.from_numpy(each.copy()).to(device) for each in (assessed, eroded))
+    pixels = torch.where(known, mean + spread * z, 0.0).double()
+    offsets = torch.tensor([1, 1, 1 + CLASSES, 1 + CLASSES], device=device)[:, None, None]
+    places = (codes(pixels, valid) + offsets).permute(1, 2, 0).contiguous()
+    # In single precision, which counts without error and is summed faster.
+    running = torch.zeros(valid.shape[0] + 1, valid.shape[1] + 1, 1 + 2 * CLASSES, device=device)
+    ones = valid[..., None].to(running.dtype).expand(-1, -1, 4)
+    counts = running[1:, :-1]
+    counts[..., 0] = valid
+    counts.scatter_add_(2, places, ones)
+    return RunningSums(summed_down(running), (part[0].start, part[1].start))
 
 
-def statistic(deviation: FloatArray) -> FloatArray:
+def statistic(deviation: torch.Tensor) -> torch.Tensor:
     """``[n]``: root mean square over the components. Higher = more suspicious."""
-    result: FloatArray = np.sqrt(np.mean(np.clip(deviation, -LARGEST, LARGEST) ** 2, axis=1))
-    return result
+    return deviation.clamp(-LARGEST, LARGEST).square().mean(dim=1).sqrt()
 
 
 def reason_for(value: float) -> str:
@@ -177,7 +166,7 @@ def reason_for(value: float) -> str:
     )
 
 
-class TextureEvidence:
+class TextureEvidence(ComparedWindows[PreparedTexture]):
     """How far the texture of a region deviates from matched windows of the same slice.
 
     In units of what is ordinary there: unitless, >= 0, 1 to 1.5 = ordinary (the largest over the
@@ -199,17 +188,26 @@ class TextureEvidence:
 
     def prepare(self, slice_input: SliceInput) -> PreparedTexture:
         """The components of the slice's own windows, and what is ordinary in them."""
-        counts = running_sums(counts_of(slice_input.prediction))
+        counts = counts_of(slice_input.prediction, slice_input.device)
         return fit_texture(counts, slice_input.windows)
 
-    def measure(self, batch: RegionBatch, prepared: PreparedTexture) -> list[Evidence]:
-        """One piece of evidence per region, in order."""
-        fitted = prepared.fitted
-        windows = compare_windows(prepared.describe(batch.windows.tables), fitted.reference)
-        return [
-            evidence_of(self.name, score, lambda each: reason_for(each.statistic))
-            for score in deviation_scores(batch.regions, windows, fitted)
+    def compare(
+        self, batch: RegionBatch, prepared: PreparedTexture
+    ) -> tuple[RegionWindows, FittedStatistic]:
+        """The texture of the windows that all families share."""
+        tables = prepared.describe(batch.windows.tables)
+        # Most windows whose noise is measured have a texture: those alike are alike in both.
+        candidates = [
+            each.among(scale.kept, scale.table)
+            for each, scale in zip(
+                batch.windows.candidates, reversed(prepared.fitted.reference.scales), strict=True
+            )
         ]
+        return compared(tables, candidates), prepared.fitted
+
+    def reason_for(self, statistic: float, _: Mapping[str, float]) -> str:
+        """See the function of this name."""
+        return reason_for(statistic)
 
 
 FAMILY = TextureEvidence()

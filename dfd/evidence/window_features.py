@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_gradient_magnitude
 
-from dfd.evidence.running_sums import FloatArray, RunningSums, disk_offsets
+from dfd.evidence.gaussian import gradient_magnitude
+from dfd.evidence.medians import median_of_first
+from dfd.evidence.running_sums import Bounds, RunningSums, bounds_of, disk_offsets, running_sums
 from dfd.evidence.window_table import WindowTable
 from dfd.intensity import brightness_scale
 from dfd.modalities import Modality
@@ -30,6 +32,8 @@ MEASURES = (
 """The last two are the mean log-odds of the network's head, 0 where it has none."""
 GRAIN, ADDED, REPLACED = slice(0, 1 + len(LAGS)), 1 + len(LAGS), 2 + len(LAGS)
 """Columns of the measures: the residual itself, and both answers of the head."""
+FIRST_MEAN = 2 + 2 * len(LAGS)
+"""Of the planes: the first whose mean over a window counts."""
 LARGEST_Z = 6.0
 """Residuals are cut here: one pixel on a metal edge must not outweigh a window."""
 LEAST_STEP = 6
@@ -44,53 +48,65 @@ BACKGROUND_SUPPORT = 0.3
 """Share of such a disk that must be measured."""
 HUNDRED_HU = 100.0
 """Unit of CT brightness among the covariates, in HU."""
+CPU = torch.device("cpu")
 
 
 def _shifted_product(
-    z: FloatArray, valid: NDArray[np.bool_], lag: tuple[int, int]
-) -> tuple[FloatArray, FloatArray]:
-    moved = np.roll(z, (-lag[0], -lag[1]), axis=(0, 1))
-    both = valid & np.roll(valid, (-lag[0], -lag[1]), axis=(0, 1))
-    # What np.roll carries around the border is no adjacent pixel.
-    both[z.shape[0] - lag[0] :, :] = False
-    if lag[1] > 0:
-        both[:, z.shape[1] - lag[1] :] = False
-    elif lag[1] < 0:
-        both[:, : -lag[1]] = False
-    return np.where(both, z * moved, 0.0), both.astype(np.float64)
+    z: torch.Tensor, valid: torch.Tensor, lag: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Z times its value at a shift, and where both are ``valid``; ``[H, W]`` each, 0 elsewhere."""
+    product, both = torch.zeros_like(z), torch.zeros_like(valid)
+    (here_rows, there_rows), (here_columns, there_columns) = (
+        (slice(max(-step, 0), size - max(step, 0)), slice(max(step, 0), size + min(step, 0)))
+        for step, size in zip(lag, z.shape, strict=True)
+    )
+    here, there = (here_rows, here_columns), (there_rows, there_columns)
+    both[here] = valid[here] & valid[there]
+    product[here] = z[here] * z[there] * both[here]
+    return product, both
 
 
-def planes_of(prediction: Prediction, modality: Modality) -> FloatArray:
-    """``[19, H, W]``: what is summed over windows.
+def planes_of(
+    prediction: Prediction, modality: Modality, part: Bounds, device: torch.device = CPU
+) -> torch.Tensor:
+    """``[19, h, w]``: what is summed over windows, of ``part`` of the slice.
 
     The same for every window of a slice, so it is made once.
     """
-    valid = prediction.assessed
-    z = np.where(valid, np.clip(prediction.z, -LARGEST_Z, LARGEST_Z), 0.0).astype(np.float64)
-    products = [_shifted_product(z, valid, lag) for lag in LAGS]
-    noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
-    unit = brightness_scale(prediction.mean, valid) if modality.relative else HUNDRED_HU
-    edges = gaussian_gradient_magnitude(prediction.mean.astype(np.float64), 1.0) / noise
-    return np.stack(
-        [
-            valid.astype(np.float64),
-            z**2,
-            *(product for product, _ in products),
-            *(both for _, both in products),
-            np.where(valid, prediction.mean / unit, 0.0),
-            np.where(valid, edges, 0.0),
-            np.where(valid, np.log(np.maximum(prediction.spread, 1e-6) / noise), 0.0),
-            *(
-                np.zeros((2, *z.shape))
-                if prediction.log_odds is None
-                else np.where(valid, prediction.log_odds, 0.0)
-            ),
-        ]
+    mean, spread, z = (
+        torch.from_numpy(np.ascontiguousarray(plane[part])).to(device)
+        for plane in (prediction.mean, prediction.spread, prediction.z)
     )
+    valid = torch.from_numpy(prediction.assessed[part].copy()).to(device)
+    z = torch.where(valid, z.clamp(-LARGEST_Z, LARGEST_Z), 0.0).double()
+    noise = prediction.noise_scale if np.isfinite(prediction.noise_scale) else 1.0
+    relative = modality.relative
+    unit = brightness_scale(prediction.mean, prediction.assessed) if relative else HUNDRED_HU
+    planes = z.new_empty(FIRST_MEAN + 5, *z.shape)
+    planes[0], planes[1] = valid, z.square()
+    for number, lag in enumerate(LAGS, start=2):
+        planes[number], planes[number + len(LAGS)] = _shifted_product(z, valid, lag)
+    whole = torch.from_numpy(prediction.mean).to(device)
+    edges = gradient_magnitude(whole.double(), part, 1.0) / noise
+    log_spread = torch.log(spread.clamp(min=1e-6) / noise)
+    for number, plane in enumerate((mean / unit, edges, log_spread), start=FIRST_MEAN):
+        planes[number] = torch.where(valid, plane, 0.0)
+    planes[FIRST_MEAN + 3 :] = 0.0
+    if prediction.log_odds is not None:
+        odds = torch.from_numpy(np.ascontiguousarray(prediction.log_odds[:, *part])).to(device)
+        planes[FIRST_MEAN + 3 :] = torch.where(valid, odds, 0.0)
+    return planes
+
+
+def sums_of(prediction: Prediction, modality: Modality, device: torch.device = CPU) -> RunningSums:
+    """``planes_of`` the part of a slice that holds anything, ready to be summed over windows."""
+    part = bounds_of(prediction.assessed)
+    planes = planes_of(prediction, modality, part, device)
+    return running_sums(planes, (part[0].start, part[1].start))
 
 
 def measure_windows(
-    sums: RunningSums, around: float, centres: NDArray[np.int64], radii: Sequence[float]
+    sums: RunningSums, around: float, centres: torch.Tensor, radii: Sequence[float]
 ) -> list[WindowTable]:
     """Windows of each of ``radii`` around ``centres`` ``[n, 2]`` (x, y).
 
@@ -102,7 +118,7 @@ def measure_windows(
     changes over a slice (dose, coil sensitivity), so windows are compared with similar ones nearby.
 
     Args:
-        sums: of ``planes_of``.
+        sums: of ``sums_of``.
         around: radius of the regions whose background is measured, see ``local_background``.
         centres: of the windows.
         radii: of the windows, in pixels.
@@ -112,55 +128,45 @@ def measure_windows(
 
 
 def _measured(
-    sums: RunningSums, centres: NDArray[np.int64], radius: float, background: FloatArray
+    sums: RunningSums, centres: torch.Tensor, radius: float, background: torch.Tensor
 ) -> WindowTable:
     lags, totals = len(LAGS), sums.over(centres, radius)
-    count = totals[:, 0]
-    enough = count >= SUPPORT * len(disk_offsets(radius))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        energy = totals[:, 1] / count
-        correlation = totals[:, 2 : 2 + lags] / totals[:, 2 + lags : 2 + 2 * lags] / energy[:, None]
-        rest = totals[:, 2 + 2 * lags :] / count[:, None]
-        measures = np.column_stack(
-            [
-                np.log(np.maximum(energy, 1e-6)),
-                np.arctanh(np.clip(correlation, -0.98, 0.98)),
-                rest[:, 3:],
-            ]
-        )
-        logs = [
-            np.log(np.maximum(rest[:, 1], 1e-3)),
-            rest[:, 2],
-            np.where(np.isfinite(background), background, measures[:, 0]),
-        ]
-        covariates = np.column_stack([rest[:, 0], *logs, centres])
-    measures[~enough] = np.nan
-    covariates[~enough] = np.nan
-    return WindowTable(radius, centres, measures, covariates)
+    count = totals[:, :1]
+    energy = totals[:, 1:2] / count
+    correlation = totals[:, 2 : 2 + lags] / totals[:, 2 + lags : FIRST_MEAN] / energy
+    means = totals[:, FIRST_MEAN:] / count
+    log_energy = energy.clamp(min=1e-6).log()
+    correlation = correlation.clamp(-0.98, 0.98)
+    # Not atanh, whose last digit depends on how many windows are measured at once.
+    fisher = 0.5 * ((1.0 + correlation) / (1.0 - correlation)).log()
+    measures = torch.cat([log_energy, fisher, means[:, 3:]], dim=1)
+    edges = means[:, 1:2].clamp(min=1e-3).log()
+    around = torch.where(background.isfinite(), background, log_energy[:, 0])[:, None]
+    covariates = torch.cat([means[:, :1], edges, means[:, 2:3], around, centres], dim=1)
+    little = count < SUPPORT * len(disk_offsets(radius))
+    return WindowTable(
+        radius,
+        centres,
+        measures.masked_fill(little, torch.nan),
+        covariates.masked_fill(little, torch.nan),
+    )
 
 
-def local_background(sums: RunningSums, centres: NDArray[np.int64], around: float) -> FloatArray:
+def local_background(sums: RunningSums, centres: torch.Tensor, around: float) -> torch.Tensor:
     """``[n]`` median log energy of z in the disks beside regions of radius ``around``.
 
     NaN where none of them has support.
     """
     radius = BACKGROUND_RADIUS * around
-    least = BACKGROUND_SUPPORT * len(disk_offsets(radius))
-    energies = np.full((N_BACKGROUND, len(centres)), np.nan)
-    distance = BACKGROUND_DISTANCE * around
-    for number, turn in enumerate(np.arange(N_BACKGROUND) * 2 * np.pi / N_BACKGROUND):
-        step = np.rint([distance * np.cos(turn), distance * np.sin(turn)]).astype(np.int64)
-        totals = sums.energies.over(centres + step, radius)
-        valid = totals[:, 0] >= least
-        energies[number, valid] = np.log(np.maximum(totals[valid, 1] / totals[valid, 0], 1e-3))
-    # np.nanmedian warns of windows with nothing beside them.
-    count = np.isfinite(energies).sum(axis=0)
-    ordered = np.sort(energies, axis=0)  # NaN last
-    low, high = (
-        np.take_along_axis(ordered, np.maximum(index, 0)[None], axis=0)[0]
-        for index in ((count - 1) // 2, count // 2)
-    )
-    return np.asarray(np.where(count > 0, (low + np.where(count > 1, high, low)) / 2.0, np.nan))
+    turns = np.arange(N_BACKGROUND) * 2 * np.pi / N_BACKGROUND
+    steps = np.rint(BACKGROUND_DISTANCE * around * np.stack([np.cos(turns), np.sin(turns)], axis=1))
+    beside = centres[:, None] + torch.from_numpy(steps.astype(np.int64)).to(centres.device)
+    totals = sums.energies.over(beside.flatten(0, 1), radius).unflatten(0, beside.shape[:2])
+    enough = totals[..., 0] >= BACKGROUND_SUPPORT * len(disk_offsets(radius))
+    energies = (totals[..., 1] / totals[..., 0]).clamp(min=1e-3).log()
+    count = enough.sum(dim=1)
+    middle = median_of_first(energies.masked_fill(~enough, torch.inf), count)
+    return middle.masked_fill(count == 0, torch.nan)
 
 
 def grid_step(radius: float) -> int:

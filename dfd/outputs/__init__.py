@@ -22,7 +22,7 @@ WRITERS: dict[str, str] = {
     "overlays": "dfd.outputs.pictures:OverlayWriter",
     "maps": "dfd.outputs.pictures:MapWriter",
     "report": "dfd.outputs.report.writer:ReportWriter",
-    "dicom": "dfd.outputs.dicom.writer:DicomWriter",
+    "dicom": "dfd.outputs.dicom_writer:DicomWriter",
 }
 
 

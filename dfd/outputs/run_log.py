@@ -39,9 +39,17 @@ class RunLog:
     """
 
     def __init__(self) -> None:
-        self.thread = 0
+        self._threads: set[int] = set()
         self._lines: list[tuple[str, str]] = []
         self._before: list[str] = []
+
+    def listen_here(self) -> None:
+        """Count this thread among those of the run."""
+        self._threads.add(threading.get_ident())
+
+    def listens_to(self, thread: int | None) -> bool:
+        """Whether a thread is one of the run."""
+        return thread in self._threads
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -49,7 +57,7 @@ class RunLog:
 
         Runs in several threads at once each get their own messages.
         """
-        self.thread = threading.get_ident()
+        self.listen_here()
         log = logging.getLogger(SOURCE)
         with _SWITCH:
             gate = next(
@@ -178,7 +186,7 @@ class _Gate(logging.Handler):
         if record.levelno >= LOWEST:
             listeners = list(self.listeners)
             for listener in [
-                listener for listener in listeners if listener.thread == record.thread
+                listener for listener in listeners if listener.listens_to(record.thread)
             ] or listeners:
                 listener.take(record)
         return True

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dfd.errors import OutputError
+from dfd.evidence import family_names
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
 from dfd.outputs.writer import BaseWriter, Results
@@ -55,8 +56,6 @@ def result_columns() -> tuple[str, ...]:
 
 def family_columns() -> dict[str, str]:
     """The column of each family's p-value -> the family, in the order of the table."""
-    from dfd.evidence import family_names  # brings scipy along, which a list of names must not
-
     return {f"p_{family}": family for family in family_names()}
 
 

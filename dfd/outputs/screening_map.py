@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from dfd.calibration import count_in_words
 from dfd.errors import OutputError
 from dfd.modalities import Modality
-from dfd.outputs import panels
+from dfd.outputs import panels, png
 from dfd.outputs.drawing import (
     BAR_HEIGHT,
     BAR_TOP,
@@ -85,9 +85,7 @@ def write(
         numbers, format="TIFF", compression="tiff_adobe_deflate"
     )
     write_atomically(target.with_suffix(".tif"), numbers.getvalue())
-    picture = io.BytesIO()
-    draw(scan, screening, modality).save(picture, format="PNG")
-    write_atomically(target, picture.getvalue())
+    write_atomically(target, png.file_of(png.pack(np.asarray(draw(scan, screening, modality)))))
     return target
 
 

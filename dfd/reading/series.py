@@ -22,7 +22,6 @@ from dfd.reading.geometry import position_of
 from dfd.reading.guard import read_header
 from dfd.reading.header import STUDY_TAGS
 from dfd.reading.header_values import text_of, value_of
-from dfd.reading.nifti import read_nifti_series
 from dfd.records import ScanFacts, Series, Skipped, SliceRef
 
 SAME_ORIENTATION = 0.005
@@ -61,7 +60,7 @@ def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
     for path in progress(find_files(folder), "reading headers"):
         try:
             if is_nifti(path):
-                found.append(read_nifti_series(path))
+                found.append(series_of_volume(path))
                 continue
             for entry in entries_of(path):
                 groups[entry.group].append(entry)
@@ -95,6 +94,17 @@ def study_of(folder: Path) -> str:
         )
     except (OSError, SeriesError):
         return ""
+
+
+def series_of_volume(path: Path) -> Series:
+    """A NIfTI volume as a series.
+
+    Raises:
+        SeriesError: it cannot be read.
+    """
+    from dfd.reading.nifti import read_nifti_series  # nibabel: for such files only
+
+    return read_nifti_series(path)
 
 
 def _with_copies(series: Series, single: Copies) -> Series:

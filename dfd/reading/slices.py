@@ -7,7 +7,6 @@ from pathlib import Path
 from dfd.reading.content import is_nifti
 from dfd.reading.guard import read_header, reading, unchanged
 from dfd.reading.header import HEADER_TAGS, facts_of, image_shape
-from dfd.reading.nifti import read_nifti_facts, read_nifti_slice
 from dfd.reading.pixels import read_dicom_slice
 from dfd.records import ScanFacts, Slice
 
@@ -40,9 +39,11 @@ def read_slice(path: Path, frame: int | None = None, unit: str | None = None) ->
             decoder, no such frame, or changed meanwhile.
     """
     with unchanged(path):
-        return (
-            read_nifti_slice(path, frame, unit) if is_nifti(path) else read_dicom_slice(path, frame)
-        )
+        if not is_nifti(path):
+            return read_dicom_slice(path, frame)
+        from dfd.reading.nifti import read_nifti_slice  # nibabel: for such files only
+
+        return read_nifti_slice(path, frame, unit)
 
 
 def read_facts(path: Path) -> ScanFacts:
@@ -54,6 +55,8 @@ def read_facts(path: Path) -> ScanFacts:
         SeriesError: Unreadable, damaged or not a greyscale scan.
     """
     if is_nifti(path):
+        from dfd.reading.nifti import read_nifti_facts
+
         return read_nifti_facts(path)
     header = read_header(path, HEADER_TAGS)
     with reading(path):

@@ -14,13 +14,13 @@ from pathlib import Path
 from pydicom import Dataset
 
 from dfd import workflow
-from dfd.bundle.inference.results_folder import new_folders
 from dfd.errors import OutputError, RemoteError, UsageError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import choose_output_dir
 from dfd.progress import progress
 from dfd.records import Finding
 from dfd.remote.archive import Archive, Instance, is_uid
+from dfd.scoring.results_folder import new_folders
 from dfd.settings import RemoteStudy, ScoreSettings
 
 logger = logging.getLogger(__name__)

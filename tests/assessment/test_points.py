@@ -119,9 +119,9 @@ def test_windows_are_measured_once_per_radius(
     asked = []
     prepare = reference_windows.prepare
 
-    def counted(given, radius, modality):
+    def counted(given, radius, modality, device):
         asked.append(radius)
-        return prepare(given, radius, modality)
+        return prepare(given, radius, modality, device)
 
     monkeypatch.setattr(reference_windows, "prepare", counted)
     scored(

@@ -12,8 +12,7 @@ import torch
 
 from dfd import calibration as calibrating
 from dfd.assessment import calibrate, genuine_sample, screening
-from dfd.bundle.datalists import Cohort, collect, slice_points
-from dfd.bundle.inference import requested_points, results
+from dfd.bundle.datalists import Cohort, collect
 from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd
 from dfd.calibration import NOT_CALIBRATED, SCREENING, SLICE, Calibration
@@ -22,6 +21,7 @@ from dfd.evidence import screening_grid
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.prediction.masks import disk
 from dfd.records import Point, Prediction, Region, Screening
+from dfd.scoring import requested_points
 from tests.assessment.test_points import CT, SHAPE, prediction, scan
 from tests.bundle.training.test_finalize import small_network, write_patient
 from tests.dicom_maker import make_pixels, make_slice
@@ -35,16 +35,14 @@ def genuine(seed: int) -> Prediction:
     return replace(prediction(), z=z)
 
 
+def rows_of_slice(seed: int) -> list[calibrating.Statistics]:
+    return calibrating.rows_of(screening.places_of(genuine(seed), CT, LIKE).statistics)
+
+
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Of six made-up patients with two slices each."""
-    rows = [
-        [
-            screening.places_of(genuine(2 * patient + number), CT, LIKE).statistics
-            for number in range(2)
-        ]
-        for patient in range(6)
-    ]
+    rows = [[rows_of_slice(2 * patient + number) for number in range(2)] for patient in range(6)]
     whole = calibrating.fit_screening(rows)
     assert whole is not None
     of_slices = calibrating.fit([slices[0] for slices in rows])
@@ -203,7 +201,7 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
         make_slice(tmp_path / name, make_pixels())
     (tmp_path / "p1" / "notes.txt").write_text("no scan")
     (tmp_path / "p1" / "cut.dcm").write_bytes((tmp_path / "p1" / "a.dcm").read_bytes()[:200])
-    points = slice_points(tmp_path)
+    points = requested_points.slice_points(tmp_path)
     assert [(point.row, point.filename, point.frame) for point in points] == [
         (1, "p1/a.dcm", None),
         (2, "p2/b.dcm", None),
@@ -214,7 +212,7 @@ def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCapt
     assert "cut.dcm left out" in caplog.text
     (tmp_path / "empty").mkdir()
     with pytest.raises(PointsError, match="no points file and no slice that can be read"):
-        slice_points(tmp_path / "empty")
+        requested_points.slice_points(tmp_path / "empty")
 
 
 def test_what_is_screened_is_said(
@@ -223,13 +221,16 @@ def test_what_is_screened_is_said(
     caplog.set_level("INFO")
     make_slice(tmp_path / "a.dcm", make_pixels())
     monkeypatch.setattr(requested_points, "MANY_SLICES", 0)
-    assert len(results.points_of(str(tmp_path), None)) == 1
+    assert len(requested_points.points_of(str(tmp_path), None)) == 1
     assert (
         "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
     )
-    assert "1 slices are to be screened, which takes about 5 s each" in caplog.text
+    assert "1 slices are to be screened, which takes about 2 s each" in caplog.text
     (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
-    assert [point.is_screening for point in results.points_of(str(tmp_path), None)] == [False, True]
+    assert [point.is_screening for point in requested_points.points_of(str(tmp_path), None)] == [
+        False,
+        True,
+    ]
     assert (
         "1 of 2 rows name a slice and no place in it: there the whole slice is screened"
         in caplog.text
@@ -243,7 +244,8 @@ def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Cali
     step = screening_grid.step_of(here.radius_px)
     for across, down in ((0, 0), (step, -step)):
         place = replace(here, x=60.0 + across, y=70.0 + down)
-        alone = calibrating.Places([place], examined.measure_all([place], quick=True))
+        measured = examined.measure_all([place], quick=True)
+        alone = calibrating.Places([place], measured.statistics, measured)
         assert found[70 + down, 60 + across] == pytest.approx(
             -np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5
         )

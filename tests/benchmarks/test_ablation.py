@@ -158,7 +158,7 @@ def evidence() -> SliceEvidence:
 def test_without_the_head_is_what_a_network_without_one_gives(evidence: SliceEvidence) -> None:
     region = Region(75.0, 75.0, 12.0)
     reference = evidence.windows(12.0)
-    (found,) = variants.headless([region], measure_regions([region], reference), reference)
+    (found,) = variants.headless(measure_regions([region], reference), reference)
     bare = SliceEvidence(replace(evidence.prediction, log_odds=None), evidence.modality).measure(
         region
     )

@@ -283,10 +283,10 @@ def test_values_that_are_only_clipped_do_not_hide_a_region(network):
 
 def test_codes_are_folded_and_turn_with_the_slice(rng):
     assert co_occurrence.CLASSES == 25
-    image = rng.normal(size=(40, 40))
-    known = np.ones((40, 40), dtype=bool)
-    upright, turned = co_occurrence.codes(image, known), co_occurrence.codes(image.T, known.T)
-    np.testing.assert_array_equal(turned, upright[[1, 0, 3, 2]].transpose(0, 2, 1))
+    image = torch.from_numpy(rng.normal(size=(40, 40)))
+    everywhere = torch.ones(40, 40, dtype=torch.bool)
+    upright, turned = (co_occurrence.codes(each, everywhere) for each in (image, image.T))
+    torch.testing.assert_close(turned, upright[[1, 0, 3, 2]].transpose(1, 2), rtol=0, atol=0)
 
 
 def test_a_coreset_is_spread_out(rng):

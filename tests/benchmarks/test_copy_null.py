@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.data.scans import Scan, SelectedSeries
 from benchmarks.studies import copy_null
-from dfd.evidence import copy_search
+from dfd.evidence import chance_correlations
 from dfd.phantom import write_ct_series
 from dfd.reading import read_slice
 from tests.bundle.training.test_finalize import small_network
@@ -26,9 +26,9 @@ def test_each_place_is_measured_in_both_ways(tmp_path):
     (path,) = write_ct_series(tmp_path, seed=5, slices=1, patient="a", size=128)
     read = read_slice(path)
     scan = Scan(SelectedSeries("a", ".", "x", "y", (read.ref,)), read, read.pixels)
-    before = copy_search.tail_factor
+    before = chance_correlations.tail_factor
     rows = np.array(list(copy_null.of_slice(scan, small_network())))
     assert len(rows) > 10
     assert (rows[:, 1] <= rows[:, 2] + 1e-9).all()
     assert (rows[:, 1] < 0.95 * rows[:, 2]).any()
-    assert copy_search.tail_factor is before
+    assert chance_correlations.tail_factor is before

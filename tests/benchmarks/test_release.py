@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchmarks.models.release import unpack
-from dfd.bundle import model_file
-from dfd.bundle.model_file import Model
 from dfd.calibration import SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import BundleError
+from dfd.models import model_file
+from dfd.models.model_file import Model
 
 WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3)}
 HISTORY = [{"epoch": 1.0, "val_nll": 0.9}, {"epoch": 2.0, "val_nll": 0.8}]

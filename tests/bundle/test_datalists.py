@@ -25,6 +25,7 @@ from dfd.bundle.datalists import (
 )
 from dfd.errors import SeriesError
 from dfd.records import Point, ScanFacts, Series
+from dfd.scoring import requested_points
 from tests.dicom_maker import make_pixels, make_slice
 
 ROOT = Path("data")
@@ -151,7 +152,7 @@ def test_copies_are_collected_once_and_that_is_told(
     (tmp_path / "p1" / "b.dcm").write_bytes(path.read_bytes())
     for found in (
         [item["image"] for item in collect(tmp_path).items],
-        [str(point.path) for point in datalists.slice_points(tmp_path)],
+        [str(point.path) for point in requested_points.slice_points(tmp_path)],
     ):
         assert found == [str(path)]
     told = (

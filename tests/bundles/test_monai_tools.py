@@ -18,11 +18,11 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, load, verify
 from monai.utils import set_determinism
 
 from dfd import calibration
-from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.calibration import SLICE, Calibration, Setting
 from dfd.evidence import noise
 from dfd.modalities import MODALITIES, Modality
+from dfd.models import model_file
 from dfd.phantom import write_ct_series, write_mr_series
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dfd.calibration import (
-    COVARIATES,
     ORDINARY,
     QUANTILES,
     SCREENING,
@@ -44,6 +43,7 @@ from dfd.calibration import (
 )
 from dfd.errors import CalibrationError
 from dfd.modalities import MODALITIES, Modality
+from dfd.population import COVARIATES
 from dfd.records import Evidence, Finding, Point
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,6 +20,8 @@ from dfd.calibration import (
     DecisionContext,
     Places,
     Setting,
+    columns_of,
+    combined_p,
     combined_statistic,
     count_in_words,
     counts_of_many,
@@ -74,7 +76,7 @@ def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
         ]
         for row in rows
     ]
-    return Places(regions, evidence)
+    return Places(regions, columns_of(rows), evidence)
 
 
 def genuine(seed: int = 5) -> list[dict[str, float]]:
@@ -199,6 +201,12 @@ def test_a_calibration_of_points_alone_gives_a_map_and_no_verdict(calibration: C
     noise = lone.of(SLICE).tables["noise"]
     one_family = replace(lone, settings={SLICE: Setting({"noise": noise})})
     assert p_of_places(places(genuine()), one_family)[3] == p_value(genuine()[3]["noise"], noise)[0]
+    separate = Setting(lone.of(SLICE).tables)
+    rows = [*genuine(), {"noise": 9.0, "synthesis": math.nan}, {"noise": math.nan}]
+    found = p_of_places(places(rows), replace(lone, settings={SLICE: separate}))
+    wanted = [combined_p(row, separate)[0] for row in rows[:-1]]
+    np.testing.assert_allclose(found[:-1], wanted, rtol=1e-12)
+    assert math.isnan(found[-1])
 
 
 def test_without_a_calibration_nothing_is_said() -> None:

@@ -20,7 +20,8 @@ from dfd.bundle.inference.load_context import LoadReconstructionsd
 from dfd.bundle.reader import LoadSliced
 from dfd.context import reconstructions
 from dfd.context.reconstruction_agreement import Agreement, Content
-from dfd.context.reconstructions import MOST_RECONSTRUCTIONS, MOST_SIBLINGS
+from dfd.context.reconstructions import MOST_RECONSTRUCTIONS
+from dfd.context.sibling_folders import MOST_SIBLINGS
 from dfd.modalities import MODALITIES
 from dfd.outputs.anonymous import LocalNames
 from dfd.phantom import write_ct_series

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dfd.evidence import adjacent_slices
+from dfd.evidence import adjacent_planes, adjacent_slices
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
@@ -103,7 +103,7 @@ def test_the_reason_names_the_slices_above_and_below() -> None:
 
 def test_nearer_neighbours_count_more() -> None:
     below, pixels, above = (np.full(SHAPE, value, np.float32) for value in (0.0, 10.0, 40.0))
-    difference, between, known = adjacent_slices.difference_of(
+    difference, between, known = adjacent_planes.difference_of(
         predicted(pixels), Context(below, above, (1.0, 3.0))
     )
     assert known.all()

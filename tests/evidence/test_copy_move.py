@@ -10,22 +10,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from dfd.evidence import copy_move
+from dfd.evidence.best_matches import QUICK
 from dfd.evidence.copy_move import CopyMoveReference
 from dfd.evidence.copy_search import search
-from dfd.evidence.copy_template import cut_template, transformed_templates
+from dfd.evidence.copy_template import Templates, cut_templates, transformed_values
+from dfd.evidence.copy_tiles import proposed_places
 from dfd.evidence.copy_transforms import (
-    QUICK_TRANSFORMS,
-    TRANSFORMS,
-    Effort,
+    AS_IT_IS,
+    TURNS,
     Transform,
-    mirror_pairs,
+    back_matrices,
+    parameters_of,
+    with_mirrored,
 )
-from dfd.evidence.search_plane import SearchPlane, residual_window, search_plane
+from dfd.evidence.family import Measured
+from dfd.evidence.running_sums import disk_offsets
+from dfd.evidence.search_plane import SearchPlane, residual_window, search_plane, squares_of
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
@@ -35,7 +41,6 @@ SHAPE = (160, 160)
 CLICK = Region(60.0, 70.0, 12.0)
 SOURCE = (113.0, 104.0)
 """(x, y) of what is copied."""
-AS_IS = Transform()
 
 
 def noise_of(seed: int, shape: tuple[int, int] = SHAPE, smooth: float = 0.0) -> FloatImage:
@@ -56,7 +61,7 @@ def prediction_of(z: FloatImage, mean: FloatImage | float = 40.0) -> Prediction:
 
 
 def planted(
-    z: FloatImage, transform: Transform = AS_IS, feather: float = 0.0, added: float = 0.0
+    z: FloatImage, transform: Transform = AS_IT_IS[0], feather: float = 0.0, added: float = 0.0
 ) -> FloatImage:
     """``z`` with what stands at SOURCE brought to the click.
 
@@ -64,7 +69,8 @@ def planted(
     """
     mask = disk(*z.shape, (CLICK.x, CLICK.y), CLICK.radius_px)
     rows, columns = np.nonzero(mask)
-    there = np.linalg.inv(transform.back) @ np.stack([rows - CLICK.y, columns - CLICK.x])
+    back = back_matrices(parameters_of((transform,)))[0].numpy()
+    there = np.linalg.inv(back) @ np.stack([rows - CLICK.y, columns - CLICK.x])
     changed = z.copy()
     changed[mask] = map_coordinates(
         z, there + np.array([[SOURCE[1]], [SOURCE[0]]]), order=3, mode="mirror"
@@ -74,9 +80,20 @@ def planted(
     return (share * changed + (1 - share) * z).astype(np.float32)
 
 
-def measured(z: FloatImage, region: Region = CLICK, **words: object) -> Evidence:
-    prepared = copy_move.prepare(prediction_of(z), 12.0, CT, **words)  # type: ignore[arg-type]
-    return copy_move.find_copy(region, prepared)
+def find_copy(region: Region, reference: CopyMoveReference) -> Evidence:
+    return copy_move.find_copies([region], reference)[0]
+
+
+def prepared(
+    z: FloatImage, file: str = "", spacing_mm: tuple[float, float] | None = None
+) -> CopyMoveReference:
+    reference = copy_move.prepare(prediction_of(z), 12.0, CT)
+    named = (replace(each, file=file, spacing_mm=spacing_mm) for each in reference.searched)
+    return replace(reference, searched=tuple(named))
+
+
+def measured(z: FloatImage, region: Region = CLICK) -> Evidence:
+    return find_copy(region, prepared(z))
 
 
 def searched_in(reference: CopyMoveReference, *others: CopyMoveReference) -> CopyMoveReference:
@@ -86,8 +103,14 @@ def searched_in(reference: CopyMoveReference, *others: CopyMoveReference) -> Cop
 
 
 def plane_of(planes: np.ndarray) -> SearchPlane:
-    valid = np.ones(planes.shape[1:], bool)
-    return search_plane(residual_window(planes.astype(np.float32), valid), 10.0)
+    valid = torch.ones(planes.shape[1:], dtype=torch.bool)
+    return search_plane(residual_window(torch.from_numpy(planes).float(), valid), 10.0)
+
+
+def templates_at(plane: SearchPlane, *places: tuple[float, float]) -> Templates:
+    """Disks around ``places`` (x, y)."""
+    middles = torch.tensor([(round(y), round(x)) for x, y in places])
+    return cut_templates(plane.residual, middles, 10.0)
 
 
 def assert_found(evidence: Evidence, least: float = 1.8, within: float = 1.5) -> None:
@@ -176,9 +199,7 @@ def test_a_feathered_copy_with_another_mean_is_found() -> None:
         + 25.0 * disk(*SHAPE, (CLICK.x, CLICK.y), 20.0)
     )
     assert_found(
-        copy_move.find_copy(
-            CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT)
-        )
+        find_copy(CLICK, copy_move.prepare(prediction_of(z, gaussian_filter(mean, 3.0)), 12.0, CT))
     )
 
 
@@ -207,11 +228,8 @@ def test_structure_that_repeats_without_its_noise_does_not_fire() -> None:
     mean = gaussian_filter(np.where(vessels, 300.0, -800.0), 0.7)
     genuine = copy_move.prepare(prediction_of(noise_of(7), mean), 12.0, CT)
     copied = copy_move.prepare(prediction_of(planted(noise_of(7)), mean), 12.0, CT)
-    assert (
-        copy_move.find_copy(CLICK, copied).statistic
-        > 1.2 * copy_move.find_copy(CLICK, genuine).statistic
-    )
-    assert copy_move.find_copy(CLICK, genuine).statistic < 1.7
+    assert find_copy(CLICK, copied).statistic > 1.2 * find_copy(CLICK, genuine).statistic
+    assert find_copy(CLICK, genuine).statistic < 1.7
 
 
 def test_interpolated_noise_does_not_match_its_own_surroundings() -> None:
@@ -224,7 +242,7 @@ def test_interpolated_noise_does_not_match_its_own_surroundings() -> None:
 
 
 def test_distances_are_told_in_millimetres_where_there_is_a_spacing() -> None:
-    evidence = measured(planted(noise_of(1)), spacing_mm=(0.5, 0.7))
+    evidence = find_copy(CLICK, prepared(planted(noise_of(1)), spacing_mm=(0.5, 0.7)))
     assert evidence.reason.startswith(
         "the noise here also stands 37 mm to the right and 17 mm down "
     )
@@ -237,39 +255,37 @@ def test_a_copy_from_another_slice_names_it() -> None:
         np.roll(other, (-34, -53), axis=(0, 1)),
         noise_of(11),
     ).astype(np.float32)
-    source = copy_move.prepare(prediction_of(other), 12.0, CT, file="p1/007.dcm")
-    reference = copy_move.prepare(prediction_of(own), 12.0, CT, file="p1/003.dcm")
-    evidence = copy_move.find_copy(CLICK, searched_in(reference, source))
+    source, reference = prepared(other, "p1/007.dcm"), prepared(own, "p1/003.dcm")
+    evidence = find_copy(CLICK, searched_in(reference, source))
     assert_found(evidence, within=0.01)
     assert evidence.source_file == "p1/007.dcm"
     assert " in p1/007.dcm" in evidence.reason
-    assert copy_move.find_copy(CLICK, reference).statistic < 1.4
+    assert find_copy(CLICK, reference).statistic < 1.4
 
 
 def test_the_same_place_in_an_adjacent_slice_or_a_duplicate_is_no_finding() -> None:
     z = noise_of(12)
     reference, adjacent, duplicate = (
-        copy_move.prepare(prediction_of(values.astype(np.float32)), 12.0, CT, file=name)
+        prepared(values.astype(np.float32), name)
         for values, name in (
             (z, "own"),
             (0.6 * z + 0.8 * noise_of(13), "adjacent"),
             (z, "duplicate"),
         )
     )
-    assert copy_move.find_copy(CLICK, searched_in(reference, adjacent, duplicate)).statistic < 1.4
-    twice = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="duplicate")
-    own = copy_move.prepare(prediction_of(planted(z)), 12.0, CT, file="own")
-    assert copy_move.find_copy(CLICK, searched_in(own, twice)).source_file == "own"
+    assert find_copy(CLICK, searched_in(reference, adjacent, duplicate)).statistic < 1.4
+    twice, own = prepared(planted(z), "duplicate"), prepared(planted(z), "own")
+    assert find_copy(CLICK, searched_in(own, twice)).source_file == "own"
 
 
 def test_air_and_padding_are_no_place_to_be_copied_from() -> None:
     given_ = prediction_of(planted(noise_of(14)))
     given_.assessed[85:, :] = False  # the source lies there
     reference = copy_move.prepare(given_, 12.0, CT)
-    evidence = copy_move.find_copy(CLICK, reference)
+    evidence = find_copy(CLICK, reference)
     assert evidence.statistic < 1.4
     assert evidence.source_y < 85 + 6
-    blind = copy_move.find_copy(Region(60.0, 90.0, 12.0), reference)
+    blind = find_copy(Region(60.0, 90.0, 12.0), reference)
     assert np.isnan(blind.statistic)
     assert blind.obstacle == copy_move.NO_SUPPORT
     assert blind.source_x is None
@@ -307,10 +323,7 @@ def test_without_noise_nothing_can_be_said() -> None:
 def test_nothing_assessed_gives_an_obstacle() -> None:
     given_ = prediction_of(noise_of(19))
     given_.assessed[:] = False
-    assert (
-        copy_move.find_copy(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle
-        == copy_move.NO_SUPPORT
-    )
+    assert find_copy(CLICK, copy_move.prepare(given_, 12.0, CT)).obstacle == copy_move.NO_SUPPORT
 
 
 def test_a_slice_that_repeats_everywhere_does_not_crash() -> None:
@@ -323,38 +336,58 @@ def test_the_unit_of_the_slice_does_not_matter() -> None:
     z = planted(noise_of(22))
     plain = prediction_of(z, 400.0)
     scaled = replace(plain, mean=plain.mean * 7, spread=plain.spread * 7)
-    one, other = (
-        copy_move.find_copy(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled)
-    )
+    one, other = (find_copy(CLICK, copy_move.prepare(each, 12.0, MR)) for each in (plain, scaled))
     assert other.statistic == pytest.approx(one.statistic, rel=1e-3)
 
 
 def test_nothing_is_changed_in_place_and_the_answer_is_the_same_twice() -> None:
     given_, kept = prediction_of(planted(noise_of(23))), prediction_of(planted(noise_of(23)))
     reference = copy_move.prepare(given_, 12.0, CT)
-    assert copy_move.find_copy(CLICK, reference) == copy_move.find_copy(CLICK, reference)
+    assert find_copy(CLICK, reference) == find_copy(CLICK, reference)
     for name in ("mean", "spread", "z", "assessed"):
         np.testing.assert_array_equal(getattr(given_, name), getattr(kept, name))
 
 
 def test_quarter_turns_and_mirrors_are_sampled_exactly() -> None:
     plane = noise_of(24, (81, 81))
-    template = cut_template(plane_of(np.stack([plane, plane])).residual, (40.0, 40.0), 10.0)
+    templates = templates_at(plane_of(np.stack([plane, plane])), (40.0, 40.0))
     tried = [
         Transform(mirrored, degrees)
         for mirrored in (False, True)
         for degrees in (0.0, 90.0, 180.0, 270.0)
     ]
-    for transform, values in zip(tried, transformed_templates(template, tried), strict=True):
+    rows, columns = 40 + templates.offsets.numpy().T
+    (sampled,) = transformed_values(templates, parameters_of(tuple(tried)))
+    for transform, values in zip(tried, sampled, strict=True):
         seen = np.rot90(
             plane[:, ::-1] if transform.mirrored else plane, round(transform.degrees / 90)
         )
-        expected = seen[40 + template.offsets[:, 0], 40 + template.offsets[:, 1]]
+        expected = seen[rows, columns]
         np.testing.assert_allclose(values[0], expected / np.linalg.norm(expected), atol=1e-4)
 
 
+def test_values_between_pixels_are_those_of_cubic_splines() -> None:
+    """Against SciPy."""
+    planes = np.stack([noise_of(26), noise_of(27)])
+    templates = templates_at(plane_of(planes), (60.0, 70.0), (90.0, 31.0))
+    tried = (Transform(True, 12.5, 0.93), Transform(False, -4.0, 1.08))
+    shifts = torch.tensor([[[0.25, -0.5], [0.0, 0.75]], [[-0.25, 0.5], [0.125, 0.0]]])
+    sampled = transformed_values(templates, parameters_of(tried), shifts.double())
+    for number, (row, column) in enumerate(templates.places.tolist()):
+        for one, back in enumerate(back_matrices(parameters_of(tried)).numpy()):
+            steps = templates.offsets.numpy() + shifts[number, one].numpy()
+            where = back @ steps.T + np.array([[row], [column]])
+            for plane, values in zip(planes, sampled[number, one], strict=True):
+                square = plane[row - 20 : row + 21, column - 20 : column + 21].astype(np.float64)
+                expected = map_coordinates(
+                    square, where - np.array([[row - 20], [column - 20]]), order=3, mode="mirror"
+                )
+                np.testing.assert_allclose(values, expected / np.linalg.norm(expected), atol=2e-6)
+
+
 def test_all_transforms_are_tried_once() -> None:
-    assert len(set(TRANSFORMS)) == len(TRANSFORMS) == 28
+    backs = back_matrices(parameters_of(with_mirrored(TURNS)))
+    assert len({tuple(np.round(each.flatten().tolist(), 6) + 0.0) for each in backs}) == 28
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
@@ -388,9 +421,8 @@ def test_both_planes_propose_a_place_together() -> None:
 
     planes = np.stack([mixed(first, (-60, 0)), mixed(second, (45, -30))])
     plane = plane_of(planes)
-    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
-    found, _ = search(template, plane, 21.0, effort=Effort((AS_IS,), 1))
-    assert (found[0].column, found[0].row) == pytest.approx(SOURCE, abs=0.6)
+    found, _ = search(templates_at(plane, (CLICK.x, CLICK.y)), plane, 21.0, AS_IT_IS)
+    assert found.places[0, 0].tolist() == pytest.approx(SOURCE[::-1], abs=0.6)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -403,23 +435,85 @@ def test_what_shares_a_spectrum_is_found_as_if_it_was_searched_alone(mirrored: b
         )
     copied = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), source, planes).astype(np.float32)
     plane = plane_of(copied)
-    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
-    together, _ = search(template, plane, 21.0, effort=Effort(QUICK_TRANSFORMS, 1, refined=0))
-    alone, _ = search(template, plane, 21.0, effort=Effort((Transform(mirrored),), 1, refined=0))
-    assert together[0].correlations == pytest.approx((1.0, 1.0), abs=1e-3)
-    assert together[0].transform == alone[0].transform == Transform(mirrored)
-    assert (together[0].row, together[0].column) == (alone[0].row, alone[0].column)
+    templates = templates_at(plane, (CLICK.x, CLICK.y))
+    found, _ = search(templates, plane, 21.0, AS_IT_IS)
+    best = found.best(1)
+    assert best.correlations[0, 0].tolist() == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert best.parameters[0, 0].tolist() == [float(mirrored), 0.0, 1.0]
+    assert best.places[0, 0].tolist() == list(SOURCE[::-1])
 
 
-def test_transforms_that_differ_by_a_mirror_go_in_pairs() -> None:
-    pairs = mirror_pairs(TRANSFORMS)
-    assert sorted(number for numbers in pairs for number in numbers) == list(range(len(TRANSFORMS)))
-    assert {len(numbers) for numbers in pairs} == {2}
+def test_each_turn_is_followed_by_its_mirror_image() -> None:
     plane = plane_of(np.stack([noise_of(35), noise_of(36)]))
-    template = cut_template(plane.residual, (CLICK.y, CLICK.x), 10.0)
-    for one, other in pairs:
-        templates = np.zeros((2, 2, 21, 21))
-        templates[:, :, template.offsets[:, 0] + 10, template.offsets[:, 1] + 10] = (
-            transformed_templates(template, [TRANSFORMS[one], TRANSFORMS[other]])
-        )
-        np.testing.assert_allclose(templates[0], templates[1][:, :, ::-1], atol=1e-9)
+    templates = templates_at(plane, (CLICK.x, CLICK.y))
+    values = transformed_values(templates, parameters_of(with_mirrored(TURNS)))
+    plain, mirrored = squares_of(values, templates.offsets)[0].unflatten(0, (2, -1))
+    torch.testing.assert_close(mirrored, plain.flip(-1), rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_regions_together_give_what_each_gives_alone(threads: int) -> None:
+    reference = prepared(planted(noise_of(1)))
+    regions = [replace(CLICK, x=CLICK.x + 3.0 * number) for number in range(7)]
+    alone = [find_copy(region, reference) for region in regions]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = copy_move.find_copies(regions, reference)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert together.statistics.tolist() == pytest.approx(
+        [each.statistic for each in alone], rel=1e-6
+    )
+    assert [each.reason for each in together] == [each.reason for each in alone]
+
+
+def screened(z: FloatImage, regions: list[Region]) -> Measured:
+    return copy_move.find_copies(regions, prepared(z), QUICK)
+
+
+GRID = [Region(float(x), float(y), 12.0) for y in range(8, 160, 16) for x in range(8, 160, 16)]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("added", [0.0, 0.5])
+def test_a_copy_is_found_among_the_places_of_a_slice(mirrored: bool, added: float) -> None:
+    z = planted(noise_of(41), Transform(mirrored), added=added)
+    found = screened(z, GRID)
+    near, genuine = GRID[4 * 10 + 3], screened(noise_of(41), GRID)
+    assert (near.x, near.y) == (56.0, 72.0)
+    assert int(np.nanargmax(found.statistics)) in {
+        number
+        for number, each in enumerate(GRID)
+        for middle in ((CLICK.x, CLICK.y), SOURCE)
+        if np.hypot(each.x - middle[0], each.y - middle[1]) < 12.0
+    }
+    assert np.nanmax(found.statistics) > 1.3 * np.nanmax(genuine.statistics)
+    record = found[GRID.index(near)]
+    across = -(near.x - CLICK.x) if mirrored else near.x - CLICK.x
+    assert record.source_x == SOURCE[0] + across
+    assert record.source_y == SOURCE[1] + near.y - CLICK.y
+    assert record.measures["mirrored"] == float(mirrored)
+
+
+def test_what_is_screened_does_not_depend_on_what_else_is_asked() -> None:
+    z = planted(noise_of(42))
+    everywhere = screened(z, GRID).statistics
+    some = [5, 33, 43, 44, 77]
+    alone = [screened(z, [GRID[number]]).statistics[0] for number in some]
+    assert alone == pytest.approx(everywhere[some].tolist(), rel=1e-6, nan_ok=True)
+
+
+def test_proposed_places_are_those_of_the_whole_tile() -> None:
+    """A tile that stands a second time in the slice, and mirrored in a third place."""
+    planes = np.stack([noise_of(43, (200, 200)), noise_of(44, (200, 200))])
+    tile = planes[:, 40:80, 0:40].copy()
+    planes[:, 140:180, 130:170] = tile
+    planes[:, 100:140, 60:100] = tile[:, :, ::-1]
+    plane = plane_of(planes)
+    templates = templates_at(plane, (20.0, 60.0), (30.0, 50.0))
+    near = torch.from_numpy(disk_offsets(21.0))
+    places = proposed_places(templates, plane, near)
+    assert places[:, 0, 0].tolist() == [[160, 150], [150, 160]]
+    assert places[:, 1, 0].tolist() == [[120, 79], [110, 69]]

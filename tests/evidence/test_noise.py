@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.runner.cli import RESULTS
@@ -45,7 +46,7 @@ def measured(prediction: Prediction, region: Region = CLICK) -> Evidence:
 
 
 def tissue_of(prepared: reference_windows.SliceReference) -> str:
-    return reference_windows.dominant_tissue(CLICK, prepared.labels, prepared.modality)
+    return reference_windows.dominant_tissue(CLICK, prepared.labels(), prepared.modality)
 
 
 def inside(region: Region = CLICK, shape: tuple[int, int] = SHAPE) -> np.ndarray:
@@ -68,7 +69,7 @@ def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
     scale = reference_windows.prepare(white(), RADIUS, CT).scales[-1]
     statistics = noise.statistic(scale.own) / scale.ordinary(noise.statistic)
     assert len(statistics) == len(scale.table.centres) > 200
-    assert np.nanmedian(statistics) == pytest.approx(1.0, abs=0.05)
+    assert np.nanmedian(statistics.numpy()) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("factor", [1.5, 1 / 1.5])
@@ -106,12 +107,16 @@ def test_white_noise_is_told_by_its_direction() -> None:
 
     As a network that sees its neighbours leaves it.
     """
-    added, away = np.zeros((1, len(MEASURES))), np.zeros((1, len(MEASURES)))
-    added[0, GRAIN] = 2.0 * np.asarray(noise.WHITE) / np.linalg.norm(noise.WHITE)
-    away[0, GRAIN] = -added[0, GRAIN]
-    assert noise.grain_deviation(added) == pytest.approx(noise.grain_deviation(away))
-    assert noise.statistic(added) > 2.0 * noise.statistic(away)
-    assert noise.whiteness(away) == pytest.approx(-noise.whiteness(added))
+    deviation = torch.zeros(2, len(MEASURES), dtype=torch.float64)
+    deviation[0, GRAIN] = torch.tensor(noise.WHITE, dtype=torch.float64)
+    deviation *= 2.0 / deviation.norm()
+    deviation[1, GRAIN] = -deviation[0, GRAIN]
+    added, away = noise.statistic(deviation).tolist()
+    assert added > 2.0 * away
+    assert noise.whiteness(deviation).tolist() == pytest.approx(
+        [2.0 * np.linalg.norm(noise.WHITE), -2.0 * np.linalg.norm(noise.WHITE)]
+    )
+    assert noise.grain_deviation(deviation).tolist() == pytest.approx([2.0 / np.sqrt(7.0)] * 2)
 
 
 def test_the_direction_is_the_one_that_was_measured() -> None:

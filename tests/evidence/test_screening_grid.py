@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dfd.evidence import copy_move, screening_grid
-from dfd.evidence.copy_transforms import QUICK_TRANSFORMS, TRANSFORMS, Effort, Transform
+from dfd.evidence.best_matches import QUICK, THOROUGH, Effort
+from dfd.evidence.copy_move import CopyMoveReference
+from dfd.evidence.family import Measured
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, Region
@@ -25,43 +28,48 @@ def test_small_regions_lie_closer(radius: float, step: int) -> None:
 def test_places_stand_wherever_there_is_support_and_carry_the_evidence_of_a_point() -> None:
     known = ~disk(*SHAPE, (40, 120), 30.0)
     examined = SliceEvidence(replace(white(), assessed=known), CT)
-    regions, evidence = examined.everywhere(LIKE)
+    regions, measured = examined.everywhere(LIKE)
     assert all(region.radius_mm == 10.0 for region in regions)
     assert {region.x % screening_grid.step_of(RADIUS) for region in regions} == {
         screening_grid.step_of(RADIUS) // 2
     }
     assert not [region for region in regions if np.hypot(region.x - 40, region.y - 120) < 18]
     assert len(regions) > 0.6 * (SHAPE[0] // screening_grid.step_of(RADIUS)) ** 2
-    assert not [found[0].obstacle for found in evidence if found[0].obstacle]
+    assert len(regions) == len(measured) == len(measured.statistics["noise"])
+    assert not [found[0].obstacle for found in measured if found[0].obstacle]
     (again,) = examined.measure_all([regions[7]])
-    assert [each.statistic for each in again[::2]] == pytest.approx(
-        [each.statistic for each in evidence[7][::2]]
-    )
+    assert [each.statistic for each in again[::2]] == [each.statistic for each in measured[7][::2]]
+    assert [each.statistic for each in measured[7]] == [
+        values[7] for values in measured.statistics.values()
+    ]
+    assert list(measured[5:8])[2] == measured[7]
 
 
 def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[Transform, ...]] = []
+    asked: list[Effort] = []
 
-    def measured(region: Region, reference: object, *, effort: Effort) -> Evidence:
-        asked.append(effort.transforms)
-        return Evidence("copy_move", 1.0)
+    def measured(
+        regions: Sequence[Region], reference: CopyMoveReference, effort: Effort
+    ) -> Measured:
+        asked.append(effort)
+        return Measured(np.ones(len(regions)), lambda number: Evidence("copy_move", 1.0))
 
-    monkeypatch.setattr(copy_move, "find_copy", measured)
+    monkeypatch.setattr(copy_move, "find_copies", measured)
     examined = SliceEvidence(white(), CT)
     examined.measure(replace(LIKE, x=80.0, y=80.0))
-    assert set(asked) == {TRANSFORMS}
+    assert asked == [THOROUGH]
     asked.clear()
     examined.everywhere(LIKE)
-    assert set(asked) == {QUICK_TRANSFORMS}
+    assert asked == [QUICK]
 
 
 def test_a_slice_without_a_measurement_has_no_place() -> None:
-    assert SliceEvidence(replace(white(), assessed=np.zeros(SHAPE, bool)), CT).everywhere(LIKE) == (
-        [],
-        [],
-    )
+    nothing = replace(white(), assessed=np.zeros(SHAPE, bool))
+    regions, measured = SliceEvidence(nothing, CT).everywhere(LIKE)
+    assert regions == []
+    assert list(measured) == []
 
 
 def test_the_map_holds_each_value_at_its_place_and_lines_between() -> None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dfd.evidence import reference_windows, synthesis
+from dfd.evidence.deviation_scores import deviation_scores, fit_statistic
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_features import GRAIN, MEASURES, REPLACED
 from dfd.prediction.masks import disk
@@ -50,18 +52,17 @@ def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
 
     def score(of: reference_windows.SliceReference) -> float:
         windows = reference_windows.measure_regions([CLICK], of)
-        fitted = reference_windows.fit_statistic(of, synthesis.statistic)
-        return reference_windows.deviation_score(CLICK, 0, windows, fitted).statistic
+        fitted = fit_statistic(of, synthesis.statistic)
+        return float(deviation_scores(windows, fitted).statistics[0])
 
     assert score(reference) > 1.5 * score(whole)
 
 
 def test_any_deviation_of_the_grain_counts_half_of_what_the_head_says() -> None:
-    grain, told = np.zeros((1, len(MEASURES))), np.zeros((1, len(MEASURES)))
-    grain[0, GRAIN] = 4.0
-    told[0, REPLACED] = 4.0
-    assert synthesis.statistic(told) == pytest.approx(4.0)
-    assert synthesis.statistic(grain) == pytest.approx(2.0)
+    deviation = torch.zeros(2, len(MEASURES), dtype=torch.float64)
+    deviation[0, REPLACED] = 4.0
+    deviation[1, GRAIN] = 4.0
+    assert synthesis.statistic(deviation).tolist() == pytest.approx([4.0, 2.0])
 
 
 def test_what_looks_less_like_an_edit_is_no_evidence() -> None:
@@ -86,4 +87,4 @@ def test_many_regions_are_measured_as_one_by_one() -> None:
     assert [list(found) for found in examined.measure_all(regions)] == [
         list(SliceEvidence(examined.prediction, CT).measure(one)) for one in regions
     ]
-    assert examined.measure_all([]) == []
+    assert list(examined.measure_all([])) == []

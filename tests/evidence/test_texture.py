@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
 from dfd.calibration import form_of
 from dfd.calibration.decision import FORM_OF_FAMILY, form_source, reason_source
 from dfd.evidence import co_occurrence, reference_windows, texture
-from dfd.evidence.running_sums import running_sums
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_table import WindowTable
 from dfd.prediction.masks import disk
@@ -35,6 +35,13 @@ def smoothed(sigma: float, where: Region = CLICK) -> Prediction:
         np.float32
     )
     return replace(given, z=z)
+
+
+def counts_of(prediction: Prediction) -> np.ndarray:
+    """``[51, H, W]``: what ``texture.counts_of`` counts in each pixel."""
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    pixels = torch.from_numpy(np.stack([columns.ravel(), rows.ravel()], axis=1))
+    return texture.counts_of(prediction).over(pixels, 0.0).T.unflatten(1, SHAPE).numpy()
 
 
 def statistic(prediction: Prediction, region: Region = CLICK) -> float:
@@ -70,7 +77,7 @@ def test_a_mirrored_slice_gives_the_same_statistic() -> None:
 
 def test_there_are_twenty_five_classes_and_every_pixel_has_four_codes() -> None:
     assert co_occurrence.CLASSES == 25
-    counts = texture.counts_of(white())
+    counts = counts_of(white())
     known = counts[0] > 0
     assert (counts[1:26, known].sum(axis=0) == 2).all()
     assert (counts[26:, known].sum(axis=0) == 2).all()
@@ -81,23 +88,23 @@ def test_codes_do_not_look_at_pixels_that_were_not_assessed() -> None:
     given = white()
     given.assessed[:, 90:] = False
     strange = replace(given, z=np.where(given.assessed, given.z, 50.0).astype(np.float32))
-    np.testing.assert_array_equal(texture.counts_of(given), texture.counts_of(strange))
+    np.testing.assert_array_equal(counts_of(given), counts_of(strange))
 
 
 def test_a_pixel_has_a_code_only_where_all_that_it_looks_at_was_assessed() -> None:
     given = white()
     given.assessed[:, 90:] = False
-    known = texture.counts_of(given)[0] > 0
+    known = counts_of(given)[0] > 0
     assert known[:, : 90 - co_occurrence.REACH_PX].all()
     assert not known[:, 90 - co_occurrence.REACH_PX :].any()
 
 
 def test_what_is_compared_are_shares_of_codes_whatever_the_size_of_the_window() -> None:
-    counts = running_sums(texture.counts_of(white()))
-    centres = np.array([[80, 70], [40, 100]])
+    counts = texture.counts_of(white())
+    centres = torch.tensor([[80, 70], [40, 100]])
     for radius in (5.0, RADIUS):
-        windows = WindowTable(radius, centres, np.zeros((2, 1)), np.zeros((2, 1)))
-        squares = texture.class_shares(counts, windows) ** 2
+        windows = WindowTable(radius, centres, torch.zeros(2, 1), torch.zeros(2, 1))
+        squares = texture.class_shares(counts, windows).numpy() ** 2
         np.testing.assert_allclose(squares[:, :25].sum(axis=1), 1.0, rtol=1e-6)
         np.testing.assert_allclose(squares[:, 25:].sum(axis=1), 1.0, rtol=1e-6)
 
@@ -182,11 +189,11 @@ def test_what_is_not_assessed_costs_no_time_and_changes_nothing(
 ) -> None:
     given, assessed = white(), np.zeros(SHAPE, dtype=np.bool_)
     assessed[part] = True
-    found = texture.counts_of(replace(given, assessed=assessed))
-    monkeypatch.setattr(texture, "_bounds", lambda _: (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
-    np.testing.assert_array_equal(found, texture.counts_of(replace(given, assessed=assessed)))
+    found = counts_of(replace(given, assessed=assessed))
+    monkeypatch.setattr(texture, "bounds_of", lambda _: (slice(0, SHAPE[0]), slice(0, SHAPE[1])))
+    np.testing.assert_array_equal(found, counts_of(replace(given, assessed=assessed)))
     assert found.any()
-    assert not texture.counts_of(replace(given, assessed=np.zeros_like(assessed))).any()
+    assert not counts_of(replace(given, assessed=np.zeros_like(assessed))).any()
 
 
 def test_what_was_prepared_goes_with_the_evidence_and_waits_for_no_collector() -> None:

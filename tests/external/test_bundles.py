@@ -17,9 +17,9 @@ import pytest
 import torch
 from monai.bundle import load
 
-from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.modalities import MODALITIES, Modality
+from dfd.models import model_file
 from dfd.phantom import write_ct_series, write_mr_series
 from tests.external.environments import ROOT, environment, variables
 from tests.external.servers import running

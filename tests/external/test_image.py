@@ -22,8 +22,8 @@ from typing import NamedTuple
 import pytest
 
 import dfd
-from dfd.bundle import model_file
-from dfd.bundle.inference.collected import NOT_REACHED
+from dfd.models import model_file
+from dfd.scoring.collected import NOT_REACHED
 from tests.external.environments import CACHE
 from tests.external.programs import program
 from tests.image import platform

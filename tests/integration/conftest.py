@@ -72,8 +72,8 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mr_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of the other modality, with random weights."""
-    from dfd.bundle import model_file
     from dfd.bundle.networks.masked_predictor import MaskedPredictor
+    from dfd.models import model_file
 
     path = tmp_path_factory.mktemp("mr") / "mr_model.ckpt"
     path.write_bytes(

@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from dfd import workflow
-from dfd.bundle import model_file
 from dfd.cli.entry import run
 from dfd.errors import BundleError, CalibrationError
+from dfd.models import model_file
 from dfd.phantom import write_ct_series, write_mr_series
 from tests.integration.processes import CT_BUNDLE, DFD, ROOT, environment, last_line
 

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 import dfd
-from dfd.bundle import model_file
 from dfd.cli.entry import run
+from dfd.models import model_file
 from tests.integration.conftest import POINTS, TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line
 

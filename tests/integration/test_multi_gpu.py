@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from dfd.bundle import model_file
+from dfd.models import model_file
 from tests.integration.processes import CT_BUNDLE, finish
 
 SETTINGS = {

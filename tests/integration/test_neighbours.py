@@ -14,8 +14,8 @@ import torch
 
 import dfd
 from dfd import workflow
-from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
+from dfd.models import model_file
 from dfd.phantom import write_ct_series
 
 

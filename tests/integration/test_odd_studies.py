@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import dfd
-from dfd.bundle import model_file
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.context.adjacent_slices import IDENTICAL
 from dfd.errors import DfdError
+from dfd.models import model_file
 from dfd.phantom import write_ct_series, write_mr_series
 
 SIDE = 128

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dfd.bundle import model_file
+from dfd.models import model_file
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, ROOT, finish
 
 CONFIGS = ROOT / "tests" / "bundles" / "version_0_1" / CT_BUNDLE.name

@@ -20,9 +20,9 @@ import pytest
 import torch
 
 from benchmarks import kills
-from dfd.bundle import model_file
-from dfd.bundle.inference.collected import NOT_REACHED
 from dfd.cli.entry import run
+from dfd.models import model_file
+from dfd.scoring.collected import NOT_REACHED
 from tests.integration.conftest import TRAINING
 from tests.integration.processes import CT_BUNDLE, DFD, MONAI, finish, last_line, stop_when
 
@@ -166,7 +166,7 @@ def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(
     code, errors = stop_when([*DFD, *words], tmp_path, number, ready)
     told, expected = {
         signal.SIGTERM: ("terminated", 128 + signal.SIGTERM),
-        signal.SIGINT: ("interrupted", -signal.SIGINT),
+        signal.SIGINT: ("interrupted", 128 + signal.SIGINT),
     }[number]
     assert (code, last_line(errors)) == (expected, f"dfd: {told}; what was written so far is valid")
     assert not [

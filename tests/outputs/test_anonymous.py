@@ -17,18 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from dfd.assessment.notes import ReconstructionNotes
-from dfd.bundle.inference.patient_points import place_points
 from dfd.bundle.reader import LoadSliced
 from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit
 from dfd.cli import jobs
 from dfd.errors import PointsError
 from dfd.evidence import noise
-from dfd.evidence.copy_move import SearchedSlice, reason_for
-from dfd.evidence.copy_template import Match
+from dfd.evidence.copy_match import Match, SearchedSlice, reason_for
 from dfd.evidence.copy_transforms import Transform
 from dfd.evidence.search_plane import residual_window, search_plane
 from dfd.evidence.window_features import MEASURES
@@ -48,6 +47,7 @@ from dfd.records import (
     Suspicion,
 )
 from dfd.regions import region_of
+from dfd.scoring.patient_points import place_points
 from dfd.settings import ScoreSettings
 from tests.dicom_maker import make_pixels, make_slice
 
@@ -168,7 +168,7 @@ def laid_out(root: Path, names: Names) -> list[Point]:
 
 def another_slice(name: str) -> SearchedSlice:
     """A slice that something was copied from."""
-    residual = residual_window(np.ones((2, 40, 40), np.float32), np.ones((40, 40), bool))
+    residual = residual_window(torch.ones(2, 40, 40), torch.ones(40, 40, dtype=torch.bool))
     return SearchedSlice(search_plane(residual, 10.0), name, own=False)
 
 
@@ -198,7 +198,7 @@ def found(point: Point, names: Names) -> Finding:
         reason_by_form=noise.reasons_by_form(measures),
     )
     reference = another_slice(names.source)
-    reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8), (0.1, 0.1), 1), region, reference)
+    reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8)), region, reference)
     copied = Evidence(
         "series_copy",
         20.0,
@@ -439,7 +439,7 @@ def test_columns_are_named_to_the_user_alone(caplog: pytest.LogCaptureFixture) -
 def test_evidence_loses_its_names_too() -> None:
     region = Region(20.0, 20.0, 10.0)
     reference = another_slice("Doe")
-    reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8), (0.1, 0.1), 1), region, reference)
+    reason = reason_for(Match(Transform(), 3.0, 4.0, (0.9, 0.8)), region, reference)
     evidence = Evidence(
         "series_copy", 3.0, reason=reason, source_file="Doe", reason_by_form={"copy-move": reason}
     )

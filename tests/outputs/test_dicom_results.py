@@ -19,7 +19,6 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 import dfd
-from dfd.bundle.inference.run_options import RunOptions
 from dfd.calibration.decision import FORM_OF_FAMILY
 from dfd.errors import UsageError
 from dfd.outputs import dicom
@@ -29,6 +28,7 @@ from dfd.outputs.dicom.sr import outline_of
 from dfd.outputs.dicom.stacks import MOST_FRAMES, stacks_of
 from dfd.phantom import write_ct_series, write_mr_series
 from dfd.records import Finding, Point, Region, Suspicion, Verdict
+from dfd.scoring.run_options import RunOptions
 from dfd.settings import ScoreSettings
 from tests.dicom_maker import make_pixels, make_series, make_slice
 

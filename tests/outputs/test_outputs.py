@@ -11,8 +11,8 @@ import pytest
 
 from dfd.modalities import MODALITIES
 from dfd.outputs import WRITERS, own_files, writer_class
+from dfd.outputs.disk_space import DiskSpace
 from dfd.outputs.files import SCRATCH
-from dfd.outputs.room import Room
 from dfd.outputs.run_log import RunLog
 from dfd.outputs.writer import BaseWriter, KeptSlice, Results, Run, Stage, Writer
 from dfd.records import Finding, Point
@@ -34,7 +34,7 @@ def made(name: str, folder: Path) -> Writer:
             MODALITIES["ct_lung"],
             None,
             {2: 1},
-            Room(folder / SCRATCH, 1, lambda: None),
+            DiskSpace(folder / SCRATCH, 1, lambda: None),
             RunLog(),
         )
     )
@@ -128,7 +128,7 @@ def test_a_new_output_is_one_file_and_one_line(tmp_path):
     import torch
 
     from dfd.bundle.inference.results import ResultsWriter, run
-    from dfd.bundle.model_file import Model
+    from dfd.models.model_file import Model
 
     network = torch.nn.Linear(2, 2)
     model = Model(tmp_path / "m.ckpt", network.state_dict(), "ct_lung_inpainting")

@@ -10,15 +10,15 @@ import torch
 from monai.transforms import MapTransform
 
 from dfd.assessment import screening
-from dfd.assessment.criteria import Criteria, SliceContext
-from dfd.assessment.points import PointAssessor
-from dfd.assessment.screening import screen
+from dfd.assessment.criteria import Criteria
 from dfd.bundle.inference.inferer import as_prediction
+from dfd.bundle.inference.results import loaded_slice
 from dfd.bundle.keys import Keys
 from dfd.calibration import Calibration
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
-from dfd.records import Finding, Prediction, Region, Verdict
+from dfd.records import Prediction, Region
+from dfd.scoring.assessing import SliceAssessor
 
 
 def first_of_batch(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -60,49 +60,30 @@ class ScoreRegionsd(MapTransform):
         keys: str = "pred",
         modality: str = "ct_lung",
         calibration: Calibration | None = None,
+        device: str = "cpu",
     ) -> None:
+        """``device``: where evidence is measured."""
         super().__init__(keys)
-        self.criteria = Criteria(MODALITIES[modality], calibration)
-        self._assessor = PointAssessor(self.criteria)
+        self.criteria = Criteria(MODALITIES[modality], calibration, device)
+        self._assessor = SliceAssessor(self.criteria)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if Keys.POINTS not in data:
             return self._mapped(data)
-        if data.get(Keys.ERROR):
-            unreadable = [
-                Finding(point, Verdict.UNREADABLE, error=data[Keys.ERROR])
-                for point in data[Keys.POINTS]
-            ]
-            return {**data, Keys.FINDINGS: unreadable, Keys.REGIONS: [None] * len(unreadable)}
-        return {**data, **self._assessed(data)}
-
-    def _assessed(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """The answers to all points of a slice."""
-        scan, points = data[Keys.SCAN], data[Keys.POINTS]
-        prediction = as_prediction(torch.as_tensor(data[self.keys[0]])[0])
-        note = data.get(Keys.CONTEXT_NOTE, "")
-        context = SliceContext(
-            data.get(Keys.CONTEXT), (note,) if note else (), data.get(Keys.RECONSTRUCTIONS, ())
-        )
-        whole = [point for point in points if point.is_screening]
-        screened = screen(scan, whole, prediction, self.criteria) if whole else {}
-        clicked = [point for point in points if not point.is_screening]
-        findings, regions = self._assessor.assess(scan, clicked, prediction, context)
-        pairs: dict[int, tuple[Finding, Region | None]] = {
-            finding.point.row: (finding, region)
-            for finding, region in zip(findings, regions, strict=True)
+        readable = not data.get(Keys.ERROR)
+        prediction = as_prediction(torch.as_tensor(data[self.keys[0]])[0]) if readable else None
+        assessed = self._assessor.assess(loaded_slice(dict(data)), prediction)
+        answers: dict[Hashable, Any] = {
+            Keys.FINDINGS: assessed.findings,
+            Keys.REGIONS: assessed.regions,
         }
-        pairs |= {row: (answer.finding, None) for row, answer in screened.items()}
-        ordered = [pairs[point.row] for point in points]
-        return {
-            Keys.FINDINGS: [finding for finding, _ in ordered],
-            Keys.REGIONS: [region for _, region in ordered],
-            Keys.PREDICTION: prediction,
-            Keys.SCREENINGS: screened,
-            Keys.SOURCES: self._assessor.series.pixels_by_name(
-                {finding.source_file for finding in findings} - {""}, context.adjacent, scan
-            ),
-        }
+        if readable:
+            answers |= {
+                Keys.PREDICTION: prediction,
+                Keys.SCREENINGS: assessed.screenings,
+                Keys.SOURCES: assessed.sources,
+            }
+        return {**data, **answers}
 
     def _mapped(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """``pred`` replaced by its map, for one slice or a batch."""
@@ -123,5 +104,7 @@ class ScoreRegionsd(MapTransform):
         modality, calibration = self.criteria.modality, self.criteria.calibration
         if calibration is None:
             return np.zeros(prediction.z.shape, dtype=np.float32)
-        places = screening.places_of(prediction, modality, Region(0.0, 0.0, modality.radius_px))
+        places = screening.places_of(
+            prediction, modality, Region(0.0, 0.0, modality.radius_px), self.criteria.device
+        )
         return np.nan_to_num(screening.map_of(places, prediction, calibration), nan=0.0)

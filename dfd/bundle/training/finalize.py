@@ -17,11 +17,11 @@ import torch
 from dfd import calibration
 from dfd.assessment.calibrate import calibrate_network
 from dfd.assessment.cohort import Cohort
-from dfd.bundle import model_file
-from dfd.bundle.model_file import Model
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
+from dfd.models import model_file
+from dfd.models.model_file import Model
 from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
 

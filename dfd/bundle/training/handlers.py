@@ -19,9 +19,9 @@ from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
-from dfd.bundle.model_file import DAMAGE
 from dfd.bundle.training.schedule import rate_at
 from dfd.errors import BundleError
+from dfd.models.model_file import DAMAGE
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress
 

@@ -19,6 +19,7 @@ from dfd.bundle.datalists import HEAD_BATCH
 from dfd.bundle.inference.inferer import AutocastInferer
 from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
+from dfd.bundle.training.read_ahead import read_ahead
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.prediction.residual_maps import blind_spot_prediction, residual_maps
@@ -70,16 +71,17 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         return {Keys.IMAGE: self.maps[index].float(), Keys.LABEL: self.labels[index].float()}
 
     def make(self) -> None:
-        """Fills the pool; the seed decides everything."""
+        """Fills the pool; the seed decides everything.
+
+        While the predictor looks at one batch, a second thread alters the next.
+        """
         rng = np.random.default_rng(self.seed)
         logger.info("altering %d genuine crops for the head to learn from", self.crops)
         was_training = self.network.training
         self.network.eval()
+        sizes = [HEAD_BATCH] * (self.crops // HEAD_BATCH) + [self.crops % HEAD_BATCH]
         progress = Progress("altering genuine crops", self.crops)
-        while len(self.maps) < self.crops:
-            drawn = [
-                self._altered(rng) for _ in range(min(HEAD_BATCH, self.crops - len(self.maps)))
-            ]
+        for drawn in read_ahead(self._batch(size, rng) for size in sizes if size):
             self.maps += list(
                 self._maps_of(np.stack([altered.pixels for altered, _ in drawn])).half()
             )
@@ -90,6 +92,10 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
             progress.update(len(drawn))
         progress.close()
         self.network.train(was_training)
+
+    def _batch(self, size: int, rng: np.random.Generator) -> list[tuple[Altered, BoolImage]]:
+        """Altered crops, and where in each the body is."""
+        return [self._altered(rng) for _ in range(size)]
 
     def _maps_of(self, pixels: FloatImage) -> torch.Tensor:
         device = next(self.network.parameters()).device

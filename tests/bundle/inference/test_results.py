@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import torch
 from highdicom.sr import srread
 from ignite.engine import Engine, Events
 
-from dfd.bundle.inference import requested_points, results
 from dfd.bundle.inference.results import (
     ResultsWriter,
     calibration_of,
@@ -22,13 +22,14 @@ from dfd.bundle.inference.results import (
     results_folder,
     run,
 )
-from dfd.bundle.model_file import Model
 from dfd.calibration import FORMAT, SLICE, Calibration, Setting, fit_table, to_json
 from dfd.errors import BundleError, OutputError, PointsError
 from dfd.exit_messages import line_of
+from dfd.models.model_file import Model
 from dfd.outputs.run_log import RunLog
 from dfd.points import lookup
 from dfd.records import Finding, Point, Prediction, Region, ScanFacts, Slice, SliceRef
+from dfd.scoring import requested_points
 from dfd.sentences import named
 from tests.dicom_maker import make_pixels, make_slice
 from tests.outputs.test_dicom_results import numbers_by_row
@@ -38,7 +39,7 @@ BUNDLE = "ct_lung_inpainting"
 
 @pytest.fixture(autouse=True)
 def _silent_ignite(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results.logging.getLogger("ignite"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("ignite"), "disabled", True)
 
 
 @pytest.fixture
@@ -375,7 +376,7 @@ def test_anonymous_results_name_no_path(
     evaluator = Evaluator([answer(points[:1]), unreadable], writer)
     evaluator.engine.add_event_handler(
         Events.STARTED,
-        lambda: results.logger.warning(
+        lambda: logging.getLogger("dfd").warning(
             "%s left out: %s", Path("/data/canary/2.dcm"), "Canary^Identity was seen"
         ),
     )

@@ -7,13 +7,9 @@ import warnings
 import pytest
 import torch
 
-from dfd.bundle.networks.masked_predictor import (
-    LOG_SPREAD_RANGE,
-    POOLS,
-    MaskedPredictor,
-    ground_value,
-)
+from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.prediction.masks import lattice
+from dfd.prediction.network import LOG_SPREAD_RANGE, POOLS, ground_value
 
 SHIPPED = {"channels": (32, 48, 64, 96), "filters": 12, "filter_size": 7, "num_res_units": 2}
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 
 from dfd.assessment.genuine_sample import REGIONS_PER_SLICE, genuine_regions
-from dfd.bundle import model_file
 from dfd.bundle.datalists import Cohort, Collection, collect
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training import finalize
-from dfd.calibration import COVARIATES, SLICE, from_json
+from dfd.calibration import SLICE, from_json
 from dfd.errors import BundleError, CalibrationError, OutputError
+from dfd.models import model_file
 from dfd.outputs.lock import FolderLock, let_go
+from dfd.population import COVARIATES
 from tests.dicom_maker import make_slice
 
 

@@ -24,6 +24,7 @@ from dfd.bundle.training import handlers, schedule
 from dfd.bundle.training.crops import HideCropd
 from dfd.bundle.training.handlers import TrainingJournal
 from dfd.bundle.training.loss import MaskedLikelihoodLoss
+from dfd.bundle.training.read_ahead import ReadAheadLoader
 from dfd.bundle.training.samplers import DrawnCrops, WeightedDraws
 from dfd.bundle.training.schedule import FINAL_SHARE, WARM_UP_STEPS
 from dfd.errors import BundleError, OutputError
@@ -63,7 +64,7 @@ class Run:
         sampler = WeightedDraws([1.0, 2.0, 1.0, 3.0, 1.0], num_samples=8)
         crops = DrawnCrops(slices(), HideCropd(size=16, varied=True))
         workers = rules.pop("num_workers", 0)
-        loader = DataLoader(
+        loader = rules.pop("loader", ReadAheadLoader)(
             crops,
             batch_size=2,
             sampler=sampler,
@@ -199,6 +200,14 @@ def test_the_number_of_reader_processes_changes_nothing(tmp_path: Path) -> None:
     assert [row["train_loss"] for row in helped.journal.history] == [
         row["train_loss"] for row in alone.journal.history
     ]
+
+
+def test_reading_ahead_changes_nothing(tmp_path: Path) -> None:
+    ahead, plain = (
+        Run(tmp_path / loader.__name__, max_epochs=2, loader=loader).go()
+        for loader in (ReadAheadLoader, DataLoader)
+    )
+    assert ahead.weights == plain.weights
 
 
 def test_the_best_value_survives_a_resume(tmp_path: Path) -> None:
