@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from types import FrameType
 
 from dfd.errors import DfdError, InterruptedRunError
@@ -59,6 +61,9 @@ def raise_on_sigterm() -> None:
     def raise_once(number: int, _: FrameType | None) -> None:
         if os.getpid() != owner:  # a forked reader process: it has nothing to finish
             os._exit(128 + number)
+        if _fork.under_way:  # the error would be dropped, and keep a lock of logging held
+            _fork.came_in.append(signal.Signals(number))
+            return
         signal.signal(number, signal.SIG_IGN)
         raise TerminationError
 
@@ -69,11 +74,9 @@ def raise_on_sigterm() -> None:
             return
         if number == signal.SIGTERM:
             signal.signal(number, raise_once)
-        # Not at once: it would be dropped by the same call.
-        again = threading.Timer(_AGAIN_S, _send, [number])
-        again.daemon = True
-        again.start()
+        _send_soon(number)
 
+    _watch_forks()
     hook = sys.unraisablehook
     sys.unraisablehook = send_again
     signal.signal(signal.SIGTERM, raise_once)
@@ -81,9 +84,53 @@ def raise_on_sigterm() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+@dataclass
+class _Fork:
+    """Whether this process is being forked, which the hooks of ``os.register_at_fork`` say."""
+
+    under_way: bool = False
+    came_in: list[signal.Signals] = field(default_factory=list)
+    """Signals that arrived meanwhile."""
+
+    def begin(self) -> None:
+        """Before the hooks of others."""
+        self.under_way = True
+
+    def end(self) -> None:
+        """After those of others."""
+        self.under_way = False
+        while self.came_in:
+            _send_soon(self.came_in.pop())
+
+    def reset(self) -> None:
+        """In the child."""
+        self.under_way = False
+        self.came_in.clear()
+
+
+_fork = _Fork()
+
+
+@cache
+def _watch_forks() -> None:
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(
+            before=_fork.begin, after_in_parent=_fork.end, after_in_child=_fork.reset
+        )
+
+
+def _send_soon(number: signal.Signals) -> None:
+    """Send a signal to the main thread again.
+
+    Not at once: its error would be dropped by the same call.
+    """
+    again = threading.Timer(_AGAIN_S, _send, [number])
+    again.daemon = True
+    again.start()
+
+
 def _send(number: signal.Signals) -> None:
-    """To the main thread, which may be waiting."""
-    if hasattr(signal, "pthread_kill"):  # not on Windows
+    if hasattr(signal, "pthread_kill"):  # not on Windows; the main thread may be waiting
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
         signal.raise_signal(number)
