@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import warnings
 
 import pytest
@@ -47,6 +48,7 @@ def test_many_threads_at_once() -> None:
     def read() -> None:
         for _ in range(2000):
             with quiet():
+                time.sleep(0)  # another thread goes on here
                 UID(INVALID)
 
     threads = [threading.Thread(target=read) for _ in range(4)]
