@@ -27,6 +27,7 @@ LAYERS = (
     {"api"},
     {"workflow"},
     {"bundle"},
+    {"repository"},
     {"scoring"},
     {"assessment", "outputs"},
     {"context", "evidence", "calibration", "phantom", "points"},
@@ -40,7 +41,7 @@ LAYERS = (
 """Layers from the top down. A part of the package may import from the layers below it only."""
 
 PLACES = {
-    "torch": {"models", "prediction", "evidence", "assessment", "scoring", "bundle"},
+    "torch": {"models", "prediction", "evidence", "assessment", "scoring", "repository", "bundle"},
     "monai": {"bundle"},
     "ignite": {"bundle"},
     "pydicom": {"reading", "phantom", "outputs", "remote"},
@@ -54,6 +55,9 @@ PLACES = {
     "markupsafe": {"outputs"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
+    "dask": {"repository"},
+    "distributed": {"repository"},
+    "pyarrow": {"repository"},
     "pandas": {"outputs", "points", "api"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).

@@ -1,0 +1,50 @@
+"""One series of a plan, on the machine that screens it: only its part is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dfd.errors import DfdError
+from dfd.exit_messages import is_disk_full, line_of
+from dfd.repository.parts import Part, Wanted, read_part, write_part
+from dfd.repository.schema import FAILED
+from dfd.repository.series_task import SeriesTask
+
+ATTEMPTS = 2
+"""How often a series is begun that ends in a fault: a disk of the network may have stumbled."""
+
+
+def run_task(task: SeriesTask) -> str:
+    """Screen a series, write its part, and give its status.
+
+    A part that is there already is kept: a task may come again whose worker ended after writing it.
+
+    Raises:
+        DfdError: nothing can be screened here: no such model, no such device, no place to write.
+    """
+    part = read_part(Path(task.output), Wanted(task.series, task.content, task.model.sha256))
+    if part is None:
+        part = _screened(task)
+        write_part(Path(task.output), part)
+    return part.status
+
+
+def _screened(task: SeriesTask) -> Part:
+    from dfd.repository.screen_series import screen_series
+
+    reason = ""
+    for _ in range(ATTEMPTS):
+        try:
+            return screen_series(task)
+        except DfdError:
+            raise
+        except Exception as error:  # one series must not end the work on the others
+            if is_disk_full(error):
+                raise
+            reason = line_of(error).removeprefix("error: ")
+    return failed(task, reason)
+
+
+def failed(task: SeriesTask, reason: str) -> Part:
+    """The part of a series that is set aside."""
+    return Part(task.series, task.content, task.model.sha256, FAILED, reason)
