@@ -106,8 +106,9 @@ def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[None]:
         with lock.held(output, BUSY):
             yield
         return
-    number, count = shard
-    place = output / "shards" / f"{number}-of-{count}"
+    from dfd.repository import shard as shards
+
+    place = shards.folder_of(output, shard)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -175,10 +176,9 @@ def _tasks(
 def _is_asked_for(settings: ScreenSettings, row: dict[str, Any]) -> bool:
     if settings.since is not None and row["added"][:10] < settings.since.isoformat():
         return False
-    if settings.shard is None:
-        return True
-    number, count = settings.shard
-    return int(row["series"], 16) % count == number - 1
+    from dfd.repository import shard as shards
+
+    return settings.shard is None or shards.is_in(row["series"], settings.shard)
 
 
 def _tasks_left(tasks: list[SeriesTask], output: Path) -> list[SeriesTask]:
@@ -195,9 +195,9 @@ def _work(settings: ScreenSettings, tasks: list[SeriesTask]) -> None:
         return
     logger.info("%d series are to be screened", len(tasks))
     if settings.shard is not None:
-        from dfd.repository.task import run_task
+        from dfd.repository import shard as shards
 
-        statuses: Iterator[str] = map(run_task, tasks)
+        statuses = shards.work(tasks, shards.folder_of(settings.output_dir, settings.shard))
     else:
         from dfd.repository.work import work
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import dask
 from distributed import Client, Future, LocalCluster, get_worker, wait
+from distributed.client import FuturesCancelledError
 from distributed.scheduler import KilledWorker
 
 from dfd.errors import InterruptedRunError, RemoteError
+from dfd.exit_messages import is_disk_full
 from dfd.repository.headers import cores_here
 from dfd.repository.parts import write_part
 from dfd.repository.series_task import SeriesTask
 from dfd.repository.task import failed, run_task
+from dfd.repository.worker_setup import quieten
 from dfd.settings import ScreenSettings
 
 CONNECT_S = 10.0
 """Seconds that a scheduler is waited for."""
-LOST_S = 30.0
-"""Seconds without an answer after which a scheduler is gone."""
 LOOK_S = 1.0
 """Seconds after which the cluster is looked at though no series has ended."""
 CLOSE_S = 5.0
@@ -34,6 +36,9 @@ ENDED_TWICE = (
     "decoder cannot bear its files"
 )
 LOST = "the scheduler at {} is gone; what was screened so far is valid, run again to go on"
+
+_LOST = (CancelledError, FuturesCancelledError, OSError)
+"""What is raised where a scheduler went away: nothing is cancelled here."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +53,17 @@ def work(tasks: Iterable[SeriesTask], settings: ScreenSettings) -> Iterator[str]
         DfdError: nothing can be screened.
     """
     with _client(settings) as client:
-        yield from _Cluster(client, settings.scheduler is None).screened(tasks)
+        try:
+            yield from _Cluster(client).screened(tasks)
+        except _LOST as error:
+            if is_disk_full(error):
+                raise
+            address = settings.scheduler or client.scheduler.address
+            raise InterruptedRunError(LOST.format(address)) from error
 
 
 def on_worker(task: SeriesTask) -> str:
     """:func:`~dfd.repository.task.run_task` on a worker, which begins anew where memory grew."""
-    logging.getLogger("dfd").setLevel(logging.ERROR)  # what the plan says already
     status = run_task(task)
     worker = get_worker()
     limit = worker.memory_manager.memory_limit
@@ -69,11 +79,10 @@ class _Cluster:
     aside for the fault of another.
     """
 
-    def __init__(self, client: Client, own: bool) -> None:
-        self.client, self.own = client, own
+    def __init__(self, client: Client) -> None:
+        self.client = client
         self.pending: dict[Future, SeriesTask] = {}
         self.suspects: list[SeriesTask] = []
-        self.answered = time.monotonic()
         self.looked_at, self.threads = 0.0, 1
 
     def screened(self, tasks: Iterable[SeriesTask]) -> Iterator[str]:
@@ -112,7 +121,6 @@ class _Cluster:
         """Status of the series that have ended; after ``LOOK_S`` none may have."""
         if not self.pending:
             return
-        self._check_scheduler()
         try:
             done = wait(list(self.pending), timeout=LOOK_S, return_when="FIRST_COMPLETED").done
         except TimeoutError:
@@ -124,34 +132,22 @@ class _Cluster:
             except KilledWorker:
                 self.suspects.append(task)
 
-    def _check_scheduler(self) -> None:
-        now = time.monotonic()
-        if self.client.status == "running" and not any(each.cancelled() for each in self.pending):
-            self.answered = now
-        elif now - self.answered > LOST_S or self.client.status == "closed":
-            raise InterruptedRunError(LOST.format(self.client.scheduler.address))
-
 
 @contextmanager
 def _client(settings: ScreenSettings) -> Iterator[Client]:
     """A client of the scheduler that was named, or of a cluster of this machine."""
-    # What workers write of their own ends is said in sentences here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    quieten("distributed")  # what becomes of workers is said in sentences here
     if settings.scheduler is not None:
         with _connected(settings.scheduler) as client:
             yield client
         return
-    config = {
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.comm.timeouts.connect": f"{LOST_S} s",
-    }
-    with dask.config.set(config):
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = LocalCluster(
             n_workers=settings.workers or cores_here(),
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
-            env={"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": "1"},
+            preload="dfd.repository.worker_setup",
         )
         try:
             client = Client(cluster)
