@@ -53,7 +53,7 @@ nitpick_ignore_regex = [
     (
         "py:.*",
         (
-            r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|"
+            r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|ScreenOptions|"
             r"TrainOptions|CalibrateOptions"
         ),
     ),

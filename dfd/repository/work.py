@@ -24,7 +24,7 @@ from dfd.repository.task import failed, run_task
 from dfd.repository.worker_setup import quieten
 from dfd.settings import ScreenSettings
 
-CONNECT_S = 10.0
+CONNECT_S = 5.0
 """Seconds that a scheduler is waited for."""
 LOOK_S = 1.0
 """Seconds after which the cluster is looked at though no series has ended."""

@@ -1,0 +1,98 @@
+"""Processes of Dask: killed workers and runs, series that kill, a scheduler that is not there."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.repository.conftest import LIMIT_S, Command, make_patient, tables
+
+
+def until(ready: Callable[[], object]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def rows(output: Path) -> dict[str, dict[str, str]]:
+    with (output / "series.csv").open(newline="", encoding="utf-8") as stream:
+        return {row["folder"]: row for row in csv.DictReader(stream)}
+
+
+def test_killed_at_any_moment_the_tables_are_those_of_an_undisturbed_run(
+    repository: Path, command: Command, tmp_path: Path
+) -> None:
+    code, _, errors = command.run(repository, "--output", tmp_path / "calm", "--shard", "1/1")
+    assert code == 0, errors
+    for log in command.log.iterdir():
+        log.unlink()
+    output = tmp_path / "out"
+    words = (repository, "--output", output, "--workers", 2)
+    # A worker, as soon as it has written its first part.
+    first = command.start(*words, STAND_IN_S="1")
+    until(lambda: list(command.log.iterdir()))
+    os.kill(int(next(command.log.iterdir()).stem), signal.SIGKILL)
+    # Then everything at once.
+    until(lambda: len(command.screened()) >= 2)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    code, out, errors = command.run(*words)
+    assert code == 0, errors
+    assert "4 scored, 0 not assessable, 0 failed, 0 not yet done" in out
+    assert tables(output) == tables(tmp_path / "calm")
+    # Nothing is computed twice but what was in flight: two series when the worker was killed, and
+    # two when all were.
+    again = Counter(command.screened())
+    assert sum(again.values()) <= 4 + 2 + 2
+    assert len(again) == 4
+
+
+def test_a_series_that_kills_its_worker_twice_costs_no_other_its_answer(
+    repository: Path, command: Command, tmp_path: Path
+) -> None:
+    make_patient(repository, "p0-killer")
+    make_patient(repository, "p5-faulty")
+    output = tmp_path / "out"
+    code, out, errors = command.run(repository, "--output", output, "--workers", 2)
+    assert code == 0, errors
+    assert "4 scored, 0 not assessable, 2 failed, 0 not yet done" in out
+    found = rows(output)
+    assert "ended the process that screened it twice" in found["p0-killer"]["reason"]
+    assert "ZeroDivisionError" in found["p5-faulty"]["reason"]
+    assert "Traceback" not in errors
+    assert len(command.screened()) == 4
+
+
+def test_ctrl_c_ends_with_a_sentence_and_valid_tables(
+    repository: Path, command: Command, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    process = command.start(repository, "--output", output, "--workers", 1, STAND_IN_S="60")
+    until(lambda: len(command.screened()) >= 2)
+    os.killpg(process.pid, signal.SIGTERM if _ignored() else signal.SIGINT)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode in (130, 143)
+    assert errors.splitlines()[-1].endswith("; what was written so far is valid")
+    assert "Traceback" not in errors
+    assert Counter(row["status"] for row in rows(output).values())["scored"] >= 2
+
+
+def _ignored() -> bool:
+    """Whether Ctrl-C is ignored here, as by a shell that runs the tests in the background."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_scheduler_that_is_not_there_is_said(
+    repository: Path, command: Command, tmp_path: Path
+) -> None:
+    words = ("--scheduler", "tcp://127.0.0.1:9")
+    code, _, errors = command.run(repository, "--output", tmp_path / "out", *words)
+    assert code == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in errors
+    assert "Traceback" not in errors
