@@ -7,13 +7,10 @@ worked out once for each different header and remembered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
 
 from dfd.reading.content import is_nifti
 from dfd.reading.entries import GroupKey, entries_of, group_of
@@ -21,6 +18,7 @@ from dfd.reading.geometry import placement_of
 from dfd.reading.guard import read_header, reading
 from dfd.reading.header import HEADER_TAGS, facts_of, image_shape
 from dfd.reading.header_values import text_of, value_of
+from dfd.reading.raw_header import RawHeader, raw_header
 from dfd.records import ScanFacts
 
 _VARYING = frozenset(
@@ -41,12 +39,14 @@ _VARYING = frozenset(
 )
 """Elements that differ from slice to slice, and of which a summary holds no value; that they are
 there counts."""
-_STUDY_DATE = 0x0008_0020
+_OWN = ("SOPInstanceUID", "ImagePositionPatient")
+"""Elements whose values a summary does hold."""
+_SOP_UID, _POSITION, _STUDY_DATE, _FRAMES = 0x0008_0018, 0x0020_0032, 0x0008_0020, 0x0028_0008
+_NEEDED = frozenset({_SOP_UID, 0x0008_0060, 0x0020_000D, 0x0020_000E, 0x0028_0010, 0x0028_0011})
+"""Without modality, UIDs and size a header was perhaps read wrongly."""
 _TAGS = (*HEADER_TAGS, _STUDY_DATE)
 _REMEMBERED = 4096
 """Different headers: series of one folder follow each other."""
-
-_Signature: TypeAlias = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class HeaderSummaries:
     """Reads one file after another; what headers share is worked out once."""
 
     def __init__(self) -> None:
-        self._shared = lru_cache(_REMEMBERED)(_summarised)
+        self._shared: dict[tuple[object, ...], HeaderSummary] = {}
 
     def of(self, path: Path) -> FileSummary:
         """The summary of a DICOM or NIfTI file.
@@ -86,48 +86,45 @@ class HeaderSummaries:
         """
         if is_nifti(path):
             return _of_volume(path)
+        raw = raw_header(path, _TAGS)
+        signature = () if raw is None else _signature(raw, path)
+        if raw is not None and signature in self._shared:
+            uid, place = (_text(raw.elements.get(tag)) for tag in (_SOP_UID, _POSITION))
+            return FileSummary(self._shared[signature], uid, 1, place)
         header = read_header(path, _TAGS)
         with reading(path):
-            signature = _signature(header, path)
-            if signature is None:
+            if "NumberOfFrames" in header:
                 return _of_frames(path, header)
-            # The header is no part of what is compared: any of one signature says the same.
-            shared = self._shared(signature, _Unseen(header, path))
-            place = text_of(value_of(header, "ImagePositionPatient"))
-            return FileSummary(shared, text_of(value_of(header, "SOPInstanceUID")), 1, place)
+            shared = _summarised(header, path)
+            uid, place = (text_of(value_of(header, word)) for word in _OWN)
+            if signature:
+                self._remember(signature, shared)
+            return FileSummary(shared, uid, 1, place)
+
+    def _remember(self, signature: tuple[object, ...], shared: HeaderSummary) -> None:
+        if len(self._shared) >= _REMEMBERED:
+            self._shared.clear()
+        self._shared[signature] = shared
 
 
-class _Unseen:
-    """A header on its way through the cache, to which all of them are equal."""
-
-    def __init__(self, header: Dataset, path: Path) -> None:
-        self.header, self.path = header, path
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Unseen)
-
-    def __hash__(self) -> int:
-        return 0
+def _signature(raw: RawHeader, path: Path) -> tuple[object, ...]:
+    """What decides about a summary; empty where a file may hold several frames or sequences."""
+    elements = raw.elements
+    if _FRAMES in elements or not elements.keys() >= _NEEDED:
+        return ()
+    parts = tuple(
+        (tag, bool(value) if tag in _VARYING else value) for tag, value in elements.items()
+    )
+    return (path.parent, raw.syntax, *parts)
 
 
-def _signature(header: Dataset, path: Path) -> _Signature | None:
-    """What decides about a summary; None where a file may hold several frames."""
-    if "NumberOfFrames" in header:
-        return None
-    parts: list[object] = [str(path.parent), str(header.file_meta.get("TransferSyntaxUID", ""))]
-    for tag in header.keys():  # noqa: SIM118 - iterating a data set decodes its elements
-        element = header.get_item(tag)
-        value = element.value
-        if not isinstance(element, RawDataElement):
-            if element.VR == "SQ":
-                return None
-            value = str(value)  # of the character set, which is decoded at once
-        parts.append((int(tag), bool(value) if int(tag) in _VARYING else value))
-    return tuple(parts)
+def _text(value: bytes | None) -> str:
+    """Text of UIDs and numbers, as ``text_of`` gives it."""
+    parts = (value or b"").decode("ascii", "replace").split("\\")
+    return "\\".join(part.strip().strip("\0") for part in parts)
 
 
-def _summarised(_: _Signature, unseen: _Unseen) -> HeaderSummary:
-    header, path = unseen.header, unseen.path
+def _summarised(header: Dataset, path: Path) -> HeaderSummary:
     shape = image_shape(header, path)
     facts = facts_of(header, path)
     group = group_of(header, shape, facts, path)

@@ -101,7 +101,7 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
     """Rows of some entries."""
     chunk, summaries = Chunk(), _summaries()
     for entry in entries:
-        text = as_text(os.path.relpath(entry.path, root))
+        text = as_text(_from(root, entry.path))
         if entry.reason:
             _add(chunk, text, None, entry.reason)
             continue
@@ -112,6 +112,12 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
         except OSError as error:
             _add(chunk, text, None, f"it cannot be opened ({error.strerror})")
     return chunk
+
+
+def _from(root: str, path: str) -> str:
+    """``path`` from ``root`` on; a manifest may name files elsewhere."""
+    prefix = os.path.join(root, "")  # noqa: PTH118 - once for each file
+    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
 
 
 @lru_cache(1)

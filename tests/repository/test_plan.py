@@ -284,12 +284,39 @@ def test_of_a_dataset_the_listed_series_are_planned(repository: Path) -> None:
     assert folders == {"p1", "p2"}
 
 
-def test_a_summary_of_a_remembered_header_is_that_of_a_fresh_one(tmp_path: Path) -> None:
-    files = sorted(make_patient(tmp_path, "p1", slices=3).iterdir())
-    files.append(make_slice(tmp_path / "b.dcm", make_pixels(), ConvolutionKernel="B70f"))
-    files.append(make_slice(tmp_path / "c.dcm", np.stack([make_pixels()] * 2)))
-    remembering = HeaderSummaries()
-    assert [remembering.of(path) for path in files] == [
-        HeaderSummaries().of(path) for path in files
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {"syntax": "1.2.840.10008.1.2"},
+        {"syntax": "1.2.840.10008.1.2.1.99"},
+        {"LossyImageCompression": "01"},
+        {"preamble": False},
+        {"SpecificCharacterSet": "ISO_IR 192", "Manufacturer": "Größe"},
+        {"SOPInstanceUID": None, "preamble": False},
+        {"ImagePositionPatient": None},
+        {"PatientID": None},
+        {"ModalityLUTSequence": []},
+    ],
+    ids=str,
+)
+def test_a_summary_of_a_remembered_header_is_that_of_a_fresh_one(
+    tmp_path: Path, tags: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [
+        make_slice(
+            tmp_path / f"{number}.dcm",
+            make_pixels(seed=number),
+            **{"ImagePositionPatient": [0, 0, number], "InstanceNumber": number} | tags,
+        )
+        for number in range(3)
     ]
-    assert [remembering.of(path).slices for path in files] == [1, 1, 1, 1, 2]
+    files.append(make_slice(tmp_path / "b.dcm", make_pixels(), **{"ConvolutionKernel": "B70f"}))
+    files.append(make_slice(tmp_path / "c.dcm", np.stack([make_pixels()] * 2)))
+    summaries = HeaderSummaries()
+    remembering = [summaries.of(path) for path in files]
+    monkeypatch.setattr("dfd.reading.summary.raw_header", lambda *_: None)
+    assert remembering == [HeaderSummaries().of(path) for path in files]
+    assert [each.slices for each in remembering] == [1, 1, 1, 1, 2]
+    places = 1 if "ImagePositionPatient" in tags else 3
+    assert len({each.place for each in remembering[:3]}) == places
