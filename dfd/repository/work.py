@@ -62,14 +62,16 @@ def work(tasks: Iterable[SeriesTask], settings: ScreenSettings) -> Iterator[str]
             raise InterruptedRunError(LOST.format(address)) from error
 
 
-def on_worker(task: SeriesTask) -> str:
-    """:func:`~dfd.repository.task.run_task` on a worker, which begins anew where memory grew."""
+def on_worker(task: SeriesTask) -> tuple[str, str]:
+    """:func:`~dfd.repository.task.run_task` on a worker.
+
+    And the address of the worker where its memory has grown so much that it should begin anew.
+    """
     status = run_task(task)
     worker = get_worker()
     limit = worker.memory_manager.memory_limit
-    if limit and worker.nanny and worker.monitor.get_process_memory() > FULL * limit:
-        worker.loop.add_callback(worker.close_gracefully, restart=True)
-    return status
+    is_full = limit and worker.nanny and worker.monitor.get_process_memory() > FULL * limit
+    return status, worker.address if is_full else ""
 
 
 class _Cluster:
@@ -128,9 +130,14 @@ class _Cluster:
         for future in done:
             task = self.pending.pop(future)
             try:
-                yield future.result()
+                status, full = future.result()
             except KilledWorker:
                 self.suspects.append(task)
+                continue
+            if full:
+                # It has nothing to do until the next series is handed out.
+                self.client.restart_workers([full], raise_for_error=False)
+            yield status
 
 
 @contextmanager
