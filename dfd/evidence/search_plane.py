@@ -121,7 +121,8 @@ def _normalisation_terms(
     disk = squares_of(support.new_ones(len(offsets)), offsets)
     height, width = residual.valid.shape
     sums = torch.fft.irfft2(spectra * torch.fft.rfft2(disk, size).conj(), size)[:, :height, :width]
-    supported = (sums[2] >= SUPPORT * len(offsets)) & residual.valid
+    # Rounding must not decide on disks of which just that share is measured.
+    supported = (sums[2].round() >= SUPPORT * len(offsets)) & residual.valid
     inverse = torch.where(supported, sums[:2].clamp_min(LEAST_ENERGY * len(offsets)).rsqrt(), 0.0)
     places = torch.nonzero(supported)
     spread = np.linspace(0, max(len(places) - 1, 0), SAMPLED).astype(np.int64)

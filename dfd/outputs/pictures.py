@@ -40,7 +40,7 @@ class OverlayWriter(BaseWriter):
             finding, region = item
             number = numbers[finding.point.row]
             name = overlay.name_of(number)
-            self.run.room.may(
+            self.run.disk_space.may(
                 name,
                 lambda: overlay.write_rendered(self.run.folder, number, images, region, finding),
             )
@@ -72,7 +72,7 @@ class MapWriter(BaseWriter):
     def _write(self, number: int, result: SliceResult, answer: Screening) -> tuple[str, ...]:
         names = screening_map.names_of(number)
         write, run = screening_map.write, self.run
-        run.room.may(
+        run.disk_space.may(
             names[0],
             lambda: write(run.folder, number, result.scan, answer, modality=run.modality),
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from dfd.modalities import Modality
-from dfd.outputs.room import Room
+from dfd.outputs.disk_space import DiskSpace
 from dfd.outputs.run_log import RunLog
 from dfd.records import (
     Context,
@@ -57,7 +57,7 @@ class Run:
     calibration: Calibration | None
     numbers: Mapping[int, int]
     """Row of the points file -> number in the names of files, from 1."""
-    room: Room
+    disk_space: DiskSpace
     """Decides what is left out on a full disk."""
     log: RunLog
     weights_sha256: str = ""
@@ -155,7 +155,7 @@ class Writer(Protocol):
 
     needed: ClassVar[bool]
     """True of numbers: written before the first slice, brought up to date while the run goes on,
-    and given room on a full disk. False of what is left out there, see ``Run.room``."""
+    and given space on a full disk. False of what is left out there, see ``Run.disk_space``."""
     files: ClassVar[Mapping[str, str]]
     """Folder below the results ("" for themselves) -> pattern of the names of its files, by which
     a later run moves them aside."""
@@ -174,7 +174,7 @@ class Writer(Protocol):
     def slice(self, result: SliceResult) -> Sequence[str]:
         """Write what one slice has of its own, and give the names of its files.
 
-        Names of files that found no room are among them.
+        Names of files that did not fit are among them.
 
         Raises:
             OutputError: a file cannot be written for another reason than a full disk.

@@ -73,7 +73,7 @@ STUDY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FreeTissue:
     """Where disks of ``RADIUS_MM`` may have their centre in one slice."""
 
     centres: dict[str, BoolImage]
@@ -131,12 +131,12 @@ def _write_series(
         zip(series.slices, plan.heights_mm, plan.noise, strict=True), start=1
     ):
         image = scan_ct(noise, plan.anatomy, height, scan)
-        room = find_room(plan.anatomy, height, scan.spacing_mm, image.shape)
+        free_tissue = find_free_tissue(plan.anatomy, height, scan.spacing_mm, image.shape)
         # The last disks are where copies are taken from; they, too, overlap no other.
         tissues = [wish.tissue for wish in wishes] + [
             wish.tissue for wish in wishes if wish.what == COPY
         ]
-        regions = place_disks(rng, room, tissues)
+        regions = place_disks(rng, free_tissue, tissues)
         sources = iter(regions[len(wishes) :])
         for wish, region in zip(wishes, regions, strict=False):
             image = _tamper(rng, image, wish.what, region, sources)
@@ -164,12 +164,12 @@ def _tamper(
     return image
 
 
-def find_room(
+def find_free_tissue(
     anatomy: Anatomy, position_mm: float, spacing_mm: float, shape: tuple[int, ...]
-) -> Room:
+) -> FreeTissue:
     """Where disks lie wholly in soft tissue or wholly in lung.
 
-    Told from the anatomy without noise.
+    Taken from the anatomy without noise.
     """
     axes = [
         (np.arange(count, dtype=np.float64) - (count - 1) / 2.0) * spacing_mm for count in shape
@@ -191,10 +191,12 @@ def find_room(
     centres["soft"] &= (
         ndimage.maximum_filter(truth, width) - ndimage.minimum_filter(truth, width) <= STILL_HU
     )
-    return Room(centres, radius, gap)
+    return FreeTissue(centres, radius, gap)
 
 
-def place_disks(rng: np.random.Generator, room: Room, tissues: list[str]) -> list[Region]:
+def place_disks(
+    rng: np.random.Generator, free_tissue: FreeTissue, tissues: list[str]
+) -> list[Region]:
     """Draw a disk for each tissue named, none overlapping another.
 
     Raises:
@@ -202,18 +204,18 @@ def place_disks(rng: np.random.Generator, room: Room, tissues: list[str]) -> lis
     """
     for _ in range(ATTEMPTS):
         regions: list[Region] = []
-        free = dict(room.centres)
+        free = dict(free_tissue.centres)
         for tissue in tissues:
             rows, columns = np.nonzero(free[tissue])
             if rows.size == 0:
                 break
             pick = int(rng.integers(rows.size))
             regions.append(
-                Region(float(columns[pick]), float(rows[pick]), room.radius_px, RADIUS_MM)
+                Region(float(columns[pick]), float(rows[pick]), free_tissue.radius_px, RADIUS_MM)
             )
             y, x = np.ogrid[: free[tissue].shape[0], : free[tissue].shape[1]]
             far = np.hypot(y - regions[-1].y, x - regions[-1].x) > 2.0 * (
-                room.radius_px + room.gap_px
+                free_tissue.radius_px + free_tissue.gap_px
             )
             free = {name: place & far for name, place in free.items()}
         else:

@@ -78,7 +78,7 @@ class Collected:
             about: Entries of ``run.json`` on the program and the model.
             configuration: What ``run.json`` says was asked for.
             stage: How far the run is.
-            left_out: How many files found no room.
+            left_out: How many files did not fit.
         """
         findings = [
             self.findings.get(point.row) or Finding(point, Verdict.NOT_REACHED, error=NOT_REACHED)

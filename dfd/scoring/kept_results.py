@@ -10,10 +10,10 @@ from typing import Any
 
 from dfd.errors import OutputError
 from dfd.outputs import own_files
+from dfd.outputs.disk_space import DiskSpace
 from dfd.outputs.ledger import Ledger
 from dfd.outputs.record_json import as_json, from_json
 from dfd.outputs.report import MOST_SHOWN, PointPictures, ScreeningPictures, rank
-from dfd.outputs.room import Room
 from dfd.outputs.writer import KeptSlice
 from dfd.records import Point
 from dfd.scoring.kept_slice import holds_names, packed, unpacked
@@ -52,7 +52,7 @@ class Keeping:
         self.folder, self.anonymous = folder, anonymous
         self.points = {point.row: point for point in points}
         self.ledger = Ledger(folder)
-        self.room = Room(self.ledger.folder, len(points), self._spare)
+        self.disk_space = DiskSpace(self.ledger.folder, len(points), self._spare)
         self._filed: set[int] = set()
         self._usable = self._pictured = True
 
@@ -72,7 +72,7 @@ class Keeping:
         found = self.ledger.identity()
         if found == identity and own_files.pending(self.folder) is None:
             return True
-        self.room.release()
+        self.disk_space.release()
         aside = own_files.put_aside(self.folder)
         if aside is not None:
             logger.info("results of an earlier run were moved to %s", aside)
@@ -129,7 +129,7 @@ class Keeping:
             files: Of the slice.
             shown: By row, all pictures that the report shows by what is known so far.
         """
-        if not (self._usable and self._pictured) or self.room.full:
+        if not (self._usable and self._pictured) or self.disk_space.full:
             return
         try:
             for row in (row for row in rows if row in shown):
@@ -150,19 +150,19 @@ class Keeping:
 
     def pause(self) -> None:
         """Leave everything for the next part of the run."""
-        self.room.release()
+        self.disk_space.release()
         self.ledger.close()
 
     def end(self) -> None:
         """Remove all: the run is finished."""
-        self.room.release()
+        self.disk_space.release()
         self.ledger.remove()
 
     def _add(self, entry: Mapping[str, Any]) -> None:
         if not self._usable:
             return
         try:
-            self.room.must(lambda: self.ledger.add(entry))
+            self.disk_space.must(lambda: self.ledger.add(entry))
         except OutputError as error:
             self._usable = False
             logger.warning(

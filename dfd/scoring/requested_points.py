@@ -15,7 +15,7 @@ from dfd.records import Point
 
 logger = logging.getLogger(__name__)
 
-MANY_SLICES, SECONDS_EACH = 500, 5.0
+MANY_SLICES, SECONDS_EACH = 500, 2.0
 """From so many screened slices on it is said how long that takes; seconds of one on two cores,
 prediction and all places of a 512 x 512 slice."""
 

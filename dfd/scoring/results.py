@@ -106,7 +106,7 @@ class RunResults:
             self.modality,
             self.criteria.calibration,
             numbers,
-            self.keeping.room,
+            self.keeping.disk_space,
             self.options.log,
             self.model.sha256,
             run_record.digest(self.model.calibration),
@@ -134,7 +134,7 @@ class RunResults:
                 writer.resume(taken.kept, taken.pictures)
 
     def open(self) -> None:
-        """Writes the numbers before there are any: a disk without room for them is seen at once.
+        """Writes the numbers before there are any: a disk without space for them is seen at once.
 
         Raises:
             OutputError: they cannot be written.
@@ -145,7 +145,7 @@ class RunResults:
             if not self.going_on:
                 self.keeping.end()
             raise
-        self.keeping.room.reserve()
+        self.keeping.disk_space.reserve()
 
     def add(self, loaded: LoadedSlice, assessed: AssessedSlice) -> None:
         """Takes the answers to the points of one slice: numbers first, then pictures."""
@@ -166,11 +166,11 @@ class RunResults:
 
     def write_numbers(self, stage: Stage) -> list[Finding]:
         """Brings all numbers up to date."""
-        left_out = len(self.keeping.room.left_out)
+        left_out = len(self.keeping.disk_space.left_out)
         results = self.collected.results(self._basis, self.options.shown(), stage, left_out)
         for writer in self.writers:
             if writer.needed:
-                self.keeping.room.must(partial(writer.finish, results))
+                self.keeping.disk_space.must(partial(writer.finish, results))
         return list(results.findings)
 
     def _checkpoint(self) -> None:
@@ -187,7 +187,7 @@ class RunResults:
         self.progress.close()
         findings = self.write_numbers(stage)
         tell_screened(findings)
-        left_out = self.keeping.room.left_out
+        left_out = self.keeping.disk_space.left_out
         for writer in self.writers:
             if writer.needed:
                 continue
@@ -209,7 +209,7 @@ class RunResults:
             InterruptedRunError: the disk is full, and something was left out.
         """
         findings = self.write(Stage.FINISHED)
-        left_out = self.keeping.room.left_out
+        left_out = self.keeping.disk_space.left_out
         if left_out:
             raise InterruptedRunError(
                 f"the disk is full: {len(left_out)} of the pictures and pages of "

@@ -16,6 +16,7 @@ from dfd.prediction.network import shipped_network
 from dfd.prediction.predict import predict_slice
 from dfd.reading.pixel_values import pixels_of
 from dfd.records import Prediction
+from dfd.scoring import freed_memory
 from dfd.scoring.assessing import SliceAssessor
 from dfd.scoring.loading import SliceLoader
 from dfd.scoring.pipeline import Behind, ahead
@@ -66,8 +67,11 @@ class Stages:
         try:
             with torch.backends.cudnn.flags(**exact), Behind(here) as writing:
                 slices = self._loaded(requests, here)
-                for loaded, assessed in ahead(answer, slices, begin, together):
+                answers = ahead(answer, slices, begin, together)
+                for number, (loaded, assessed) in enumerate(answers, start=1):
                     writing.do(partial(results.add, loaded, assessed))
+                    if number % freed_memory.SLICES == 0:
+                        freed_memory.give_back_freed_memory()
         finally:
             # Each thread has set that of threads begun later.
             torch.set_num_threads(self.threads)

@@ -22,8 +22,10 @@ MONAI = "/somewhere/monai/bundle/__main__.py"
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
     hook, handler = sys.excepthook, signal.getsignal(signal.SIGTERM)
+    dropped = sys.unraisablehook
     yield
     sys.excepthook = hook
+    sys.unraisablehook = dropped
     signal.signal(signal.SIGTERM, handler)
 
 

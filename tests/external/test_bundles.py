@@ -6,6 +6,7 @@ MONAI's loader and runner, the Label app and the Deploy app.
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 import zipfile
@@ -134,7 +135,8 @@ def test_monai_loads_the_network_and_its_script(unpacked: Path, modality: Modali
     script, metadata, _ = load(
         modality.bundle, bundle_dir=str(unpacked), device="cpu", load_ts_module=True
     )
-    assert metadata["name"] == modality.bundle
+    written = unpacked / modality.bundle / "configs" / "metadata.json"
+    assert metadata["name"] == json.loads(written.read_text(encoding="utf-8"))["name"]
     image = torch.stack([torch.randn(50, 41), (torch.rand(50, 41) < 0.2).float()])[None]
     with torch.inference_mode():
         torch.testing.assert_close(script.eval()(image), network.eval()(image), atol=1e-5, rtol=0.0)

@@ -11,8 +11,8 @@ import pytest
 
 from dfd.modalities import MODALITIES
 from dfd.outputs import WRITERS, own_files, writer_class
+from dfd.outputs.disk_space import DiskSpace
 from dfd.outputs.files import SCRATCH
-from dfd.outputs.room import Room
 from dfd.outputs.run_log import RunLog
 from dfd.outputs.writer import BaseWriter, KeptSlice, Results, Run, Stage, Writer
 from dfd.records import Finding, Point
@@ -34,7 +34,7 @@ def made(name: str, folder: Path) -> Writer:
             MODALITIES["ct_lung"],
             None,
             {2: 1},
-            Room(folder / SCRATCH, 1, lambda: None),
+            DiskSpace(folder / SCRATCH, 1, lambda: None),
             RunLog(),
         )
     )

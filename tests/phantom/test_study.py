@@ -14,7 +14,7 @@ from dfd.errors import OutputError
 from dfd.phantom import scan_ct, write_demo_study
 from dfd.phantom.dicom import CT_THICKNESS_MM, ct_scan
 from dfd.phantom.plan import plan_series
-from dfd.phantom.study import RADIUS_MM, STUDY, Room, place_disks
+from dfd.phantom.study import RADIUS_MM, STUDY, FreeTissue, place_disks
 from dfd.phantom.tamper import disk
 from dfd.records import Region
 
@@ -114,7 +114,7 @@ def test_only_the_tampered_disks_differ_from_the_scan(study, rows):
 
 
 def test_lack_of_room_is_an_error(rng):
-    room = Room({"soft": np.eye(64, dtype=bool)}, 17.0, 4.0)
+    free_tissue = FreeTissue({"soft": np.eye(64, dtype=bool)}, 17.0, 4.0)
     with pytest.raises(
         OutputError,
         match=(
@@ -122,7 +122,7 @@ def test_lack_of_room_is_an_error(rng):
             r"tissue in one slice; choose another seed"
         ),
     ):
-        place_disks(rng, room, ["soft"] * 4)
+        place_disks(rng, free_tissue, ["soft"] * 4)
 
 
 def test_place_that_cannot_be_written_is_an_error(tmp_path):

@@ -22,8 +22,8 @@ from dfd.outputs.dicom.maker import Maker, Names, as_bytes
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage, SourceSeries, grouped
 from dfd.outputs.dicom.stacks import stacks_of
 from dfd.outputs.dicom_writer import FOLDER
+from dfd.outputs.disk_space import is_full
 from dfd.outputs.files import write_atomically
-from dfd.outputs.room import is_full
 from dfd.reading.guard import READ_ERRORS, quiet
 from dfd.records import Region
 

@@ -119,8 +119,8 @@ def threshold_x(p: float) -> float:
 
 
 def _along(score: float) -> float:
-    room = STRIP_WIDTH - STRIP_LEFT - 16
-    return round(STRIP_LEFT + room * min(max(score, 0.0), LARGEST_SCORE) / LARGEST_SCORE, 1)
+    width = STRIP_WIDTH - STRIP_LEFT - 16
+    return round(STRIP_LEFT + width * min(max(score, 0.0), LARGEST_SCORE) / LARGEST_SCORE, 1)
 
 
 def _marks(table: CalibrationTable, start: float, end: float) -> tuple[Mark, ...]:

@@ -72,7 +72,7 @@ class ReportWriter(BaseWriter):
         missing = sum(finding.verdict == Verdict.NOT_REACHED for finding in results.findings)
         run, anonymous = self.run, self.run.settings.anonymous
         about = ReportRun(run.modality, run.calibration, results.record, missing)
-        if results.stage in (Stage.STOPPED, Stage.FINISHED) and not run.room.may(
+        if results.stage in (Stage.STOPPED, Stage.FINISHED) and not run.disk_space.may(
             report.FILE_NAME,
             lambda: report.write(
                 run.folder, results.findings, self.data, about, anonymous=anonymous

@@ -7,21 +7,21 @@ import os
 import pytest
 
 from dfd.errors import OutputError
-from dfd.outputs.room import RESERVE, SMALLEST, Room
+from dfd.outputs.disk_space import RESERVE, SMALLEST, DiskSpace
 
 
 class Disk:
     """Takes so many files; then it is full, until something is removed."""
 
-    def __init__(self, room):
-        self.room, self.written = room, []
+    def __init__(self, space):
+        self.space, self.written = space, []
 
     def put(self, name):
         def write():
-            if self.room <= 0:
+            if self.space <= 0:
                 error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 raise OutputError(f"{name} cannot be written") from error
-            self.room -= 1
+            self.space -= 1
             self.written.append(name)
 
         return write
@@ -33,15 +33,15 @@ def forbidden():
 
 def test_pictures_after_the_first_that_does_not_fit_are_left_out(tmp_path, caplog):
     disk = Disk(2)
-    room = Room(tmp_path, 5, lambda: None)
+    space = DiskSpace(tmp_path, 5, lambda: None)
     with caplog.at_level(logging.WARNING):
-        assert [room.may(name, disk.put(name)) for name in "abcd"] == [True, True, False, False]
-    assert (disk.written, room.left_out, room.full) == (["a", "b"], ["c", "d"], True)
+        assert [space.may(name, disk.put(name)) for name in "abcd"] == [True, True, False, False]
+    assert (disk.written, space.left_out, space.full) == (["a", "b"], ["c", "d"], True)
     assert [record.getMessage() for record in caplog.records] == [
         "the disk is full: c and what comes later are left out, to write all numbers"
     ]
-    disk.room = 5
-    assert not room.may("e", disk.put("e"))
+    disk.space = 5
+    assert not space.may("e", disk.put("e"))
     assert "e" not in disk.written
 
 
@@ -49,17 +49,17 @@ def test_what_only_saves_time_goes_before_a_picture_is_left_out(tmp_path):
     disk = Disk(0)
 
     def spare():
-        disk.room = 1
+        disk.space = 1
 
-    room = Room(tmp_path, 5, spare)
-    assert room.may("a", disk.put("a"))
-    assert not room.full
+    space = DiskSpace(tmp_path, 5, spare)
+    assert space.may("a", disk.put("a"))
+    assert not space.full
 
 
 def test_numbers_take_the_reserve(tmp_path):
     disk = Disk(0)
-    room = Room(tmp_path, 5, lambda: None)
-    room.reserve()
+    space = DiskSpace(tmp_path, 5, lambda: None)
+    space.reserve()
     assert (tmp_path / RESERVE).stat().st_size >= 5 * 4096
 
     def write():
@@ -67,25 +67,25 @@ def test_numbers_take_the_reserve(tmp_path):
             disk.put("scores")()
         disk.written.append("scores")
 
-    room.must(write)
+    space.must(write)
     assert disk.written == ["scores"]
     with pytest.raises(OutputError, match="more cannot be written"):
-        room.must(disk.put("more"))
+        space.must(disk.put("more"))
 
 
 def test_a_picture_left_out_gives_the_reserve_back(tmp_path):
-    room = Room(tmp_path, 5, lambda: None)
-    room.reserve()
-    room.may("a", Disk(0).put("a"))
+    space = DiskSpace(tmp_path, 5, lambda: None)
+    space.reserve()
+    space.may("a", Disk(0).put("a"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
-    room = Room(tmp_path, 5, lambda: None)
-    for put in (lambda: room.may("a", forbidden), lambda: room.must(forbidden)):
+    space = DiskSpace(tmp_path, 5, lambda: None)
+    for put in (lambda: space.may("a", forbidden), lambda: space.must(forbidden)):
         with pytest.raises(OutputError, match="read-only"):
             put()
-    assert not room.full
+    assert not space.full
 
 
 @pytest.mark.parametrize("free", [0, 2 * SMALLEST, 100_000])
@@ -93,7 +93,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
 def test_the_reserve_takes_what_there_is(tmp_path, monkeypatch, free, plain):
     if plain:
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
-        monkeypatch.setattr("dfd.outputs.room._CHUNK", free + 1)
+        monkeypatch.setattr("dfd.outputs.disk_space._CHUNK", free + 1)
     else:
 
         def allocate(_, __, size):
@@ -101,5 +101,5 @@ def test_the_reserve_takes_what_there_is(tmp_path, monkeypatch, free, plain):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(os, "posix_fallocate", allocate, raising=False)
-    Room(tmp_path, 1000, lambda: None).reserve()
+    DiskSpace(tmp_path, 1000, lambda: None).reserve()
     assert (tmp_path / RESERVE).exists() == (free >= SMALLEST or plain)

@@ -13,7 +13,7 @@ from dfd.errors import OutputError
 from dfd.exit_messages import causes, is_disk_full
 
 RESERVE = "reserve"
-"""File that holds room for the numbers until it is needed."""
+"""File that keeps space for the numbers until it is needed."""
 BYTES_PER_ROW, BYTES_PER_RUN = 4096, 64 * 1024
 """Of the reserve: what a row needs in the ledger and twice in scores.csv, and what run.json and
 run.log need.
@@ -24,8 +24,8 @@ _CHUNK = 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
-class Room:
-    """Keeps room for what must be written, and notes what found none.
+class DiskSpace:
+    """Keeps space for what must be written, and notes what did not fit.
 
     Args:
         scratch: folder for the reserve, which need not exist yet.
@@ -42,11 +42,11 @@ class Room:
 
     @property
     def full(self) -> bool:
-        """Whether something found no room; nothing that can be left out is tried from then on."""
+        """Whether something did not fit; nothing that can be left out is tried from then on."""
         return bool(self.left_out)
 
     def reserve(self) -> None:
-        """Set room aside, as much as there is."""
+        """Set space aside, as much as there is."""
         size = BYTES_PER_RUN + BYTES_PER_ROW * self._rows
         while size >= SMALLEST:
             try:
