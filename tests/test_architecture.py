@@ -26,6 +26,7 @@ LAYERS = (
     {"__init__"},
     {"api"},
     {"workflow"},
+    {"repository"},
     {"bundle"},
     {"scoring"},
     {"assessment", "outputs"},
@@ -50,11 +51,12 @@ PLACES = {
     "nibabel": {"reading"},
     "PIL": {"outputs"},
     "filelock": {"outputs"},
-    "jinja2": {"outputs"},
-    "markupsafe": {"outputs"},
+    "jinja2": {"outputs", "repository"},
+    "markupsafe": {"outputs", "repository"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
-    "pandas": {"outputs", "points", "api"},
+    "pandas": {"outputs", "points", "api", "repository"},
+    "pyarrow": {"repository"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),
