@@ -29,6 +29,7 @@ MANUFACTURERS = {
 """Beginning of the header's word -> manufacturer. Toshiba's scanners are Canon's since 2018, those
 of Hitachi Fujifilm's since 2021."""
 OTHER = "another manufacturer"
+OTHER_MODALITY = "another modality"
 
 _NAMED = {
     **dict.fromkeys(("STANDARD", "SOFT", "DETAIL", "A", "B", "C"), SOFT),
@@ -44,6 +45,7 @@ _CANON_SHARP = 30
 """FC01 to FC29 are for soft tissue of body and head; FC30, FC5x and FC8x for bone and lung."""
 
 _THICKNESS = ((1.5, "up to 1.5 mm"), (3.0, "1.5 to 3 mm"), (math.inf, "over 3 mm"))
+_MODALITY = re.compile(r"[A-Z]{2}", re.ASCII)
 _WITHOUT_KERNEL = frozenset({"MR", "PT", "US"})
 
 
@@ -69,9 +71,13 @@ class Stratum:
 def stratum_of(modality: str, manufacturer: str, kernel: str, thickness_mm: float) -> Stratum:
     """The stratum of a series from its header; ``thickness_mm`` is NaN where it is not stated."""
     sharpness = "" if modality in _WITHOUT_KERNEL else sharpness_of(kernel)
-    return Stratum(
-        modality or UNKNOWN, manufacturer_of(manufacturer), sharpness, thickness_of(thickness_mm)
-    )
+    maker, thickness = manufacturer_of(manufacturer), thickness_of(thickness_mm)
+    return Stratum(modality_of(modality), maker, sharpness, thickness)
+
+
+def modality_of(text: str) -> str:
+    """A modality of DICOM as it is; free text never passes through."""
+    return text if _MODALITY.fullmatch(text) else OTHER_MODALITY
 
 
 def manufacturer_of(text: str) -> str:

@@ -180,4 +180,5 @@ def test_strata_in_words() -> None:
     assert SIEMENS.label == "CT, Siemens, sharp kernel, up to 1.5 mm"
     assert stratum_of("MR", "", "", nan).label == "MR, unknown manufacturer, unknown thickness"
     assert stratum_of("MR", "GE", "B30", 3.0) == Stratum("MR", "GE", "", "1.5 to 3 mm")
+    assert stratum_of("JANE^DOE", "GE", "", 1.0).modality == "another modality"
     assert stratum_of("CT", "GE", "", 0.0).thickness == "unknown"
