@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from dfd.outputs.anonymous import HIDDEN
+from dfd.outputs.files import write_atomically
 from dfd.outputs.report import is_kernel
+from dfd.repository.report.data import FOLDER, MOST_PICTURES
 from dfd.repository.report.read import Repository
 from dfd.repository.strata import manufacturer_of, modality_of
 from dfd.sentences import Sentence
@@ -62,6 +67,39 @@ def without_names(repository: Repository) -> Repository:
         file_reasons=reasons,
         unreadable=tuple(HIDDEN for _ in repository.unreadable),
     )
+
+
+def copied_pictures(
+    output: Path,
+    named: Repository,
+    hidden: Repository,
+    pictures: Mapping[tuple[str, int], str],
+) -> dict[tuple[str, int], str]:
+    """Copy the pictures of the first series under names that say nothing.
+
+    Args:
+        output: Folder of the report.
+        named: The repository under its own names.
+        hidden: The same, without names.
+        pictures: Address of the picture of a region, by the digest of its series and its rank.
+
+    Returns:
+        Address by local name and rank, of at most ``MOST_PICTURES``.
+
+    Raises:
+        OutputError: a picture cannot be written.
+    """
+    local = dict(zip(named.series["series"], hidden.series["series"], strict=True))
+    order = {series: at for at, series in enumerate(named.series["series"])}
+    first = sorted(pictures, key=lambda place: (order[place[0]], place[1]))[:MOST_PICTURES]
+    copied = {}
+    (output / FOLDER).mkdir(exist_ok=True)
+    for series, rank in first:
+        address = f"{FOLDER}/{local[series]}-{rank}.png"
+        with suppress(FileNotFoundError):
+            write_atomically(output / address, (output / pictures[series, rank]).read_bytes())
+            copied[local[series], rank] = address
+    return copied
 
 
 def _regions(regions: pd.DataFrame, local: dict[str, str]) -> pd.DataFrame:

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dfd.calibration import UNUSUAL
-from dfd.outputs.files import neutralise, write_atomically
+from dfd.outputs.files import write_atomically
 from dfd.repository.report.read import Repository
-from dfd.sentences import Sentence
+from dfd.repository.report.texts import cleaned
 
 SERIES = (
     *("rank", "series", "patient", "study_uid", "series_uid", "folder", "modality", "bundle"),
@@ -68,13 +68,13 @@ def _plain(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
         if name in frame:
             frame[name] = frame[name].astype("Int64")
     if "reason" in frame:
-        frame["reason"] = [str(Sentence(text)) for text in frame["reason"].fillna("").astype(str)]
+        frame["reason"] = [cleaned(text) for text in frame["reason"].fillna("").astype(str)]
     return frame.reset_index(drop=True)
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
     texts = {
-        str(name): [neutralise(str(value)) if pd.notna(value) else "" for value in frame[name]]
+        str(name): [cleaned(value) if isinstance(value, str) else "" for value in frame[name]]
         for name in frame
         if not pd.api.types.is_numeric_dtype(frame[name])
     }
