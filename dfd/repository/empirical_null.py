@@ -56,6 +56,13 @@ ASSUMPTION = (
     "series beside those of the stratum."
 )
 
+REMEDY = (
+    "Go by the empirical p-value there, and fit the calibration to the scanner: `dfd calibrate "
+    "--data GENUINE --model MODEL --output MY_MODEL.ckpt` with genuine series of it, one folder "
+    "for each patient."
+)
+"""What to do where the shipped calibration does not fit."""
+
 _LARGEST_P, _SMALLEST_P = 1.0 - 1e-9, 1e-300
 
 
@@ -174,24 +181,18 @@ def fit(z: FloatArray) -> NullFit:
 
 
 def sentence(stratum: Stratum, null: NullFit) -> str:
-    """What is wrong where the shipped calibration does not fit a stratum, and what to do.
+    """What is wrong where the shipped calibration does not fit a stratum; see ``REMEDY``.
 
     Empty where it fits.
     """
     if null.fits:
         return ""
-    share = null.below / null.series
-    effect = (
-        "so it alarms too often there"
-        if null.false_alarm_rate > UNUSUAL
-        else "so it overlooks edits there"
-    )
+    alarming = null.false_alarm_rate > UNUSUAL
+    effect = "it alarms too often" if alarming else "it overlooks tampering"
     return (
-        f"{100 * share:.0f} % of the {null.series} series of this stratum ({stratum.label}) lie "
-        f"below p = 0.05, where the shipped calibration expects 5 % and the empirical null "
-        f"{100 * null.false_alarm_rate:.1f} %, {effect}: go by the empirical p-value, and fit the "
-        "calibration to this scanner with `dfd calibrate --data GENUINE --model MODEL --output "
-        "MY_MODEL.ckpt` on genuine series of it."
+        f"{stratum.label}: {100 * null.below / null.series:.0f} % of {null.series} series lie "
+        f"below p = 0.05, and {100 * null.false_alarm_rate:.1f} % would if all were genuine, "
+        f"instead of 5 %: {effect}."
     )
 
 

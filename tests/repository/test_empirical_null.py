@@ -104,10 +104,10 @@ def test_a_stratum_that_does_not_fit_is_said_and_what_to_do() -> None:
     assert null.false_alarm_rate == pytest.approx(norm.sf(norm.isf(0.05) - 0.75), abs=0.04)
     said = sentence(SIEMENS, null)
     share = 100 * (norm.sf(z) <= 0.05).mean()
-    assert said.startswith(f"{share:.0f} % of the 2000 series of this stratum (CT, Siemens, sharp")
+    assert said.startswith(f"{SIEMENS.label}: {share:.0f} % of 2000 series lie below p = 0.05")
+    assert f"{100 * null.false_alarm_rate:.1f} % would if all were genuine" in said
     assert "alarms too often" in said
-    assert "dfd calibrate --data GENUINE --model MODEL --output MY_MODEL.ckpt" in said
-    assert "overlooks edits" in sentence(GE, fit(scores(500, -0.8, 0.8)))
+    assert "overlooks tampering" in sentence(GE, fit(scores(500, -0.8, 0.8)))
 
 
 @pytest.mark.parametrize("number", [10, 100, 2000])

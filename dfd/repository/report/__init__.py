@@ -17,7 +17,7 @@ import dfd.outputs.report
 from dfd.outputs.files import write_atomically
 from dfd.outputs.report import policy, words
 from dfd.outputs.run_record import NOTICE
-from dfd.repository.empirical_null import ASSUMPTION, FALSE_DISCOVERIES, TAMPERED_SHARE
+from dfd.repository.empirical_null import ASSUMPTION, FALSE_DISCOVERIES, REMEDY
 from dfd.repository.report import charts, data, tables
 from dfd.repository.report.anonymous import copied_pictures, without_names
 from dfd.repository.report.data import COLUMNS, DataFiles
@@ -29,18 +29,18 @@ FOLDER = Path(__file__).parent
 TITLES = {
     "rank": "Rank",
     "series": "Series",
-    "patient": "Patient",
-    "modality": "Modality",
-    "scanner": "Scanner",
-    "kernel": "Kernel",
-    "thickness_mm": "mm",
-    "study_date": "Study date",
-    "slices": "Slices",
     "result": "Result",
     "p_empirical": "p, empirical",
     "q_value": "q",
     "p_value": "p, shipped",
     "form": "Form",
+    "modality": "Modality",
+    "scanner": "Scanner",
+    "kernel": "Kernel",
+    "thickness_mm": "Thickness, mm",
+    "slices": "Slices",
+    "patient": "Patient",
+    "study_date": "Study date",
 }
 """Headings of the table, by column."""
 NUMBERS = frozenset({"rank", "thickness_mm", "slices", "p_empirical", "q_value", "p_value"})
@@ -128,7 +128,7 @@ def _environment() -> Environment:
         "notice": NOTICE,
         "numbers": NUMBERS,
         "pictures": data.PICTURES,
-        "tampered_share": TAMPERED_SHARE,
+        "remedy": REMEDY,
         "titles": TITLES,
     }
     return made

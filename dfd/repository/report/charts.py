@@ -12,7 +12,7 @@ from dfd.calibration import UNUSUAL
 
 FloatArray = NDArray[np.float64]
 
-WIDTH, HEIGHT, LEFT, BASE = 240, 150, 30, 126
+WIDTH, HEIGHT, LEFT, BASE = 240, 156, 30, 126
 """Of a plot in SVG units; its axes cross at (``LEFT``, ``BASE``)."""
 TOP, RIGHT = 8, WIDTH - 8
 BINS = 20
@@ -64,7 +64,7 @@ def histogram(shipped: FloatArray, empirical: FloatArray) -> Histogram:
     top = max(float(max(each.max() for each in shares)), 1.5 / BINS)
     heights = [BASE - (BASE - TOP) * each / top for each in shares]
     area, line = (_steps(each, edges) for each in heights)
-    ticks = tuple(Tick(_x(p), f"{p:g}") for p in (0.0, UNUSUAL, 0.5, 1.0))
+    ticks = tuple(Tick(_x(p), f"{p:g}") for p in (UNUSUAL, 0.5, 1.0))
     return Histogram(
         f"M{LEFT} {BASE}V{area}V{BASE}Z", f"M{LEFT} {line}", _rounded(BASE, top), ticks
     )

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from dfd.outputs.files import write_atomically
-from dfd.repository.report.read import MODEL_DIGITS, Repository
+from dfd.repository.report.read import MODEL_DIGITS, SCORED, Repository
 from dfd.repository.report.texts import cleaned
 from dfd.repository.strata import UNKNOWN
 
@@ -31,8 +31,8 @@ CHUNK = 500
 MOST_PICTURES = 200
 """Pictures that are copied where names are replaced, those of the first series."""
 COLUMNS = (
-    *("rank", "series", "patient", "modality", "scanner", "kernel", "thickness_mm", "study_date"),
-    *("slices", "result", "p_empirical", "q_value", "p_value", "form"),
+    *("rank", "series", "result", "p_empirical", "q_value", "p_value", "form", "modality"),
+    *("scanner", "kernel", "thickness_mm", "slices", "patient", "study_date"),
 )
 """Of a row of the table. ``result`` is the verdict, or what became of the series."""
 _FACTS = {
@@ -64,7 +64,8 @@ class DataFiles:
 
 def rows(series: pd.DataFrame) -> list[list[Any]]:
     """Rows of the table, numbers to four digits, nothing where there is no number."""
-    result = series["verdict"].where(series["verdict"] != "", series["outcome"])
+    answered = (series["outcome"] == SCORED) & (series["verdict"] != "")
+    result = series["verdict"].where(answered, series["outcome"])
     shown = series.assign(result=result)[list(COLUMNS)]
     return [[_cell(value) for value in row] for row in shown.itertuples(index=False, name=None)]
 

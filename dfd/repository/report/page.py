@@ -123,7 +123,7 @@ def page_of(
         gatherings=gather.gatherings(scored),
         reasons=_reasons(repository),
         duplicates=duplicates,
-        bundles=sorted(set(series["bundle"]) - {""}),
+        bundles=sorted({cleaned(text) for text in set(series["bundle"])} - {""}),
     )
 
 
