@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from dfd.errors import OutputError
@@ -39,7 +41,8 @@ def test_every_series_has_a_row_whatever_became_of_it(tmp_path: Path) -> None:
     assert np.isfinite(series["p_empirical"]).tolist() == [True, True, *[False] * 4]
     assert series["stratum"][0] == "CT, GE, soft kernel, up to 1.5 mm"
     assert found.regions["series"].tolist() == [digest(2)]
-    assert found.model == MODEL[:12]
+    assert found.models == {"ct_lung_inpainting": MODEL[:12]}
+    assert list(series["regions"][:2]) == [1, 0]
 
 
 def test_files_are_counted_by_status_and_reason(tmp_path: Path) -> None:
@@ -105,18 +108,55 @@ def test_one_model_is_reported_and_others_are_counted(tmp_path: Path) -> None:
     row, other = planned(1), "cd" * 32
     write_plan(tmp_path, [row])
     write_parts(tmp_path, [part(row, 0.3, model=other), part(row, 0.5)])
-    found = read(tmp_path, other)
-    assert found.model == other[:12]
+    found = read(tmp_path, {"ct_lung_inpainting": other})
+    assert found.models == {"ct_lung_inpainting": other[:12]}
     assert found.series["p_value"][0] == 0.3
+    assert found.series["model"][0] == other
     assert found.other_models == {MODEL[:12]: 1}
-    assert read(tmp_path, MODEL[:6]).series["p_value"][0] == 0.5
+    os.utime(tmp_path / "parts" / f"{digest(1)}-{other[:12]}.parquet", (1, 1))
+    assert read(tmp_path).series["p_value"][0] == 0.5
+
+
+def test_each_bundle_has_its_model(tmp_path: Path) -> None:
+    rows = [planned(1), planned(2, modality="MR", bundle="mri_chest_inpainting")]
+    write_plan(tmp_path, rows)
+    other = "cd" * 32
+    write_parts(tmp_path, [part(rows[0], 0.2), part(rows[1], 0.4, model=other)])
+    found = read(tmp_path)
+    assert found.models == {"ct_lung_inpainting": MODEL[:12], "mri_chest_inpainting": other[:12]}
+    assert found.outcomes["scored"] == 2
+    assert not found.other_models
+
+
+def test_parts_that_come_and_go_while_they_are_read_do_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [planned(number) for number in range(1, 5)]
+    write_plan(tmp_path, rows)
+    write_parts(tmp_path, [part(row, 0.5) for row in rows[:3]])
+    opened: list[Path] = []
+    open_file = pq.ParquetFile
+
+    def opening(path: Path, **options: Any) -> Any:
+        if path.parent.name == "parts" and not opened:
+            write_parts(tmp_path, [part(rows[3], 0.001)])
+            newest = sorted((tmp_path / "parts").glob("*.parquet"))[-1]
+            newest.unlink()
+        opened.append(path)
+        return open_file(path, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", opening)
+    found = read(tmp_path)
+    assert found.unreadable == ()
+    assert sum(found.outcomes.values()) == 4
+    assert found.outcomes["scored"] in (2, 3)
 
 
 def test_before_the_first_part_nothing_is_done(tmp_path: Path) -> None:
     write_plan(tmp_path, [planned(1), planned(2, **SKIPPED)])
     found = read(tmp_path)
     assert found.outcomes["not yet done"] == 1
-    assert found.model == ""
+    assert found.models == {}
     assert found.null.strata == {}
 
 

@@ -40,7 +40,7 @@ def test_the_tables_hold_every_series_and_read_back_as_the_same_numbers(output: 
     assert [float(row["p_value"]) for row in rows[:3]] == [0.001, 0.04, 0.7]
     assert [float(row["p_empirical"]) for row in rows[:3]] == list(found.series["p_empirical"][:3])
     assert rows[3]["p_value"] == rows[3]["p_empirical"] == ""
-    assert rows[4]["outcome"] == "skipped"
+    assert rows[4]["status"] == "skipped"
     assert rows[0]["slices"] == "102"
     stored = pd.read_parquet(output / "series.parquet")
     assert tuple(stored) == tables.SERIES
@@ -52,7 +52,7 @@ def test_suspicious_regions_follow_their_series(output: Path) -> None:
     tables.write(output, read(output))
     rows = rows_of(output / "suspicious_regions.csv")
     assert tuple(rows[0]) == tables.REGIONS
-    assert [(row["rank_of_series"], row["rank"]) for row in rows] == [
+    assert [(row["series_rank"], row["rank"]) for row in rows] == [
         *(("1", "1"), ("1", "2"), ("2", "1"))
     ]
     assert rows[0]["sop_uids"].split() == region()["sop_uids"]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from dfd.repository.report.anonymous import copied_pictures, without_names
 from dfd.repository.report.data import COLUMNS, DataFiles
 from dfd.repository.report.page import FIRST_ROWS, Page, page_of, read_duplicates
 from dfd.repository.report.read import NOT_DONE, Repository, read
+from dfd.repository.report.texts import cleaned
 
 FILE_NAME = "report.html"
 FOLDER = Path(__file__).parent
@@ -48,19 +50,21 @@ HIDDEN_COLUMNS = frozenset({"patient", "study_date"})
 """Columns that a report without names has not."""
 
 
-def write(output: Path, *, model: str = "", anonymous: bool = False) -> Path:
+def write(
+    output: Path, *, models: Mapping[str, str] | None = None, anonymous: bool = False
+) -> Path:
     """Write the report; it may be made anew at any time, also while the run goes on.
 
     Args:
         output: Folder of ``dfd screen``, with ``plan`` and ``parts``.
-        model: SHA-256 of the model whose parts are reported, or its beginning; where it is empty,
-            the model of the newest part.
+        models: Bundle -> SHA-256 of the model whose parts are reported. Of bundles that are missing
+            the model of the newest part is taken.
         anonymous: Name no patient, path, UID or date, neither in the page nor in the tables.
 
     Raises:
         OutputError: there is no plan, or a file cannot be read or written.
     """
-    repository = read(output, model)
+    repository = read(output, models)
     pictures = data.pictures_of(output, repository)
     if anonymous:
         named, repository = repository, without_names(repository)
@@ -117,7 +121,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"p": _p, "number": words.number, "count": _count}
+    made.filters |= {"cleaned": cleaned, "p": _p, "number": words.number, "count": _count}
     made.globals |= {
         "assumption": ASSUMPTION,
         "charts": charts,

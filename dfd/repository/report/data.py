@@ -116,8 +116,9 @@ def pictures_of(output: Path, repository: Repository) -> dict[tuple[str, int], s
     regions = repository.regions
     if not there or "rank" not in regions:
         return {}
+    models = dict(zip(repository.series["series"], repository.series["model"], strict=True))
     named = {
-        (series, int(rank)): f"{series}-{repository.model}-{int(rank)}.png"
+        (series, int(rank)): f"{series}-{models[series][:MODEL_DIGITS]}-{int(rank)}.png"
         for series, rank in zip(regions["series"], regions["rank"], strict=True)
     }
     return {place: f"{PICTURES}/{name}" for place, name in named.items() if name in there}

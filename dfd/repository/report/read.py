@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +28,8 @@ MODEL_DIGITS = 12
 
 _PART = re.compile(rf"([0-9a-f]{{16}})-([0-9a-f]{{{MODEL_DIGITS}}})\.parquet")
 _OF_PART = (
-    *("series", "content", "status", "reason", "p_value", "score", "statistic", "verdict", "form"),
-    *("seconds", "regions"),
+    *("series", "content", "model", "status", "reason", "p_value", "score", "statistic"),
+    *("verdict", "form", "slices", "seconds", "regions"),
 )
 """Columns that are read; fingerprints are the larger half of a part."""
 _TEXTS = (
@@ -52,8 +52,8 @@ class Repository:
     """Files by status."""
     file_reasons: Counter[str]
     """Files that were skipped by reason."""
-    model: str
-    """First digits of the model's SHA-256; empty where there is no part yet."""
+    models: Mapping[str, str]
+    """First digits of the model's SHA-256 by bundle; of bundles with parts only."""
     null: EmpiricalNull
     other_models: Counter[str] = field(default_factory=Counter)
     """Parts of other models that lie there as well."""
@@ -69,24 +69,27 @@ class Repository:
         return {outcome: counts[outcome] for outcome in OUTCOMES}
 
 
-def read(output: Path, model: str = "") -> Repository:
+def read(output: Path, models: Mapping[str, str] | None = None) -> Repository:
     """Read plan and parts.
 
     A part that appears meanwhile is taken or left, as a whole.
 
     Args:
         output: Folder of the run.
-        model: SHA-256 of the model, or its beginning; where it is empty, the model of the newest
-            part.
+        models: Bundle -> SHA-256 of its model. Of bundles that are missing the model of the newest
+            part is taken.
 
     Raises:
         OutputError: there is no plan, or it cannot be read.
     """
     plan = _plan(output / PLAN / "series.parquet")
-    names, others, model = _parts_of(output / PARTS, model[:MODEL_DIGITS])
-    tables, unreadable = _tables(output / PARTS, names, set(plan["series"]))
+    bundles = dict(zip(plan["series"], plan["bundle"], strict=True))
+    paths, others, chosen = _parts_of(output / PARTS, bundles, models or {})
+    tables, unreadable = _tables(paths)
     parts, regions = _flat(tables)
     series, changed = _joined(plan, parts)
+    regions = regions[regions["series"].isin(series.loc[series["outcome"] == SCORED, "series"])]
+    series["regions"] = series["series"].map(regions["series"].value_counts()).fillna(0.0)
     strata = [
         stratum_of(modality, maker, kernel, thickness)
         for modality, maker, kernel, thickness in zip(
@@ -98,10 +101,10 @@ def read(output: Path, model: str = "") -> Repository:
     files, reasons = _files(output / PLAN / "files.parquet")
     return Repository(
         series=_ranked(series, strata, null),
-        regions=regions[regions["series"].isin(series.loc[series["outcome"] == SCORED, "series"])],
+        regions=regions,
         files=files,
         file_reasons=reasons,
-        model=model,
+        models=chosen,
         null=null,
         other_models=others,
         unreadable=tuple(unreadable),
@@ -134,19 +137,31 @@ def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
         ) from error
 
 
-def _parts_of(folder: Path, model: str) -> tuple[list[str], Counter[str], str]:
-    """Names of the parts of one model, numbers of those of others, and the model."""
-    found = [
-        (match.group(2), path)
-        for path in folder.glob("*.parquet")
-        if (match := _PART.fullmatch(path.name))
-    ]
-    models = {digits for digits, _ in found}
-    if len(models) > 1 and not model:
-        model = max(found, key=lambda each: (_modified(each[1]), each[0]))[0]
-    model = next((digits for digits in sorted(models) if digits.startswith(model)), model)
-    names = sorted(path.name for digits, path in found if digits == model)
-    return names, Counter(digits for digits, _ in found if digits != model), model
+def _parts_of(
+    folder: Path, bundles: Mapping[str, str], models: Mapping[str, str]
+) -> tuple[list[Path], Counter[str], dict[str, str]]:
+    """Parts of one model for each bundle, numbers of those of other models, and the models."""
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for path in sorted(folder.glob("*.parquet")):
+        match = _PART.fullmatch(path.name)
+        # A series that is not planned any more is no row of any table.
+        if match and match.group(1) in bundles:
+            found.setdefault(bundles[match.group(1)], []).append((match.group(2), path))
+    chosen = {
+        bundle: models[bundle][:MODEL_DIGITS] if bundle in models else _newest(parts)
+        for bundle, parts in sorted(found.items())
+    }
+    everything = [(bundle, *part) for bundle, parts in found.items() for part in parts]
+    taken = [path for bundle, digits, path in everything if digits == chosen[bundle]]
+    others = Counter(digits for bundle, digits, _ in everything if digits != chosen[bundle])
+    return taken, others, chosen
+
+
+def _newest(parts: list[tuple[str, Path]]) -> str:
+    """The model of the newest part."""
+    if len({digits for digits, _ in parts}) == 1:
+        return parts[0][0]
+    return max(parts, key=lambda part: (_modified(part[1]), part[0]))[0]
 
 
 def _modified(path: Path) -> float:
@@ -156,27 +171,25 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def _tables(
-    folder: Path, names: Iterable[str], planned: set[str]
-) -> tuple[list[pa.Table], list[str]]:
+def _tables(paths: Iterable[Path]) -> tuple[list[pa.Table], list[str]]:
+    """Whole parts, and the names of damaged ones."""
     tables, unreadable = [], []
-    for name in names:
-        if name[:16] not in planned:
-            continue
+    for path in paths:
         try:
-            file = pq.ParquetFile(folder / name, pre_buffer=False)
+            # A part is one row: neither threads nor reading ahead pays.
+            file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
             table = file.read(columns=list(_OF_PART), use_threads=False)
             file.close()
         except FileNotFoundError:
             continue
         except (OSError, pa.ArrowException):
-            unreadable.append(name)
+            unreadable.append(path.name)
             continue
         whole = table.num_rows == 1 and {"series", "content", "status"} <= set(table.column_names)
-        if whole and table["series"][0].as_py() == name[:16]:
+        if whole and table["series"][0].as_py() == path.name[:16]:
             tables.append(table)
         else:
-            unreadable.append(name)
+            unreadable.append(path.name)
     return tables, unreadable
 
 
@@ -196,14 +209,15 @@ def _flat(tables: list[pa.Table]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _joined(plan: pd.DataFrame, parts: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The plan with what became of each series, and how many changed since."""
-    parts = parts.rename(columns={"status": "outcome", "content": "screened", "reason": "because"})
+    names = {"status": "outcome", "content": "screened", "reason": "because"}
+    parts = parts.rename(columns={**names, "slices": "slices_assessed"})
     series = plan.merge(parts, how="left", on="series", validate="many_to_one")
     planned, done = series["status"] == "planned", series["outcome"].isin(OUTCOMES)
     changed = planned & done & (series["screened"] != series["content"])
     valid = planned & done & ~changed
-    for name in ("p_value", "score", "statistic", "seconds"):
+    for name in ("p_value", "score", "statistic", "slices_assessed", "seconds"):
         series[name] = _numbers(series, name).where(valid)
-    for name in ("verdict", "form", "because"):
+    for name in ("model", "verdict", "form", "because"):
         series[name] = _texts(series, name).where(valid, "")
     series["outcome"] = series["outcome"].where(valid, NOT_DONE).where(planned, SKIPPED)
     series["p_value"] = series["p_value"].where(series["outcome"] == SCORED)

@@ -15,18 +15,24 @@ from dfd.repository.report.read import Repository
 from dfd.repository.report.texts import cleaned
 
 SERIES = (
-    *("rank", "series", "patient", "study_uid", "series_uid", "folder", "modality", "bundle"),
-    *("manufacturer", "scanner", "kernel", "thickness_mm", "spacing_mm", "study_date", "added"),
-    *("slices", "rows", "columns", "bytes", "outcome", "verdict", "form", "reason", "p_value"),
-    *("p_empirical", "q_value", "q_shipped", "score", "statistic", "stratum"),
+    *("rank", "series", "content", "patient", "study_uid", "series_uid", "modality", "bundle"),
+    *("folder", "slices", "bytes", "rows", "columns", "manufacturer", "scanner", "kernel"),
+    *("thickness_mm", "spacing_mm", "study_date", "added", "status", "reason", "model"),
+    *("p_value", "p_empirical", "q_value", "q_shipped", "score", "statistic", "verdict", "form"),
+    *("slices_assessed", "regions", "stratum"),
 )
-"""Columns of series.csv and series.parquet. None depends on when or where a series was screened."""
+"""Columns of series.csv and series.parquet: those of the plan, ``status`` and ``reason`` of the
+answer, and the answer. None depends on when or how fast a series was screened."""
 REGIONS = (
-    *("rank_of_series", "series", "series_uid", "folder", "rank", "p_value", "form", "reason"),
-    *("x", "y", "radius_px", "radius_mm", "first_slice", "last_slice", "x_mm", "y_mm", "z_mm"),
-    *("depth_mm", "sop_uids"),
+    *("series", "patient", "study_uid", "series_uid", "folder", "series_rank", "series_p_value"),
+    *("series_p_empirical", "series_q_value", "rank", "p_value", "form", "reason", "x", "y"),
+    *("radius_px", "radius_mm", "first_slice", "last_slice", "x_mm", "y_mm", "z_mm", "depth_mm"),
+    "sop_uids",
 )
-_WHOLE = ("slices", "rows", "columns", "bytes", "rank", "first_slice", "last_slice")
+_WHOLE = (
+    *("slices", "rows", "columns", "bytes", "rank", "series_rank", "slices_assessed", "regions"),
+    *("first_slice", "last_slice"),
+)
 
 
 def write(output: Path, repository: Repository) -> None:
@@ -38,7 +44,8 @@ def write(output: Path, repository: Repository) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    series = _plain(repository.series, SERIES)
+    answered = repository.series.drop(columns="status").rename(columns={"outcome": "status"})
+    series = _plain(answered, SERIES)
     table = pa.Table.from_pandas(series, preserve_index=False)
     stream = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(None), stream, compression="zstd")
@@ -51,13 +58,14 @@ def suspicious(repository: Repository) -> pd.DataFrame:
     """The regions that are listed, in the order of their series."""
     series = repository.series
     alarms = series[(series[["p_value", "p_empirical"]] <= UNUSUAL).any(axis=1)]
-    named = alarms[["series", "rank", "series_uid", "folder"]]
-    named = named.rename(columns={"rank": "rank_of_series"})
+    of_series = ["rank", "p_value", "p_empirical", "q_value"]
+    named = alarms[["series", "patient", "study_uid", "series_uid", "folder", *of_series]]
+    named = named.rename(columns={name: f"series_{name}" for name in of_series})
     regions = repository.regions.merge(named, on="series")
     if "sop_uids" in regions:
         regions["sop_uids"] = [" ".join(uids) for uids in regions["sop_uids"]]
     if "rank" in regions:
-        regions = regions.sort_values(["rank_of_series", "rank"], kind="stable")
+        regions = regions.sort_values(["series_rank", "rank"], kind="stable")
     return _plain(regions, REGIONS)
 
 
