@@ -26,8 +26,8 @@ LAYERS = (
     {"__init__"},
     {"api"},
     {"workflow"},
-    {"repository"},
     {"bundle"},
+    {"repository"},
     {"scoring"},
     {"assessment", "outputs"},
     {"context", "evidence", "calibration", "phantom", "points"},
@@ -55,8 +55,8 @@ PLACES = {
     "markupsafe": {"outputs", "repository"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
-    "pandas": {"outputs", "points", "api", "repository"},
     "pyarrow": {"repository"},
+    "pandas": {"outputs", "points", "api", "repository"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),

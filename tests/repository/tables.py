@@ -160,4 +160,5 @@ def write_parts(output: Path, parts: Sequence[Mapping[str, Any]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for row in parts:
         table = pa.Table.from_pylist([dict(row)], schema=SCHEMA)
-        pq.write_table(table, folder / f"{row['series']}-{row['model'][:12]}.parquet")
+        path = folder / f"{row['series']}-{row['model'][:12]}.parquet"
+        pq.write_table(table, path, write_page_checksum=True, compression="none")

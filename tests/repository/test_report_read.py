@@ -82,6 +82,17 @@ def test_a_damaged_part_is_named_and_not_done(tmp_path: Path, content: bytes) ->
     assert found.outcomes == {"scored": 1, "not assessable": 0, "failed": 0, "not yet done": 1}
 
 
+def test_a_part_with_one_wrong_byte_is_damaged(tmp_path: Path) -> None:
+    row = planned(1)
+    write_plan(tmp_path, [row])
+    write_parts(tmp_path, [part(row, 0.9876, reason="unmistakable")])
+    (path,) = (tmp_path / "parts").iterdir()
+    content = path.read_bytes()
+    at = content.index(b"unmistakable")
+    path.write_bytes(content[:at] + b"U" + content[at + 1 :])
+    assert read(tmp_path).unreadable == (path.name,)
+
+
 def test_a_part_under_the_name_of_another_series_is_not_taken(tmp_path: Path) -> None:
     rows = [planned(1), planned(2)]
     write_plan(tmp_path, rows)

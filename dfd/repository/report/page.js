@@ -90,6 +90,10 @@
     else if (!found.reason) right.append(element("p", { class: "quiet" }, "No place of this series stands out."));
     return element("div", { class: "grid" }, facts, right);
   };
+  const where = (found) => [
+    ["x", found.x, ""], ["y", found.y, ""], ["first slice", found.first_slice, ""], ["last slice", found.last_slice, ""],
+    ["radius", found.radius_mm, " mm"], ["depth", found.depth_mm, " mm"],
+  ].filter(([, value]) => typeof value === "number").map(([name, value, unit]) => name + " " + value + unit).join(", ");
   const region = (found) => {
     const picture = found.picture
       ? element("img", { class: "thumbnail", loading: "lazy", src: found.picture, alt: "Place " + found.rank })
@@ -97,7 +101,7 @@
     const says = element("div", {},
       element("p", {}, element("strong", {}, "Place " + found.rank), ", p " + rare(found.p_value) + (found.form ? ", " + found.form : "")),
       element("p", {}, element("bdi", {}, found.reason || "")),
-      element("p", { class: "quiet" }, "x " + found.x + ", y " + found.y + ", slices " + found.first_slice + " to " + found.last_slice + ", radius " + found.radius_mm + " mm, depth " + found.depth_mm + " mm"));
+      element("p", { class: "quiet" }, where(found)));
     return element("li", {}, picture, says);
   };
 
