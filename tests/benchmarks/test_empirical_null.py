@@ -30,7 +30,7 @@ def test_the_published_figures_hold_the_list_by_the_empirical_null() -> None:
         shipped, empirical, true = (rows["normal", share, way] for way in study.WAYS)
         assert empirical["false discovery rate"] < shipped["false discovery rate"] / 1.5
         assert empirical["false discovery rate"] < true["false discovery rate"] + 0.06
-        assert empirical["power"] > true["power"] - 0.06
+        assert empirical["power"] > true["power"] - 0.1
     assert Path(RESULTS / "empirical_null.md").read_text(encoding="utf-8") == (
         study.markdown(
             [

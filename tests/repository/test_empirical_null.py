@@ -182,3 +182,8 @@ def test_strata_in_words() -> None:
     assert stratum_of("MR", "GE", "B30", 3.0) == Stratum("MR", "GE", "", "1.5 to 3 mm")
     assert stratum_of("JANE^DOE", "GE", "", 1.0).modality == "another modality"
     assert stratum_of("CT", "GE", "", 0.0).thickness == "unknown"
+
+
+def test_a_shifted_scanner_of_few_series_is_not_taken_for_a_tampered_one() -> None:
+    shares = [fit(scores(100, 0.4, 1.0, seed=seed)).genuine_share for seed in range(20)]
+    assert np.mean(shares) > 0.98
