@@ -51,14 +51,14 @@ PLACES = {
     "nibabel": {"reading"},
     "PIL": {"outputs"},
     "filelock": {"outputs"},
-    "jinja2": {"outputs"},
-    "markupsafe": {"outputs"},
+    "jinja2": {"outputs", "repository"},
+    "markupsafe": {"outputs", "repository"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
     "dask": {"repository"},
     "distributed": {"repository"},
     "pyarrow": {"repository"},
-    "pandas": {"outputs", "points", "api"},
+    "pandas": {"outputs", "points", "api", "repository"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),

@@ -1,1 +1,1 @@
-"""Many series: a plan of what a repository holds, the work on it, and the tables of the answers."""
+"""Many series: planned, screened and reported as one repository."""
