@@ -27,6 +27,7 @@ LAYERS = (
     {"api"},
     {"workflow"},
     {"bundle"},
+    {"repository"},
     {"scoring"},
     {"assessment", "outputs"},
     {"context", "evidence", "calibration", "phantom", "points"},
@@ -54,6 +55,8 @@ PLACES = {
     "markupsafe": {"outputs"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
+    "faiss": {"repository"},
+    "pyarrow": {"repository"},
     "pandas": {"outputs", "points", "api"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).

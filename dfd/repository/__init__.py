@@ -1,0 +1,1 @@
+"""Many series: a plan of what a repository holds, the work on it, and the tables of the answers."""
