@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dfd.errors import OutputError, UsageError
+from dfd.phantom import write_ct_series
 from dfd.repository import duplicates, fingerprint_index
 from dfd.repository.duplicates import (
     ANOTHER_PATIENT,
@@ -223,3 +225,19 @@ def test_without_faiss_one_sentence_names_the_extra(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"duplicates\.csv cannot be written"):
         write_duplicates([], {}, tmp_path / "missing")
+
+
+def test_pairs_are_confirmed_on_the_pixels_of_their_files(tmp_path: Path) -> None:
+    """Whatever the index says: one pair has the same pixels, one only the same bits."""
+    files = write_ct_series(tmp_path / "a", seed=1, slices=2, size=256)
+    (tmp_path / "c").mkdir()
+    for number, file in enumerate([files[0], files[0]]):
+        shutil.copy(file, tmp_path / "c" / f"{number}.dcm")
+    for number, file in enumerate(files):
+        file.rename(tmp_path / "a" / f"{number}.dcm")
+    bits = random_bits(2)
+    parts = [write_part(tmp_path, name, bits) for name in ("a", "c")]
+    assert write_duplicates(parts, PATIENTS, tmp_path, tmp_path) == 2
+    copied, other = (float(row["correlation"]) for row in lines(tmp_path))
+    assert copied == pytest.approx(1.0)
+    assert abs(other) < 0.8
