@@ -59,6 +59,7 @@ PLACES = {
     "distributed": {"repository"},
     "pyarrow": {"repository"},
     "pandas": {"outputs", "points", "api", "repository"},
+    "faiss": {"repository"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),
