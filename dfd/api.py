@@ -144,7 +144,7 @@ def screen(
         **options: Fields of :class:`dfd.settings.ScreenSettings`.
 
     Returns:
-        The table of ``series.csv``, one row for each series of the plan.
+        The table of ``series.csv``, one row for each series of the plan, the most suspicious first.
 
     Raises:
         DfdError: Where source, model or output folder cannot be used; its child
@@ -166,7 +166,7 @@ def screen(
     asked = settings.ScreenSettings(
         source=_path(source), output_dir=_path(output_dir), model=str(model), **options
     )
-    return pd.DataFrame(workflow.screen(asked).answers.rows)
+    return pd.read_parquet(workflow.screen(asked).output / "series.parquet")
 
 
 def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) -> Path:

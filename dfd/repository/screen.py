@@ -1,10 +1,10 @@
-"""One run: plan, work, tables. Each of them can be made again from what lies in the folder."""
+"""One run: plan, work, report. Each of them can be made again from what lies in the folder."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,9 +20,9 @@ from dfd.repository.source import source_of
 from dfd.settings import ScreenSettings
 
 if TYPE_CHECKING:
+    from dfd.repository.outcomes import Answers
     from dfd.repository.plan import Plan
     from dfd.repository.series_task import SeriesTask
-    from dfd.repository.tables import Answers
 
 EXTRA = "pip install deepfakes-detector[screen]"
 BUSY = "wait until it has ended, or choose another output folder"
@@ -62,7 +62,7 @@ class Screened:
 
 
 def screen(settings: ScreenSettings) -> Screened:
-    """Screen a repository: plan, work on what is not done yet, write the tables.
+    """Screen a repository: plan, work on what is not done yet, write the report.
 
     Stopped at any moment, the next run goes on.
 
@@ -84,7 +84,7 @@ def screen(settings: ScreenSettings) -> Screened:
             if not settings.dry_run:
                 _work(settings, tasks)
         finally:
-            answers = _tabulated(settings, plan, output, models)
+            answers = _reported(settings, plan, output, models)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
 
 
@@ -94,7 +94,7 @@ def refuse_without_libraries(*, dask: bool) -> None:
     Raises:
         UsageError: one is not installed.
     """
-    for name in ("pyarrow", *(("distributed",) if dask else ())):
+    for name in ("pyarrow", "faiss", *(("distributed",) if dask else ())):
         if find_spec(name) is None:
             raise UsageError(f"screening needs {name}, which is not installed: {EXTRA}")
 
@@ -152,9 +152,9 @@ def _tasks(
 ) -> list[SeriesTask]:
     """The series that this run screens, in the order of the plan."""
     from dfd.repository import parts
+    from dfd.repository.outcomes import wanted_of
     from dfd.repository.schema import PLANNED
     from dfd.repository.series_task import SeriesTask
-    from dfd.repository.tables import wanted_of
 
     by_bundle = {model.bundle: model for model in models}
     digests = {model.bundle: model.sha256 for model in models}
@@ -210,13 +210,16 @@ def _work(settings: ScreenSettings, tasks: list[SeriesTask]) -> None:
         raise InterruptedRunError(f"{error}; run again to go on") from error
 
 
-def _tabulated(
+def _reported(
     settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
 ) -> Answers:
-    from dfd.repository import tables
+    """All that is made from plan and parts: tables, page, duplicates, record."""
+    from dfd.repository import outcomes, report
 
-    answers = tables.answers_of(plan, output, {each.bundle: each.sha256 for each in models})
-    tables.write_tables(answers, output)
+    digests = {each.bundle: each.sha256 for each in models}
+    answers = outcomes.answers_of(plan, output, digests)
+    _list_duplicates(settings, plan, output, digests)
+    report.write(output, models=digests)
     about = {
         "source": str(settings.source),
         "models": {each.bundle: {"path": each.path, "sha256": each.sha256} for each in models},
@@ -224,8 +227,22 @@ def _tabulated(
         "since": settings.since,
         "shard": settings.shard,
     }
-    tables.write_record(plan, answers, output, about)
+    outcomes.write_record(plan, answers, output, about)
     return answers
+
+
+def _list_duplicates(
+    settings: ScreenSettings, plan: Plan, output: Path, models: Mapping[str, str]
+) -> None:
+    from dfd.repository.duplicates import write_duplicates
+    from dfd.repository.parts import part_path
+    from dfd.repository.schema import PLANNED
+
+    planned = [row for row in plan.series.to_pylist() if row["status"] == PLANNED]
+    paths = [part_path(output, row["series"], models[row["bundle"]]) for row in planned]
+    patients = {row["series"]: row["patient"] or "" for row in planned}
+    root = source_of(settings.source).root
+    write_duplicates([path for path in paths if path.exists()], patients, output, root)
 
 
 def _screened(
@@ -234,7 +251,8 @@ def _screened(
     from dfd.repository.headers import cores_here
 
     output, answers = done
-    slices = {row["series"]: row["slices"] for row in answers.rows}
+    columns = plan.series.select(["series", "slices"]).to_pydict()
+    slices = dict(zip(columns["series"], columns["slices"], strict=True))
     pace = answers.seconds_a_slice or SECONDS_A_SLICE
     processes = 1 if settings.shard else settings.workers or cores_here()
     seconds = pace * sum(slices[task.series] for task in left) / processes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dfd.prediction.predict import predict_slice
 from dfd.reading import read_slice, series_of_files
 from dfd.reading.pixel_values import pixels_of
 from dfd.records import Finding, Point, Screening, Series, Slice, SliceRef, Suspicion
+from dfd.repository.fingerprint import fingerprint_of
 from dfd.repository.models import PlannedModel
 from dfd.repository.names import below
 from dfd.repository.parts import Part
@@ -42,12 +44,14 @@ def screen_series(task: SeriesTask) -> Part:
     """
     begun = time.monotonic()
     screener = _screener(task.model, task.device)
-    series, skipped = series_of_files([below(Path(task.root), name) for name in task.files])
+    names = {below(Path(task.root), name): name for name in task.files}
+    series, skipped = series_of_files(list(names))
     answers: list[SliceAnswer] = []
     unread = [str(each.reason) for each in skipped]
     for number, (ref, one) in enumerate(_slices(series), start=1):
         try:
-            answers.append(screener.answer(number, ref, one))
+            answer = screener.answer(number, ref, one)
+            answers.append(replace(answer, file=names[ref.path], frame=ref.frame))
         except DfdError as error:
             unread.append(str(error))
     thickness = next((each.facts.thickness_mm for each in series), None)
@@ -70,10 +74,11 @@ def _values(
     if not answers:
         return {"status": FAILED, "reason": f"none of its slices could be read: {unread[0]}"}
     missing = f"; {len(unread)} could not be read, the first: {unread[0]}" if unread else ""
-    answer = series_answer(answers)
+    answer, fingerprints = series_answer(answers), _fingerprints(answers)
     if answer is None:
         (reason, _), *_ = Counter(each.reason for each in answers).most_common(1)
-        return {"status": NOT_ASSESSABLE, "reason": reason + missing}
+        said = {"status": NOT_ASSESSABLE, "reason": reason + missing}
+        return {**said, "fingerprints": fingerprints}
     listed = [region for each in answers for region in each.regions]
     return {
         "status": SCORED,
@@ -85,8 +90,17 @@ def _values(
         "form": answer.form,
         "slices": sum(each.p_value is not None for each in answers),
         "regions": tuple(merged(listed, thickness_mm)),
-        "fingerprints": (),
+        "fingerprints": fingerprints,
     }
+
+
+def _fingerprints(answers: list[SliceAnswer]) -> tuple[dict[str, Any], ...]:
+    """Columns of ``schema.FINGERPRINT``, of the slices that have one."""
+    return tuple(
+        {"sop_uid": one.sop_uid, "file": one.file, "frame": one.frame, "bits": one.fingerprint}
+        for one in answers
+        if one.fingerprint is not None
+    )
 
 
 @lru_cache(2)
@@ -120,7 +134,9 @@ class Screener:
         with torch.backends.cudnn.flags(**exact):
             prediction = predict_slice(pixels_of(scan), self.network, self.modality)
             screened = screening.screen(scan, [point], prediction, self.criteria)[number]
-        return _answer(screened, ref, series, scan)
+        return replace(
+            _answer(screened, ref, series, scan), fingerprint=fingerprint_of(pixels_of(scan))
+        )
 
 
 def _answer(screened: Screening, ref: SliceRef, series: Series, scan: Slice) -> SliceAnswer:

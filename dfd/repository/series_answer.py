@@ -26,6 +26,11 @@ class SliceAnswer:
     reason: str
     regions: tuple[ListedRegion, ...] = ()
     """That the slice lists, from the fewest expected false alarms on."""
+    fingerprint: bytes | None = None
+    """32 bytes of its noise (:mod:`dfd.repository.fingerprint`)."""
+    file: str = ""
+    """Relative to the source."""
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)

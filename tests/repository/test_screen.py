@@ -40,7 +40,7 @@ class Evidence(ModuleType):
         self.screened.append(folder)
         if folder in self.raises:
             raise self.raises[folder]
-        p = int(task.series[:4], 16) / 65536
+        p = int(task.series[:4], 16) / 65536 / 20
         if folder == "p2":
             return Part(task.series, task.content, task.model.sha256, "not assessable", "flat")
         region = {"rank": 1, "p_value": p, "form": "AI edit", "sop_uids": ["1.2", "1.3"]}

@@ -13,6 +13,7 @@ from dfd.calibration import UNUSUAL
 from dfd.outputs.files import write_atomically
 from dfd.repository.report.read import Repository
 from dfd.repository.report.texts import cleaned
+from dfd.sentences import Sentence
 
 SERIES = (
     *("rank", "series", "content", "patient", "study_uid", "series_uid", "modality", "bundle"),
@@ -76,7 +77,7 @@ def _plain(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
         if name in frame:
             frame[name] = frame[name].astype("Int64")
     if "reason" in frame:
-        frame["reason"] = [cleaned(text) for text in frame["reason"].fillna("").astype(str)]
+        frame["reason"] = [str(Sentence(text)) for text in frame["reason"].fillna("").astype(str)]
     return frame.reset_index(drop=True)
 
 
