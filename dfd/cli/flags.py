@@ -70,7 +70,8 @@ class StrictParser(argparse.ArgumentParser):
             given |= {"type": READERS[about.value], "metavar": about.metavar, "required": required}
         self.add_argument(*words, **given)  # type: ignore[arg-type]
         if former:
-            self.add_argument(*former, **{**given, "help": argparse.SUPPRESS})  # type: ignore[arg-type]
+            given["help"] = argparse.SUPPRESS
+            self.add_argument(*former, **given)  # type: ignore[arg-type]
             self._renamed |= dict.fromkeys(former, words[0])
 
     def error(self, message: str) -> NoReturn:

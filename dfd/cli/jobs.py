@@ -75,10 +75,8 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
     say("\n".join(table([_HEAD, *map(_cells, findings)])))
     counts = Counter(finding.verdict for finding in findings)
     screened = sum(finding.point.is_screening for finding in findings)
-    named = (
-        f"{len(findings)} "
-        f"{'rows' if 0 < screened < len(findings) else 'slices' if screened else 'points'}"
-    )
+    noun = "row" if 0 < screened < len(findings) else "slice" if screened else "point"
+    named = f"{len(findings)} {noun}{'' if len(findings) == 1 else 's'}"
     say(f"{named}: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
     if any(finding.extrapolated for finding in findings):
         say("* beyond what the calibration patients support, or the scan is unlike them")

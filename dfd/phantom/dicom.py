@@ -29,7 +29,7 @@ DATE, TIME = "20200101", "120000"
 """Phantoms have no birthday; a fixed one keeps the files equal."""
 
 
-def write_ct_series(  # noqa: PLR0913 - the signature is a contract with tests of other packages; all but one are keywords
+def write_ct_series(  # noqa: PLR0913 - tests of other packages call it; keywords but one
     folder: Path,
     *,
     seed: int,

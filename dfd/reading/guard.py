@@ -6,9 +6,7 @@ Nothing is inflated, allocated or nested beyond a limit, and every failure becom
 from __future__ import annotations
 
 import gzip
-import logging
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
-from pydicom.config import disable_value_validation
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
@@ -41,11 +38,11 @@ from dfd.reading.content import (
     starts_with_element,
 )
 from dfd.reading.limits import INFLATED_LIMIT
+from dfd.reading.quiet import quiet
 from dfd.reading.written_syntax import check_written, guessed_syntax, preamble, rebuilt
 
 _CHUNK = 2**20
 _CHANGED = "{} changed while it was read: wait until it is written, then run again"
-_LOGS = ("pydicom", "nibabel.global")
 
 READ_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
@@ -75,25 +72,6 @@ class Source:
     """At its start; always with preamble, never deflated."""
     meta: FileMetaDataset
     """File meta information as it stands in the file (so it may still say "deflated")."""
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom and nibabel from warning of odd values and from logging them.
-
-    The texts quote the value, and that may be a patient's identity.
-    """
-    logs = [logging.getLogger(name) for name in _LOGS]
-    before = [log.disabled for log in logs]
-    with warnings.catch_warnings(), disable_value_validation():
-        warnings.simplefilter("ignore")
-        try:
-            for log in logs:
-                log.disabled = True
-            yield
-        finally:
-            for log, disabled in zip(logs, before, strict=True):
-                log.disabled = disabled
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from dfd.errors import SeriesError
 from dfd.reading.geometry import Placement, normal_of, plane_of, position_of
-from dfd.reading.guard import quiet
 from dfd.reading.header import SMALLEST_SIDE, patient_hash
 from dfd.reading.limits import PIXELS_LIMIT
 from dfd.reading.measurable import check_measurable
 from dfd.reading.pixels import LOWEST_HU, frame_index, unitless_slice
+from dfd.reading.quiet import quiet
 from dfd.records import Rescale, ScanFacts, Series, Slice, SliceRef
 
 AIR_HU = -500.0

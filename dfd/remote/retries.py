@@ -11,7 +11,8 @@ from typing import TypeVar
 import requests
 
 from dfd.errors import DfdError, InterruptedRunError, RemoteError
-from dfd.reading.guard import READ_ERRORS, quiet
+from dfd.reading.guard import READ_ERRORS
+from dfd.reading.quiet import quiet
 from dfd.remote.access import CA, PASSWORD, TOKEN, USER
 
 ATTEMPTS = 5

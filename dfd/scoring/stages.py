@@ -25,7 +25,7 @@ from dfd.scoring.slices import AssessedSlice, LoadedSlice, SliceRequest, slice_r
 from dfd.settings import ScoreSettings
 
 TOGETHER = 4
-"""Slices that are predicted and assessed at once, at most: each takes some 100 MB. Small operations
+"""Slices that are predicted and assessed at once, at most: each takes some 200 MB. Small operations
 gain little from a second core, so a core for each of two slices is quicker than both for one."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,26 @@ def test_the_other_slices_are_named_and_read_only_when_asked_for(
     np.testing.assert_array_equal(found[2].pixels, read_slice(files[3]).pixels)
     monkeypatch.setattr("dfd.context.series_slices.read_slice", None)
     assert reader.into(item["context"], item["scan"]).others == found
+
+
+def test_threads_that_ask_at_once_read_each_slice_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_series(tmp_path, [0.0, 2.0, 4.0, 6.0])
+    items = [loaded(files[1]), loaded(files[2])]
+    read: list[Path] = []
+
+    def slowly(path: Path, *given: Any) -> Any:
+        read.append(path)
+        time.sleep(0.05)
+        return read_slice(path, *given)
+
+    monkeypatch.setattr("dfd.context.series_slices.read_slice", slowly)
+    reader = SeriesSlices()
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda item: reader.into(item["context"], item["scan"]), items))
+    assert sorted(read) == sorted(files)
+    assert [len(each.others) for each in both] == [3, 3]
 
 
 def test_other_slices_of_another_shape_or_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

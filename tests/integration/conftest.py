@@ -86,7 +86,7 @@ def mr_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scans(data: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a folder with the test slices (``slice001.dcm`` …) and a points file of given lines."""
+    """Makes a folder with the test slices (``slice001.dcm`` …) and a points file."""
 
     def make(*lines: str, copies: int = 2, name: str = "scans") -> Path:
         folder = tmp_path / name

@@ -24,7 +24,8 @@ from dfd.outputs.dicom.stacks import stacks_of
 from dfd.outputs.dicom_writer import FOLDER
 from dfd.outputs.disk_space import is_full
 from dfd.outputs.files import write_atomically
-from dfd.reading.guard import READ_ERRORS, quiet
+from dfd.reading.guard import READ_ERRORS
+from dfd.reading.quiet import quiet
 from dfd.records import Region
 
 NO_IMAGE_CLASS = (
