@@ -11,6 +11,7 @@ import torch
 from dfd.assessment.criteria import Criteria
 from dfd.assessment.points import place, unassessed
 from dfd.calibration import Calibration, DecisionContext, Places, decide_slice, p_of_places
+from dfd.calibration.series import Grids
 from dfd.errors import PointsError
 from dfd.evidence import screening_grid
 from dfd.evidence.slice_evidence import SliceEvidence, measurable
@@ -31,6 +32,15 @@ def places_of(
         like
     )
     return Places(regions, measured.statistics, measured)
+
+
+def grids_of(places: Places, shape: tuple[int, ...], like: Region) -> Grids:
+    """``[R, C]`` of each family: its statistics on the grid of places of a slice of ``shape``."""
+    centres = np.array([(each.x, each.y) for each in places.regions], dtype=np.int64)
+    return {
+        name: screening_grid.on_grid(centres.reshape(-1, 2), values, shape, like.radius_px)
+        for name, values in places.statistics.items()
+    }
 
 
 def map_of(places: Places, prediction: Prediction, calibration: Calibration) -> FloatImage:

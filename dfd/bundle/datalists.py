@@ -15,6 +15,7 @@ from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
 from dfd.bundle.keys import Keys
+from dfd.context.stacks import stacks_of
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
@@ -80,7 +81,12 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             "check the path."
         )
     report_copies(chosen)
-    pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
+    pairs = [
+        (s, ref, (number, place))
+        for number, s in enumerate(chosen)
+        for place, stack in enumerate(stacks_of(s))
+        for ref in stack
+    ]
     hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
     patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
     if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
@@ -100,8 +106,9 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             ),
             Keys.SPACING_MM: s.facts.spacing_mm,
             Keys.SERIES: number,
+            Keys.STACK: place,
         }
-        for (s, ref, number), patient in zip(pairs, patients, strict=True)
+        for (s, ref, (number, place)), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
 

@@ -34,9 +34,14 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
 def _setting(setting: Setting) -> dict[str, Any]:
     whole = {"combined": setting.combined, "maximum": setting.maximum}
     return {
-        "families": {name: _plain(table) for name, table in setting.tables.items()},
+        "families": _all_plain(setting.tables),
         **{name: None if table is None else _plain(table) for name, table in whole.items()},
+        **({"windows": _all_plain(setting.windows)} if setting.windows else {}),
     }
+
+
+def _all_plain(tables: Mapping[str, CalibrationTable]) -> dict[str, Any]:
+    return {name: _plain(table) for name, table in tables.items()}
 
 
 def _plain(table: CalibrationTable) -> dict[str, Any]:
@@ -84,10 +89,15 @@ def _setting_of(content: Mapping[str, Any]) -> Setting:
         for name in ("combined", "maximum")
     )
     return Setting(
-        {str(name): _table_of(table) for name, table in content["families"].items()},
+        _tables_of(content["families"]),
         combined,
         maximum,
+        _tables_of(content.get("windows", {})),
     )
+
+
+def _tables_of(content: Mapping[str, Any]) -> dict[str, CalibrationTable]:
+    return {str(name): _table_of(table) for name, table in content.items()}
 
 
 def _table_of(content: Mapping[str, Any]) -> CalibrationTable:

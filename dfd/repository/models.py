@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dfd.calibration import SERIES_SCREENING
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES, Modality
 from dfd.model_paths import resolve_model
@@ -52,6 +53,11 @@ def _model(asked: str) -> PlannedModel:
             "but not screen a repository: choose another model"
         )
     model = read_model(path)
+    if SERIES_SCREENING not in (model.calibration or {}).get("settings", {}):
+        raise BundleError(
+            f"{path} is not calibrated for series: run `dfd calibrate` with genuine scans, or "
+            "choose another model"
+        )
     sha256 = digest([model.sha256, digest(model.calibration)])
     return PlannedModel(str(path.resolve()), modality.name, sha256)
 

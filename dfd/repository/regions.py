@@ -1,88 +1,90 @@
-"""Regions that slices list -> regions of a series, which reach over several slices."""
+"""Regions of a series as columns of ``schema.REGION``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dfd.assessment.series import SeriesRegion
+from dfd.records import Finding, Series, Slice, SliceRef
+
 NO_PLACE = (None, None, None)
+ADDED_UP = (
+    "what is odd here adds up over slices {} to {}; in none of them by itself does the region "
+    "stand out"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRegion:
-    """A suspicious region of one slice."""
+class NumberedSlice:
+    """A slice of a series."""
 
-    slice_number: int
+    number: int
     """In the order of the series, from 1."""
-    sop_uid: str
-    position_mm: float | None
-    """Of the slice, along the normal of the series."""
-    x: float
-    y: float
-    """Pixels from 0, to the right and downwards."""
-    radius_px: float
-    radius_mm: float | None
-    expected_false_alarms: float
-    p_value: float
-    form: str
-    reason: str
-    place_mm: tuple[float, float, float] | None
-    """Of its middle in the patient (LPS)."""
-
-    @property
-    def strangeness(self) -> tuple[float, int, float, float]:
-        """Sorts the strangest first, the same for each order of reading."""
-        return self.expected_false_alarms, self.slice_number, self.y, self.x
+    ref: SliceRef
+    series: Series
 
 
-def merged(regions: Sequence[ListedRegion], thickness_mm: float | None) -> list[dict[str, Any]]:
-    """Regions of a series, from the strangest on; columns of ``schema.REGION``.
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A region that a series lists, and what the slice that shows it best says of it."""
 
-    Regions of the same or of adjacent slices that overlap are one, described by the strangest of
-    them.
-    """
-    waiting = sorted(regions, key=lambda each: each.slice_number)
-    found: list[list[ListedRegion]] = []
-    for region in waiting:
-        touching = [each for each in found if any(_touch(region, member) for member in each)]
-        for each in touching:
-            found.remove(each)
-        found.append([member for each in touching for member in each] + [region])
-    ranked = sorted(found, key=lambda members: min(each.strangeness for each in members))
-    return [_row(rank, each, thickness_mm) for rank, each in enumerate(ranked, start=1)]
+    region: SeriesRegion
+    scan: Slice
+    finding: Finding
+    sentence: str
+    """The reason of ``finding``, without the name of its file."""
 
 
-def _touch(one: ListedRegion, other: ListedRegion) -> bool:
-    """Whether two regions overlap, seen along the normal, in slices that follow each other."""
-    if abs(one.slice_number - other.slice_number) > 1:
-        return False
-    return math.hypot(one.x - other.x, one.y - other.y) < one.radius_px + other.radius_px
-
-
-def _row(rank: int, members: Sequence[ListedRegion], thickness_mm: float | None) -> dict[str, Any]:
-    strangest = min(members, key=lambda each: each.strangeness)
-    ordered = sorted(members, key=lambda each: each.slice_number)
-    positions = [each.position_mm for each in ordered if each.position_mm is not None]
-    depth = None
-    if len(positions) == len(ordered) and thickness_mm is not None:
-        depth = max(positions) - min(positions) + thickness_mm
-    x_mm, y_mm, z_mm = strangest.place_mm or NO_PLACE
+def row_of(rank: int, one: Explained, slices: Mapping[int, NumberedSlice]) -> dict[str, Any]:
+    """Columns of ``schema.REGION``; ``slices`` by their number."""
+    listed, place = one.region, one.region.region
+    members = [slices[number] for number in slices if listed.first <= number <= listed.last]
+    x_mm, y_mm, z_mm = _in_patient(one, slices[listed.strongest]) or NO_PLACE
+    reason = one.sentence if one.finding.form else ADDED_UP.format(listed.first, listed.last)
     return {
         "rank": rank,
-        "p_value": strangest.p_value,
-        "form": strangest.form,
-        "reason": strangest.reason,
-        "x": strangest.x,
-        "y": strangest.y,
-        "radius_px": strangest.radius_px,
-        "radius_mm": strangest.radius_mm,
-        "first_slice": ordered[0].slice_number,
-        "last_slice": ordered[-1].slice_number,
+        "p_value": one.finding.p_value,
+        "expected_false_alarms": listed.expected_false_alarms,
+        "form": str(one.finding.form),
+        "reason": reason,
+        "x": place.x,
+        "y": place.y,
+        "radius_px": place.radius_px,
+        "radius_mm": place.radius_mm,
+        "first_slice": listed.first,
+        "last_slice": listed.last,
+        "strongest_slice": listed.strongest,
         "x_mm": x_mm,
         "y_mm": y_mm,
         "z_mm": z_mm,
-        "depth_mm": depth,
-        "sop_uids": list(dict.fromkeys(each.sop_uid for each in ordered if each.sop_uid)),
+        "depth_mm": _depth_mm(members),
+        "sop_uids": list(dict.fromkeys(each.ref.sop_uid for each in members if each.ref.sop_uid)),
     }
+
+
+def _depth_mm(members: Sequence[NumberedSlice]) -> float | None:
+    """From the front of the first slice to the back of the last."""
+    positions = [each.ref.position_mm for each in members if each.ref.position_mm is not None]
+    thickness = members[0].series.facts.thickness_mm
+    if len(positions) < len(members) or thickness is None:
+        return None
+    return max(positions) - min(positions) + thickness
+
+
+def _in_patient(one: Explained, strongest: NumberedSlice) -> tuple[float, float, float] | None:
+    """Where the middle lies in the patient (LPS, mm); PS3.3 equation C.7.6.2.1-1."""
+    spacing, orientation = one.scan.facts.spacing_mm, strongest.series.orientation
+    if not strongest.ref.corner_mm or not orientation or spacing is None:
+        return None
+    across, down = orientation[:3], orientation[3:]
+    x, y, z = (
+        float(
+            corner
+            + one.region.region.x * spacing[1] * right
+            + one.region.region.y * spacing[0] * below_it
+        )
+        for corner, right, below_it in zip(strongest.ref.corner_mm, across, down, strict=True)
+    )
+    return x, y, z

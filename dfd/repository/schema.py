@@ -49,6 +49,7 @@ REGION = pa.struct(
     [
         ("rank", pa.int64()),
         ("p_value", pa.float64()),
+        ("expected_false_alarms", pa.float64()),
         ("form", pa.string()),
         ("reason", pa.string()),
         ("x", pa.float64()),
@@ -57,6 +58,7 @@ REGION = pa.struct(
         ("radius_mm", pa.float64()),
         ("first_slice", pa.int64()),
         ("last_slice", pa.int64()),
+        ("strongest_slice", pa.int64()),
         ("x_mm", pa.float64()),
         ("y_mm", pa.float64()),
         ("z_mm", pa.float64()),

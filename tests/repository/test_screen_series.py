@@ -2,76 +2,177 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom import Dataset, dcmread
+from scipy.ndimage import gaussian_filter
 
 from dfd.phantom import write_ct_series
 from dfd.repository.models import models_of
+from dfd.repository.parts import Part
 from dfd.repository.screen_series import screen_series
 from dfd.repository.series_task import SeriesTask
 from tests.integration.processes import CT_BUNDLE
 
-SIZE = 96
+SIZE = 160
+SLICES = 7
+EDITED = range(2, 6)
+"""Slices that are edited, from 0."""
+X, Y, RADIUS = 60, 84, 12
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> SeriesTask:
-    """Three slices of a phantom."""
+    """Slices of a phantom."""
     if not (CT_BUNDLE / "models" / "model.pt").exists():
         pytest.skip("no shipped weights here")
     folder = tmp_path_factory.mktemp("series")
-    files = write_ct_series(folder, seed=3, slices=3, size=SIZE)
+    files = write_ct_series(folder, seed=3, slices=SLICES, size=SIZE)
     (model,) = models_of("ct_lung_inpainting")
     names = tuple(path.name for path in files)
     return SeriesTask("a" * 16, "b" * 16, str(folder), names, str(folder), model, "cpu")
 
 
-def test_a_series_is_the_bonferroni_of_its_slices(task: SeriesTask) -> None:
-    part = screen_series(task)
+@pytest.fixture(scope="module")
+def part(task: SeriesTask) -> Part:
+    """Of the series as it is."""
+    return screen_series(task)
+
+
+def changed(
+    task: SeriesTask, folder: Path, change: object, names: Sequence[str] = ()
+) -> SeriesTask:
+    """The same series with ``change(header, number)`` done to every slice."""
+    for number, name in enumerate(task.files):
+        header = dcmread(Path(task.root) / name)
+        change(header, number)  # type: ignore[operator]
+        header.save_as(folder / name)
+    return replace(task, root=str(folder), files=tuple(names) or task.files)
+
+
+def smoothed(header: Dataset, number: int) -> None:
+    """A ball of smoothed content, as a generator leaves it."""
+    if number not in EDITED:
+        return
+    pixels = header.pixel_array
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    ball = np.hypot(rows - Y, columns - X) <= RADIUS
+    smooth = np.rint(gaussian_filter(pixels.astype(float), 1.2)).astype(pixels.dtype)
+    header.PixelData = np.where(ball, smooth, pixels).tobytes()
+
+
+def test_a_genuine_series_is_ordinary(task: SeriesTask, part: Part) -> None:
     assert (part.series, part.content, part.model) == ("a" * 16, "b" * 16, task.model.sha256)
-    assert (part.status, part.slices) == ("scored", 3)
-    alone = [screen_series(replace(task, files=(name,))).p_value for name in task.files]
-    assert part.p_value == min(1.0, 3 * min(alone))
-    assert part.verdict == "no anomaly found"
-    assert part.fingerprints == ()
+    assert (part.status, part.slices) == ("scored", SLICES)
+    assert part.p_value is not None
+    assert part.p_value > 0.05
+    assert (part.verdict, part.form) == ("no anomaly found", "")
+    assert part.score == pytest.approx(-np.log10(part.p_value))
+    assert part.reason.startswith(
+        f"no region stands out: the strangest of {SLICES} slices lies in "
+    )
+
+
+def test_the_order_of_the_files_does_not_matter(task: SeriesTask, part: Part) -> None:
     again = screen_series(replace(task, files=task.files[::-1]))
     assert replace(again, seconds=part.seconds) == part
 
 
-def test_a_region_lies_where_its_slice_says(task: SeriesTask) -> None:
-    from pydicom import dcmread
+def test_an_edit_over_some_slices_is_listed_where_it_is(
+    task: SeriesTask, part: Part, tmp_path: Path
+) -> None:
+    edited = screen_series(changed(task, tmp_path, smoothed))
+    assert edited.p_value is not None
+    assert part.p_value is not None
+    assert edited.p_value < min(0.05, part.p_value)
+    assert edited.verdict in ("unusual", "strongly unusual")
+    first = edited.regions[0]
+    assert np.hypot(first["x"] - X, first["y"] - Y) <= 2 * RADIUS
+    assert EDITED[0] + 1 <= first["strongest_slice"] <= EDITED[-1] + 1
+    assert first["first_slice"] <= EDITED[-1] + 1
+    assert first["last_slice"] >= EDITED[0] + 1
+    assert first["expected_false_alarms"] <= 1.0
+    assert edited.reason.startswith(("the only suspicious region", "the strongest of "))
 
-    regions = screen_series(task).regions
-    assert regions
-    for region in regions:
-        header = dcmread(Path(task.root) / task.files[region["first_slice"] - 1])
+
+def test_a_region_lies_where_its_slice_says(task: SeriesTask, part: Part) -> None:
+    assert part.regions
+    for region in part.regions:
+        header = dcmread(Path(task.root) / task.files[region["strongest_slice"] - 1])
         corner, spacing = header.ImagePositionPatient, header.PixelSpacing
         assert region["x_mm"] == pytest.approx(corner[0] + region["x"] * spacing[1])
         assert region["y_mm"] == pytest.approx(corner[1] + region["y"] * spacing[0])
-        assert 1 <= region["first_slice"] <= region["last_slice"] <= 3
+        assert 1 <= region["first_slice"] <= region["last_slice"] <= SLICES
         assert len(region["sop_uids"]) == region["last_slice"] - region["first_slice"] + 1
 
 
-def test_slices_that_cannot_be_read_are_said(task: SeriesTask) -> None:
-    part = screen_series(replace(task, files=("gone.dcm", *task.files)))
-    assert (part.status, part.slices) == ("scored", 3)
-    assert "; 1 could not be read, the first: " in part.reason
-    assert "gone.dcm does not exist" in part.reason
+def test_slices_that_cannot_be_read_are_said(task: SeriesTask, part: Part) -> None:
+    with_one = screen_series(replace(task, files=("gone.dcm", *task.files)))
+    assert (with_one.status, with_one.slices) == ("scored", SLICES)
+    assert "; 1 could not be read, the first: " in with_one.reason
+    assert "gone.dcm does not exist" in with_one.reason
+    assert with_one.p_value == part.p_value
     gone = screen_series(replace(task, files=("gone.dcm",)))
     assert gone.status == "failed"
     assert gone.reason.startswith("none of its slices could be read: ")
 
 
 def test_a_series_that_means_nothing_is_not_assessable(task: SeriesTask, tmp_path: Path) -> None:
-    from pydicom import dcmread
-
-    for name in task.files:
-        header = dcmread(Path(task.root) / name)
+    def lossy(header: Dataset, _: int) -> None:
         header.LossyImageCompression = "01"
-        header.save_as(tmp_path / name)
-    part = screen_series(replace(task, root=str(tmp_path)))
+
+    part = screen_series(changed(task, tmp_path, lossy))
     assert part.status == "not assessable"
     assert part.reason.startswith("The slice was compressed with loss")
     assert part.p_value is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_short_series_has_an_answer(task: SeriesTask, count: int) -> None:
+    part = screen_series(replace(task, files=task.files[:count]))
+    assert (part.status, part.slices) == ("scored", count)
+    assert part.p_value is not None
+    assert part.p_value > 0.05
+    assert all(region["last_slice"] <= count for region in part.regions)
+
+
+def test_a_run_does_not_reach_over_a_gap(task: SeriesTask, tmp_path: Path) -> None:
+    edited = changed(task, tmp_path, smoothed)
+    # Slices 3 and 5 alone of the four that are edited: nothing lies between them.
+    kept = tuple(name for number, name in enumerate(edited.files) if number not in (2, 4))
+    for region in screen_series(replace(edited, files=kept)).regions:
+        assert region["last_slice"] <= 2 or region["first_slice"] > 2
+
+
+def test_moments_of_one_place_are_no_run(task: SeriesTask, tmp_path: Path) -> None:
+    """A cine: every slice is a stack of its own."""
+
+    def moment(header: Dataset, number: int) -> None:
+        header.ImagePositionPatient = [-80.0, -80.0, 12.0]
+        header.SliceLocation = "12.0"
+        header.TemporalPositionIdentifier = str(number + 1)
+
+    part = screen_series(changed(task, tmp_path, moment))
+    assert (part.status, part.slices) == ("scored", SLICES)
+    for region in part.regions:
+        assert region["first_slice"] == region["last_slice"]
+
+
+def test_a_tilted_series_is_a_run_like_any_other(
+    task: SeriesTask, part: Part, tmp_path: Path
+) -> None:
+    """The gantry leans by 20 degrees: positions are counted along the normal."""
+    lean = np.radians(20.0)
+
+    def tilted(header: Dataset, number: int) -> None:
+        header.ImageOrientationPatient = [1, 0, 0, 0, float(np.cos(lean)), float(-np.sin(lean))]
+
+    found = screen_series(changed(task, tmp_path, tilted))
+    assert (found.p_value, found.slices) == (part.p_value, SLICES)
+    assert [each["first_slice"] for each in found.regions] == [
+        each["first_slice"] for each in part.regions
+    ]
