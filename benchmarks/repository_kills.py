@@ -40,8 +40,8 @@ SIZE = 64
 """Pixels of a side of a slice: what is tested does not hang on it."""
 UNTIL_S = 600
 """A run that takes longer hangs."""
-STOPPED = 4
-"""Exit code of a client whose scheduler went away."""
+NO_SCHEDULER, STOPPED = 2, 4
+"""Exit codes of a client whose scheduler was gone before it connected, and went away later."""
 
 
 @dataclass
@@ -135,7 +135,7 @@ def disturbed(cluster: Cluster, output: Path, one: Killed, delay_s: float) -> bo
     before = parts_in(output)
     one.parts, one.starts = len(before), 1
     code = ended(client) if one.victim in ("worker", "scheduler") else STOPPED
-    if code == STOPPED:
+    if code in (NO_SCHEDULER, STOPPED):
         one.starts += finish(cluster, output)
     elif code:
         raise InterruptedRunError(f"a run into {output} ends with {code}; see {WORK}/client.log")
