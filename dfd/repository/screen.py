@@ -71,6 +71,10 @@ def screen(settings: ScreenSettings) -> Screened:
             or the run was stopped.
     """
     refuse_without_libraries(dask=settings.shard is None and not settings.dry_run)
+    if settings.dicom:
+        from dfd.outputs import dicom
+
+        dicom.require()
     source = source_of(settings.source)
     models = models_of(settings.model)
     output = choose_output_dir(settings.output_dir, [])
@@ -85,6 +89,8 @@ def screen(settings: ScreenSettings) -> Screened:
                 _work(settings, tasks)
         finally:
             answers = _reported(settings, plan, output, models)
+        if settings.dicom and not settings.dry_run:
+            _write_dicom(settings, plan, output, models)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
 
 
@@ -229,6 +235,24 @@ def _reported(
     }
     outcomes.write_record(plan, answers, output, about)
     return answers
+
+
+def _write_dicom(
+    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
+) -> None:
+    """DICOM results of the series that this run asks for."""
+    from dfd.repository import dicom_results
+    from dfd.repository.schema import PLANNED
+
+    rows = [
+        row
+        for row in plan.series.to_pylist()
+        if row["status"] == PLANNED and _is_asked_for(settings, row)
+    ]
+    by_bundle = {model.bundle: model for model in models}
+    root, every = source_of(settings.source).root, settings.dicom == "all"
+    run = dicom_results.DicomRun(root, output, by_bundle, settings.device, every)
+    dicom_results.write(run, rows, plan.files_of())
 
 
 def _list_duplicates(

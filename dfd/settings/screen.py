@@ -90,6 +90,16 @@ class ScreenSettings:
             in_bundle=False,
         ),
     )
+    dicom: str = field(
+        default="",
+        metadata=option(
+            "DICOM results in DIR/dicom: 'listed' for a report, a map and a segmentation of each "
+            "series of suspicious_regions.csv, 'all' for a report of every other scored series too",
+            value=Value.TEXT,
+            metavar="listed|all",
+            in_bundle=False,
+        ),
+    )
     dry_run: bool = field(
         default=False,
         metadata=option("plan only, and say how long screening would take", in_bundle=False),
@@ -97,6 +107,8 @@ class ScreenSettings:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
+        if self.dicom not in ("", "listed", "all"):
+            raise UsageError(f"DICOM results are those of 'listed' or 'all', got {self.dicom!r}")
         if self.shard is not None and (self.workers is not None or self.scheduler is not None):
             raise UsageError(
                 "a shard is screened in this process without Dask: leave workers and scheduler out"
