@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 NAME = "duplicates.csv"
 COLUMNS = (
-    *("relation", "match", "transform", "distance", "correlation"),
+    *("relation", "match", "transform", "distance", "correlation", "pairs"),
     *("series", "file", "frame", "sop_uid"),
     *("other_series", "other_file", "other_frame", "other_sop_uid"),
     "reason",
@@ -57,16 +58,25 @@ class Duplicate:
     one: Place
     other: Place
 
-    def row(self) -> tuple[object, ...]:
-        """``COLUMNS``: ``other`` is ``one`` after the pair's turn."""
+    def row(self, pairs: int) -> tuple[object, ...]:
+        """``COLUMNS``: ``other`` is ``one`` after the pair's turn.
+
+        ``pairs``: how many are listed of these two series, which tells a series that was written
+        twice from a slice that was.
+        """
         distance, turn = self.pair.distance, self.pair.turn
         return (
             *(self.relation, self.match, TURNS[turn], distance),
-            "" if self.correlation is None else round(self.correlation, 3),
+            *("" if self.correlation is None else round(self.correlation, 3), pairs),
             *(self.one.series, self.one.file, self.one.frame, self.one.sop_uid),
             *(self.other.series, self.other.file, self.other.frame, self.other.sop_uid),
             reason_of(self.relation, self.match, turn, distance, self.correlation),
         )
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """Of both slices."""
+        return self.one.series, self.other.series
 
     @property
     def order(self) -> tuple[int, int, Pair]:
@@ -108,10 +118,13 @@ def write_duplicates(
         if pair.first in places and pair.second in places
     ]
     listed = sorted((each for each in compared if each), key=lambda each: each.order)
+    numbered = Counter(each.series for each in listed)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([neutralise(str(cell)) for cell in each.row()] for each in listed)
+    writer.writerows(
+        [neutralise(str(cell)) for cell in each.row(numbered[each.series])] for each in listed
+    )
     write_atomically(output / NAME, stream.getvalue().encode("utf-8", "replace"))
     return len(listed)
 

@@ -163,6 +163,17 @@ def test_an_export_that_was_repeated_is_written_twice(
     assert row["reason"].endswith("with the same SOPInstanceUID: it was written twice.")
 
 
+def test_a_series_that_was_written_twice_is_told_from_a_slice_that_was(
+    tmp_path: Path, template: Path, others: list[FloatImage]
+) -> None:
+    slices = [(scan, at(5.0 * k)) for k, scan in enumerate(others)]
+    rows = listed(tmp_path, template, {"one": slices, "later": slices, "stranger": slices[:1]})
+    assert {(row["relation"], row["pairs"]) for row in rows} == {
+        (ANOTHER_PATIENT, "1"),
+        (SAME_PATIENT, "2"),
+    }
+
+
 def test_a_slice_that_is_repeated_in_its_series_is_said(
     tmp_path: Path, template: Path, scans: list[FloatImage], others: list[FloatImage]
 ) -> None:
