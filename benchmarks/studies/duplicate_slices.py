@@ -1,82 +1,49 @@
 """How far apart the fingerprints of different slices are, and how near those of copies stay.
 
-    DFD_DATA=FOLDER python -m benchmarks.studies.duplicate_slices
+    DFD_DATA=FOLDER python -m benchmarks.studies.duplicate_slices          # development patients
+    DFD_DATA=FOLDER python -m benchmarks.studies.duplicate_slices --test   # once, all chosen
 
-All pairs of slices of ct, ct2 and mr below DFD_DATA, those of patients kept for the test among
-them: nothing here is trained or calibrated. Every twelfth slice is changed in each way.
+All pairs of slices of ct, ct2 and mr below DFD_DATA; with ``--test`` those of which one slice at
+least is of a patient kept for the test. Every twelfth slice is changed in each way.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from benchmarks.data import partition, scans
-from benchmarks.data.volumes import ALL_SLICES
+from benchmarks.data import partition
 from benchmarks.runner import cli
 from benchmarks.studies.duplicate_slices_changes import CHANGES
-from dfd.reading import read_slice
-from dfd.reading.pixel_values import pixels_of
-from dfd.records import FloatImage, SliceRef
-from dfd.repository.duplicates import COPY_CORRELATION, COPY_DISTANCE
-from dfd.repository.fingerprint import (
-    TURNS,
-    measure_fingerprint,
-    turned_bits,
+from benchmarks.studies.duplicate_slices_data import FOLDERS, Measured, measured_slices
+from benchmarks.studies.duplicate_slices_report import text_of
+from dfd.records import FloatImage
+from dfd.repository.duplicate_match import (
+    IDENTICAL,
+    SAME_NOISE,
+    SAME_SERIES,
+    SAME_STUDY,
+    match_of,
+    may_share_raw_data,
 )
+from dfd.repository.fingerprint import TURNS, measure_fingerprint, turned_bits
 from dfd.repository.fingerprint_index import BITS, THRESHOLD
-from dfd.repository.pixel_check import residual_correlation
+from dfd.repository.pixel_check import PixelCheck, compare_pixels
 
-FOLDERS = {"ct": "ct_lung", "ct2": "ct_lung", "mr": "mri_chest"}
+DEVELOPMENT, HELD_OUT = "development", "held out"
+NO_PIXELS = PixelCheck(identical=False, correlation=0.0)
 EVERY = 12
-QUICK_PATIENTS = 2
 TAIL = 1e-3
 """Share of pairs to which the tail is fitted."""
+NEAREST, QUICK_NEAREST = 2_000, 20
+"""Pairs of two patients whose pixels are compared."""
 PLACE_MM = 0.01
 OTHER_PATIENT = "two patients"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A slice with a fingerprint."""
-
-    folder: str
-    patient: str
-    series: str
-    thickness_mm: float
-    ref: SliceRef
-    pixels: FloatImage
-    bits: NDArray[np.uint8]
-
-
-def measured_slices(quick: bool) -> tuple[list[Measured], dict[str, int]]:
-    """All slices with a fingerprint, and how many have none, by reason."""
-    slices: list[Measured] = []
-    without: dict[str, int] = {}
-    for folder, modality in FOLDERS.items():
-        patients = sorted(each for each in (partition.data_root() / folder).iterdir())
-        for patient in [p for p in patients if p.is_dir()][: QUICK_PATIENTS if quick else None]:
-            for series in scans.of_patient(patient.name, patient, modality, ALL_SLICES):
-                for ref in series.refs:
-                    scan = read_slice(ref.path, ref.frame)
-                    pixels = pixels_of(scan)
-                    found = measure_fingerprint(pixels)
-                    if found.bits is None:
-                        without[found.reason] = without.get(found.reason, 0) + 1
-                        continue
-                    bits = np.frombuffer(found.bits, np.uint8)
-                    thickness = scan.facts.thickness_mm or 0.0
-                    name = f"{patient.name}/{series.series}"
-                    slices.append(
-                        Measured(folder, patient.name, name, thickness, ref, pixels, bits)
-                    )
-    return slices, without
 
 
 def kind_of(one: Measured, other: Measured) -> str:
@@ -122,6 +89,7 @@ def false_matches(single: NDArray[np.int16], best: NDArray[np.int16]) -> dict[st
         "pairs": len(best),
         "smallest": int(best.min()),
         "within threshold": int((best <= THRESHOLD).sum()),
+        "pairs in the tail": int((best <= start).sum()),
         "upper bound at 95 % from the count alone": 3.0 / len(best),
         "effective bits": effective,
         "binomial": float(
@@ -132,21 +100,53 @@ def false_matches(single: NDArray[np.int16], best: NDArray[np.int16]) -> dict[st
     }
 
 
-def kinds(slices: Sequence[Measured], distances: NDArray[np.int16]) -> list[dict[str, Any]]:
+def check_of(one: Measured, other: Measured, turn: int) -> PixelCheck:
+    """What the pixels of two slices have in common."""
+    return compare_pixels(one.pixels, other.pixels, turn) or NO_PIXELS
+
+
+def nearest_of(
+    slices: Sequence[Measured], distances: NDArray[np.int16], pairs: NDArray[np.bool_], number: int
+) -> dict[str, Any]:
+    """Correlations of noise of the nearest among ``pairs`` ``[N, N]``."""
+    best, turns = distances.min(axis=0), distances.argmin(axis=0)
+    rows = np.argwhere(pairs)
+    order = np.argsort(best[pairs], kind="stable")[:number]
+    found = [
+        check_of(slices[a], slices[b], int(turns[a, b])).correlation
+        for a, b in rows[order].tolist()
+    ]
+    return {
+        "pairs": len(found),
+        "median": float(np.median(found)),
+        "99 %": float(np.quantile(found, 0.99)),
+        "largest": max(found),
+    }
+
+
+def kinds(
+    slices: Sequence[Measured], distances: NDArray[np.int16], *, test: bool
+) -> list[dict[str, Any]]:
     """Distances and correlations by what two slices have in common."""
     best, turns = distances.min(axis=0), distances.argmin(axis=0)
     groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for first, second in itertools.combinations(range(len(slices)), 2):
         one, other = slices[first], slices[second]
+        if test and not (one.held_out or other.held_out):
+            continue
         name = one.folder if one.folder == other.folder else "ct, ct2, mr"
         groups.setdefault((name, kind_of(one, other)), []).append((first, second))
     lines = []
     for (folder, kind), pairs in sorted(groups.items()):
         values = np.asarray([best[pair] for pair in pairs])
-        near = [pair for pair in pairs if best[pair] <= THRESHOLD]
-        correlations = [
-            residual_correlation(slices[a].pixels, slices[b].pixels, int(turns[a, b])) or 0.0
-            for a, b in near
+        near = [
+            (slices[a], slices[b], int(turns[a, b])) for a, b in pairs if best[a, b] <= THRESHOLD
+        ]
+        checks = [check_of(*each) for each in near]
+        shared = [match_of(check, one_object=False) in (SAME_NOISE, IDENTICAL) for check in checks]
+        apart = [
+            check.identical or not may_share_raw_data(_relation(one, other), one.lie, other.lie)
+            for (one, other, _), check in zip(near, checks, strict=True)
         ]
         lines.append(
             {
@@ -155,108 +155,97 @@ def kinds(slices: Sequence[Measured], distances: NDArray[np.int16]) -> list[dict
                 "pairs": len(pairs),
                 "smallest": int(values.min()),
                 "median": float(np.median(values)),
-                "within threshold": len(near),
-                "called a copy": sum(
-                    best[pair] <= COPY_DISTANCE or correlation >= COPY_CORRELATION
-                    for pair, correlation in zip(near, correlations, strict=True)
+                "near": len(near),
+                "same noise": sum(shared),
+                "listed": sum(a and b for a, b in zip(shared, apart, strict=True)),
+                "largest correlation": max(
+                    (check.correlation for check in checks), default=float("nan")
                 ),
-                "largest correlation": max(correlations, default=float("nan")),
             }
         )
     return lines
 
 
+def _relation(one: Measured, other: Measured) -> str:
+    if one.patient != other.patient:
+        return OTHER_PATIENT
+    return SAME_SERIES if one.series == other.series else SAME_STUDY
+
+
 def recalls(slices: Sequence[Measured]) -> list[dict[str, Any]]:
-    """How many changed copies are found, by folder and change."""
+    """How many changed copies are found, by bundle and change."""
     rng = np.random.default_rng(partition.SEED)
-    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    found: dict[tuple[str, str], list[tuple[int, PixelCheck]]] = {}
     for one in slices[::EVERY]:
         for name, change in CHANGES.items():
-            changed = change(one.pixels, rng)
-            bits = measure_fingerprint(changed).bits
-            distance, correlation = BITS, 0.0
-            if bits is not None:
-                both = np.stack([one.bits, np.frombuffer(bits, np.uint8)])
-                each = all_distances(both)[:, 0, 1]
-                distance, turn = int(each.min()), int(each.argmin())
-                correlation = residual_correlation(one.pixels, changed, turn) or 0.0
-            modality = FOLDERS[one.folder]
-            found.setdefault((modality, name), []).append((distance, correlation))
+            answer = _copy_found(one, change(one.pixels, rng))
+            found.setdefault((FOLDERS[one.folder], name), []).append(answer)
     return [
-        {
-            "modality": modality,
-            "change": name,
-            "slices": len(values),
-            "median distance": float(np.median([distance for distance, _ in values])),
-            "found": float(np.mean([distance <= THRESHOLD for distance, _ in values])),
-            "called a copy": float(
-                np.mean(
-                    [
-                        distance <= COPY_DISTANCE
-                        or (distance <= THRESHOLD and correlation >= COPY_CORRELATION)
-                        for distance, correlation in values
-                    ]
-                )
-            ),
-        }
+        _recall(modality, name, values)
         for (modality, name), values in sorted(found.items(), key=lambda item: item[0][0])
     ]
 
 
-def text_of(content: dict[str, Any]) -> str:
-    tail = content["false matches"]
-    header = ["folder", "what two slices have in common", "pairs", "smallest distance", "median"]
-    header += [f"within {THRESHOLD}", "called a copy", "largest correlation"]
-    between = [
-        [
-            *(line["folder"], line["kind"], str(line["pairs"]), str(line["smallest"])),
-            *(f"{line['median']:g}", str(line["within threshold"]), str(line["called a copy"])),
-            f"{line['largest correlation']:.2f}" if line["within threshold"] else "",
-        ]
-        for line in content["kinds"]
-    ]
-    copies = [
-        [
-            *(line["modality"], line["change"], str(line["slices"])),
-            *(f"{line['median distance']:g}", f"{line['found']:.2f}"),
-            f"{line['called a copy']:.2f}",
-        ]
-        for line in content["recall"]
-    ]
-    changed = ["bundle", "change", "slices", "median distance", "found", "called a copy"]
-    return (
-        f"# Slices that occur twice\n\n{content['slices']} slices have a fingerprint, "
-        f"{sum(content['without'].values())} none. Found: at most {THRESHOLD} of {BITS} bits "
-        f"differ. Called a copy: at most {COPY_DISTANCE}, or the noise correlates by "
-        f"{COPY_CORRELATION} or more. The constants were chosen on these same scans.\n\n"
-        "## Slices of two patients\n\n"
-        f"{tail['pairs']} pairs, eight turns each: {tail['within threshold']} within the "
-        f"threshold, the smallest distance {tail['smallest']}. The count alone says below "
-        f"{tail['upper bound at 95 % from the count alone']:.1g} a pair (95 %); the rest is "
-        f"extrapolated: {tail['binomial']:.1g} where the bits behave as the "
-        f"{tail['effective bits']} independent ones that their variance says, "
-        f"{tail['exponential']:.1g} where the tail goes on as steeply as its lowest thousandth, "
-        "which is too pessimistic for a bounded sum.\n\n"
-        f"## Different slices\n\n{cli.table(header, between)}\n\n"
-        f"## Changed copies\n\n{cli.table(changed, copies)}\n"
-    )
+def _copy_found(one: Measured, changed: FloatImage) -> tuple[int, PixelCheck]:
+    """Distance of a changed copy, and what its pixels have in common with the slice."""
+    bits = measure_fingerprint(changed).bits
+    if bits is None:
+        return BITS, NO_PIXELS
+    both = np.stack([one.bits, np.frombuffer(bits, np.uint8)])
+    each = all_distances(both)[:, 0, 1]
+    turn = int(each.argmin())
+    return int(each[turn]), compare_pixels(one.pixels, changed, turn) or NO_PIXELS
+
+
+def _recall(modality: str, name: str, values: list[tuple[int, PixelCheck]]) -> dict[str, Any]:
+    near = [distance <= THRESHOLD for distance, _ in values]
+    matches = [match_of(check, one_object=False) for _, check in values]
+    return {
+        "modality": modality,
+        "change": name,
+        "slices": len(values),
+        "median distance": float(np.median([distance for distance, _ in values])),
+        "median correlation": float(np.median([check.correlation for _, check in values])),
+        "near": float(np.mean(near)),
+        "same noise": float(
+            np.mean(
+                [a and b in (SAME_NOISE, IDENTICAL) for a, b in zip(near, matches, strict=True)]
+            )
+        ),
+        "identical": float(
+            np.mean([a and b == IDENTICAL for a, b in zip(near, matches, strict=True)])
+        ),
+    }
 
 
 def main() -> None:
-    arguments = cli.parser(__doc__, model=False).parse_args()
-    slices, without = measured_slices(arguments.quick)
+    parser = cli.parser(__doc__, model=False)
+    parser.add_argument("--test", action="store_true", help="the patients kept for the test")
+    arguments = parser.parse_args()
+    test, quick = arguments.test, arguments.quick
+    slices, without = measured_slices(test=test, quick=quick)
     distances = all_distances(np.stack([one.bits for one in slices]))
     patients = np.unique([one.patient for one in slices], return_inverse=True)[1]
+    held_out = np.asarray([one.held_out for one in slices])
     pairs = np.triu(patients[:, None] != patients[None], 1)
+    if test:
+        pairs &= held_out[:, None] | held_out[None]
     content = {
-        "slices": len(slices),
+        "side": HELD_OUT if test else DEVELOPMENT,
+        "slices": int(held_out.sum()) if test else len(slices),
         "without": without,
         "threshold": THRESHOLD,
-        "false matches": false_matches(distances[:, pairs], distances.min(axis=0)[pairs]),
-        "kinds": kinds(slices, distances),
-        "recall": recalls(slices),
+        "false matches": {
+            "slices": len(slices),
+            "patients": len(set(patients.tolist())),
+            **false_matches(distances[:, pairs], distances.min(axis=0)[pairs]),
+        },
+        "correlations": nearest_of(slices, distances, pairs, QUICK_NEAREST if quick else NEAREST),
+        "kinds": kinds(slices, distances, test=test),
+        "recall": recalls([one for one in slices if one.held_out or not test]),
     }
-    cli.publish("duplicate_slices", content, text_of(content), quick=arguments.quick)
+    name = "duplicate_slices_test" if test else "duplicate_slices"
+    cli.publish(name, content, text_of(content), quick=quick)
 
 
 if __name__ == "__main__":

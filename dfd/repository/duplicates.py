@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +17,28 @@ from dfd.errors import DfdError
 from dfd.outputs.files import neutralise, write_atomically
 from dfd.reading import read_slice
 from dfd.reading.pixel_values import pixels_of
+from dfd.records import Slice
+from dfd.repository.duplicate_match import (
+    MATCHES,
+    NOT_COMPARED,
+    RELATIONS,
+    Lie,
+    Place,
+    match_of,
+    may_share_raw_data,
+    reason_of,
+    relation_of,
+)
 from dfd.repository.fingerprint import TURNS
 from dfd.repository.fingerprint_index import Bits, Pair, nearest_pairs
-from dfd.repository.pixel_check import residual_correlation
+from dfd.repository.pixel_check import compare_pixels
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME = "duplicates.csv"
-SAME_SERIES, SAME_PATIENT = "same series", "same patient"
-ANOTHER_PATIENT, UNKNOWN = "another patient", "unknown"
-COPY_DISTANCE = 16
-COPY_CORRELATION = 0.95
-"""At most so many bits, or at least this correlation: nearer than any two slices of one patient
-that share noise and are no copies (two kernels, overlapping slices, phases of a cine;
-benchmarks/results/duplicate_slices.md)."""
 COLUMNS = (
-    *("relation", "transform", "distance", "correlation"),
+    *("relation", "match", "transform", "distance", "correlation", "pairs"),
     *("series", "file", "frame", "sop_uid"),
     *("other_series", "other_file", "other_frame", "other_sop_uid"),
     "reason",
@@ -42,135 +48,139 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A slice of a repository."""
+class Duplicate:
+    """A pair that is listed."""
 
-    series: str
-    file: str
-    """Relative to the source."""
-    frame: int
-    """Zero-based."""
-    sop_uid: str
-    patient: str
-    """Empty where nothing names one. To be compared, never written."""
+    relation: str
+    match: str
+    pair: Pair
+    correlation: float | None
+    one: Place
+    other: Place
+
+    def row(self, pairs: int) -> tuple[object, ...]:
+        """``COLUMNS``: ``other`` is ``one`` after the pair's turn.
+
+        ``pairs``: how many are listed of these two series, which tells a series that was written
+        twice from a slice that was.
+        """
+        distance, turn = self.pair.distance, self.pair.turn
+        return (
+            *(self.relation, self.match, TURNS[turn], distance),
+            *("" if self.correlation is None else round(self.correlation, 3), pairs),
+            *(self.one.series, self.one.file, self.one.frame, self.one.sop_uid),
+            *(self.other.series, self.other.file, self.other.frame, self.other.sop_uid),
+            reason_of(self.relation, self.match, turn, distance, self.correlation),
+        )
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """Of both slices."""
+        return self.one.series, self.other.series
+
+    @property
+    def order(self) -> tuple[int, int, Pair]:
+        """What has to be looked at first comes first."""
+        return RELATIONS.index(self.relation), MATCHES.index(self.match), self.pair
 
 
 def write_duplicates(
     parts: Iterable[Path],
-    patients: Mapping[str, str],
+    owners: Mapping[str, tuple[str, str]],
     output: Path,
     source: Path | None = None,
 ) -> int:
     """Write ``duplicates.csv`` and say how many pairs it lists.
 
-    Only bits are held for all slices; names are read again for those that are listed.
+    Only bits are held for all slices; names are read again for those that are listed. A pair with
+    near fingerprints is listed for what its pixels show. Slices of one study that may share raw
+    data, because they overlap or lie at one place, are listed where their pixels are identical.
 
     Args:
         parts: Parts of one model, each series once. Those that vanished or are damaged are left
             out with a warning.
-        patients: Patient of each series, from the plan; empty where unknown.
+        owners: Patient and StudyInstanceUID of each series, from the plan; empty where unknown.
         output: Folder of the file.
-        source: Folder of the scans. Where a listed pair lies there, its pixels are compared.
+        source: Folder of the scans. Without it no pixels are compared.
 
     Raises:
         OutputError: it cannot be written.
         UsageError: faiss is not installed.
     """
     paths = sorted(parts)
-    bits, owners = _all_bits(paths)
+    bits, numbers = _all_bits(paths)
     pairs = nearest_pairs(bits) if len(bits) else []
-    places = _places(paths, owners, {row for each in pairs for row in (each.first, each.second)})
-    rows = []
-    for pair in pairs:
-        ends = [places.get(row) for row in (pair.first, pair.second)]
-        if ends[0] is None or ends[1] is None:
-            continue
-        one, other = (_with_patient(end, patients) for end in ends if end is not None)
-        rows.append(row_of(pair, one, other, _correlation(pair, (one, other), source)))
+    wanted = {row for each in pairs for row in (each.first, each.second)}
+    places = _places(paths, numbers, wanted, owners)
+    compared = [
+        _compared(pair, places[pair.first], places[pair.second], source)
+        for pair in pairs
+        if pair.first in places and pair.second in places
+    ]
+    listed = sorted((each for each in compared if each), key=lambda each: each.order)
+    numbered = Counter(each.series for each in listed)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([neutralise(str(cell)) for cell in row] for row in rows)
+    writer.writerows(
+        [neutralise(str(cell)) for cell in each.row(numbered[each.series])] for each in listed
+    )
     write_atomically(output / NAME, stream.getvalue().encode("utf-8", "replace"))
-    return len(rows)
+    return len(listed)
 
 
-def row_of(pair: Pair, one: Place, other: Place, correlation: float | None) -> tuple[object, ...]:
-    """``COLUMNS`` of a pair: ``other`` is ``one`` after the pair's turn."""
+def _compared(pair: Pair, one: Place, other: Place, source: Path | None) -> Duplicate | None:
+    """The pair for what its pixels show; None where it is not listed."""
     relation = relation_of(one, other)
-    transform = TURNS[pair.turn]
-    return (
-        *(relation, transform, pair.distance),
-        "" if correlation is None else round(correlation, 3),
-        *(one.series, one.file, one.frame, one.sop_uid),
-        *(other.series, other.file, other.frame, other.sop_uid),
-        reason_of(relation, transform, pair.distance, correlation),
-    )
-
-
-def relation_of(one: Place, other: Place) -> str:
-    """Whose slices they are."""
-    if one.series == other.series:
-        return SAME_SERIES
-    if not one.patient or not other.patient:
-        return UNKNOWN
-    return SAME_PATIENT if one.patient == other.patient else ANOTHER_PATIENT
-
-
-def reason_of(relation: str, transform: str, distance: int, correlation: float | None) -> str:
-    """What a pair means, in one sentence."""
-    where = {
-        SAME_SERIES: "twice in this series",
-        SAME_PATIENT: "in two series of the same patient",
-        ANOTHER_PATIENT: "in two patients",
-        UNKNOWN: "in two series that do not both name a patient",
-    }[relation]
-    copy = distance <= COPY_DISTANCE or (correlation or 0.0) >= COPY_CORRELATION
-    what = "The same slice stands" if copy else "The same noise stands"
-    text = f"{what} {where}, {transform}"
-    if relation == ANOTHER_PATIENT:
-        return f"{text}: two scans never share their noise, so one was copied from the other."
-    if copy:
-        return f"{text}."
-    return (
-        f"{text}: a changed copy, or another reconstruction, an overlapping slice or another phase "
-        "of the same raw data."
-    )
-
-
-def _with_patient(place: Place, patients: Mapping[str, str]) -> Place:
-    patient = patients.get(place.series, "")
-    return Place(place.series, place.file, place.frame, place.sop_uid, patient)
+    slices = None if source is None else _read(source, (one, other))
+    if slices is None:
+        return Duplicate(relation, NOT_COMPARED, pair, None, one, other)
+    check = compare_pixels(pixels_of(slices[0]), pixels_of(slices[1]), pair.turn)
+    if check is None:
+        logger.warning("%s or %s changed since it was screened", one.file, other.file)
+        return Duplicate(relation, NOT_COMPARED, pair, None, one, other)
+    lies = [Lie(each.facts.plane, each.ref.position_mm, each.facts.thickness_mm) for each in slices]
+    if not check.identical and may_share_raw_data(relation, *lies):
+        return None
+    one_object = bool(one.sop_uid) and one.sop_uid == other.sop_uid and not pair.turn
+    match = match_of(check, one_object=one_object and one.frame == other.frame)
+    return Duplicate(relation, match, pair, check.correlation, one, other) if match else None
 
 
 def _all_bits(paths: Sequence[Path]) -> tuple[Bits, list[int]]:
     """``[N, 32]``: fingerprints of all parts, and how many each part has."""
-    rows, owners = [], []
+    rows, numbers = [], []
     for path in paths:
         table = _fingerprints(path, ["bits"])
         values = [] if table is None else table["bits"].to_pylist()
-        owners.append(len(values))
+        numbers.append(len(values))
         rows.append(np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32))
     bits = np.concatenate(rows) if rows else np.zeros((0, 32), np.uint8)
-    return bits, owners
+    return bits, numbers
 
 
-def _places(paths: Sequence[Path], owners: Sequence[int], wanted: set[int]) -> dict[int, Place]:
+def _places(
+    paths: Sequence[Path],
+    numbers: Sequence[int],
+    wanted: set[int],
+    owners: Mapping[str, tuple[str, str]],
+) -> dict[int, Place]:
     """The slices of the rows that are wanted; none of a part that vanished meanwhile."""
-    ends = np.cumsum(owners)
+    ends = np.cumsum(numbers)
     by_part: dict[int, list[int]] = {}
     for row in sorted(wanted):
         by_part.setdefault(int(np.searchsorted(ends, row, side="right")), []).append(row)
     places = {}
     for part, rows in by_part.items():
         table = _fingerprints(paths[part], ["sop_uid", "file", "frame"])
-        if table is None or table.num_rows != owners[part]:
+        if table is None or table.num_rows != numbers[part]:
             continue
         for row in rows:
-            values = table.slice(row - int(ends[part]) + owners[part], 1).to_pylist()[0]
-            places[row] = Place(
-                values["series"], values["file"], values["frame"], values["sop_uid"] or "", ""
-            )
+            values = table.slice(row - int(ends[part]) + numbers[part], 1).to_pylist()[0]
+            series = values["series"]
+            patient, study = owners.get(series, ("", ""))
+            uid = values["sop_uid"] or ""
+            places[row] = Place(series, values["file"], values["frame"], uid, patient, study)
     return places
 
 
@@ -197,13 +207,10 @@ def _fingerprints(path: Path, columns: Sequence[str]) -> pa.Table | None:
     return None
 
 
-def _correlation(pair: Pair, places: Iterable[Place], source: Path | None) -> float | None:
-    """Correlation of the noise of two slices; None where their files are not at hand."""
-    if source is None:
-        return None
+def _read(source: Path, places: Sequence[Place]) -> list[Slice] | None:
+    """Two slices; None where their files are not at hand."""
     try:
-        pixels = [pixels_of(read_slice(source / each.file, each.frame)) for each in places]
+        return [read_slice(source / each.file, each.frame) for each in places]
     except DfdError as error:
         logger.warning("a pair of duplicates.csv is not confirmed on its pixels: %s", error)
         return None
-    return residual_correlation(pixels[0], pixels[1], pair.turn)

@@ -5,16 +5,19 @@ how the shipped calibration fits its scanner, and an empirical null is fitted th
 Stat. Assoc. 99:96, 2004): z, the normal quantile of the shipped p-value, is N(0, 1) where the
 calibration fits and N(centre, spread) where it does not.
 
-Tampered series lie on one side, at small p. The upper fifth of a stratum is only counted, its
-values are not looked at, and of its count a share up to ``TAMPERED_SHARE`` of the stratum may be
-tampered with. Where more are, the null becomes wider and the p-values larger: contamination costs
-power, not validity (as Bashari, Sesia and Romano, 2025, show for conformal p-values). Conformal
-ranks themselves would be useless here: ranks of a sample in itself are uniform, so
-Benjamini-Hochberg could never list anything.
+Only the informative part of a stratum is looked at. Series with p above ``INFORMATIVE_P`` are
+counted: the p-value of a maximum piles up at 1, and how says nothing of small ones. The upper fifth
+is counted too, and of its count a share up to ``TAMPERED_SHARE`` of the stratum may be tampered
+with. Where more are, the null becomes wider and the p-values larger: contamination costs power, not
+validity (as Bashari, Sesia and Romano, 2025, show for conformal p-values). Conformal ranks
+themselves would be useless here: ranks of a sample in itself are uniform, so Benjamini-Hochberg
+could never list anything.
 
 Small strata are shrunk towards the shipped calibration (empirical Bayes, normal inverse gamma):
 it counts as ``PRIOR_WEIGHT`` series with centre 0 and spread 1. The p-value is that of the
-predictive t distribution, so it knows how few series it stands on.
+predictive t distribution, so it knows how few series it stands on. Below ``FEWEST_SERIES`` the
+shipped p-values stand. Constants were chosen by simulation:
+benchmarks/results/empirical_null.md.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import log_ndtr, ndtr
 from scipy.stats import chi2, false_discovery_control, norm
 from scipy.stats import t as student
 
@@ -45,6 +49,11 @@ few series do not show whether their scanner is shifted or some of them were tam
 first is assumed then."""
 CENTRAL = (0.1, 0.8)
 """Quantiles of z between which values are looked at."""
+INFORMATIVE_P = 0.5
+"""Larger p-values are counted, not looked at."""
+FEWEST_SERIES, FEWEST_INSIDE = 10, 4
+"""Series of a stratum, and series whose values are looked at, below which nothing is said of its
+calibration and the shipped p-values stand."""
 FALSE_DISCOVERIES = 0.10
 """Share of false alarms that a list by Benjamini-Hochberg holds on average at most."""
 FITTING_RATES = (0.02, 0.075)
@@ -56,8 +65,9 @@ ASSUMPTION = (
     f"that at most {100 * TAMPERED_SHARE:.0f} % of the series of a stratum (modality, "
     "manufacturer, kernel sharpness, slice thickness) were tampered with, that such series have "
     "smaller p-values than genuine ones, and that normal quantiles of the shipped p-values of the "
-    f"genuine ones are normally distributed. The shipped calibration counts as {PRIOR_WEIGHT:.0f} "
-    "series beside those of the stratum."
+    f"genuine ones, where p is below {INFORMATIVE_P}, are normally distributed. The shipped "
+    f"calibration counts as {PRIOR_WEIGHT:.0f} series beside those of the stratum; it stands alone "
+    f"where there are fewer than {FEWEST_SERIES}, or next to none below {INFORMATIVE_P}."
 )
 
 REMEDY = (
@@ -87,10 +97,12 @@ class NullFit:
     """Series with a shipped p-value of at most 0.05."""
     p_misfit: float
     """Of the likelihood ratio test against the shipped calibration."""
+    shipped: bool = False
+    """Whether too few series inform a fit: nothing is said, and the shipped p-values stand."""
 
     @property
     def fits(self) -> bool:
-        """Whether the shipped calibration fits the stratum."""
+        """Whether the shipped calibration fits the stratum; True where nothing can be said."""
         lowest, highest = FITTING_RATES
         return self.p_misfit > MISFIT_LEVEL or lowest <= self.false_alarm_rate <= highest
 
@@ -106,6 +118,8 @@ class NullFit:
 
     def p_values(self, z: FloatArray) -> FloatArray:
         """Predictive p-values ``[N]`` of further series with the scores ``z`` ``[N]``."""
+        if self.shipped:
+            return np.asarray(norm.sf(z), np.float64)
         scale = self.spread * math.sqrt(1.0 + 1.0 / self.weight)
         return np.asarray(student.sf((z - self.centre) / scale, self.weight - 1.0), np.float64)
 
@@ -148,7 +162,8 @@ def of_series(p_values: FloatArray, strata: Sequence[Stratum]) -> EmpiricalNull:
         members.setdefault(strata[place], []).append(place)
     fits = {stratum: fit(z[places]) for stratum, places in sorted(members.items())}
     for stratum, places in members.items():
-        empirical[places] = fits[stratum].p_values(z[places])
+        of_fit = fits[stratum].p_values(z[places])
+        empirical[places] = p_values[places] if fits[stratum].shipped else of_fit
     return EmpiricalNull(empirical, q_values(empirical), q_values(p_values), fits)
 
 
@@ -163,7 +178,9 @@ def q_values(p_values: FloatArray) -> FloatArray:
 
 def fit(z: FloatArray) -> NullFit:
     """The empirical null of the scores ``z`` ``[N]`` of one stratum, ``N >= 1``."""
-    sample = _Sample(z)
+    sample, below = _Sample(z), int((z >= norm.isf(UNUSUAL) - 1e-9).sum())
+    if len(z) < FEWEST_SERIES or sample.inside < FEWEST_INSIDE:
+        return NullFit(len(z), 0.0, 1.0, 1.0, PRIOR_WEIGHT, below, 1.0, shipped=True)
     start = np.array([np.median(z) * len(z) / (len(z) + PRIOR_WEIGHT), 0.0])
     found = minimize(
         lambda at: -sample.posterior(at[0], at[1]),
@@ -179,7 +196,7 @@ def fit(z: FloatArray) -> NullFit:
         spread=math.exp(log_spread),
         genuine_share=sample.genuine_share(centre, math.exp(log_spread)),
         weight=sample.inside + PRIOR_WEIGHT,
-        below=int((z >= norm.isf(UNUSUAL) - 1e-9).sum()),
+        below=below,
         p_misfit=float(chi2.sf(gain, 2)),
     )
 
@@ -203,23 +220,23 @@ def sentence(stratum: Stratum, null: NullFit) -> str:
 class _Sample:
     """Scores of a stratum, reduced to what the likelihood needs.
 
-    Values between two quantiles are looked at; below and above them they are counted.
+    Values of the informative part are looked at; below and above it they are counted.
     """
 
     def __init__(self, z: FloatArray) -> None:
         self.number = len(z)
-        self.low, self.high = (float(value) for value in np.quantile(z, CENTRAL))
+        low, self.high = (float(value) for value in np.quantile(z, CENTRAL))
+        self.low = max(low, float(norm.isf(INFORMATIVE_P)))
         inside = z[(z >= self.low) & (z <= self.high)]
-        # Two quantiles of one or two series may leave nothing between them.
-        inside = inside if inside.size else np.array([float(np.median(z))])
         self.inside = int(inside.size)
-        self.above = min(int((z > self.high).sum()), self.number - self.inside)
+        self.above = int((z > max(self.low, self.high)).sum())
         self.below = self.number - self.inside - self.above
-        self.mean, self.variance = float(inside.mean()), float(inside.var())
+        self.mean = float(inside.mean()) if self.inside else math.nan
+        self.variance = float(inside.var()) if self.inside else math.nan
 
     def genuine_share(self, centre: float, spread: float) -> float:
         """The most likely share of genuine series, within what is assumed."""
-        central = float(norm.cdf((self.high - centre) / spread))
+        central = float(ndtr((self.high - centre) / spread))
         genuine, everything = self.number - self.above, self.number
         seen = (genuine + GENUINE_WEIGHT) / max((everything + GENUINE_WEIGHT) * central, 1e-12)
         return min(max(seen, 1.0 - TAMPERED_SHARE), 1.0)
@@ -230,8 +247,8 @@ class _Sample:
         share = self.genuine_share(centre, spread)
         squares = self.variance + (self.mean - centre) ** 2
         looked_at = self.inside * (math.log(share) - log_spread - 0.5 * squares / spread**2)
-        lower = float(norm.logcdf((self.low - centre) / spread)) + math.log(share)
-        upper = share * float(norm.cdf((self.high - centre) / spread))
+        lower = float(log_ndtr((self.low - centre) / spread)) + math.log(share)
+        upper = share * float(ndtr((self.high - centre) / spread))
         return looked_at + self.below * lower + self.above * math.log1p(-min(upper, 1.0 - 1e-12))
 
     def posterior(self, centre: float, log_spread: float) -> float:

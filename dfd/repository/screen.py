@@ -264,9 +264,9 @@ def _list_duplicates(
 
     planned = [row for row in plan.series.to_pylist() if row["status"] == PLANNED]
     paths = [part_path(output, row["series"], models[row["bundle"]]) for row in planned]
-    patients = {row["series"]: row["patient"] or "" for row in planned}
+    owners = {row["series"]: (row["patient"] or "", row["study_uid"] or "") for row in planned}
     root = source_of(settings.source).root
-    write_duplicates([path for path in paths if path.exists()], patients, output, root)
+    write_duplicates([path for path in paths if path.exists()], owners, output, root)
 
 
 def _screened(

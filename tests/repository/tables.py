@@ -162,3 +162,12 @@ def write_parts(output: Path, parts: Sequence[Mapping[str, Any]]) -> None:
         table = pa.Table.from_pylist([dict(row)], schema=SCHEMA)
         path = folder / f"{row['series']}-{row['model'][:12]}.parquet"
         pq.write_table(table, path, write_page_checksum=True, compression="none")
+
+
+def write_fingerprints(folder: Path, series: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A part with nothing but fingerprints."""
+    kind = SCHEMA.field("fingerprints").type
+    columns = {"series": [series], "fingerprints": pa.array([[*rows]], kind), "score": [1.0]}
+    path = folder / f"{series}-model.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from openjpeg.utils import decode, encode_array
@@ -9,17 +11,19 @@ from openjpeg.utils import decode, encode_array
 from dfd.phantom import CtScan, MrScan, draw_anatomy, mr_slice, scan_ct
 from dfd.phantom.ct import count_photons, project, reconstruct
 from dfd.records import FloatImage
-from dfd.repository.duplicates import COPY_CORRELATION, COPY_DISTANCE
+from dfd.repository import pixel_check
+from dfd.repository.duplicate_match import SHARED_NOISE
 from dfd.repository.fingerprint import (
     INVERSE,
     TURNS,
+    Fingerprint,
     fingerprint_of,
     measure_fingerprint,
     turned,
     turned_bits,
 )
 from dfd.repository.fingerprint_index import THRESHOLD
-from dfd.repository.pixel_check import residual_correlation
+from dfd.repository.pixel_check import PixelCheck, compare_pixels
 
 SIZE = 256
 UNRELATED = 85
@@ -105,33 +109,72 @@ def test_another_patient_has_another_fingerprint(ct: FloatImage) -> None:
     rng = np.random.default_rng(4)
     other = scan_ct(rng, draw_anatomy(rng), 0.0, CtScan(size=SIZE))
     assert distance(fingerprint_of(ct), fingerprint_of(other)) > UNRELATED
-    assert abs(residual_correlation(ct, other, 0) or 0.0) < 0.3
 
 
-def test_the_very_same_anatomy_scanned_again_is_called_no_copy() -> None:
+def test_the_very_same_anatomy_scanned_again_is_not_called_the_same_noise() -> None:
     """Edges shared to a fraction of a pixel, as no two scans of a person share them."""
     anatomy = draw_anatomy(np.random.default_rng(3))
-    one, other = (
-        scan_ct(np.random.default_rng(seed), anatomy, 0.0, CtScan(size=SIZE)) for seed in (4, 5)
-    )
-    assert distance(fingerprint_of(one), fingerprint_of(other)) > COPY_DISTANCE
-    assert (residual_correlation(one, other, 0) or 0.0) < COPY_CORRELATION
+    one, other = (scan_ct(np.random.default_rng(seed), anatomy, 0.0, CtScan()) for seed in (4, 5))
+    check = compare_pixels(one, other, 0)
+    assert check is not None
+    assert not check.identical
+    assert check.correlation < SHARED_NOISE
 
 
-def test_another_kernel_of_the_same_photons_is_no_close_copy() -> None:
+def test_another_kernel_of_the_same_photons_has_the_same_noise_and_other_pixels() -> None:
     rng = np.random.default_rng(6)
     anatomy = draw_anatomy(rng)
     soft, sharp = (CtScan(kernel=name, size=SIZE) for name in ("soft", "sharp"))
     rays = count_photons(rng, project(anatomy.section(0.0), anatomy.hu, soft), soft)
-    one, other = reconstruct(rays, soft), reconstruct(rays, sharp)
-    assert distance(fingerprint_of(one), fingerprint_of(other)) > 4
-    assert (residual_correlation(one, other, 0) or 0.0) < 0.95
+    check = compare_pixels(reconstruct(rays, soft), reconstruct(rays, sharp), 0)
+    assert check is not None
+    assert not check.identical
+    assert check.correlation > SHARED_NOISE
 
 
 def test_the_pixel_check_follows_turn_and_crop(ct: FloatImage) -> None:
-    copy = turned(ct, 5)[4:-6, 8:-3] * 2 + 7
-    assert residual_correlation(ct, copy, 5) == pytest.approx(1.0, abs=1e-3)
-    assert abs(residual_correlation(ct, copy, 0) or 0.0) < 0.3
+    copy = turned(ct, 5)[4:-6, 8:-3]
+    assert compare_pixels(ct, copy, 5) == PixelCheck(identical=True, correlation=1.0)
+    scaled = compare_pixels(ct, copy * 2 + 7, 5)
+    assert scaled is not None
+    assert not scaled.identical
+    assert scaled.correlation == pytest.approx(1.0, abs=1e-3)
+    wrong = compare_pixels(ct, copy, 0)
+    assert wrong is not None
+    assert wrong.correlation < SHARED_NOISE
+
+
+def test_one_changed_pixel_is_not_identical(ct: FloatImage) -> None:
+    changed = ct.copy()
+    changed[5, 7] += 1
+    check = compare_pixels(ct, changed, 0)
+    assert check is not None
+    assert not check.identical
+    assert check.correlation > 0.999
+
+
+@pytest.mark.parametrize("step", [(1, 0), (-2, 2), (2, -1)])
+def test_anchors_that_are_off_by_a_pixel_or_two_are_put_right(
+    ct: FloatImage, step: tuple[int, int]
+) -> None:
+    """The noise stays, and a blob is moved under it: the anchor follows the blob."""
+    anchor = measure_fingerprint(ct).anchor
+    assert anchor is not None
+    moved = (anchor[0] + step[0], anchor[1] + step[1])
+    with patch.object(
+        pixel_check,
+        "measure_fingerprint",
+        side_effect=[Fingerprint(None, anchor), Fingerprint(None, moved)],
+    ):
+        check = compare_pixels(ct, ct * 2, 0)
+    assert check is not None
+    # Windows around other places weigh the noise a little differently.
+    assert check.correlation > 0.99
+
+
+def test_slices_without_noise_are_not_compared() -> None:
+    image = np.pad(np.ones((100, 100), np.float32), 78)
+    assert compare_pixels(image, image + 1, 0) is None
 
 
 @pytest.mark.parametrize(

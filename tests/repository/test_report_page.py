@@ -209,6 +209,18 @@ def test_a_stratum_that_does_not_fit_is_said_with_what_to_do(tmp_path: Path) -> 
     assert REMEDY in page.text
 
 
+def test_a_few_series_cannot_be_judged_and_lists_say_which_p_they_use(tmp_path: Path) -> None:
+    rows = [planned(2 * number + 1) for number in range(3)]
+    write_plan(tmp_path, rows)
+    write_parts(tmp_path, [part(row, 1.0) for row in rows])
+    _, page = make(tmp_path)
+    text = " ".join(page.text.split())
+    assert "cannot be judged, and stands" in text
+    assert "The shipped calibration does not fit" not in text
+    assert "listed by q ≤ 0.1 of that p-value" in text
+    assert "p, empirical q, empirical p, shipped" in text
+
+
 def test_duplicates_are_listed(output: Path) -> None:
     lines = [f"a{number}.dcm,b{number}.dcm" for number in range(300)]
     (output / "duplicates.csv").write_text("\n".join(["file,other_file", *lines]), "utf-8")

@@ -39,12 +39,15 @@ def test_the_tables_hold_every_series_and_read_back_as_the_same_numbers(output: 
     assert [row["series"] for row in rows] == [digest(number) for number in (2, 1, 3, 4, 5)]
     assert [float(row["p_value"]) for row in rows[:3]] == [0.001, 0.04, 0.7]
     assert [float(row["p_empirical"]) for row in rows[:3]] == list(found.series["p_empirical"][:3])
+    # Series 1 and 3 are of one maker and kernel, series 2 of another.
+    assert [row["stratum_series"] for row in rows[:3]] == ["1", "2", "2"]
+    assert [row["p_empirical"] for row in rows[:3]] == [row["p_value"] for row in rows[:3]]
     assert rows[3]["p_value"] == rows[3]["p_empirical"] == ""
     assert rows[4]["status"] == "skipped"
     assert rows[0]["slices"] == "102"
     stored = pd.read_parquet(output / "series.parquet")
     assert tuple(stored) == tables.SERIES
-    assert list(stored["q_value"][:3]) == list(found.series["q_value"][:3])
+    assert list(stored["q_empirical"][:3]) == list(found.series["q_empirical"][:3])
     assert math.isnan(stored["p_value"][3])
 
 

@@ -33,7 +33,7 @@ TITLES = {
     "series": "Series",
     "result": "Result",
     "p_empirical": "p, empirical",
-    "q_value": "q",
+    "q_empirical": "q, empirical",
     "p_value": "p, shipped",
     "form": "Form",
     "modality": "Modality",
@@ -45,7 +45,7 @@ TITLES = {
     "study_date": "Study date",
 }
 """Headings of the table, by column."""
-NUMBERS = frozenset({"rank", "thickness_mm", "slices", "p_empirical", "q_value", "p_value"})
+NUMBERS = frozenset({"rank", "thickness_mm", "slices", "p_empirical", "q_empirical", "p_value"})
 HIDDEN_COLUMNS = frozenset({"patient", "study_date"})
 """Columns that a report without names has not."""
 

@@ -31,7 +31,7 @@ CHUNK = 500
 MOST_PICTURES = 200
 """Pictures that are copied where names are replaced, those of the first series."""
 COLUMNS = (
-    *("rank", "series", "result", "p_empirical", "q_value", "p_value", "form", "modality"),
+    *("rank", "series", "result", "p_empirical", "q_empirical", "p_value", "form", "modality"),
     *("scanner", "kernel", "thickness_mm", "slices", "patient", "study_date"),
 )
 """Of a row of the table. ``result`` is the verdict, or what became of the series."""
@@ -47,6 +47,7 @@ _FACTS = {
     "slices": "Slices",
     "study_date": "Study date",
     "stratum": "Stratum",
+    "stratum_series": "Scored series of the stratum",
     "statistic": "Statistic",
 }
 _OWN = re.compile(r"(series|details)-[0-9a-f]{12}(-\d{4})?\.js|series-\d{5}-\d+\.png")

@@ -127,7 +127,7 @@
     const [result, modality, listed] = [at("result").value, at("modality").value, at("listed").checked];
     kept = rows.filter((row) => (result === "" || row[place.result] === result)
       && (modality === "" || row[place.modality] === modality)
-      && (!listed || (row[place.q_value] !== null && row[place.q_value] <= Number(settings.listed)))
+      && (!listed || (row[place.q_empirical] !== null && row[place.q_empirical] <= Number(settings.listed)))
       && asked.every((word) => words.get(row).includes(word)));
     first = 0;
     show();

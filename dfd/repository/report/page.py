@@ -106,7 +106,7 @@ def page_of(
         alarms=[gather.alarms(scored, threshold) for threshold in (UNUSUAL, STRONGLY_UNUSUAL)],
         listed=(
             int((series["q_shipped"] <= FALSE_DISCOVERIES).sum()),
-            int((series["q_value"] <= FALSE_DISCOVERIES).sum()),
+            int((series["q_empirical"] <= FALSE_DISCOVERIES).sum()),
         ),
         strata=[
             StratumLine(stratum.label, null, sentence(stratum, null))
@@ -163,7 +163,7 @@ def _place(
         row["series"],
         row["verdict"],
         float(row["p_empirical"]),
-        float(row["q_value"]),
+        float(row["q_empirical"]),
         ", ".join(_text(part) for part in parts if part),
         {**{str(name): value for name, value in region.items()}, **cleaned},
         pictures.get((row["series"], int(region["rank"])), ""),

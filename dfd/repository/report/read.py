@@ -45,7 +45,8 @@ class Repository:
 
     series: pd.DataFrame
     """A row for each series of the plan, the most suspicious first: the plan's columns, those of
-    its part, ``outcome``, ``rank``, ``stratum``, ``p_empirical``, ``q_value``, ``q_shipped``."""
+    its part, ``outcome``, ``rank``, ``stratum``, ``stratum_series``, ``p_empirical``,
+    ``q_empirical``, ``q_shipped``."""
     regions: pd.DataFrame
     """A row for each region of a series, with ``series``."""
     files: Counter[str]
@@ -241,8 +242,9 @@ def _ranked(series: pd.DataFrame, strata: list[Stratum], null: EmpiricalNull) ->
     """Series from the smallest empirical p-value on; what has none follows by outcome."""
     series = series.assign(
         stratum=[each.label for each in strata],
+        stratum_series=[_scored(null, each) for each in strata],
         p_empirical=null.p_values,
-        q_value=null.q_values,
+        q_empirical=null.q_values,
         q_shipped=null.q_shipped,
         order=series["outcome"].map({name: at for at, name in enumerate((*OUTCOMES, SKIPPED))}),
         unlike=-series["statistic"],
@@ -251,6 +253,11 @@ def _ranked(series: pd.DataFrame, strata: list[Stratum], null: EmpiricalNull) ->
     series = series.sort_values(keys, kind="stable", ignore_index=True)
     series.insert(0, "rank", np.arange(1, len(series) + 1))
     return series.drop(columns=["order", "unlike"])
+
+
+def _scored(null: EmpiricalNull, stratum: Stratum) -> int:
+    fitted = null.strata.get(stratum)
+    return fitted.series if fitted else 0
 
 
 def _files(path: Path) -> tuple[Counter[str], Counter[str]]:

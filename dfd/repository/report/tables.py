@@ -19,20 +19,22 @@ SERIES = (
     *("rank", "series", "content", "patient", "study_uid", "series_uid", "modality", "bundle"),
     *("folder", "slices", "bytes", "rows", "columns", "manufacturer", "scanner", "kernel"),
     *("thickness_mm", "spacing_mm", "study_date", "added", "status", "reason", "model"),
-    *("p_value", "p_empirical", "q_value", "q_shipped", "score", "statistic", "verdict", "form"),
-    *("slices_assessed", "regions", "stratum"),
+    *("p_value", "p_empirical", "q_empirical", "q_shipped", "score", "statistic", "verdict"),
+    *("form", "slices_assessed", "regions", "stratum", "stratum_series"),
 )
 """Columns of series.csv and series.parquet: those of the plan, ``status`` and ``reason`` of the
-answer, and the answer. None depends on when or how fast a series was screened."""
+answer, and the answer. ``q_shipped`` and ``q_empirical`` are adjusted by Benjamini and Hochberg
+from the p-value of that name; ``stratum_series`` counts the scored series of the stratum. None
+depends on when or how fast a series was screened."""
 REGIONS = (
     *("series", "patient", "study_uid", "series_uid", "folder", "series_rank", "series_p_value"),
-    *("series_p_empirical", "series_q_value", "rank", "p_value", "form", "reason", "x", "y"),
+    *("series_p_empirical", "series_q_empirical", "rank", "p_value", "form", "reason", "x", "y"),
     *("radius_px", "radius_mm", "first_slice", "last_slice", "x_mm", "y_mm", "z_mm", "depth_mm"),
     "sop_uids",
 )
 _WHOLE = (
     *("slices", "rows", "columns", "bytes", "rank", "series_rank", "slices_assessed", "regions"),
-    *("first_slice", "last_slice"),
+    *("first_slice", "last_slice", "stratum_series"),
 )
 
 
@@ -59,7 +61,7 @@ def suspicious(repository: Repository) -> pd.DataFrame:
     """The regions that are listed, in the order of their series."""
     series = repository.series
     alarms = series[(series[["p_value", "p_empirical"]] <= UNUSUAL).any(axis=1)]
-    of_series = ["rank", "p_value", "p_empirical", "q_value"]
+    of_series = ["rank", "p_value", "p_empirical", "q_empirical"]
     named = alarms[["series", "patient", "study_uid", "series_uid", "folder", *of_series]]
     named = named.rename(columns={name: f"series_{name}" for name in of_series})
     regions = repository.regions.merge(named, on="series")

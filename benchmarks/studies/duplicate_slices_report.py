@@ -1,0 +1,101 @@
+"""The study of duplicates in words and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.runner import cli
+from dfd.repository.duplicate_match import SHARED_NOISE, SOME_NOISE
+from dfd.repository.fingerprint_index import BITS, THRESHOLD
+
+LARGEST = 10_000_000
+"""Slices of the largest repository that is planned for."""
+
+
+def text_of(content: Mapping[str, Any]) -> str:
+    """The report of the study."""
+    held_out = content["side"] == "held out"
+    return "\n\n".join(
+        [
+            "# Slices that occur twice" + (", patients held out" if held_out else ""),
+            _whose(held_out=held_out),
+            f"{content['slices']} slices have a fingerprint, {sum(content['without'].values())} "
+            f"none. Near: at most {THRESHOLD} of {BITS} bits differ. Same noise: near, and the "
+            f"noise of the aligned pixels correlates by {SHARED_NOISE} or more; below {SOME_NOISE} "
+            "a near pair is not listed.",
+            "## Slices of two patients",
+            _tail(content["false matches"], content["correlations"]),
+            "## Different slices",
+            "Listed: same noise, and the two do not lie where slices of one study may share raw "
+            "data. Pairs of one patient count as one study here.",
+            _between(content["kinds"]),
+            "## Changed copies",
+            _copies(content["recall"]),
+        ]
+    )
+
+
+def _whose(*, held_out: bool) -> str:
+    if held_out:
+        return (
+            "Pairs of which one slice at least is of a patient kept for the test "
+            "(`benchmarks/split.json`), measured once after all constants were chosen on the "
+            "others. The filters of the fingerprint (their widths, the anchor) had been tried out "
+            "earlier on all slices, these among them; the limits of distance and correlation had "
+            "not."
+        )
+    return (
+        "Training and validation patients of `benchmarks/split.json`, and the patients of ct2. "
+        "The limits of distance and correlation were chosen here; patients kept for the test are "
+        "in `duplicate_slices_test.md`."
+    )
+
+
+def _tail(tail: Mapping[str, Any], checked: Mapping[str, Any]) -> str:
+    pairs = LARGEST * (LARGEST - 1) / 2
+    return (
+        f"{tail['pairs']} pairs of {tail['slices']} slices of {tail['patients']} patients were "
+        f"compared, eight turns each: {tail['within threshold']} are near, the smallest distance "
+        f"is {tail['smallest']}. The count alone says below "
+        f"{tail['upper bound at 95 % from the count alone']:.1g} a pair (95 %). What lies below "
+        "is an extrapolation of the distribution of distances to the limit: "
+        f"{tail['binomial']:.1g} a pair where the bits behave as the {tail['effective bits']} "
+        "independent ones that their variance says, and "
+        f"{tail['exponential']:.1g} where the tail goes on as steeply as its lowest thousandth "
+        f"({tail['pairs in the tail']} pairs), which is too pessimistic for a bounded sum. Among "
+        f"{LARGEST:,} slices ({pairs:.0e} pairs) that would be {pairs * tail['binomial']:.1g} to "
+        f"{pairs * tail['exponential']:.1g} near pairs by chance, so no near pair is believed "
+        "before its pixels were compared.\n\n"
+        f"Of the {checked['pairs']} nearest pairs of two patients the noise of the aligned pixels "
+        f"correlates by {checked['median']:.2f} (median), {checked['99 %']:.2f} (99 %), "
+        f"{checked['largest']:.2f} (largest)."
+    )
+
+
+def _between(kinds: list[Mapping[str, Any]]) -> str:
+    header = ["folder", "what two slices have in common", "pairs", "smallest distance", "median"]
+    header += ["near", "same noise", "listed", "largest correlation"]
+    rows = [
+        [
+            *(line["folder"], line["kind"], str(line["pairs"]), str(line["smallest"])),
+            *(f"{line['median']:g}", str(line["near"]), str(line["same noise"])),
+            str(line["listed"]),
+            f"{line['largest correlation']:.2f}" if line["near"] else "",
+        ]
+        for line in kinds
+    ]
+    return cli.table(header, rows)
+
+
+def _copies(recall: list[Mapping[str, Any]]) -> str:
+    header = ["bundle", "change", "slices", "median distance", "median correlation", "near"]
+    rows = [
+        [
+            *(line["modality"], line["change"], str(line["slices"])),
+            *(f"{line['median distance']:g}", f"{line['median correlation']:.2f}"),
+            *(f"{line['near']:.2f}", f"{line['same noise']:.2f}", f"{line['identical']:.2f}"),
+        ]
+        for line in recall
+    ]
+    return cli.table([*header, "same noise", "identical pixels"], rows)
