@@ -14,7 +14,8 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from dfd.reading.content import MAGIC, PREAMBLE_LENGTH, has_magic
-from dfd.reading.guard import READ_ERRORS, quiet
+from dfd.reading.guard import READ_ERRORS
+from dfd.reading.quiet import quiet
 
 READ_BYTES = 2**16
 """Of the beginning of a file; a header that is longer is not looked at here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
 from dfd.progress import Progress, span
 from dfd.repository.models import PlannedModel, models_of
+from dfd.repository.run_log import Event, RunLog
 from dfd.repository.source import source_of
 from dfd.settings import ScreenSettings
 
@@ -74,7 +76,7 @@ def screen(settings: ScreenSettings) -> Screened:
     source = source_of(settings.source)
     models = models_of(settings.model)
     output = choose_output_dir(settings.output_dir, [])
-    with _locked(output, settings.shard):
+    with _locked(output, settings.shard) as log_folder:
         from dfd.repository import parts
 
         parts.make_folder(output)
@@ -82,7 +84,7 @@ def screen(settings: ScreenSettings) -> Screened:
         tasks = _tasks(settings, source.root, plan, output, models)
         try:
             if not settings.dry_run:
-                _work(settings, tasks)
+                _work(settings, tasks, RunLog(log_folder))
         finally:
             answers = _reported(settings, plan, output, models)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
@@ -100,11 +102,11 @@ def refuse_without_libraries(*, dask: bool) -> None:
 
 
 @contextmanager
-def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[None]:
-    """One run at a time in a folder; shards of one run may work beside each other."""
+def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[Path]:
+    """One run at a time in a folder, which is given; shards have folders of their own."""
     if shard is None:
         with lock.held(output, BUSY):
-            yield
+            yield output
         return
     from dfd.repository import shard as shards
 
@@ -114,7 +116,7 @@ def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{place} cannot be made ({error.strerror})") from error
     with lock.held(place, BUSY):
-        yield
+        yield place
 
 
 def _planned(
@@ -155,6 +157,7 @@ def _tasks(
     from dfd.repository.outcomes import wanted_of
     from dfd.repository.schema import PLANNED
     from dfd.repository.series_task import SeriesTask
+    from dfd.repository.time_limit import limit_of
 
     by_bundle = {model.bundle: model for model in models}
     digests = {model.bundle: model.sha256 for model in models}
@@ -169,7 +172,7 @@ def _tasks(
             names = tuple(files[row["series"]])
             model = by_bundle[row["bundle"]]
             of = (row["series"], row["content"], str(root.resolve()), names, str(output.resolve()))
-            tasks.append(SeriesTask(*of, model, settings.device))
+            tasks.append(SeriesTask(*of, model, settings.device, limit_of(row["slices"])))
     return tasks
 
 
@@ -189,25 +192,42 @@ def _tasks_left(tasks: list[SeriesTask], output: Path) -> list[SeriesTask]:
     ]
 
 
-def _work(settings: ScreenSettings, tasks: list[SeriesTask]) -> None:
+def _work(settings: ScreenSettings, tasks: list[SeriesTask], log: RunLog) -> None:
     """Screen the series, in this process or on a cluster."""
     if not tasks:
         return
     logger.info("%d series are to be screened", len(tasks))
-    if settings.shard is not None:
-        from dfd.repository import shard as shards
-
-        statuses = shards.work(tasks, shards.folder_of(settings.output_dir, settings.shard))
-    else:
-        from dfd.repository.work import work
-
-        statuses = work(tasks, settings)
     try:
-        with Progress("screening series", len(tasks)) as told:
-            for _ in statuses:
+        with _noted(log, len(tasks)), Progress("screening series", len(tasks)) as told:
+            for _ in _statuses(settings, tasks, log):
                 told.update()
     except OutputError as error:
         raise InterruptedRunError(f"{error}; run again to go on") from error
+
+
+def _statuses(settings: ScreenSettings, tasks: list[SeriesTask], log: RunLog) -> Iterator[str]:
+    """The status of each series as it ends."""
+    if settings.shard is not None:
+        from dfd.repository import shard as shards
+
+        return shards.work(tasks, shards.folder_of(settings.output_dir, settings.shard), log)
+    from dfd.repository.work import work
+
+    return work(tasks, settings, log)
+
+
+@contextmanager
+def _noted(log: RunLog, series: int) -> Iterator[None]:
+    """Log the beginning and the end of the work on so many series."""
+    begun, how = time.monotonic(), "finished"
+    log.write(Event.RUN_BEGUN, status=f"{series} series")
+    try:
+        yield
+    except BaseException as error:
+        how = type(error).__name__
+        raise
+    finally:
+        log.write(Event.RUN_ENDED, status=how, seconds=time.monotonic() - begun)
 
 
 def _reported(

@@ -9,6 +9,7 @@ from dfd.exit_messages import is_disk_full, line_of
 from dfd.repository.parts import Part, Wanted, read_part, write_part
 from dfd.repository.schema import FAILED
 from dfd.repository.series_task import SeriesTask
+from dfd.repository.time_limit import time_limit
 
 ATTEMPTS = 2
 """How often a series is begun that ends in a fault: a disk of the network may have stumbled."""
@@ -18,13 +19,15 @@ def run_task(task: SeriesTask) -> str:
     """Screen a series, write its part, and give its status.
 
     A part that is there already is kept: a task may come again whose worker ended after writing it.
+    Where it takes longer than its limit, this process ends.
 
     Raises:
         DfdError: nothing can be screened here: no such model, no such device, no place to write.
     """
     part = read_part(Path(task.output), Wanted(task.series, task.content, task.model.sha256))
     if part is None:
-        part = _screened(task)
+        with time_limit(task.limit_s):
+            part = _screened(task)
         write_part(Path(task.output), part)
     return part.status
 
