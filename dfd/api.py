@@ -50,6 +50,7 @@ class ScreenOptions(TypedDict, total=False):
     shard: tuple[int, int] | None
     limit: int | None
     since: date | None
+    anonymous: bool
     dry_run: bool
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from dfd.reading import read_slice
 from dfd.reading.pixel_values import pixels_of
 from dfd.repository.fingerprint import TURNS
 from dfd.repository.fingerprint_index import Bits, Pair, nearest_pairs
+from dfd.repository.names import below
 from dfd.repository.pixel_check import residual_correlation
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def write_duplicates(
     patients: Mapping[str, str],
     output: Path,
     source: Path | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> int:
     """Write ``duplicates.csv`` and say how many pairs it lists.
 
@@ -71,6 +73,7 @@ def write_duplicates(
         patients: Patient of each series, from the plan; empty where unknown.
         output: Folder of the file.
         source: Folder of the scans. Where a listed pair lies there, its pixels are compared.
+        names: What stands for each series in a list without names; no file and no UID does then.
 
     Raises:
         OutputError: it cannot be written.
@@ -86,7 +89,10 @@ def write_duplicates(
         if ends[0] is None or ends[1] is None:
             continue
         one, other = (_with_patient(end, patients) for end in ends if end is not None)
-        rows.append(row_of(pair, one, other, _correlation(pair, (one, other), source)))
+        correlation = _correlation(pair, (one, other), source)
+        if names is not None:
+            one, other = (_nameless(each, names) for each in (one, other))
+        rows.append(row_of(pair, one, other, correlation))
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -141,6 +147,10 @@ def reason_of(relation: str, transform: str, distance: int, correlation: float |
 def _with_patient(place: Place, patients: Mapping[str, str]) -> Place:
     patient = patients.get(place.series, "")
     return Place(place.series, place.file, place.frame, place.sop_uid, patient)
+
+
+def _nameless(place: Place, names: Mapping[str, str]) -> Place:
+    return replace(place, series=names[place.series], file="", sop_uid="")
 
 
 def _all_bits(paths: Sequence[Path]) -> tuple[Bits, list[int]]:
@@ -202,7 +212,7 @@ def _correlation(pair: Pair, places: Iterable[Place], source: Path | None) -> fl
     if source is None:
         return None
     try:
-        pixels = [pixels_of(read_slice(source / each.file, each.frame)) for each in places]
+        pixels = [pixels_of(read_slice(below(source, each.file), each.frame)) for each in places]
     except DfdError as error:
         logger.warning("a pair of duplicates.csv is not confirmed on its pixels: %s", error)
         return None

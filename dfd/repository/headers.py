@@ -20,6 +20,7 @@ from dfd.reading.summary import FileSummary, HeaderSummaries, HeaderSummary
 from dfd.repository.models import PlannedModel, fitting
 from dfd.repository.names import as_text
 from dfd.repository.walk import Entry
+from dfd.sentences import beginning_with
 
 CHUNK = 512
 """Files that a process reads at a time."""
@@ -108,7 +109,7 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
         try:
             _read(chunk, text, entry.path, (root, summaries, models))
         except SeriesError as error:
-            _add(chunk, text, None, _without_name(str(error), entry.path))
+            _add(chunk, text, None, _without_name(error, entry.path))
         except OSError as error:
             _add(chunk, text, None, f"it cannot be opened ({error.strerror})")
     return chunk
@@ -197,6 +198,10 @@ def _facts(header: HeaderSummary) -> dict[str, Any]:
     }
 
 
-def _without_name(sentence: str, path: str) -> str:
+def _without_name(error: SeriesError, path: str) -> str:
     """A sentence that begins with the file, whose name stands in another column."""
-    return f"it {sentence.removeprefix(path).strip()}" if sentence.startswith(path) else sentence
+    name = str(SeriesError(path))  # as the sentence writes it
+    text = str(error)
+    if text.startswith(name):
+        return f"it {text.removeprefix(name).strip()}"
+    return beginning_with(name, error.sentence).marked

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfd.errors import InterruptedRunError, OutputError, UsageError
+from dfd.errors import OutputError, UsageError
 from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
-from dfd.progress import Progress, span
+from dfd.progress import span
+from dfd.repository.dispatch import work_on
 from dfd.repository.models import PlannedModel, models_of
-from dfd.repository.run_log import Event, RunLog
+from dfd.repository.names import local_names
+from dfd.repository.run_log import RunLog
 from dfd.repository.source import source_of
 from dfd.settings import ScreenSettings
 
@@ -32,6 +33,7 @@ PLANNED_FOR = "plan.json"
 """Beside the plan: of what it is the plan."""
 SECONDS_A_SLICE = 3.0
 """Of one processor, where no slice has been screened yet that would tell."""
+TO_KEEP = "keep the folders plan, parts and pictures to yourself: they name files and series"
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Screened:
     """Series that a run with these settings would screen next."""
     estimate_s: float
     """Seconds that these would take."""
+    anonymous: bool = False
 
     def lines(self) -> list[str]:
         """What became of files and series, for people."""
@@ -60,6 +63,8 @@ class Screened:
         ]
         if self.remaining:
             lines.append(f"{self.remaining} series remain, about {span(self.estimate_s)}")
+        if self.anonymous:
+            lines.append(TO_KEEP)
         return [*lines, f"results are in {self.output}"]
 
 
@@ -78,16 +83,22 @@ def screen(settings: ScreenSettings) -> Screened:
     output = choose_output_dir(settings.output_dir, [])
     with _locked(output, settings.shard) as log_folder:
         from dfd.repository import parts
+        from dfd.repository.results import write_results
 
         parts.make_folder(output)
         plan = _planned(settings, source.root, output, models)
         tasks = _tasks(settings, source.root, plan, output, models)
         try:
             if not settings.dry_run:
-                _work(settings, tasks, RunLog(log_folder))
+                work_on(tasks, settings, RunLog(log_folder, _names(settings, plan)))
         finally:
-            answers = _reported(settings, plan, output, models)
+            answers = write_results(settings, plan, output, models)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
+
+
+def _names(settings: ScreenSettings, plan: Plan) -> dict[str, str]:
+    """What stands for the series in the log: their digests, or local names."""
+    return local_names(plan.series["series"].to_pylist()) if settings.anonymous else {}
 
 
 def refuse_without_libraries(*, dask: bool) -> None:
@@ -192,79 +203,6 @@ def _tasks_left(tasks: list[SeriesTask], output: Path) -> list[SeriesTask]:
     ]
 
 
-def _work(settings: ScreenSettings, tasks: list[SeriesTask], log: RunLog) -> None:
-    """Screen the series, in this process or on a cluster."""
-    if not tasks:
-        return
-    logger.info("%d series are to be screened", len(tasks))
-    try:
-        with _noted(log, len(tasks)), Progress("screening series", len(tasks)) as told:
-            for _ in _statuses(settings, tasks, log):
-                told.update()
-    except OutputError as error:
-        raise InterruptedRunError(f"{error}; run again to go on") from error
-
-
-def _statuses(settings: ScreenSettings, tasks: list[SeriesTask], log: RunLog) -> Iterator[str]:
-    """The status of each series as it ends."""
-    if settings.shard is not None:
-        from dfd.repository import shard as shards
-
-        return shards.work(tasks, shards.folder_of(settings.output_dir, settings.shard), log)
-    from dfd.repository.work import work
-
-    return work(tasks, settings, log)
-
-
-@contextmanager
-def _noted(log: RunLog, series: int) -> Iterator[None]:
-    """Log the beginning and the end of the work on so many series."""
-    begun, how = time.monotonic(), "finished"
-    log.write(Event.RUN_BEGUN, status=f"{series} series")
-    try:
-        yield
-    except BaseException as error:
-        how = type(error).__name__
-        raise
-    finally:
-        log.write(Event.RUN_ENDED, status=how, seconds=time.monotonic() - begun)
-
-
-def _reported(
-    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
-) -> Answers:
-    """All that is made from plan and parts: tables, page, duplicates, record."""
-    from dfd.repository import outcomes, report
-
-    digests = {each.bundle: each.sha256 for each in models}
-    answers = outcomes.answers_of(plan, output, digests)
-    _list_duplicates(settings, plan, output, digests)
-    report.write(output, models=digests)
-    about = {
-        "source": str(settings.source),
-        "models": {each.bundle: {"path": each.path, "sha256": each.sha256} for each in models},
-        "limit": settings.limit,
-        "since": settings.since,
-        "shard": settings.shard,
-    }
-    outcomes.write_record(plan, answers, output, about)
-    return answers
-
-
-def _list_duplicates(
-    settings: ScreenSettings, plan: Plan, output: Path, models: Mapping[str, str]
-) -> None:
-    from dfd.repository.duplicates import write_duplicates
-    from dfd.repository.parts import part_path
-    from dfd.repository.schema import PLANNED
-
-    planned = [row for row in plan.series.to_pylist() if row["status"] == PLANNED]
-    paths = [part_path(output, row["series"], models[row["bundle"]]) for row in planned]
-    patients = {row["series"]: row["patient"] or "" for row in planned}
-    root = source_of(settings.source).root
-    write_duplicates([path for path in paths if path.exists()], patients, output, root)
-
-
 def _screened(
     settings: ScreenSettings, plan: Plan, done: tuple[Path, Answers], left: list[SeriesTask]
 ) -> Screened:
@@ -276,4 +214,4 @@ def _screened(
     pace = answers.seconds_a_slice or SECONDS_A_SLICE
     processes = 1 if settings.shard else settings.workers or cores_here()
     seconds = pace * sum(slices[task.series] for task in left) / processes
-    return Screened(output, plan, answers, len(left), seconds)
+    return Screened(output, plan, answers, len(left), seconds, settings.anonymous)

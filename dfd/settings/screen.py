@@ -90,6 +90,14 @@ class ScreenSettings:
             in_bundle=False,
         ),
     )
+    anonymous: bool = field(
+        default=False,
+        metadata=option(
+            "results without paths, UIDs, dates and whatever else names somebody; the folders "
+            "plan, parts and pictures are not to be passed on",
+            in_bundle=False,
+        ),
+    )
     dry_run: bool = field(
         default=False,
         metadata=option("plan only, and say how long screening would take", in_bundle=False),
