@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydicom import Dataset
 
 from dfd.errors import SeriesError
 from dfd.reading.summary import HeaderSummaries
@@ -297,6 +298,7 @@ def test_of_a_dataset_the_listed_series_are_planned(repository: Path) -> None:
         {"ImagePositionPatient": None},
         {"PatientID": None},
         {"ModalityLUTSequence": []},
+        {"SharedFunctionalGroupsSequence": [Dataset()]},
     ],
     ids=str,
 )
