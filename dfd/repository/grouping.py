@@ -19,6 +19,8 @@ from dfd.repository.headers import First, GroupId
 from dfd.repository.schema import DUPLICATE, PLANNED, SERIES, SKIPPED
 
 NOT_NAMED = "the manifest does not name its series"
+PIECE = 65536
+"""Rows that are Python objects at a time."""
 _STEP = 100
 """Steps of a direction cosine in the digest of a series."""
 
@@ -54,7 +56,8 @@ class Groups:
         """The series of each row, and why it is skipped."""
         self._settle()
         ids, reasons = [], []
-        for batch in rows.select(["group", "orientation", "reason"]).to_batches():
+        columns_of = rows.select(["group", "orientation", "reason"])
+        for batch in columns_of.to_batches(max_chunksize=PIECE):
             columns = (column.to_pylist() for column in batch.columns)
             for group, orientation, reason in zip(*columns, strict=True):
                 series = self.ids[group, tuple(orientation)] if group else ""
@@ -131,7 +134,7 @@ class Groups:
 
 def _rows_of(members: pa.Table) -> Iterator[dict[str, Any]]:
     names = ["series", "file", "sop_uid", "slices", "bytes", "written", "status", "reason"]
-    for batch in members.select(names).to_batches(max_chunksize=65536):
+    for batch in members.select(names).to_batches(max_chunksize=PIECE):
         yield from batch.to_pylist()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import multiprocessing
 import os
 from collections import deque
@@ -30,10 +31,13 @@ AHEAD = 4
 """Chunks for each process that wait or are done: what bounds the memory."""
 
 NO_SCAN = "it is neither DICOM nor NIfTI"
-ROWS = ("file", "group", "orientation", "sop_uid", "place", "slices", "bytes", "written", "reason")
+ROWS = (
+    *("file", "group", "orientation", "sop_uid", "place", "slices", "bytes", "written", "reason"),
+    "facts",
+)
 """Columns of a chunk. ``file``: from the source on, as text; ``group``: what slices of one series
 share, as a digest; ``written``: time of the last change in ns; ``reason``: why the file is skipped,
-empty where it is not."""
+empty where it is not; ``facts``: columns of ``plan/series.parquet`` as JSON."""
 
 GroupId: TypeAlias = tuple[str, tuple[float, ...]]
 """``group`` and ``orientation`` of the rows."""
@@ -102,7 +106,7 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
     """Rows of some entries."""
     chunk, summaries = Chunk(), _summaries()
     for entry in entries:
-        text = as_text(_from(root, entry.path))
+        text = as_text(from_root(root, entry.path))
         if entry.reason:
             _add(chunk, text, None, entry.reason)
             continue
@@ -115,7 +119,7 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
     return chunk
 
 
-def _from(root: str, path: str) -> str:
+def from_root(root: str, path: str) -> str:
     """``path`` from ``root`` on; a manifest may name files elsewhere."""
     prefix = os.path.join(root, "")  # noqa: PTH118 - once for each file
     return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
@@ -142,20 +146,21 @@ def _read(
     summary = summaries.of(file)
     bundle, reason = fitting(summary.header.facts, models)
     group = _group(summary.header, root)
-    _add(chunk, text, (summary, group), reason, (status.st_size, status.st_mtime_ns))
+    facts = _facts(summary.header, bundle)
+    _add(chunk, text, (summary, group, facts), reason, (status.st_size, status.st_mtime_ns))
     key, order = (group, summary.header.orientation), (bool(reason), text)
     if key not in chunk.series or order < chunk.series[key].order:
-        chunk.series[key] = First(order, {**_facts(summary.header), "bundle": bundle})
+        chunk.series[key] = First(order, json.loads(facts))
 
 
 def _add(
     chunk: Chunk,
     text: str,
-    read: tuple[FileSummary, str] | None,
+    read: tuple[FileSummary, str, str] | None,
     reason: str,
     state: tuple[int, int] = (0, 0),
 ) -> None:
-    summary, group = read or (None, "")
+    summary, group, facts = read or (None, "", "")
     values = (
         text,
         group,
@@ -165,6 +170,7 @@ def _add(
         summary.slices if summary else 0,
         *state,
         reason,
+        facts,
     )
     for name, value in zip(ROWS, values, strict=True):
         chunk.rows[name].append(value)
@@ -178,11 +184,12 @@ def _group(header: HeaderSummary, root: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _facts(header: HeaderSummary) -> dict[str, Any]:
-    """Columns of ``plan/series.parquet`` that the header gives."""
+@lru_cache(4096)
+def _facts(header: HeaderSummary, bundle: str) -> str:
+    """Columns of ``plan/series.parquet`` that the header gives, as JSON."""
     facts, (uid, _, rows, columns, study, _, _) = header.facts, header.group
     spacing = facts.spacing_mm
-    return {
+    columns_of_plan = {
         "patient": facts.patient_hash,
         "study_uid": study,
         "series_uid": uid,
@@ -195,7 +202,9 @@ def _facts(header: HeaderSummary) -> dict[str, Any]:
         "thickness_mm": facts.thickness_mm,
         "spacing_mm": (spacing[0] * spacing[1]) ** 0.5 if spacing else None,
         "study_date": header.study_date,
+        "bundle": bundle,
     }
+    return json.dumps(columns_of_plan)
 
 
 def _without_name(error: SeriesError, path: str) -> str:

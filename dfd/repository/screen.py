@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +146,7 @@ def _planned(
     plan = planning.make_plan(source_of(settings.source), output, models)
     planning.write_plan(plan, output)
     write_atomically(file, (json.dumps(of, indent=2) + "\n").encode("ascii"))
-    return plan
+    return replace(plan, headers=None)
 
 
 def _read(file: Path) -> object:
