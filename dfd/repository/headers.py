@@ -7,6 +7,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,8 +26,8 @@ from dfd.sentences import beginning_with
 
 CHUNK = 512
 """Files that a process reads at a time."""
-WORTH_PROCESSES = 4 * CHUNK
-"""Files from which on the seconds that a process takes to start are worth it."""
+WORTH_PROCESSES_S = 3.0
+"""Seconds of reading from which on those that a process takes to start are worth it."""
 AHEAD = 4
 """Chunks for each process that wait or are done: what bounds the memory."""
 
@@ -49,8 +50,8 @@ class First:
 
     order: tuple[bool, str]
     """(whether it is skipped, its name)."""
-    facts: dict[str, Any]
-    """Columns of ``plan/series.parquet``."""
+    facts: str
+    """Columns of ``plan/series.parquet`` as JSON: there may be a million series."""
 
 
 @dataclass
@@ -65,24 +66,25 @@ class Chunk:
 def read_headers(
     entries: Iterable[Entry], root: Path, models: tuple[PlannedModel, ...]
 ) -> Iterator[Chunk]:
-    """Rows of all entries, in order; many of them are read by a process on each core.
+    """Rows of all entries, in order; where that takes long, by a process on each core.
 
     Args:
         entries: files, and places that could not be looked into.
         root: the folder that names in the rows begin at.
         models: that may be used.
     """
-    chunks = _batched(entries)
-    first = list(itertools.islice(chunks, WORTH_PROCESSES // CHUNK))
+    chunks, cores, began = _batched(entries), cores_here(), time.monotonic()
     read = partial(read_chunk, root=str(root), models=models)
-    cores = cores_here()
-    if len(first) < WORTH_PROCESSES // CHUNK or cores == 1:
-        yield from map(read, itertools.chain(first, chunks))
+    for chunk in chunks:
+        yield read(chunk)
+        if cores > 1 and time.monotonic() - began > WORTH_PROCESSES_S:
+            break
+    else:
         return
     # Not forked: the caller may have threads.
     with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
         waiting: deque[Future[Chunk]] = deque()
-        for chunk in itertools.chain(first, chunks):
+        for chunk in chunks:
             waiting.append(pool.submit(read, chunk))
             if len(waiting) >= AHEAD * cores:
                 yield waiting.popleft().result()
@@ -150,7 +152,7 @@ def _read(
     _add(chunk, text, (summary, group, facts), reason, (status.st_size, status.st_mtime_ns))
     key, order = (group, summary.header.orientation), (bool(reason), text)
     if key not in chunk.series or order < chunk.series[key].order:
-        chunk.series[key] = First(order, json.loads(facts))
+        chunk.series[key] = First(order, facts)
 
 
 def _add(

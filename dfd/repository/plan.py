@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,6 +55,11 @@ class Plan:
             "series planned": series[PLANNED],
             "series skipped": series[SKIPPED],
         }
+
+    def series_rows(self) -> Iterator[dict[str, Any]]:
+        """Rows of ``series``, few of them in memory at a time."""
+        for batch in self.series.to_batches(max_chunksize=4096):
+            yield from batch.to_pylist()
 
     def files_of(self) -> dict[str, list[str]]:
         """Series -> its planned files, in the order of their names."""

@@ -109,5 +109,5 @@ def _firsts(batch: pa.RecordBatch) -> dict[GroupId, First]:
     for group, orientation, reason, file, facts in zip(*columns, strict=True):
         key, order = (group, tuple(orientation)), (bool(reason), file)
         if group and (key not in found or order < found[key].order):
-            found[key] = First(order, json.loads(facts))
+            found[key] = First(order, facts)
     return found

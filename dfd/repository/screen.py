@@ -174,7 +174,7 @@ def _tasks(
     digests = {model.bundle: model.sha256 for model in models}
     files = plan.files_of()
     tasks: list[SeriesTask] = []
-    for row in plan.series.to_pylist():
+    for row in plan.series_rows():
         if settings.limit is not None and len(tasks) >= settings.limit:
             break
         if row["status"] != PLANNED or not _is_asked_for(settings, row):
