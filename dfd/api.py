@@ -50,6 +50,7 @@ class ScreenOptions(TypedDict, total=False):
     shard: tuple[int, int] | None
     limit: int | None
     since: date | None
+    anonymous: bool
     dicom: str
     dry_run: bool
 

@@ -7,7 +7,7 @@ import io
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from dfd.repository.duplicate_match import (
 )
 from dfd.repository.fingerprint import TURNS
 from dfd.repository.fingerprint_index import Bits, Pair, nearest_pairs
+from dfd.repository.names import below
 from dfd.repository.pixel_check import compare_pixels
 
 if TYPE_CHECKING:
@@ -73,6 +74,14 @@ class Duplicate:
             reason_of(self.relation, self.match, turn, distance, self.correlation),
         )
 
+    def nameless(self, names: Mapping[str, str]) -> Duplicate:
+        """The same without files and UIDs; ``names``: what stands for each series."""
+        one, other = (
+            replace(each, series=names[each.series], file="", sop_uid="")
+            for each in (self.one, self.other)
+        )
+        return replace(self, one=one, other=other)
+
     @property
     def series(self) -> tuple[str, str]:
         """Of both slices."""
@@ -89,6 +98,7 @@ def write_duplicates(
     owners: Mapping[str, tuple[str, str]],
     output: Path,
     source: Path | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> int:
     """Write ``duplicates.csv`` and say how many pairs it lists.
 
@@ -102,6 +112,7 @@ def write_duplicates(
         owners: Patient and StudyInstanceUID of each series, from the plan; empty where unknown.
         output: Folder of the file.
         source: Folder of the scans. Without it no pixels are compared.
+        names: What stands for each series in a list without names; no file and no UID does then.
 
     Raises:
         OutputError: it cannot be written.
@@ -118,6 +129,8 @@ def write_duplicates(
         if pair.first in places and pair.second in places
     ]
     listed = sorted((each for each in compared if each), key=lambda each: each.order)
+    if names is not None:
+        listed = [each.nameless(names) for each in listed]
     numbered = Counter(each.series for each in listed)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
@@ -210,7 +223,7 @@ def _fingerprints(path: Path, columns: Sequence[str]) -> pa.Table | None:
 def _read(source: Path, places: Sequence[Place]) -> list[Slice] | None:
     """Two slices; None where their files are not at hand."""
     try:
-        return [read_slice(source / each.file, each.frame) for each in places]
+        return [read_slice(below(source, each.file), each.frame) for each in places]
     except DfdError as error:
         logger.warning("a pair of duplicates.csv is not confirmed on its pixels: %s", error)
         return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +20,8 @@ from dfd.repository.headers import First, GroupId
 from dfd.repository.schema import DUPLICATE, PLANNED, SERIES, SKIPPED
 
 NOT_NAMED = "the manifest does not name its series"
+PIECE = 65536
+"""Rows that are Python objects at a time."""
 _STEP = 100
 """Steps of a direction cosine in the digest of a series."""
 
@@ -53,19 +56,23 @@ class Groups:
     def series_of(self, rows: pa.Table) -> Named:
         """The series of each row, and why it is skipped."""
         self._settle()
+        wanted = {series for series, first in self.firsts.items() if self._is_wanted(first)}
         ids, reasons = [], []
-        for batch in rows.select(["group", "orientation", "reason"]).to_batches():
+        columns_of = rows.select(["group", "orientation", "reason"])
+        for batch in columns_of.to_batches(max_chunksize=PIECE):
             columns = (column.to_pylist() for column in batch.columns)
             for group, orientation, reason in zip(*columns, strict=True):
                 series = self.ids[group, tuple(orientation)] if group else ""
                 ids.append(series)
-                unwanted = series and not reason and not self._is_wanted(series)
+                unwanted = series and not reason and series not in wanted
                 reasons.append(NOT_NAMED if unwanted else reason)
         return Named(pa.array(ids, pa.string()), pa.array(reasons, pa.string()))
 
-    def _is_wanted(self, series: str) -> bool:
-        facts = self.firsts[series].facts
-        return not self.uids or bool(self.uids & {facts["series_uid"], facts["study_uid"]})
+    def _is_wanted(self, first: First) -> bool:
+        if not self.uids:
+            return True
+        facts = json.loads(first.facts)
+        return bool(self.uids & {facts["series_uid"], facts["study_uid"]})
 
     def _settle(self) -> None:
         """Give every group its series: orientations that are nearly the same are one."""
@@ -101,12 +108,14 @@ class Groups:
         members = members.sort_by(
             [(name, "ascending") for name in ("series", "sop_uid", "bytes", "written", "file")]
         )
-        found = [
-            self._row(series, list(group))
-            for series, group in groupby(_rows_of(members), key=itemgetter("series"))
-        ]
-        found.sort(key=lambda row: (row["folder"], row["series"]))
-        return pa.Table.from_pylist(found, schema=SERIES)
+        series = (
+            self._row(name, list(group))
+            for name, group in groupby(_rows_of(members), key=itemgetter("series"))
+        )
+        pieces = [SERIES.empty_table()]
+        while piece := list(islice(series, PIECE)):
+            pieces.append(pa.Table.from_pylist(piece, schema=SERIES))
+        return pa.concat_tables(pieces).sort_by([("folder", "ascending"), ("series", "ascending")])
 
     def _row(self, series: str, files: list[dict[str, Any]]) -> dict[str, Any]:
         planned = [row for row in files if row["status"] == PLANNED]
@@ -117,7 +126,7 @@ class Groups:
             digest.update(f"{row['sop_uid']} {row['bytes']} {row['written']}\n".encode())
         newest = max(row["written"] for row in counted) / 1e9
         return {
-            **self.firsts[series].facts,
+            **json.loads(self.firsts[series].facts),
             "series": series,
             "content": digest.hexdigest()[:16],
             "folder": first["file"].rpartition("/")[0],
@@ -131,7 +140,7 @@ class Groups:
 
 def _rows_of(members: pa.Table) -> Iterator[dict[str, Any]]:
     names = ["series", "file", "sop_uid", "slices", "bytes", "written", "status", "reason"]
-    for batch in members.select(names).to_batches(max_chunksize=65536):
+    for batch in members.select(names).to_batches(max_chunksize=PIECE):
         yield from batch.to_pylist()
 
 

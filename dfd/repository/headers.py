@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import multiprocessing
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,19 +22,23 @@ from dfd.reading.summary import FileSummary, HeaderSummaries, HeaderSummary
 from dfd.repository.models import PlannedModel, fitting
 from dfd.repository.names import as_text
 from dfd.repository.walk import Entry
+from dfd.sentences import beginning_with
 
 CHUNK = 512
 """Files that a process reads at a time."""
-WORTH_PROCESSES = 4 * CHUNK
-"""Files from which on the seconds that a process takes to start are worth it."""
+WORTH_PROCESSES_S = 3.0
+"""Seconds of reading from which on those that a process takes to start are worth it."""
 AHEAD = 4
 """Chunks for each process that wait or are done: what bounds the memory."""
 
 NO_SCAN = "it is neither DICOM nor NIfTI"
-ROWS = ("file", "group", "orientation", "sop_uid", "place", "slices", "bytes", "written", "reason")
+ROWS = (
+    *("file", "group", "orientation", "sop_uid", "place", "slices", "bytes", "written", "reason"),
+    "facts",
+)
 """Columns of a chunk. ``file``: from the source on, as text; ``group``: what slices of one series
 share, as a digest; ``written``: time of the last change in ns; ``reason``: why the file is skipped,
-empty where it is not."""
+empty where it is not; ``facts``: columns of ``plan/series.parquet`` as JSON."""
 
 GroupId: TypeAlias = tuple[str, tuple[float, ...]]
 """``group`` and ``orientation`` of the rows."""
@@ -44,8 +50,8 @@ class First:
 
     order: tuple[bool, str]
     """(whether it is skipped, its name)."""
-    facts: dict[str, Any]
-    """Columns of ``plan/series.parquet``."""
+    facts: str
+    """Columns of ``plan/series.parquet`` as JSON: there may be a million series."""
 
 
 @dataclass
@@ -60,24 +66,25 @@ class Chunk:
 def read_headers(
     entries: Iterable[Entry], root: Path, models: tuple[PlannedModel, ...]
 ) -> Iterator[Chunk]:
-    """Rows of all entries, in order; many of them are read by a process on each core.
+    """Rows of all entries, in order; where that takes long, by a process on each core.
 
     Args:
         entries: files, and places that could not be looked into.
         root: the folder that names in the rows begin at.
         models: that may be used.
     """
-    chunks = _batched(entries)
-    first = list(itertools.islice(chunks, WORTH_PROCESSES // CHUNK))
+    chunks, cores, began = _batched(entries), cores_here(), time.monotonic()
     read = partial(read_chunk, root=str(root), models=models)
-    cores = cores_here()
-    if len(first) < WORTH_PROCESSES // CHUNK or cores == 1:
-        yield from map(read, itertools.chain(first, chunks))
+    for chunk in chunks:
+        yield read(chunk)
+        if cores > 1 and time.monotonic() - began > WORTH_PROCESSES_S:
+            break
+    else:
         return
     # Not forked: the caller may have threads.
     with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
         waiting: deque[Future[Chunk]] = deque()
-        for chunk in itertools.chain(first, chunks):
+        for chunk in chunks:
             waiting.append(pool.submit(read, chunk))
             if len(waiting) >= AHEAD * cores:
                 yield waiting.popleft().result()
@@ -101,20 +108,20 @@ def read_chunk(entries: Iterable[Entry], root: str, models: tuple[PlannedModel, 
     """Rows of some entries."""
     chunk, summaries = Chunk(), _summaries()
     for entry in entries:
-        text = as_text(_from(root, entry.path))
+        text = as_text(from_root(root, entry.path))
         if entry.reason:
             _add(chunk, text, None, entry.reason)
             continue
         try:
             _read(chunk, text, entry.path, (root, summaries, models))
         except SeriesError as error:
-            _add(chunk, text, None, _without_name(str(error), entry.path))
+            _add(chunk, text, None, _without_name(error, entry.path))
         except OSError as error:
             _add(chunk, text, None, f"it cannot be opened ({error.strerror})")
     return chunk
 
 
-def _from(root: str, path: str) -> str:
+def from_root(root: str, path: str) -> str:
     """``path`` from ``root`` on; a manifest may name files elsewhere."""
     prefix = os.path.join(root, "")  # noqa: PTH118 - once for each file
     return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
@@ -141,20 +148,21 @@ def _read(
     summary = summaries.of(file)
     bundle, reason = fitting(summary.header.facts, models)
     group = _group(summary.header, root)
-    _add(chunk, text, (summary, group), reason, (status.st_size, status.st_mtime_ns))
+    facts = _facts(summary.header, bundle)
+    _add(chunk, text, (summary, group, facts), reason, (status.st_size, status.st_mtime_ns))
     key, order = (group, summary.header.orientation), (bool(reason), text)
     if key not in chunk.series or order < chunk.series[key].order:
-        chunk.series[key] = First(order, {**_facts(summary.header), "bundle": bundle})
+        chunk.series[key] = First(order, facts)
 
 
 def _add(
     chunk: Chunk,
     text: str,
-    read: tuple[FileSummary, str] | None,
+    read: tuple[FileSummary, str, str] | None,
     reason: str,
     state: tuple[int, int] = (0, 0),
 ) -> None:
-    summary, group = read or (None, "")
+    summary, group, facts = read or (None, "", "")
     values = (
         text,
         group,
@@ -164,6 +172,7 @@ def _add(
         summary.slices if summary else 0,
         *state,
         reason,
+        facts,
     )
     for name, value in zip(ROWS, values, strict=True):
         chunk.rows[name].append(value)
@@ -177,11 +186,12 @@ def _group(header: HeaderSummary, root: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _facts(header: HeaderSummary) -> dict[str, Any]:
-    """Columns of ``plan/series.parquet`` that the header gives."""
+@lru_cache(4096)
+def _facts(header: HeaderSummary, bundle: str) -> str:
+    """Columns of ``plan/series.parquet`` that the header gives, as JSON."""
     facts, (uid, _, rows, columns, study, _, _) = header.facts, header.group
     spacing = facts.spacing_mm
-    return {
+    columns_of_plan = {
         "patient": facts.patient_hash,
         "study_uid": study,
         "series_uid": uid,
@@ -194,9 +204,15 @@ def _facts(header: HeaderSummary) -> dict[str, Any]:
         "thickness_mm": facts.thickness_mm,
         "spacing_mm": (spacing[0] * spacing[1]) ** 0.5 if spacing else None,
         "study_date": header.study_date,
+        "bundle": bundle,
     }
+    return json.dumps(columns_of_plan)
 
 
-def _without_name(sentence: str, path: str) -> str:
+def _without_name(error: SeriesError, path: str) -> str:
     """A sentence that begins with the file, whose name stands in another column."""
-    return f"it {sentence.removeprefix(path).strip()}" if sentence.startswith(path) else sentence
+    name = str(SeriesError(path))  # as the sentence writes it
+    text = str(error)
+    if text.startswith(name):
+        return f"it {text.removeprefix(name).strip()}"
+    return beginning_with(name, error.sentence).marked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _BYTE = re.compile(r"\\\\|\\x([0-9a-f]{2})")
@@ -29,3 +30,14 @@ def as_name(text: str) -> str:
 def below(root: Path, text: str) -> Path:
     """The file that a row of a plan names."""
     return Path(os.path.join(root, as_name(text)))  # noqa: PTH118 - joins a surrogate unchanged
+
+
+def local_names(series: Iterable[str]) -> dict[str, str]:
+    """Names for results without names, such as ``series-00017``, by the digests of all series.
+
+    They are numbered in the order of the digests, which says nothing of when or where a series
+    came from.
+    """
+    return {
+        digest: f"series-{number:05d}" for number, digest in enumerate(sorted(set(series)), start=1)
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def answers_of(plan: Plan, output: Path, models: Mapping[str, str]) -> Answers:
     """
     statuses: Counter[str] = Counter()
     seconds, slices, assessing = 0.0, 0, 0.0
-    for row in _rows(plan):
+    for row in plan.series_rows():
         if row["status"] != PLANNED:
             continue
         part = read_part(output, wanted_of(row, models))
@@ -58,11 +58,6 @@ def answers_of(plan: Plan, output: Path, models: Mapping[str, str]) -> Answers:
         if part.slices:
             slices, assessing = slices + part.slices, assessing + part.seconds
     return Answers(statuses, seconds, assessing / slices if slices else None)
-
-
-def _rows(plan: Plan) -> Iterator[dict[str, Any]]:
-    for batch in plan.series.to_batches(max_chunksize=4096):
-        yield from batch.to_pylist()
 
 
 def write_record(plan: Plan, answers: Answers, output: Path, about: Mapping[str, object]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,29 +18,17 @@ from dfd.errors import OutputError, SeriesError
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress
 from dfd.repository.grouping import Groups
-from dfd.repository.headers import Chunk, read_headers
+from dfd.repository.headers import First, GroupId, read_headers
 from dfd.repository.models import PlannedModel
+from dfd.repository.read_before import FILE as HEADERS_FILE
+from dfd.repository.read_before import ReadBefore, to_keep
 from dfd.repository.same_files import Claim, remarks_on
-from dfd.repository.schema import DUPLICATE, FILES, PLANNED, SERIES, SKIPPED
+from dfd.repository.schema import DUPLICATE, FILES, HEADERS, PLANNED, SERIES, SKIPPED
 from dfd.repository.source import Source
 from dfd.repository.walk import walk
 
 FOLDER = "plan"
 SERIES_FILE, FILES_FILE = "series.parquet", "files.parquet"
-ROWS = pa.schema(
-    [
-        ("file", pa.string()),
-        ("group", pa.string()),
-        ("orientation", pa.list_(pa.float64())),
-        ("sop_uid", pa.string()),
-        ("place", pa.string()),
-        ("slices", pa.int64()),
-        ("bytes", pa.int64()),
-        ("written", pa.int64()),
-        ("reason", pa.string()),
-    ]
-)
-"""Columns of ``dfd.repository.headers.ROWS``."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +39,8 @@ class Plan:
     """Columns of ``SERIES``."""
     files: pa.Table
     """Columns of ``FILES``."""
+    headers: pa.Table | None = field(default=None, compare=False, repr=False)
+    """Columns of ``HEADERS``: what the next plan need not read again. None: written already."""
 
     def counts(self) -> dict[str, int]:
         """Files and series by what becomes of them; files = planned + skipped + duplicate."""
@@ -64,6 +56,11 @@ class Plan:
             "series skipped": series[SKIPPED],
         }
 
+    def series_rows(self) -> Iterator[dict[str, Any]]:
+        """Rows of ``series``, few of them in memory at a time."""
+        for batch in self.series.to_batches(max_chunksize=4096):
+            yield from batch.to_pylist()
+
     def files_of(self) -> dict[str, list[str]]:
         """Series -> its planned files, in the order of their names."""
         planned = self.files.filter(pc.equal(self.files["status"], PLANNED))
@@ -77,7 +74,8 @@ class Plan:
 def make_plan(source: Source, output: Path, models: tuple[PlannedModel, ...]) -> Plan:
     """The plan of all files of ``source``, from headers alone.
 
-    The same files give the same plan, byte for byte.
+    The same files give the same plan, byte for byte. Of files that have not changed since the plan
+    that lies in ``output`` was made, no header is read; see :mod:`dfd.repository.read_before`.
 
     Args:
         source: where they lie.
@@ -87,28 +85,34 @@ def make_plan(source: Source, output: Path, models: tuple[PlannedModel, ...]) ->
     Raises:
         SeriesError: there is no file at all.
     """
-    groups, batches = Groups(source.uids), []
-    for chunk in _chunks(source, output, models):
-        groups.add(chunk.series)
-        batches.append(pa.RecordBatch.from_pydict(chunk.rows, schema=ROWS))
+    groups, batches, begun_ns = Groups(source.uids), [], time.time_ns()
+    for batch, firsts in _batches(source, output, models):
+        groups.add(firsts)
+        batches.append(batch)
     if not batches:
         raise SeriesError(f"{source.root} holds no file: give the folder that holds the scans")
-    rows = pa.Table.from_batches(batches).sort_by("file")
-    rows = _once(rows)
+    rows = _once(pa.Table.from_batches(batches).unify_dictionaries().sort_by("file"))
+    headers = to_keep(rows, models, begun_ns)
     named = groups.series_of(rows)
-    rows = rows.append_column("series", named.ids).set_column(
-        rows.schema.get_field_index("reason"), "reason", named.reasons
-    )
-    rows = _with_copies(rows, source.root)
+    # What is not needed any more goes at once: there may be millions of rows.
+    rows = rows.drop_columns(["group", "orientation", "facts", "reason"])
+    rows = rows.append_column("series", named.ids).append_column("reason", named.reasons)
+    rows = _with_copies(rows, source.root).drop_columns("place")
     table = groups.table(rows)
-    return Plan(table, rows.select(FILES.names).cast(FILES))
+    return Plan(table, rows.select(FILES.names).cast(FILES), headers)
 
 
-def _chunks(source: Source, output: Path, models: tuple[PlannedModel, ...]) -> Iterator[Chunk]:
+def _batches(
+    source: Source, output: Path, models: tuple[PlannedModel, ...]
+) -> Iterator[tuple[pa.RecordBatch, Mapping[GroupId, First]]]:
+    """Rows of all files with what their groups are: read now, then those read before."""
+    before = ReadBefore.of(output / FOLDER, models)
+    left = before.left(walk(source.starts, output), source.root)
     with Progress("reading headers") as told:
-        for chunk in read_headers(walk(source.starts, output), source.root, models):
+        for chunk in read_headers(left, source.root, models):
             told.update(len(chunk.rows["file"]))
-            yield chunk
+            yield pa.RecordBatch.from_pydict(chunk.rows, schema=HEADERS), chunk.series
+    yield from before.taken()
 
 
 def _once(rows: pa.Table) -> pa.Table:
@@ -122,13 +126,15 @@ def _once(rows: pa.Table) -> pa.Table:
 
 def _with_copies(rows: pa.Table, root: Path) -> pa.Table:
     """``rows`` with ``status``, and with remarks on files that carry one SOPInstanceUID."""
-    readable = rows.filter(pc.and_(pc.equal(rows["reason"], ""), pc.not_equal(rows["sop_uid"], "")))
+    readable = rows.select(["file", "sop_uid", "series", "place"]).filter(
+        pc.and_(pc.equal(rows["reason"], ""), pc.not_equal(rows["sop_uid"], ""))
+    )
     counts = pc.value_counts(readable["sop_uid"])
     shared = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     alike = readable.filter(pc.is_in(readable["sop_uid"], value_set=shared))
     claims = [
         Claim(row["file"], row["sop_uid"], (row["series"],), row["place"])
-        for row in alike.select(["file", "sop_uid", "series", "place"]).to_pylist()
+        for row in alike.to_pylist()
     ]
     remarks = remarks_on(claims, root)
     skipped = pc.not_equal(rows["reason"], "")
@@ -145,7 +151,7 @@ def _with_copies(rows: pa.Table, root: Path) -> pa.Table:
 
 
 def write_plan(plan: Plan, output: Path) -> None:
-    """Write both tables into ``output/plan``.
+    """Write the tables into ``output/plan``.
 
     Raises:
         OutputError: they cannot be written.
@@ -155,6 +161,8 @@ def write_plan(plan: Plan, output: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made ({error.strerror})") from error
+    if plan.headers is not None:
+        write_table(folder / HEADERS_FILE, plan.headers)
     # The series last: whoever finds them finds the files.
     write_table(folder / FILES_FILE, plan.files)
     write_table(folder / SERIES_FILE, plan.series)

@@ -45,6 +45,22 @@ FILES = pa.schema(
 )
 """``plan/files.parquet``: a row for each file, in the order of ``file``."""
 
+HEADERS = pa.schema(
+    [
+        ("file", pa.string()),
+        ("group", pa.string()),
+        ("orientation", pa.list_(pa.float64())),
+        ("sop_uid", pa.string()),
+        ("place", pa.string()),
+        ("slices", pa.int64()),
+        ("bytes", pa.int64()),
+        ("written", pa.int64()),
+        ("reason", pa.string()),
+        ("facts", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+"""``plan/headers.parquet``: columns of ``dfd.repository.headers.ROWS``."""
+
 REGION = pa.struct(
     [
         ("rank", pa.int64()),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dfd.errors import InterruptedRunError, OutputError, UsageError
+from dfd.errors import OutputError, UsageError
 from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
-from dfd.progress import Progress, span
+from dfd.progress import span
+from dfd.repository.dispatch import work_on
 from dfd.repository.models import PlannedModel, models_of
+from dfd.repository.names import local_names
+from dfd.repository.run_log import RunLog
 from dfd.repository.source import source_of
 from dfd.settings import ScreenSettings
 
@@ -30,6 +33,7 @@ PLANNED_FOR = "plan.json"
 """Beside the plan: of what it is the plan."""
 SECONDS_A_SLICE = 3.0
 """Of one processor, where no slice has been screened yet that would tell."""
+TO_KEEP = "keep the folders plan, parts and pictures to yourself: they name files and series"
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Screened:
     """Series that a run with these settings would screen next."""
     estimate_s: float
     """Seconds that these would take."""
+    anonymous: bool = False
 
     def lines(self) -> list[str]:
         """What became of files and series, for people."""
@@ -58,6 +63,8 @@ class Screened:
         ]
         if self.remaining:
             lines.append(f"{self.remaining} series remain, about {span(self.estimate_s)}")
+        if self.anonymous:
+            lines.append(TO_KEEP)
         return [*lines, f"results are in {self.output}"]
 
 
@@ -78,20 +85,26 @@ def screen(settings: ScreenSettings) -> Screened:
     source = source_of(settings.source)
     models = models_of(settings.model)
     output = choose_output_dir(settings.output_dir, [])
-    with _locked(output, settings.shard):
+    with _locked(output, settings.shard) as log_folder:
         from dfd.repository import parts
+        from dfd.repository.results import write_dicom, write_results
 
         parts.make_folder(output)
         plan = _planned(settings, source.root, output, models)
         tasks = _tasks(settings, source.root, plan, output, models)
         try:
             if not settings.dry_run:
-                _work(settings, tasks)
+                work_on(tasks, settings, RunLog(log_folder, _names(settings, plan)))
         finally:
-            answers = _reported(settings, plan, output, models)
+            answers = write_results(settings, plan, output, models)
         if settings.dicom and not settings.dry_run:
-            _write_dicom(settings, plan, output, models)
+            write_dicom(settings, plan, output, models)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
+
+
+def _names(settings: ScreenSettings, plan: Plan) -> dict[str, str]:
+    """What stands for the series in the log: their digests, or local names."""
+    return local_names(plan.series["series"].to_pylist()) if settings.anonymous else {}
 
 
 def refuse_without_libraries(*, dask: bool) -> None:
@@ -106,11 +119,11 @@ def refuse_without_libraries(*, dask: bool) -> None:
 
 
 @contextmanager
-def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[None]:
-    """One run at a time in a folder; shards of one run may work beside each other."""
+def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[Path]:
+    """One run at a time in a folder, which is given; shards have folders of their own."""
     if shard is None:
         with lock.held(output, BUSY):
-            yield
+            yield output
         return
     from dfd.repository import shard as shards
 
@@ -120,7 +133,7 @@ def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{place} cannot be made ({error.strerror})") from error
     with lock.held(place, BUSY):
-        yield
+        yield place
 
 
 def _planned(
@@ -139,7 +152,7 @@ def _planned(
     plan = planning.make_plan(source_of(settings.source), output, models)
     planning.write_plan(plan, output)
     write_atomically(file, (json.dumps(of, indent=2) + "\n").encode("ascii"))
-    return plan
+    return replace(plan, headers=None)
 
 
 def _read(file: Path) -> object:
@@ -159,32 +172,25 @@ def _tasks(
     """The series that this run screens, in the order of the plan."""
     from dfd.repository import parts
     from dfd.repository.outcomes import wanted_of
-    from dfd.repository.schema import PLANNED
+    from dfd.repository.selection import is_asked_for
     from dfd.repository.series_task import SeriesTask
+    from dfd.repository.time_limit import limit_of
 
     by_bundle = {model.bundle: model for model in models}
     digests = {model.bundle: model.sha256 for model in models}
     files = plan.files_of()
     tasks: list[SeriesTask] = []
-    for row in plan.series.to_pylist():
+    for row in plan.series_rows():
         if settings.limit is not None and len(tasks) >= settings.limit:
             break
-        if row["status"] != PLANNED or not _is_asked_for(settings, row):
+        if not is_asked_for(settings, row):
             continue
         if parts.read_part(output, wanted_of(row, digests)) is None:
             names = tuple(files[row["series"]])
             model = by_bundle[row["bundle"]]
             of = (row["series"], row["content"], str(root.resolve()), names, str(output.resolve()))
-            tasks.append(SeriesTask(*of, model, settings.device))
+            tasks.append(SeriesTask(*of, model, settings.device, limit_of(row["slices"])))
     return tasks
-
-
-def _is_asked_for(settings: ScreenSettings, row: dict[str, Any]) -> bool:
-    if settings.since is not None and row["added"][:10] < settings.since.isoformat():
-        return False
-    from dfd.repository import shard as shards
-
-    return settings.shard is None or shards.is_in(row["series"], settings.shard)
 
 
 def _tasks_left(tasks: list[SeriesTask], output: Path) -> list[SeriesTask]:
@@ -193,80 +199,6 @@ def _tasks_left(tasks: list[SeriesTask], output: Path) -> list[SeriesTask]:
     return [
         each for each in tasks if not part_path(output, each.series, each.model.sha256).exists()
     ]
-
-
-def _work(settings: ScreenSettings, tasks: list[SeriesTask]) -> None:
-    """Screen the series, in this process or on a cluster."""
-    if not tasks:
-        return
-    logger.info("%d series are to be screened", len(tasks))
-    if settings.shard is not None:
-        from dfd.repository import shard as shards
-
-        statuses = shards.work(tasks, shards.folder_of(settings.output_dir, settings.shard))
-    else:
-        from dfd.repository.work import work
-
-        statuses = work(tasks, settings)
-    try:
-        with Progress("screening series", len(tasks)) as told:
-            for _ in statuses:
-                told.update()
-    except OutputError as error:
-        raise InterruptedRunError(f"{error}; run again to go on") from error
-
-
-def _reported(
-    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
-) -> Answers:
-    """All that is made from plan and parts: tables, page, duplicates, record."""
-    from dfd.repository import outcomes, report
-
-    digests = {each.bundle: each.sha256 for each in models}
-    answers = outcomes.answers_of(plan, output, digests)
-    _list_duplicates(settings, plan, output, digests)
-    report.write(output, models=digests)
-    about = {
-        "source": str(settings.source),
-        "models": {each.bundle: {"path": each.path, "sha256": each.sha256} for each in models},
-        "limit": settings.limit,
-        "since": settings.since,
-        "shard": settings.shard,
-    }
-    outcomes.write_record(plan, answers, output, about)
-    return answers
-
-
-def _write_dicom(
-    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
-) -> None:
-    """DICOM results of the series that this run asks for."""
-    from dfd.repository import dicom_results
-    from dfd.repository.schema import PLANNED
-
-    rows = [
-        row
-        for row in plan.series.to_pylist()
-        if row["status"] == PLANNED and _is_asked_for(settings, row)
-    ]
-    by_bundle = {model.bundle: model for model in models}
-    root, every = source_of(settings.source).root, settings.dicom == "all"
-    run = dicom_results.DicomRun(root, output, by_bundle, settings.device, every)
-    dicom_results.write(run, rows, plan.files_of())
-
-
-def _list_duplicates(
-    settings: ScreenSettings, plan: Plan, output: Path, models: Mapping[str, str]
-) -> None:
-    from dfd.repository.duplicates import write_duplicates
-    from dfd.repository.parts import part_path
-    from dfd.repository.schema import PLANNED
-
-    planned = [row for row in plan.series.to_pylist() if row["status"] == PLANNED]
-    paths = [part_path(output, row["series"], models[row["bundle"]]) for row in planned]
-    owners = {row["series"]: (row["patient"] or "", row["study_uid"] or "") for row in planned}
-    root = source_of(settings.source).root
-    write_duplicates([path for path in paths if path.exists()], owners, output, root)
 
 
 def _screened(
@@ -280,4 +212,4 @@ def _screened(
     pace = answers.seconds_a_slice or SECONDS_A_SLICE
     processes = 1 if settings.shard else settings.workers or cores_here()
     seconds = pace * sum(slices[task.series] for task in left) / processes
-    return Screened(output, plan, answers, len(left), seconds)
+    return Screened(output, plan, answers, len(left), seconds, settings.anonymous)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dfd.repository.models import PlannedModel
+from dfd.repository.time_limit import START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,5 @@ class SeriesTask:
     output: str
     model: PlannedModel
     device: str
+    limit_s: float = START_S
+    """Seconds after which the process that screens it ends."""

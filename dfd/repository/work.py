@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from distributed.scheduler import KilledWorker
 
 from dfd.errors import InterruptedRunError, RemoteError
 from dfd.exit_messages import is_disk_full
+from dfd.progress import span
 from dfd.repository.headers import cores_here
 from dfd.repository.parts import write_part
+from dfd.repository.run_log import Event, RunLog
 from dfd.repository.series_task import SeriesTask
 from dfd.repository.task import failed, run_task
 from dfd.repository.worker_setup import quieten
@@ -29,12 +32,15 @@ CONNECT_S = 5.0
 LOOK_S = 1.0
 """Seconds after which the cluster is looked at though no series has ended."""
 CLOSE_S = 5.0
+TOPIC = "dfd-series-begun"
+"""Of the events by which workers say what they begin."""
 FULL = 0.6
 """Share of its memory limit from which on a worker begins anew after a series."""
 ENDED_TWICE = (
     "it ended the process that screened it twice: it needs more memory than a worker has, or a "
     "decoder cannot bear its files"
 )
+HUNG_TWICE = "it took longer than {} twice: its files cannot be read in time, or a decoder hangs"
 LOST = "the scheduler at {} is gone; what was screened so far is valid, run again to go on"
 
 _LOST = (CancelledError, FuturesCancelledError, OSError)
@@ -43,8 +49,13 @@ _LOST = (CancelledError, FuturesCancelledError, OSError)
 logger = logging.getLogger(__name__)
 
 
-def work(tasks: Iterable[SeriesTask], settings: ScreenSettings) -> Iterator[str]:
+def work(tasks: Iterable[SeriesTask], settings: ScreenSettings, log: RunLog) -> Iterator[str]:
     """Screen every series on a cluster and give the status of each as it ends.
+
+    Args:
+        tasks: the series.
+        settings: say which cluster.
+        log: of the run.
 
     Raises:
         InterruptedRunError: the scheduler went away.
@@ -54,7 +65,7 @@ def work(tasks: Iterable[SeriesTask], settings: ScreenSettings) -> Iterator[str]
     """
     with _client(settings) as client:
         try:
-            yield from _Cluster(client).screened(tasks)
+            yield from _Cluster(client, log).screened(tasks)
         except _LOST as error:
             if is_disk_full(error):
                 raise
@@ -62,16 +73,35 @@ def work(tasks: Iterable[SeriesTask], settings: ScreenSettings) -> Iterator[str]
             raise InterruptedRunError(LOST.format(address)) from error
 
 
-def on_worker(task: SeriesTask) -> tuple[str, str]:
-    """:func:`~dfd.repository.task.run_task` on a worker.
-
-    And the address of the worker where its memory has grown so much that it should begin anew.
-    """
-    status = run_task(task)
+def on_worker(task: SeriesTask) -> Done:
+    """:func:`~dfd.repository.task.run_task` on a worker."""
     worker = get_worker()
+    worker.log_event(TOPIC, {"series": task.series, "worker": str(worker.name)})
+    begun = time.monotonic()
+    status = run_task(task)
     limit = worker.memory_manager.memory_limit
     is_full = limit and worker.nanny and worker.monitor.get_process_memory() > FULL * limit
-    return status, worker.address if is_full else ""
+    seconds = time.monotonic() - begun
+    return Done(status, seconds, str(worker.name), worker.address if is_full else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What comes back from a worker."""
+
+    status: str
+    seconds: float
+    worker: str
+    restart: str
+    """Address of the worker where its memory has grown so much that it should begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """When a series was begun, and where."""
+
+    at: float = field(default_factory=time.monotonic)
+    worker: str = ""
 
 
 class _Cluster:
@@ -81,21 +111,31 @@ class _Cluster:
     aside for the fault of another.
     """
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, client: Client, log: RunLog) -> None:
+        self.client, self.log = client, log
         self.pending: dict[Future, SeriesTask] = {}
-        self.suspects: list[SeriesTask] = []
+        self.begun: dict[str, _Begun] = {}
+        self.suspects: dict[SeriesTask, str] = {}
+        """Series whose worker ended, and why it may have."""
         self.looked_at, self.threads = 0.0, 1
 
     def screened(self, tasks: Iterable[SeriesTask]) -> Iterator[str]:
         """The status of each series as it ends."""
+        self.client.subscribe_topic(TOPIC, self._begin)
         yield from self._round(iter(tasks), alone=False)
-        suspects, self.suspects = self.suspects, []
+        suspects, self.suspects = self.suspects, {}
         yield from self._round(iter(suspects), alone=True)
-        for task in self.suspects:
-            part = failed(task, ENDED_TWICE)
+        for task, reason in self.suspects.items():
+            part = failed(task, reason)
             write_part(Path(task.output), part)
+            self.log.write(Event.ENDED, series=task.series, status=part.status)
             yield part.status
+
+    def _begin(self, event: tuple[float, dict[str, str]]) -> None:
+        """A worker says that it begins a series; in a thread of the client."""
+        _, said = event
+        self.begun[said["series"]] = _Begun(worker=said["worker"])
+        self.log.write(Event.BEGUN, series=said["series"], worker=said["worker"])
 
     def _round(self, tasks: Iterator[SeriesTask], *, alone: bool) -> Iterator[str]:
         left = True
@@ -129,15 +169,31 @@ class _Cluster:
             return
         for future in done:
             task = self.pending.pop(future)
+            begun = self.begun.pop(task.series, _Begun())
             try:
-                status, full = future.result()
+                result = future.result()
             except KilledWorker:
-                self.suspects.append(task)
+                self._suspect(task, begun)
                 continue
-            if full:
+            self.log.write(
+                Event.ENDED,
+                series=task.series,
+                status=result.status,
+                seconds=result.seconds,
+                worker=result.worker,
+            )
+            if result.restart:
                 # It has nothing to do until the next series is handed out.
-                self.client.restart_workers([full], raise_for_error=False)
-            yield status
+                self.client.restart_workers([result.restart], raise_for_error=False)
+                self.log.write(Event.WORKER_RESTARTED, worker=result.worker)
+            yield result.status
+
+    def _suspect(self, task: SeriesTask, begun: _Begun) -> None:
+        """Note a series whose worker ended."""
+        seconds = time.monotonic() - begun.at
+        hung = seconds >= task.limit_s
+        self.suspects[task] = HUNG_TWICE.format(span(task.limit_s)) if hung else ENDED_TWICE
+        self.log.write(Event.WORKER_ENDED, series=task.series, seconds=seconds, worker=begun.worker)
 
 
 @contextmanager

@@ -15,7 +15,15 @@ from typing import Any
 
 from dfd.errors import UsageError
 from dfd.options import NamedOption, Value, option, options_of
-from dfd.settings.fields import DEVICE, GENUINE_DATA, MODEL, SEED, SEED_OPTION, WORKERS
+from dfd.settings.fields import (
+    DEVICE,
+    GENUINE_DATA,
+    MODEL,
+    SEED,
+    SEED_OPTION,
+    WORKERS,
+    check_dicom,
+)
 from dfd.settings.screen import ScreenSettings
 
 __all__ = [
@@ -30,19 +38,6 @@ __all__ = [
     "record_of",
     "score_settings",
 ]
-
-
-def check_dicom(*, dicom: bool, anonymous: bool) -> None:
-    """Refuse DICOM results of an anonymous run.
-
-    Raises:
-        UsageError: both are asked for.
-    """
-    if dicom and anonymous:
-        raise UsageError(
-            "DICOM results cannot be anonymous, since they name the patient and refer to the "
-            "source images: leave one of the two out"
-        )
 
 
 @dataclass(frozen=True, slots=True)

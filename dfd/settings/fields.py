@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfd.errors import UsageError
 from dfd.options import Value, option
 
 SEED = 20261122
@@ -27,3 +28,16 @@ GENUINE_DATA = option(
     key="data_path",
 )
 MODEL = "shipped model, bundle folder, or file written by training"
+
+
+def check_dicom(*, dicom: bool, anonymous: bool) -> None:
+    """Refuse DICOM results of an anonymous run.
+
+    Raises:
+        UsageError: both are asked for.
+    """
+    if dicom and anonymous:
+        raise UsageError(
+            "DICOM results cannot be anonymous, since they name the patient and refer to the "
+            "source images: leave one of the two out"
+        )

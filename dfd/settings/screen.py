@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfd.errors import UsageError
 from dfd.options import Value, option
-from dfd.settings.fields import DEVICE, MODEL
+from dfd.settings.fields import DEVICE, MODEL, check_dicom
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,14 @@ class ScreenSettings:
             in_bundle=False,
         ),
     )
+    anonymous: bool = field(
+        default=False,
+        metadata=option(
+            "results without paths, UIDs, dates and whatever else names somebody; the folders "
+            "plan, parts and pictures are not to be passed on",
+            in_bundle=False,
+        ),
+    )
     dry_run: bool = field(
         default=False,
         metadata=option("plan only, and say how long screening would take", in_bundle=False),
@@ -109,6 +117,7 @@ class ScreenSettings:
         """Refuse what contradicts itself."""
         if self.dicom not in ("", "listed", "all"):
             raise UsageError(f"DICOM results are those of 'listed' or 'all', got {self.dicom!r}")
+        check_dicom(dicom=bool(self.dicom), anonymous=self.anonymous)
         if self.shard is not None and (self.workers is not None or self.scheduler is not None):
             raise UsageError(
                 "a shard is screened in this process without Dask: leave workers and scheduler out"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+import dfd
+from dfd.repository.parts import Part
+from dfd.repository.series_task import SeriesTask
 from tests.dicom_maker import make_pixels, make_slice
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +31,8 @@ def screen_series(task):
     names = " ".join(task.files)
     if "killer" in names:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "hanging" in names:
+        time.sleep(1000)
     if "slow" in names:
         time.sleep(float(os.environ.get("STAND_IN_S", "0.3")))
     if "faulty" in names:
@@ -41,6 +49,10 @@ def screen_series(task):
 stand_in = types.ModuleType("dfd.repository.screen_series")
 stand_in.screen_series = screen_series
 sys.modules["dfd.repository.screen_series"] = stand_in
+if "STAND_IN_LIMIT_S" in os.environ:
+    from dfd.repository import time_limit
+
+    time_limit.limit_of = lambda slices: float(os.environ["STAND_IN_LIMIT_S"])
 """
 """``sitecustomize.py`` of a process in which the evidence of a series takes no time."""
 
@@ -119,3 +131,43 @@ TABLES = ("series.csv", "series.parquet", "suspicious_regions.csv")
 def tables(output: Path, names: Sequence[str] = TABLES) -> dict[str, bytes]:
     """The final tables, byte for byte."""
     return {name: (output / name).read_bytes() for name in names}
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run.log."""
+    return [json.loads(line) for line in (folder / "run.log").read_text("ascii").splitlines()]
+
+
+class Evidence(ModuleType):
+    """Stands in for ``dfd.repository.screen_series``."""
+
+    def __init__(self) -> None:
+        super().__init__("dfd.repository.screen_series")
+        self.screened: list[str] = []
+        self.raises: dict[str, BaseException] = {}
+
+    def screen_series(self, task: SeriesTask) -> Part:
+        folder = task.files[0].partition("/")[0]
+        self.screened.append(folder)
+        if folder in self.raises:
+            raise self.raises[folder]
+        p = int(task.series[:4], 16) / 65536 / 20
+        if folder == "p2":
+            return Part(task.series, task.content, task.model.sha256, "not assessable", "flat")
+        region = {"rank": 1, "p_value": p, "form": "AI edit", "sop_uids": ["1.2", "1.3"]}
+        return Part(
+            *(task.series, task.content, task.model.sha256, "scored", "=odd", p, -p, p),
+            *("unusual", "", len(task.files), len(self.screened) * 0.5, (region,)),
+        )
+
+
+@pytest.fixture
+def evidence(monkeypatch: pytest.MonkeyPatch) -> Evidence:
+    stand_in = Evidence()
+    monkeypatch.setitem(sys.modules, "dfd.repository.screen_series", stand_in)
+    return stand_in
+
+
+def screen(source: Path, output: Path, **options: Any) -> list[dict[str, Any]]:
+    table = dfd.screen(source, output, **{"shard": (1, 1)} | options)
+    return table.to_dict("records")

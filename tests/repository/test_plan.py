@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydicom import Dataset
 
 from dfd.errors import SeriesError
 from dfd.reading.summary import HeaderSummaries
@@ -160,8 +161,8 @@ def test_the_same_files_give_the_same_bytes_in_one_process_or_many(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    for number, worth in enumerate((10**6, 2)):
-        monkeypatch.setattr(headers, "WORTH_PROCESSES", worth)
+    for number, worth in enumerate((1e6, -1.0)):
+        monkeypatch.setattr(headers, "WORTH_PROCESSES_S", worth)
         monkeypatch.setattr(headers, "CHUNK", 2)
         output = tmp_path / f"out{number}"
         output.mkdir()
@@ -297,6 +298,7 @@ def test_of_a_dataset_the_listed_series_are_planned(repository: Path) -> None:
         {"ImagePositionPatient": None},
         {"PatientID": None},
         {"ModalityLUTSequence": []},
+        {"SharedFunctionalGroupsSequence": [Dataset()]},
     ],
     ids=str,
 )

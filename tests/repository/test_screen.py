@@ -11,8 +11,6 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,45 +19,8 @@ import dfd
 from dfd.errors import InterruptedRunError, OutputError, SeriesError, UsageError
 from dfd.outputs import lock
 from dfd.repository import task as tasks
-from dfd.repository.parts import Part
-from dfd.repository.series_task import SeriesTask
 from tests.dicom_maker import make_pixels, make_slice
-from tests.repository.conftest import ROOT, make_patient, tables
-
-
-class Evidence(ModuleType):
-    """Stands in for ``dfd.repository.screen_series``."""
-
-    def __init__(self) -> None:
-        super().__init__("dfd.repository.screen_series")
-        self.screened: list[str] = []
-        self.raises: dict[str, BaseException] = {}
-
-    def screen_series(self, task: SeriesTask) -> Part:
-        folder = task.files[0].partition("/")[0]
-        self.screened.append(folder)
-        if folder in self.raises:
-            raise self.raises[folder]
-        p = int(task.series[:4], 16) / 65536 / 20
-        if folder == "p2":
-            return Part(task.series, task.content, task.model.sha256, "not assessable", "flat")
-        region = {"rank": 1, "p_value": p, "form": "AI edit", "sop_uids": ["1.2", "1.3"]}
-        return Part(
-            *(task.series, task.content, task.model.sha256, "scored", "=odd", p, -p, p),
-            *("unusual", "", len(task.files), len(self.screened) * 0.5, (region,)),
-        )
-
-
-@pytest.fixture
-def evidence(monkeypatch: pytest.MonkeyPatch) -> Evidence:
-    stand_in = Evidence()
-    monkeypatch.setitem(sys.modules, "dfd.repository.screen_series", stand_in)
-    return stand_in
-
-
-def screen(source: Path, output: Path, **options: Any) -> list[dict[str, Any]]:
-    table = dfd.screen(source, output, **{"shard": (1, 1)} | options)
-    return table.to_dict("records")
+from tests.repository.conftest import ROOT, Evidence, make_patient, screen, tables
 
 
 def counts(output: Path) -> dict[str, int]:

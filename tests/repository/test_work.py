@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.repository.conftest import LIMIT_S, Command, make_patient, tables
+from tests.repository.conftest import LIMIT_S, Command, log_of, make_patient, tables
 
 
 def until(ready: Callable[[], object]) -> None:
@@ -53,18 +53,23 @@ def test_killed_at_any_moment_the_tables_are_those_of_an_undisturbed_run(
     assert len(again) == 4
 
 
-def test_a_series_that_kills_its_worker_twice_costs_no_other_its_answer(
+def test_a_series_that_kills_or_hangs_its_worker_twice_costs_no_other_its_answer(
     repository: Path, command: Command, tmp_path: Path
 ) -> None:
     make_patient(repository, "p0-killer")
     make_patient(repository, "p5-faulty")
+    make_patient(repository, "p6-hanging")
     output = tmp_path / "out"
-    code, out, errors = command.run(repository, "--output", output, "--workers", 2)
+    words = (repository, "--output", output, "--workers", 2)
+    code, out, errors = command.run(*words, STAND_IN_LIMIT_S="2")
     assert code == 0, errors
-    assert "4 scored, 0 not assessable, 2 failed, 0 not yet done" in out
+    assert "4 scored, 0 not assessable, 3 failed, 0 not yet done" in out
     found = rows(output)
     assert "ended the process that screened it twice" in found["p0-killer"]["reason"]
     assert "ZeroDivisionError" in found["p5-faulty"]["reason"]
+    assert found["p6-hanging"]["reason"].startswith("it took longer than 2 s twice: ")
+    ends = Counter(line["series"] for line in log_of(output) if line["event"] == "worker ended")
+    assert ends == {found[name]["series"]: 2 for name in ("p0-killer", "p6-hanging")}
     assert "Traceback" not in errors
     assert len(command.screened()) == 4
 

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from dfd.modalities import MODALITIES
 from dfd.outputs.anonymous import HIDDEN
 from dfd.outputs.files import write_atomically
 from dfd.outputs.report import is_kernel
+from dfd.repository.names import local_names
 from dfd.repository.report.data import FOLDER, MOST_PICTURES
 from dfd.repository.report.read import Repository
 from dfd.repository.strata import manufacturer_of, modality_of
 from dfd.sentences import Sentence
+from dfd.suitability import HOME_BODY_PARTS
 
 _NAMING = ("content", "patient", "study_uid", "series_uid", "folder", "study_date", "added")
 """Columns that are emptied."""
@@ -31,21 +34,30 @@ _SUSPECT = re.compile(
     r"|\S*\w\.[A-Za-z]\w{1,5}\b"
 )
 """Quoted words, paths, UIDs, dates, digests and names of files."""
+_OF_HEADER = re.compile(
+    r"(The slice is |The slice shows |of modality |in colour \(|colour picture \()"
+    r"(.*?)(?= but the model | and there is no model |, not a CT or MR slice|, \d+ samples)"
+)
+"""Values of headers in sentences of this program; most other text of a header is never quoted."""
+_DEFINED = frozenset(
+    (
+        *HOME_BODY_PARTS,
+        *(part for modality in MODALITIES.values() for part in modality.foreign_body_parts),
+        *("of no modality", "unnamed", "RGB", "YBR_FULL", "YBR_FULL_422", "PALETTE COLOR"),
+    )
+)
+"""Values that may stand there."""
 
 
 def without_names(repository: Repository) -> Repository:
-    """The same repository under names that hold in this report only, such as ``series-00017``.
+    """The same repository under names that hold in this report only (``local_names``).
 
-    They are numbered in the order of the digests, which says nothing of when or where a series
-    came from. Names of scanners become those of manufacturers, and kernels are kept where the
+    Names of scanners become those of manufacturers, and kernels are kept where the
     large vendors call them so. Sentences lose the names that are marked in them (see
     :mod:`dfd.sentences`), and what looks like a name besides.
     """
     series = repository.series.copy()
-    local = {
-        digest: f"series-{number:05d}"
-        for number, digest in enumerate(sorted(series["series"].unique()), start=1)
-    }
+    local = local_names(series["series"])
     series["reason"] = [
         _sentence(row["reason"], [row[name] for name in _NAMING])
         for row in series[["reason", *_NAMING]].to_dict("records")
@@ -105,12 +117,19 @@ def copied_pictures(
 def _regions(regions: pd.DataFrame, local: dict[str, str]) -> pd.DataFrame:
     regions = regions.assign(series=regions["series"].map(local))
     if "reason" in regions:
-        regions["reason"] = [_sentence(text or "", []) for text in regions["reason"]]
+        texts = regions["reason"].fillna("").astype(str)
+        regions["reason"] = [_sentence(text, []) for text in texts]
     return regions.drop(columns="sop_uids", errors="ignore")
 
 
 def _sentence(text: str, names: list[str]) -> str:
     text = Sentence(text).with_names(lambda _: HIDDEN)
     for name in sorted((str(name) for name in names if name), key=len, reverse=True):
-        text = text.replace(name, HIDDEN)
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
+    text = _OF_HEADER.sub(lambda found: found[1] + _word_of_dicom(found[2]), text)
     return _SUSPECT.sub(HIDDEN, text)
+
+
+def _word_of_dicom(text: str) -> str:
+    """A value of a header as it is where DICOM or this program defines it."""
+    return text if text in _DEFINED or text == modality_of(text) else HIDDEN
