@@ -69,9 +69,7 @@ class MeasuredSeries:
 
     def grids(self) -> list[Grids]:
         """Of each slice."""
-        return [
-            dict(zip(self.families, each.astype(np.float64), strict=True)) for each in self.values
-        ]
+        return [dict(zip(self.families, each, strict=True)) for each in self.values]
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,15 @@ def places_of(
 
 
 def grids_of(places: Places, shape: tuple[int, ...], like: Region) -> Grids:
-    """``[R, C]`` of each family: its statistics on the grid of places of a slice of ``shape``."""
+    """``[R, C]`` of each family: its statistics on the grid of places of a slice of ``shape``.
+
+    In single precision, as runs keep them.
+    """
     centres = np.array([(each.x, each.y) for each in places.regions], dtype=np.int64)
     return {
-        name: screening_grid.on_grid(centres.reshape(-1, 2), values, shape, like.radius_px)
+        name: screening_grid.on_grid(centres.reshape(-1, 2), values, shape, like.radius_px).astype(
+            np.float32
+        )
         for name, values in places.statistics.items()
     }
 
@@ -110,5 +115,6 @@ def screen(
         finding, suspicions = decide_slice(
             point, places, calibration, replace(context, radius_mm=like.radius_mm)
         )
-        answers[point.row] = Screening(finding, p_map, like.radius_px, suspicions)
+        grids = grids_of(places, scan.pixels.shape, like)
+        answers[point.row] = Screening(finding, p_map, like.radius_px, suspicions, grids)
     return answers

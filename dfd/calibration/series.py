@@ -33,6 +33,7 @@ from dfd.calibration.tables import (
     p_value,
     shares_beyond,
 )
+from dfd.records import FloatImage
 
 FEWEST_PATIENTS = 0.5
 """Share of the calibration patients that must have a window of a size, for a table of it."""
@@ -43,7 +44,7 @@ PEAKS_OF_SLICE = 8
 HIGHEST = 150.0
 """Standardised values are cut here: ten to the power of more is no number any more."""
 
-Grids: TypeAlias = Mapping[str, FloatArray]
+Grids: TypeAlias = Mapping[str, FloatImage]
 """Statistics ``[R, C]`` of each family on the grid of places of one slice."""
 Stacks: TypeAlias = Sequence[Sequence[Grids]]
 """Slices of a series that follow each other, stack by stack."""

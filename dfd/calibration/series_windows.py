@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfd.calibration.tables import SMALLEST_P, CalibrationTable, FloatArray, shares_beyond
+from dfd.records import FloatImage
 
 RUNS = (1, 3, 5, 9, 15)
 """Slices in a row."""
@@ -55,7 +56,8 @@ WINDOWS = tuple(Window(slices, reach) for slices in RUNS for reach in REACHES)
 
 
 def surprises_of(
-    statistics: Mapping[str, FloatArray], tables: Mapping[str, CalibrationTable]
+    statistics: Mapping[str, FloatImage],
+    tables: Mapping[str, CalibrationTable],
 ) -> Surprises:
     """``[F, R, C]`` from statistics ``[R, C]`` of each family, in the order of ``tables``.
 
@@ -67,7 +69,7 @@ def surprises_of(
         if family not in statistics:
             continue
         valid = np.isfinite(statistics[family])
-        shares = shares_beyond(statistics[family][valid], table)
+        shares = shares_beyond(statistics[family][valid].astype(np.float64), table)
         result[number][valid] = -np.log10(np.maximum(shares, SMALLEST_P))
     return result
 
