@@ -7,7 +7,9 @@ for the same answer is left as it is.
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from dfd.outputs.dicom.screened import ListedRegion, ScreenedSeries
 
 KEY_DIGITS = 12
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,9 @@ def _write(run: DicomRun, target: Path, answer: _Answer, names: Sequence[str]) -
 
         map_of = SliceMaps(chosen, run.device).map_of
     series = _screened(answer, [below(run.root, name) for name in names])
+    if not series.slices:
+        logger.warning("there are no DICOM results for %s: its files have gone", series.name)
+        return
     screened.write(target, answer.stem, series, maker, map_of)
 
 
@@ -173,11 +180,21 @@ def _region(region: Mapping[str, Any], slices: Sequence[SliceRef]) -> ListedRegi
         reason=str(Sentence(region["reason"] or "")),
         radius_mm=region["radius_mm"],
     )
-    first, last = region["first_slice"], region["last_slice"]
-    uids = set(region["sop_uids"] or ())
-    reached = slices[first - 1 : last] if first and last else ()
-    kept = tuple(ref for ref in reached if not uids or ref.sop_uid in uids)
-    return ListedRegion(finding, _number(region["radius_px"]), kept)
+    return ListedRegion(finding, _number(region["radius_px"]), _reached(region, slices))
+
+
+def _reached(region: Mapping[str, Any], slices: Sequence[SliceRef]) -> tuple[SliceRef, ...]:
+    """The slices of a region: by their UIDs, and where these tell no frames apart by their numbers.
+
+    Files may have gone since: numbers are of no use then, UIDs are.
+    """
+    uids, times = set(region["sop_uids"]), Counter(ref.sop_uid for ref in slices)
+    numbers = range(region["first_slice"], region["last_slice"] + 1)
+    return tuple(
+        ref
+        for number, ref in enumerate(slices, start=1)
+        if ref.sop_uid in uids and (times[ref.sop_uid] == 1 or number in numbers)
+    )
 
 
 def _number(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,8 @@ from pydicom import dcmread
 
 import dfd
 from dfd.errors import UsageError
+from dfd.records import SliceRef
+from dfd.repository import dicom_results
 from dfd.repository.parts import Part
 from dfd.repository.series_task import SeriesTask
 from tests.integration.processes import CT_BUNDLE
@@ -169,6 +172,28 @@ def test_a_series_without_uids_has_no_results_and_the_log_says_so(
     dfd.screen(tmp_path / "scans", tmp_path / "out", shard=(1, 1), dicom="all")
     assert not list((tmp_path / "out" / "dicom").iterdir())
     assert any("SOPClassUID names no image class" in message for message in caplog.messages)
+
+
+@pytest.mark.usefixtures("evidence")
+def test_files_that_have_gone_since_cost_the_results_of_their_series_alone(
+    repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "out"
+    dfd.screen(repository, output, shard=(1, 1))
+    shutil.rmtree(repository / "p1")
+    dfd.screen(repository, output, shard=(1, 1), dicom="all")  # with the plan of before
+    patients = {dcmread(path).PatientID for path in (output / "dicom").iterdir()}
+    assert patients == {"p2", "p3-slow", "p4-slow"}
+    assert "there are no DICOM results for p1: its files have gone" in caplog.messages
+
+
+def test_slices_of_a_region_are_found_by_uid_and_frames_by_number() -> None:
+    files = [SliceRef(Path(name), sop_uid=name) for name in ("b", "c", "d")]  # "a" has gone
+    region = {"sop_uids": ["b", "c"], "first_slice": 2, "last_slice": 3}
+    assert dicom_results._reached(region, files) == tuple(files[:2])
+    frames = [SliceRef(Path("a"), frame, sop_uid="a") for frame in range(4)]
+    region = {"sop_uids": ["a"], "first_slice": 2, "last_slice": 3}
+    assert dicom_results._reached(region, frames) == tuple(frames[1:3])
 
 
 def test_another_word_is_refused(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from dfd.outputs.dicom.sr import (
     verdict_and_form,
 )
 from dfd.outputs.dicom.stacks import stacks_of
+from dfd.reading.content import is_nifti
 from dfd.reading.quiet import quiet
 from dfd.records import Finding, FloatImage, Region, SliceRef
 
@@ -46,6 +47,8 @@ WHOLE = "series"
 MapOf: TypeAlias = Callable[[SliceRef], FloatImage]
 """A slice -> ``[H, W]``, -log10 p, NaN where nothing can be said."""
 
+NIFTI = "there are no DICOM results for {}: a NIfTI volume names no patient, study or series"
+SEVERAL = "there are no DICOM results for the series of {}: it is of several patients or studies"
 logger = logging.getLogger(__name__)
 
 
@@ -138,6 +141,8 @@ def _images(slices: Sequence[SliceRef]) -> tuple[dict[SliceRef, SourceImage], li
 
     One patient and study alone: a result is filed under one.
     """
+    if any(is_nifti(ref.path) for ref in slices):
+        return {}, [NIFTI.format(slices[0].path)]
     read = read_all(dict.fromkeys(ref.path for ref in slices))
     images: dict[SliceRef, SourceImage] = {}
     for ref in slices:
@@ -145,7 +150,7 @@ def _images(slices: Sequence[SliceRef]) -> tuple[dict[SliceRef, SourceImage], li
         if isinstance(header, Dataset):
             images[ref] = image_of(header, ref.frame + 1)
     if len({_patient(image) for image in images.values()}) > 1:
-        return {}, [f"{slices[0].path} is of a series with several patients: no DICOM results"]
+        return {}, [SEVERAL.format(slices[0].path)]
     return images, sentences_of(read)
 
 
