@@ -50,6 +50,8 @@ class Setting:
     whole series; None where none were searched."""
     windows: Mapping[str, CalibrationTable] = field(default_factory=dict)
     """Of a series: genuine values of each window by its name (``series_windows``)."""
+    widths: Mapping[str, float] = field(default_factory=dict)
+    """Of a series: the largest width of the values of each window in any genuine series."""
 
     @property
     def patients(self) -> int:
@@ -188,7 +190,7 @@ def _drop_patient(number: int, setting: Setting) -> Setting:
         if len(table.patients) == setting.patients
     }
     tables = {name: drop_patient(number, table) for name, table in setting.tables.items()}
-    return Setting(tables, combined, maximum, windows)
+    return Setting(tables, combined, maximum, windows, setting.widths)
 
 
 def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,11 @@ def _setting(setting: Setting) -> dict[str, Any]:
     return {
         "families": _all_plain(setting.tables),
         **{name: None if table is None else _plain(table) for name, table in whole.items()},
-        **({"windows": _all_plain(setting.windows)} if setting.windows else {}),
+        **(
+            {"windows": _all_plain(setting.windows), "widths": dict(setting.widths)}
+            if setting.windows
+            else {}
+        ),
     }
 
 
@@ -93,7 +98,15 @@ def _setting_of(content: Mapping[str, Any]) -> Setting:
         combined,
         maximum,
         _tables_of(content.get("windows", {})),
+        {str(name): _width_of(each) for name, each in content.get("widths", {}).items()},
     )
+
+
+def _width_of(content: Any) -> float:  # noqa: ANN401 - what a file holds
+    width = float(content)
+    if not 0.0 < width < math.inf:
+        raise ValueError
+    return width
 
 
 def _tables_of(content: Mapping[str, Any]) -> dict[str, CalibrationTable]:

@@ -149,7 +149,8 @@ class SeriesWindows:
         return kept
 
     def _share(self, peak: WindowPeak) -> float:
-        value = self._spreads[peak.window].standardised(np.array([peak.length]))
+        widest = self._setting.widths.get(peak.window.name, math.inf)
+        value = self._spreads[peak.window].standardised(np.array([peak.length]), widest)
         return float(shares_beyond(_as_statistic(value), self._tables[peak.window])[0])
 
     def rarity(self) -> float:
@@ -198,7 +199,8 @@ def fit_series(
         by_patient: series of each patient.
         tables: of the families, in a slice that is screened.
     """
-    values = [_values(series, tables) for series in by_patient]
+    widths: dict[str, float] = {}
+    values = [_values(series, tables, widths) for series in by_patient]
     least = max(1.0, FEWEST_PATIENTS * len(by_patient))
     names = [
         window.name for window in WINDOWS if sum(window.name in each for each in values) >= least
@@ -206,16 +208,19 @@ def fit_series(
     if not names:
         return None
     windows = {name: fit_table([each.get(name, []) for each in values]) for name in names}
-    setting = Setting(tables, windows=windows)
+    setting = Setting(tables, windows=windows, widths={name: widths[name] for name in names})
     maximum = fit_table([[_rarity(stacks, setting) for stacks in series] for series in by_patient])
     steepest = replace(maximum, tail_index=min(maximum.tail_index, STEEPEST))
     return replace(setting, maximum=steepest)
 
 
 def _values(
-    series: Sequence[Stacks], tables: Mapping[str, CalibrationTable]
+    series: Sequence[Stacks], tables: Mapping[str, CalibrationTable], widths: dict[str, float]
 ) -> dict[str, list[float]]:
-    """What the windows of the series of one patient are worth, by the name of their size."""
+    """What the windows of the series of one patient are worth, by the name of their size.
+
+    ``widths`` grow to those of these series.
+    """
     found: dict[str, list[float]] = defaultdict(list)
     for stacks in series:
         lengths: dict[Window, list[FloatArray]] = defaultdict(list)
@@ -228,6 +233,7 @@ def _values(
             spread, whole = Spread(), np.concatenate(each)
             if len(whole):
                 spread.add(whole)
+                widths[window.name] = max(widths.get(window.name, 0.0), spread.width)
                 found[window.name] += _as_statistic(spread.standardised(whole)).tolist()
     return found
 

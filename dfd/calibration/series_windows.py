@@ -145,10 +145,14 @@ class Spread:
         """How many were counted."""
         return int(self._counts.sum())
 
-    def standardised(self, values: FloatArray) -> FloatArray:
-        """``values`` in units of what lies between the median and ``UPPER``; 0 at the median."""
-        middle, upper = (self._quantile(share) for share in (0.5, UPPER))
-        return (values - middle) / max(upper - middle, BIN)
+    @property
+    def width(self) -> float:
+        """What lies between the median and ``UPPER``."""
+        return max(self._quantile(UPPER) - self._quantile(0.5), BIN)
+
+    def standardised(self, values: FloatArray, widest: float = np.inf) -> FloatArray:
+        """``values`` in units of the width, but of no more than ``widest``; 0 at the median."""
+        return (values - self._quantile(0.5)) / min(self.width, widest)
 
     def _quantile(self, share: float) -> float:
         """Straight within a bin."""
