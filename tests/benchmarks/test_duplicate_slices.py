@@ -95,3 +95,13 @@ def test_each_number_has_its_way_of_search() -> None:
         "14 hashes of 18 bits",
         "12 hashes of 20 bits",
     ]
+
+
+def test_the_published_search_keeps_its_limits() -> None:
+    lines = {line["fingerprints"]: line for line in published("duplicate_index")["lines"]}
+    assert all(line["bytes each, index"] <= 800 for line in lines.values())
+    assert lines[10_000_000]["gigabytes in all"] < 8
+    assert not lines[10_000_000]["measured"]
+    night = 2 * duplicate_index.NIGHT_H
+    assert lines[1_000_000]["measured"]
+    assert lines[1_000_000]["hours of one processor"] < night
