@@ -60,7 +60,10 @@ def patients_of(folder: str, *, test: bool) -> dict[str, bool]:
 
 
 def measured_slices(*, test: bool, quick: bool) -> tuple[list[Measured], dict[str, int]]:
-    """All slices with a fingerprint, and how many have none, by reason."""
+    """All slices with a fingerprint, and how many have none, by reason.
+
+    With ``test`` only those of patients held out are counted.
+    """
     slices: list[Measured] = []
     without: Counter[str] = Counter()
     for folder, modality in FOLDERS.items():
@@ -71,7 +74,7 @@ def measured_slices(*, test: bool, quick: bool) -> tuple[list[Measured], dict[st
                 for ref in series.refs:
                     found = _measured(folder, series, ref, held_out=sides[patient])
                     if isinstance(found, str):
-                        without[found] += 1
+                        without[found] += sides[patient] or not test
                     else:
                         slices.append(found)
     return slices, dict(without)
