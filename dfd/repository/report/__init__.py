@@ -19,6 +19,7 @@ from dfd.outputs.files import write_atomically
 from dfd.outputs.report import policy, words
 from dfd.outputs.run_record import NOTICE
 from dfd.repository.empirical_null import ASSUMPTION, FALSE_DISCOVERIES, REMEDY
+from dfd.repository.parts import PICTURES
 from dfd.repository.report import charts, data, tables
 from dfd.repository.report.anonymous import copied_pictures, without_names
 from dfd.repository.report.data import COLUMNS, DataFiles
@@ -131,7 +132,7 @@ def _environment() -> Environment:
         "folder": data.FOLDER,
         "notice": NOTICE,
         "numbers": NUMBERS,
-        "pictures": data.PICTURES,
+        "pictures": PICTURES,
         "remedy": REMEDY,
         "titles": TITLES,
     }
