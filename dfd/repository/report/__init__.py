@@ -24,8 +24,9 @@ from dfd.repository.report import charts, data, tables
 from dfd.repository.report.anonymous import copied_pictures, without_names
 from dfd.repository.report.data import COLUMNS, DataFiles
 from dfd.repository.report.page import FIRST_ROWS, Page, page_of, read_duplicates
-from dfd.repository.report.read import NOT_DONE, Repository, read
+from dfd.repository.report.read import Repository, read
 from dfd.repository.report.texts import cleaned
+from dfd.repository.schema import NOT_YET
 
 FILE_NAME = "report.html"
 FOLDER = Path(__file__).parent
@@ -104,7 +105,7 @@ def render(page: Page, repository: Repository, files: DataFiles, *, anonymous: b
             digest=files.digest,
             anonymous=anonymous,
             made="" if anonymous else datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            running=page.outcomes[NOT_DONE],
+            running=page.outcomes[NOT_YET],
         )
     )
 

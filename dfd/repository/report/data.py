@@ -20,8 +20,9 @@ import pandas as pd
 
 from dfd.outputs.files import write_atomically
 from dfd.repository.parts import MODEL_DIGITS, PICTURES, picture_name
-from dfd.repository.report.read import SCORED, Repository
+from dfd.repository.report.read import Repository
 from dfd.repository.report.texts import cleaned
+from dfd.repository.schema import SCORED
 from dfd.repository.strata import UNKNOWN
 
 FOLDER = "report"
