@@ -11,7 +11,7 @@ from typing import Any
 from dfd.outputs import run_record
 from dfd.repository.parts import Wanted, read_part
 from dfd.repository.plan import Plan
-from dfd.repository.schema import FAILED, NOT_ASSESSABLE, NOT_YET, PLANNED, SCORED
+from dfd.repository.schema import NOT_YET, OUTCOMES, PLANNED
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,7 @@ class Answers:
 
     def counts(self) -> dict[str, int]:
         """Planned series by what became of them; their sum is the number of planned series."""
-        return {
-            status: self.statuses[status] for status in (SCORED, NOT_ASSESSABLE, FAILED, NOT_YET)
-        }
+        return {status: self.statuses[status] for status in OUTCOMES}
 
 
 def wanted_of(row: Mapping[str, Any], models: Mapping[str, str]) -> Wanted:

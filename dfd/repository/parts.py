@@ -16,7 +16,7 @@ from dfd.errors import OutputError
 from dfd.repository.plan import write_table
 from dfd.repository.schema import PART
 
-FOLDER = "parts"
+FOLDER, PICTURES = "parts", "pictures"
 MODEL_DIGITS = 12
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,11 @@ class Wanted:
 def part_path(output: Path, series: str, model: str) -> Path:
     """Where the part of a series lies."""
     return output / FOLDER / f"{series}-{model[:MODEL_DIGITS]}.parquet"
+
+
+def picture_name(series: str, model: str, rank: int | str) -> str:
+    """The file in ``PICTURES`` that shows a region of a part."""
+    return f"{series}-{model[:MODEL_DIGITS]}-{rank}.png"
 
 
 def make_folder(output: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 
 PLANNED, SKIPPED, DUPLICATE = "planned", "skipped", "duplicate"
+FILE_STATUSES = (PLANNED, SKIPPED, DUPLICATE)
 SCORED, NOT_ASSESSABLE, FAILED, NOT_YET = "scored", "not assessable", "failed", "not yet done"
+OUTCOMES = (SCORED, NOT_ASSESSABLE, FAILED, NOT_YET)
+"""What may have become of a planned series."""
 
 SERIES = pa.schema(
     [

@@ -19,7 +19,7 @@ ATTEMPTS = 2
 
 
 def run_task(task: SeriesTask) -> str:
-    """Screen a series, write its part, and give its status.
+    """Screen a series, write its pictures and its part, and give its status.
 
     A part that is there already is kept: a task may come again whose worker ended after writing it.
     Where it takes longer than its limit, this process ends.
@@ -36,12 +36,15 @@ def run_task(task: SeriesTask) -> str:
 
 
 def _screened(task: SeriesTask) -> Part:
+    from dfd.repository.pictures import write_pictures
     from dfd.repository.screen_series import screen_series
 
     reason = ""
     for _ in range(ATTEMPTS):
         try:
-            return _with_names_marked(screen_series(task), task)
+            part = _with_names_marked(screen_series(task), task)
+            write_pictures(task, part)
+            return part
         except DfdError:
             raise
         except Exception as error:  # one series must not end the work on the others

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TextIO
 
 from dfd.progress import span
 
@@ -64,6 +63,6 @@ def _watch() -> None:
 
 
 @cache
-def _nowhere() -> TextIO:
+def _nowhere() -> int:
     """Where the process hung is said to nobody: names of files may stand there."""
-    return open(os.devnull, "w", encoding="ascii")  # noqa: PTH123 - open to the end
+    return os.open(os.devnull, os.O_WRONLY)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from distributed.scheduler import KilledWorker
 from dfd.errors import InterruptedRunError, RemoteError
 from dfd.exit_messages import is_disk_full
 from dfd.progress import span
+from dfd.repository.gpus import device_for, gpus_for
 from dfd.repository.headers import cores_here
 from dfd.repository.parts import write_part
 from dfd.repository.run_log import Event, RunLog
@@ -78,7 +79,7 @@ def on_worker(task: SeriesTask) -> Done:
     worker = get_worker()
     worker.log_event(TOPIC, {"series": task.series, "worker": str(worker.name)})
     begun = time.monotonic()
-    status = run_task(task)
+    status = run_task(replace(task, device=device_for(task.device, worker.name)))
     limit = worker.memory_manager.memory_limit
     is_full = limit and worker.nanny and worker.monitor.get_process_memory() > FULL * limit
     seconds = time.monotonic() - begun
@@ -196,6 +197,11 @@ class _Cluster:
         self.log.write(Event.WORKER_ENDED, series=task.series, seconds=seconds, worker=begun.worker)
 
 
+def workers_for(settings: ScreenSettings) -> int:
+    """Processes of a cluster of this machine: one for each GPU, or else for each processor."""
+    return settings.workers or gpus_for(settings.device) or cores_here()
+
+
 @contextmanager
 def _client(settings: ScreenSettings) -> Iterator[Client]:
     """A client of the scheduler that was named, or of a cluster of this machine."""
@@ -206,7 +212,7 @@ def _client(settings: ScreenSettings) -> Iterator[Client]:
         return
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = LocalCluster(
-            n_workers=settings.workers or cores_here(),
+            n_workers=workers_for(settings),
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",

@@ -46,7 +46,7 @@ class ScreenSettings:
     workers: int | None = field(
         default=None,
         metadata=option(
-            "processes that screen series (default: one for each processor)",
+            "processes that screen series (default: one for each GPU, or else for each processor)",
             value=Value.POSITIVE,
             metavar="N",
             in_bundle=False,

@@ -19,12 +19,14 @@ from dfd.outputs.files import write_atomically
 from dfd.outputs.report import policy, words
 from dfd.outputs.run_record import NOTICE
 from dfd.repository.empirical_null import ASSUMPTION, FALSE_DISCOVERIES, REMEDY
+from dfd.repository.parts import PICTURES
 from dfd.repository.report import charts, data, tables
 from dfd.repository.report.anonymous import copied_pictures, without_names
 from dfd.repository.report.data import COLUMNS, DataFiles
 from dfd.repository.report.page import FIRST_ROWS, Page, page_of, read_duplicates
-from dfd.repository.report.read import NOT_DONE, Repository, read
+from dfd.repository.report.read import Repository, read
 from dfd.repository.report.texts import cleaned
+from dfd.repository.schema import NOT_YET
 
 FILE_NAME = "report.html"
 FOLDER = Path(__file__).parent
@@ -103,7 +105,7 @@ def render(page: Page, repository: Repository, files: DataFiles, *, anonymous: b
             digest=files.digest,
             anonymous=anonymous,
             made="" if anonymous else datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            running=page.outcomes[NOT_DONE],
+            running=page.outcomes[NOT_YET],
         )
     )
 
@@ -131,7 +133,7 @@ def _environment() -> Environment:
         "folder": data.FOLDER,
         "notice": NOTICE,
         "numbers": NUMBERS,
-        "pictures": data.PICTURES,
+        "pictures": PICTURES,
         "remedy": REMEDY,
         "titles": TITLES,
     }

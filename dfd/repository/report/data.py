@@ -19,13 +19,13 @@ from typing import Any
 import pandas as pd
 
 from dfd.outputs.files import write_atomically
-from dfd.repository.report.read import MODEL_DIGITS, SCORED, Repository
+from dfd.repository.parts import MODEL_DIGITS, PICTURES, picture_name
+from dfd.repository.report.read import Repository
 from dfd.repository.report.texts import cleaned
+from dfd.repository.schema import SCORED
 from dfd.repository.strata import UNKNOWN
 
 FOLDER = "report"
-PICTURES = "pictures"
-"""Folder of the pictures that a run writes: ``<series>-<model>-<rank of the region>.png``."""
 CHUNK = 500
 """Series in one file of details."""
 MOST_PICTURES = 200
@@ -119,7 +119,7 @@ def pictures_of(output: Path, repository: Repository) -> dict[tuple[str, int], s
         return {}
     models = dict(zip(repository.series["series"], repository.series["model"], strict=True))
     named = {
-        (series, int(rank)): f"{series}-{models[series][:MODEL_DIGITS]}-{int(rank)}.png"
+        (series, int(rank)): picture_name(series, models[series], int(rank))
         for series, rank in zip(regions["series"], regions["rank"], strict=True)
     }
     return {place: f"{PICTURES}/{name}" for place, name in named.items() if name in there}

@@ -16,8 +16,9 @@ from dfd.repository.empirical_null import FALSE_DISCOVERIES, NullFit, sentence
 from dfd.repository.report import gather
 from dfd.repository.report.data import COLUMNS, rows
 from dfd.repository.report.gather import Alarms, Group, Plot
-from dfd.repository.report.read import FILE_STATUSES, SCORED, SKIPPED, Repository
+from dfd.repository.report.read import Repository
 from dfd.repository.report.texts import cleaned
+from dfd.repository.schema import FAILED, FILE_STATUSES, NOT_ASSESSABLE, SCORED, SKIPPED
 
 FIRST_ROWS = 100
 """Rows of the table that stand in the page itself, for browsers without scripts and prints."""
@@ -175,8 +176,8 @@ def _reasons(repository: Repository) -> list[tuple[str, list[tuple[str, int]], i
     groups = [
         (title, Counter(_text(reason) for reason in series["reason"][series["outcome"] == outcome]))
         for title, outcome in (
-            ("Failed series", "failed"),
-            ("Series not assessable", "not assessable"),
+            ("Failed series", FAILED),
+            ("Series not assessable", NOT_ASSESSABLE),
             ("Series left out of the plan", SKIPPED),
         )
     ]

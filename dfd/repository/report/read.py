@@ -16,15 +16,12 @@ import pyarrow.parquet as pq
 
 from dfd.errors import OutputError
 from dfd.repository.empirical_null import EmpiricalNull, of_series
+from dfd.repository.parts import FOLDER as PARTS
+from dfd.repository.parts import MODEL_DIGITS
+from dfd.repository.plan import FILES_FILE, SERIES_FILE
+from dfd.repository.plan import FOLDER as PLAN
+from dfd.repository.schema import NOT_YET, OUTCOMES, PLANNED, SCORED, SKIPPED
 from dfd.repository.strata import Stratum, stratum_of
-
-PLAN, PARTS = "plan", "parts"
-NOT_DONE, SKIPPED, SCORED = "not yet done", "skipped", "scored"
-OUTCOMES = (SCORED, "not assessable", "failed", NOT_DONE)
-"""What may have become of a planned series."""
-FILE_STATUSES = ("planned", "skipped", "duplicate")
-MODEL_DIGITS = 12
-"""Of the model's digest in the name of a part."""
 
 _PART = re.compile(rf"([0-9a-f]{{16}})-([0-9a-f]{{{MODEL_DIGITS}}})\.parquet")
 _OF_PART = (
@@ -83,7 +80,7 @@ def read(output: Path, models: Mapping[str, str] | None = None) -> Repository:
     Raises:
         OutputError: there is no plan, or it cannot be read.
     """
-    plan = _plan(output / PLAN / "series.parquet")
+    plan = _plan(output / PLAN / SERIES_FILE)
     bundles = dict(zip(plan["series"], plan["bundle"], strict=True))
     paths, others, chosen = _parts_of(output / PARTS, bundles, models or {})
     tables, unreadable = _tables(paths)
@@ -99,7 +96,7 @@ def read(output: Path, models: Mapping[str, str] | None = None) -> Repository:
         )
     ]
     null = of_series(series["p_value"].to_numpy(np.float64), strata)
-    files, reasons = _files(output / PLAN / "files.parquet")
+    files, reasons = _files(output / PLAN / FILES_FILE)
     return Repository(
         series=_ranked(series, strata, null),
         regions=regions,
@@ -213,14 +210,14 @@ def _joined(plan: pd.DataFrame, parts: pd.DataFrame) -> tuple[pd.DataFrame, int]
     names = {"status": "outcome", "content": "screened", "reason": "because"}
     parts = parts.rename(columns={**names, "slices": "slices_assessed"})
     series = plan.merge(parts, how="left", on="series", validate="many_to_one")
-    planned, done = series["status"] == "planned", series["outcome"].isin(OUTCOMES)
+    planned, done = series["status"] == PLANNED, series["outcome"].isin(OUTCOMES)
     changed = planned & done & (series["screened"] != series["content"])
     valid = planned & done & ~changed
     for name in ("p_value", "score", "statistic", "slices_assessed", "seconds"):
         series[name] = _numbers(series, name).where(valid)
     for name in ("model", "verdict", "form", "because"):
         series[name] = _texts(series, name).where(valid, "")
-    series["outcome"] = series["outcome"].where(valid, NOT_DONE).where(planned, SKIPPED)
+    series["outcome"] = series["outcome"].where(valid, NOT_YET).where(planned, SKIPPED)
     series["p_value"] = series["p_value"].where(series["outcome"] == SCORED)
     series["reason"] = series["because"].where(planned, series["reason"])
     return series.drop(columns=["because", "screened"], errors="ignore"), int(changed.sum())
@@ -268,6 +265,6 @@ def _files(path: Path) -> tuple[Counter[str], Counter[str]]:
     reasons: Counter[str] = Counter()
     for row in counted.to_pylist():
         files[row["status"]] += row["count_all"]
-        if row["status"] == "skipped":
+        if row["status"] == SKIPPED:
             reasons[row["reason"] or ""] += row["count_all"]
     return files, reasons
