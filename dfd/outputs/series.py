@@ -1,4 +1,4 @@
-"""series.csv: one answer for each series whose slices were screened.
+"""screened_series.csv: one answer for each series whose slices were screened.
 
 What several slices say of one place is added up (``dfd.calibration.series``); the numbers are those
 of ``dfd screen``.
@@ -31,7 +31,7 @@ from dfd.outputs.writer import BaseWriter, Results, Stage
 from dfd.reading import series_of_files
 from dfd.records import Finding, FloatImage, Region, Series
 
-FILE_NAME = "series.csv"
+FILE_NAME = "screened_series.csv"
 COLUMNS = (
     *("series", "slices", "first", "last", "p_value", "score", "verdict"),
     *("x", "y", "radius_px", "radius_mm", "region_first", "region_last", "strongest"),
@@ -50,9 +50,9 @@ class _Screened:
 
 
 class SeriesWriter(BaseWriter):
-    """``series.csv`` of runs that screen slices."""
+    """``screened_series.csv`` of runs that screen slices."""
 
-    files: ClassVar[Mapping[str, str]] = {"": r"series\.csv"}
+    files: ClassVar[Mapping[str, str]] = {"": r"screened_series\.csv"}
 
     def finish(self, results: Results) -> None:
         """Write the answers once all slices are there: a part of a series is another series."""

@@ -38,7 +38,7 @@ def unpacked_grids(content: Mapping[str, Any]) -> dict[str, FloatImage]:
 
 def _grid(content: Mapping[str, Any]) -> FloatImage:
     rows, columns = (int(each) for each in content["shape"])
-    if not 0 <= rows * columns <= MOST_PLACES:
+    if min(rows, columns) < 0 or rows * columns > MOST_PLACES:
         raise ValueError("a grid of no slice")
     inflater = zlib.decompressobj()
     try:
@@ -46,4 +46,6 @@ def _grid(content: Mapping[str, Any]) -> FloatImage:
         raw = inflater.decompress(packed, 4 * rows * columns + 1)
     except (binascii.Error, zlib.error) as error:
         raise ValueError(f"a damaged grid: {error}") from error
+    if len(raw) != 4 * rows * columns:
+        raise ValueError("a grid with values missing or left over")
     return np.frombuffer(raw, dtype="<f4").astype(np.float32).reshape(rows, columns)
