@@ -42,6 +42,8 @@ TAIL = 1e-3
 """Share of pairs to which the tail is fitted."""
 NEAREST, QUICK_NEAREST = 2_000, 20
 """Pairs of two patients whose pixels are compared."""
+LIMITS = (48, 56, 64, 72, 80)
+"""Candidates for the limit of distance."""
 PLACE_MM = 0.01
 OTHER_PATIENT = "two patients"
 
@@ -82,9 +84,6 @@ def false_matches(single: NDArray[np.int16], best: NDArray[np.int16]) -> dict[st
     """
     effective = round(BITS**2 / 4 / float(single.var()))
     start = float(np.quantile(best, TAIL))
-    excess = start - best[best <= start]
-    slope = float(excess.mean()) + 0.5
-    share = float((best <= start).mean())
     return {
         "pairs": len(best),
         "smallest": int(best.min()),
@@ -96,8 +95,15 @@ def false_matches(single: NDArray[np.int16], best: NDArray[np.int16]) -> dict[st
             len(TURNS)
             * binom.cdf(round(THRESHOLD / BITS * effective), effective, single.mean() / BITS)
         ),
-        "exponential": share * float(np.exp((THRESHOLD - start) / slope)),
+        "exponential": exponential_tail(best, THRESHOLD),
     }
+
+
+def exponential_tail(best: NDArray[np.int16], limit: int) -> float:
+    """Share of pairs within ``limit`` bits, by the slope of the lowest thousandth."""
+    start = float(np.quantile(best, TAIL))
+    slope = float((start - best[best <= start]).mean()) + 0.5
+    return float((best <= start).mean()) * float(np.exp((limit - start) / slope))
 
 
 def check_of(one: Measured, other: Measured, turn: int) -> PixelCheck:
@@ -225,6 +231,7 @@ def main() -> None:
     test, quick = arguments.test, arguments.quick
     slices, without = measured_slices(test=test, quick=quick)
     distances = all_distances(np.stack([one.bits for one in slices]))
+    best = distances.min(axis=0)
     patients = np.unique([one.patient for one in slices], return_inverse=True)[1]
     held_out = np.asarray([one.held_out for one in slices])
     pairs = np.triu(patients[:, None] != patients[None], 1)
@@ -238,10 +245,11 @@ def main() -> None:
         "false matches": {
             "slices": len(slices),
             "patients": len(set(patients.tolist())),
-            **false_matches(distances[:, pairs], distances.min(axis=0)[pairs]),
+            **false_matches(distances[:, pairs], best[pairs]),
         },
         "correlations": nearest_of(slices, distances, pairs, QUICK_NEAREST if quick else NEAREST),
         "kinds": kinds(slices, distances, test=test),
+        "limits": {str(limit): exponential_tail(best[pairs], limit) for limit in LIMITS},
         "recall": recalls([one for one in slices if one.held_out or not test]),
     }
     name = "duplicate_slices_test" if test else "duplicate_slices"

@@ -11,6 +11,8 @@ from dfd.repository.fingerprint_index import BITS, THRESHOLD
 
 LARGEST = 10_000_000
 """Slices of the largest repository that is planned for."""
+LARGEST_RATE = 1e-9
+"""Of false matches, a pair."""
 
 
 def text_of(content: Mapping[str, Any]) -> str:
@@ -26,6 +28,7 @@ def text_of(content: Mapping[str, Any]) -> str:
             "a near pair is not listed.",
             "## Slices of two patients",
             _tail(content["false matches"], content["correlations"]),
+            *([_limits(content["limits"])] if not held_out else []),
             "## Different slices",
             "Listed: same noise, and the two do not lie where slices of one study may share raw "
             "data. Pairs of one patient count as one study here.",
@@ -42,16 +45,18 @@ def _whose(*, held_out: bool) -> str:
             "Pairs of which one slice at least is of a patient kept for the test "
             "(`benchmarks/split.json`), measured once with this code. What that is worth: the "
             "limits of correlation were set by figures of the other patients, when an earlier "
-            "table of all slices had been seen. The filters of the fingerprint (their widths, the "
-            f"anchor) and the limit of {THRESHOLD} bits are those of the first version, which was "
-            "tried out on all slices, these among them; they were measured again on the others, "
-            "and no alternative was compared there. For them these figures are no untouched test."
+            f"table of all slices had been seen. The limit of {THRESHOLD} bits was taken over from "
+            "the first version, which was tried out on all slices, these among them; the rule on "
+            "the other patients that gives it was written down later. The filters of the "
+            "fingerprint (their widths, the anchor) are those of the first version, and no "
+            "alternative was compared on the others. For these two the figures are no untouched "
+            "test."
         )
     return (
         "Training and validation patients of `benchmarks/split.json`, and the patients of ct2. "
-        "The limits of correlation were set here; filters and the limit of distance are those of "
-        "the first version, which had seen the patients kept for the test too. Those are in "
-        "`duplicate_slices_test.md`."
+        "The limits of correlation and distance follow from these figures. The filters of the "
+        "fingerprint are those of the first version, which had seen the patients kept for the "
+        "test too; their figures are in `duplicate_slices_test.md`."
     )
 
 
@@ -73,6 +78,17 @@ def _tail(tail: Mapping[str, Any], checked: Mapping[str, Any]) -> str:
         f"Of the {checked['pairs']} nearest pairs of two patients the noise of the aligned pixels "
         f"correlates by {checked['median']:.2f} (median), {checked['99 %']:.2f} (99 %), "
         f"{checked['largest']:.2f} (largest)."
+    )
+
+
+def _limits(rates: Mapping[str, float]) -> str:
+    """The rule for the limit of distance."""
+    kept = max(int(limit) for limit, rate in rates.items() if rate < LARGEST_RATE)
+    listed = ", ".join(f"{rate:.1g} at {limit}" for limit, rate in rates.items())
+    return (
+        f"The limit of distance is the largest multiple of eight at which the pessimistic "
+        f"extrapolation stays below {LARGEST_RATE:g} a pair: {listed} bits, so {kept}. The first "
+        "version had used it before, so the rule confirms it rather than having found it."
     )
 
 

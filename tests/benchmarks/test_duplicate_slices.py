@@ -105,3 +105,15 @@ def test_the_published_search_keeps_its_limits() -> None:
     night = 2 * duplicate_index.NIGHT_H
     assert lines[1_000_000]["measured"]
     assert lines[1_000_000]["hours of one processor"] < night
+
+
+def test_the_limit_of_distance_is_that_of_its_rule() -> None:
+    rates = {int(limit): rate for limit, rate in published("duplicate_slices")["limits"].items()}
+    assert max(limit for limit, rate in rates.items() if rate < 1e-9) == THRESHOLD
+
+
+def test_an_exponential_tail_is_continued() -> None:
+    depth = np.random.default_rng(1).geometric(1 - np.exp(-1 / 3.0), 1_000_000)
+    rate = study.exponential_tail((100 - depth).astype(np.int16), 64)
+    # Depths of 36 and more: exp(-35 / 3).
+    assert rate == pytest.approx(np.exp(-35 / 3.0), rel=0.6)
