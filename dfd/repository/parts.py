@@ -61,7 +61,7 @@ def part_path(output: Path, series: str, model: str) -> Path:
     return output / FOLDER / f"{series}-{model[:MODEL_DIGITS]}.parquet"
 
 
-def picture_name(series: str, model: str, rank: int | str) -> str:
+def picture_name(series: str, model: str, rank: int) -> str:
     """The file in ``PICTURES`` that shows a region of a part."""
     return f"{series}-{model[:MODEL_DIGITS]}-{rank}.png"
 

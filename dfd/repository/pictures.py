@@ -41,9 +41,9 @@ def write_pictures(task: SeriesTask, part: Part) -> None:
         OutputError: a picture cannot be written.
     """
     folder = Path(task.output) / PICTURES
-    for earlier in folder.glob(picture_name(part.series, part.model, "*")):
+    for rank in range(1, MOST + 1):
         with suppress(OSError):
-            earlier.unlink()
+            (folder / picture_name(part.series, part.model, rank)).unlink()
     most = MOST if part.p_value is not None and part.p_value <= UNUSUAL else 1
     # A region says on which slices it lies, or nothing can be shown.
     shown = [each for each in part.regions[:most] if each.get("first_slice")]

@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.repository.conftest import LIMIT_S, Command, log_of, make_patient, tables
+import pytest
+
+import dfd
+from dfd.errors import RemoteError
+from dfd.repository import work
+from tests.repository.conftest import LIMIT_S, STAND_IN, Command, log_of, make_patient, tables
+
+EVIDENCE = "dfd.repository.screen_series"
 
 
 def until(ready: Callable[[], object]) -> None:
@@ -28,10 +36,11 @@ def rows(output: Path) -> dict[str, dict[str, str]]:
 def test_killed_at_any_moment_the_tables_are_those_of_an_undisturbed_run(
     repository: Path, command: Command, tmp_path: Path
 ) -> None:
-    code, _, errors = command.run(repository, "--output", tmp_path / "calm", "--shard", "1/1")
-    assert code == 0, errors
-    for log in command.log.iterdir():
-        log.unlink()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("STAND_IN_LOG", str(tmp_path))
+        patched.setitem(sys.modules, EVIDENCE, None)
+        exec(STAND_IN, {})  # puts the stand-in there
+        dfd.screen(repository, tmp_path / "calm", shard=(1, 1))
     output = tmp_path / "out"
     words = (repository, "--output", output, "--workers", 2)
     # A worker, as soon as it has written its first part.
@@ -94,10 +103,11 @@ def _ignored() -> bool:
 
 
 def test_a_scheduler_that_is_not_there_is_said(
-    repository: Path, command: Command, tmp_path: Path
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("--scheduler", "tcp://127.0.0.1:9")
-    code, _, errors = command.run(repository, "--output", tmp_path / "out", *words)
-    assert code == 2
-    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in errors
-    assert "Traceback" not in errors
+    monkeypatch.setattr(work, "CONNECT_S", 0.5)
+    address = "tcp://127.0.0.1:9"
+    with pytest.raises(RemoteError, match=f"no Dask scheduler answers at {address}: correct"):
+        dfd.screen(repository, tmp_path / "out", scheduler=address)
+    # What can be said without an answer is there.
+    assert {row["status"] for row in rows(tmp_path / "out").values()} == {"not yet done"}
