@@ -135,7 +135,7 @@ def test_a_stable_series_comes_back_with_its_results_and_these_start_nothing(
     time.sleep(STABLE_S)
     assert len(stable) == 4
     assert archive.log.count("waits to be screened") == 1
-    assert [line for line in archive.screening_log if "unusual (p = 0.012); results" in line]
+    assert [line for line in archive.screening_log if "unusual (p = 0.021); results" in line]
     assert len(archive.screening_log) == 1
     left = {path.name for path in archive.queue.iterdir()} - {".lock"}
     assert left == {"screening.log"}
