@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from dfd.calibration import (
     MOST_FALSE_ALARMS,
@@ -27,7 +26,7 @@ from dfd.context.stacks import stacks_of
 from dfd.evidence import screening_grid
 from dfd.outputs.anonymous import LocalNames
 from dfd.outputs.files import neutralise, write_atomically
-from dfd.outputs.writer import BaseWriter, Results, Stage
+from dfd.outputs.writer import Results, Run
 from dfd.reading import series_of_files
 from dfd.records import Finding, FloatImage, Region, Series
 
@@ -49,26 +48,25 @@ class _Screened:
     """Its size alone counts."""
 
 
-class SeriesWriter(BaseWriter):
-    """``screened_series.csv`` of runs that screen slices."""
+def write(run: Run, results: Results) -> None:
+    """Write screened_series.csv: once all slices are there, as a part of a series is another one.
 
-    files: ClassVar[Mapping[str, str]] = {"": r"screened_series\.csv"}
-
-    def finish(self, results: Results) -> None:
-        """Write the answers once all slices are there: a part of a series is another series."""
-        calibration = self.run.calibration
-        setting = None if calibration is None else calibration.settings.get(SERIES_SCREENING)
-        if setting is None or results.stage is not Stage.FINISHED or not results.grids:
-            return
-        shown = list(results.findings)
-        if self.run.settings.anonymous:
-            shown = LocalNames(shown).hide(shown)
-        slices = _by_place(results, shown)
-        paths = sorted({path for path, _ in slices})
-        answers = [_answer(one, slices, setting) for one in series_of_files(paths)[0]]
-        content = _table(sorted(filter(None, answers), key=lambda each: each.p_value))
-        path = self.run.folder / FILE_NAME
-        self.run.disk_space.may(FILE_NAME, lambda: write_atomically(path, content.encode("utf-8")))
+    Raises:
+        OutputError: it cannot be written for another reason than a full disk.
+    """
+    calibration = run.calibration
+    setting = None if calibration is None else calibration.settings.get(SERIES_SCREENING)
+    if setting is None:
+        return
+    shown = list(results.findings)
+    if run.settings.anonymous:
+        shown = LocalNames(shown).hide(shown)
+    slices = _by_place(results, shown)
+    paths = sorted({path for path, _ in slices})
+    answers = [_answer(one, slices, setting) for one in series_of_files(paths)[0]]
+    content = _table(sorted(filter(None, answers), key=lambda each: each.p_value))
+    path = run.folder / FILE_NAME
+    run.disk_space.may(FILE_NAME, lambda: write_atomically(path, content.encode("utf-8")))
 
 
 def _by_place(results: Results, shown: Sequence[Finding]) -> dict[tuple[Path, int], _Screened]:
