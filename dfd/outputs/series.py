@@ -52,7 +52,7 @@ def write(run: Run, results: Results) -> None:
     """Write screened_series.csv: once all slices are there, as a part of a series is another one.
 
     Raises:
-        OutputError: it cannot be written for another reason than a full disk.
+        OutputError: it cannot be written.
     """
     calibration = run.calibration
     setting = None if calibration is None else calibration.settings.get(SERIES_SCREENING)
@@ -65,8 +65,7 @@ def write(run: Run, results: Results) -> None:
     paths = sorted({path for path, _ in slices})
     answers = [_answer(one, slices, setting) for one in series_of_files(paths)[0]]
     content = _table(sorted(filter(None, answers), key=lambda each: each.p_value))
-    path = run.folder / FILE_NAME
-    run.disk_space.may(FILE_NAME, lambda: write_atomically(path, content.encode("utf-8")))
+    write_atomically(run.folder / FILE_NAME, content.encode("utf-8"))
 
 
 def _by_place(results: Results, shown: Sequence[Finding]) -> dict[tuple[Path, int], _Screened]:

@@ -11,6 +11,7 @@ from dfd.outputs.writer import BaseWriter, Results, Stage
 class SeriesWriter(BaseWriter):
     """``screened_series.csv`` of runs that screen slices."""
 
+    needed = True
     files: ClassVar[Mapping[str, str]] = {"": r"screened_series\.csv"}
 
     def finish(self, results: Results) -> None:
