@@ -13,6 +13,7 @@ from dfd.repository.parts import Part, Wanted, make_folder, part_path, read_part
 REGION = {
     "rank": 1,
     "p_value": 0.001,
+    "expected_false_alarms": 0.02,
     "form": "AI edit",
     "reason": "odd",
     "x": 3.0,
@@ -21,6 +22,7 @@ REGION = {
     "radius_mm": None,
     "first_slice": 2,
     "last_slice": 4,
+    "strongest_slice": 3,
     "x_mm": None,
     "y_mm": None,
     "z_mm": None,
