@@ -3,6 +3,7 @@
 # make integration  tests against a browser, a PACS and other programs, which are installed where that can be done
 # make image-test  builds the container image without a container engine and runs the platform's acceptance list in it (Debian, root)
 # make bench   speed and memory
+# make bench-scale  a run over a repository: planning, engine, memory, workers, report (an hour)
 # make benchmark every attack and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
 # make docs    the documentation as web pages, docs/_build/html/index.html (make test builds it too)
@@ -18,7 +19,7 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test integration image-test bench benchmark bundles docs clean
+.PHONY: demo test integration image-test bench bench-scale benchmark bundles docs clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -44,6 +45,10 @@ image-test: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -c "import onnxruntime" 2>/dev/null || $(PIP) --editable ".[dev,onnx]"
 	$(BIN)/python -m benchmarks.speed.bench
+
+bench-scale: $(STAMP)
+	$(BIN)/python -m benchmarks.speed.repository_scale
+	$(BIN)/python -m benchmarks.speed.repository_report
 
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.detection.benchmark --modality ct_lung

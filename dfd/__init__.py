@@ -15,19 +15,23 @@ if TYPE_CHECKING:
     from dfd.api import (
         CalibrateOptions,
         ScoreOptions,
+        ScreenOptions,
         TrainOptions,
         calibrate,
         score,
+        screen,
         train,
     )
 
 __all__ = [
     "CalibrateOptions",
     "ScoreOptions",
+    "ScreenOptions",
     "TrainOptions",
     "__version__",
     "calibrate",
     "score",
+    "screen",
     "train",
 ]
 

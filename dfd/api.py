@@ -1,4 +1,4 @@
-"""The verbs in Python: :func:`score`, :func:`train`, :func:`calibrate`.
+"""The verbs in Python: :func:`score`, :func:`screen`, :func:`train`, :func:`calibrate`.
 
 Heavy libraries are loaded when a verb is called, not before. Options beyond the arguments are the
 fields of the settings records; the typed dictionaries here say so to type checkers and editors.
@@ -6,6 +6,7 @@ fields of the settings records; the typed dictionaries here say so to type check
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CalibrateOptions",
     "ScoreOptions",
+    "ScreenOptions",
     "TrainOptions",
     "calibrate",
     "score",
+    "screen",
     "train",
 ]
 
@@ -36,6 +39,20 @@ class ScoreOptions(TypedDict, total=False):
     context: bool
     strict: bool
     dicom: bool
+
+
+class ScreenOptions(TypedDict, total=False):
+    """Keywords of :func:`screen`; what each means stands in ``dfd.settings.ScreenSettings``."""
+
+    device: str
+    workers: int | None
+    scheduler: str | None
+    shard: tuple[int, int] | None
+    limit: int | None
+    since: date | None
+    anonymous: bool
+    dicom: str
+    dry_run: bool
 
 
 class TrainOptions(TypedDict, total=False):
@@ -106,6 +123,52 @@ def score(
         **options,
     )
     return findings_frame(workflow.score(asked), anonymous=asked.anonymous)
+
+
+def screen(
+    source: str | Path,
+    output_dir: str | Path,
+    model: str | Path = "",
+    **options: Unpack[ScreenOptions],
+) -> pd.DataFrame:
+    """Screen every series of a repository and write ``series.csv`` with its companions.
+
+    Needs the extra ``screen``. Series run in processes of a Dask cluster: in a script, call it
+    below ``if __name__ == "__main__":``. The same folder again goes on where the last run stopped,
+    and screens what is new or changed.
+
+    Args:
+        source: Folder with DICOM or NIfTI files, a dataset with ``index.json``, or a manifest (CSV
+            or Parquet with a column path, series_uid or study_uid).
+        output_dir: Where plan, parts and results go.
+        model: Name of a shipped bundle, a bundle folder, or a file written by training; empty: the
+            shipped bundle of each modality.
+        **options: Fields of :class:`dfd.settings.ScreenSettings`.
+
+    Returns:
+        The table of ``series.csv``, one row for each series of the plan, the most suspicious first.
+
+    Raises:
+        DfdError: Where source, model or output folder cannot be used; its child
+            InterruptedRunError where the run stopped but can be resumed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import dfd
+        >>> from dfd.phantom import write_ct_series
+        >>> files = write_ct_series(Path("repository"), seed=1, slices=2, size=128)
+        >>> table = dfd.screen("repository", "screened", shard=(1, 1))
+        >>> table[["slices", "status", "verdict"]].values.tolist()
+        [[2, 'scored', 'no anomaly found']]
+    """
+    import pandas as pd
+
+    from dfd import settings, workflow
+
+    asked = settings.ScreenSettings(
+        source=_path(source), output_dir=_path(output_dir), model=str(model), **options
+    )
+    return pd.read_parquet(workflow.screen(asked).output / "series.parquet")
 
 
 def train(data: str | Path, model: str | Path, **options: Unpack[TrainOptions]) -> Path:

@@ -23,6 +23,9 @@ class Value(StrEnum):
     SEED = "seed"
     HOURS = "hours"
     MODALITY = "modality"
+    DATE = "date"
+    SHARD = "shard"
+    """One of several equal shares, such as ``2/8``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,17 @@ def objections(scan: Slice, modality: Modality) -> Objections:
 
     Sentences name no file and no patient.
     """
-    return Objections(_refusal(scan, modality), _obstacle(scan), tuple(_remarks(scan, modality)))
+    return Objections(
+        _refusal(scan, modality), _obstacle(scan.facts), tuple(_remarks(scan, modality))
+    )
+
+
+def header_objection(facts: ScanFacts, modality: Modality) -> str:
+    """Why slices of such a header cannot be scored with a model of ``modality``; empty: they may.
+
+    The same sentences as :func:`objections`, as far as they need no pixels.
+    """
+    return next(_header_refusals(facts, modality), "") or _obstacle(facts)
 
 
 def _advice(dicom_modality: str) -> str:
@@ -94,7 +104,21 @@ def _refusal(scan: Slice, modality: Modality) -> str:
 
 
 def _refusals(scan: Slice, modality: Modality) -> Iterator[str]:
-    facts, name = scan.facts, modality.name
+    yield from _header_refusals(scan.facts, modality)
+    if scan.facts.unit != "HU":
+        return
+    if _within_screen_range(scan):
+        yield (
+            "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give "
+            "the original slice"
+        )
+    impossible = hounsfield.objection(scan.pixels, scan.valid)
+    if impossible:
+        yield impossible
+
+
+def _header_refusals(facts: ScanFacts, modality: Modality) -> Iterator[str]:
+    name = modality.name
     if facts.modality not in ("", modality.dicom_modality):
         yield (
             f"The slice is {facts.modality} but the model {name} was made for "
@@ -118,19 +142,11 @@ def _refusals(scan: Slice, modality: Modality) -> Iterator[str]:
             f"The slice holds {_named(facts.unit)} but the model {name} needs "
             f"{_named(modality.unit)}: give the original slice"
         )
-    if facts.unit == "HU" and _within_screen_range(scan):
-        yield (
-            "The slice holds only values from 0 to 255 and no HU, as an 8-bit export does: give "
-            "the original slice"
-        )
-    impossible = hounsfield.objection(scan.pixels, scan.valid) if facts.unit == "HU" else ""
-    if impossible:
-        yield impossible
 
 
-def _obstacle(scan: Slice) -> str:
+def _obstacle(facts: ScanFacts) -> str:
     """Why a score would mean nothing."""
-    if scan.facts.lossy:
+    if facts.lossy:
         return "The slice was compressed with loss, which removes the noise that is measured here"
     return ""
 

@@ -16,34 +16,18 @@ from typing import TYPE_CHECKING, cast
 
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
-from dfd.model_paths import bundle_dir, bundle_names, resolve_model
+from dfd.model_paths import bundle_dir, resolve_model
 from dfd.models.model import read_model
 from dfd.options import options_of
 from dfd.scoring import configuration
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+from dfd.settings import CalibrateSettings, ScoreSettings, ScreenSettings, TrainSettings
 
 if TYPE_CHECKING:
     from dfd.calibration import Calibration
     from dfd.records import Finding
+    from dfd.repository.screen import Screened
 
 logger = logging.getLogger(__name__)
-
-
-def bundle_of(model: Path) -> Path:
-    """The bundle folder that a model belongs to.
-
-    Itself, or the shipped one whose name it carries.
-    """
-    if model.is_dir():
-        return model
-    name = read_model(model).bundle
-    if name not in bundle_names():
-        shipped = ", ".join(bundle_names())
-        raise BundleError(
-            f"{model} does not say which bundle it belongs to; give a file written by `dfd "
-            f"train` or one of {shipped}."
-        )
-    return bundle_dir(name)
 
 
 def score(settings: ScoreSettings) -> list[Finding]:
@@ -53,7 +37,7 @@ def score(settings: ScoreSettings) -> list[Finding]:
         DfdError: data, points or model cannot be used at all.
     """
     model = resolve_model(settings.model)
-    bundle = bundle_of(model)
+    bundle = configuration.bundle_of(model)
     modality = configuration.modality_of(bundle)
     if modality is not None:
         from dfd.scoring import score as core
@@ -63,6 +47,17 @@ def score(settings: ScoreSettings) -> list[Finding]:
     if "settings" not in _keys(bundle, "inference"):
         overrides = _without_settings(overrides, bundle)
     return cast("list[Finding]", run_config(bundle, "inference", overrides))
+
+
+def screen(settings: ScreenSettings) -> Screened:
+    """Screens every series of a repository, and gives what became of each.
+
+    Raises:
+        DfdError: source, model or output folder cannot be used, or the run was stopped.
+    """
+    from dfd.repository import screen as repository
+
+    return repository.screen(settings)
 
 
 def train(settings: TrainSettings) -> Path:
@@ -99,7 +94,7 @@ def train(settings: TrainSettings) -> Path:
 def calibrate(settings: CalibrateSettings) -> Path:
     """Fits the calibration of a model anew on genuine scans and gives the file that was written."""
     model = resolve_model(settings.model)
-    bundle = bundle_of(model)
+    bundle = configuration.bundle_of(model)
     modality = configuration.modality_of(bundle)
     if modality is not None:
         _refuse_no_scans(settings.data, modality.name)
@@ -185,7 +180,7 @@ def describe(model: str) -> dict[str, object]:
 
     path = resolve_model(model)
     loaded = read_model(path)
-    bundle = bundle_of(path)
+    bundle = configuration.bundle_of(path)
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     calibration = calibration_of(loaded)
     description: dict[str, object] = {

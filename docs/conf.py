@@ -48,12 +48,12 @@ html_show_sphinx = False
 
 # Types of other libraries have pages elsewhere, which a build without network cannot look up.
 nitpick_ignore_regex = [
-    ("py:.*", r"(pathlib|collections|typing|numpy|np|pandas|pd|argparse|logging)\..*"),
+    ("py:.*", r"(pathlib|collections|datetime|typing|numpy|np|pandas|pd|argparse|logging)\..*"),
     ("py:class", r"tuple\[.*"),
     (
         "py:.*",
         (
-            r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|"
+            r"Path|Mapping|Sequence|Unpack|TypedDict|NDArray|FloatImage|BoolImage|ScoreOptions|ScreenOptions|"
             r"TrainOptions|CalibrateOptions"
         ),
     ),

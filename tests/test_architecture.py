@@ -27,6 +27,7 @@ LAYERS = (
     {"api"},
     {"workflow"},
     {"bundle"},
+    {"repository"},
     {"scoring"},
     {"assessment", "outputs"},
     {"context", "evidence", "calibration", "phantom", "points"},
@@ -40,7 +41,7 @@ LAYERS = (
 """Layers from the top down. A part of the package may import from the layers below it only."""
 
 PLACES = {
-    "torch": {"models", "prediction", "evidence", "assessment", "scoring", "bundle"},
+    "torch": {"models", "prediction", "evidence", "assessment", "scoring", "repository", "bundle"},
     "monai": {"bundle"},
     "ignite": {"bundle"},
     "pydicom": {"reading", "phantom", "outputs", "remote"},
@@ -50,11 +51,15 @@ PLACES = {
     "nibabel": {"reading"},
     "PIL": {"outputs"},
     "filelock": {"outputs"},
-    "jinja2": {"outputs"},
-    "markupsafe": {"outputs"},
+    "jinja2": {"outputs", "repository"},
+    "markupsafe": {"outputs", "repository"},
     "argparse": {"cli"},
     "tqdm": {"progress"},
-    "pandas": {"outputs", "points", "api"},
+    "dask": {"repository"},
+    "distributed": {"repository"},
+    "pyarrow": {"repository"},
+    "pandas": {"outputs", "points", "api", "repository"},
+    "faiss": {"repository"},
     # Unpickling runs code: no file of a user may pass through these (pickle itself has its own test
     # below).
     "joblib": set(),

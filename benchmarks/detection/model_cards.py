@@ -224,13 +224,13 @@ def curves_section(every: Mapping[str, Numbers]) -> str:
     return "\n\n".join(parts)
 
 
-def filled(text: str, name: str, table: str, page: Path) -> str:
-    """``text`` with ``table`` between the marks of ``name``.
+def filled(text: str, name: str, table: str, page: Path, mark: str = BEGIN) -> str:
+    """``text`` with ``table`` between the marks of ``name``; ``mark``: the first of them.
 
     Raises:
         UsageError: ``page`` has no such marks.
     """
-    begin = BEGIN.format(name)
+    begin = mark.format(name)
     head, begun, rest = text.partition(begin)
     _, closed, tail = rest.partition(END)
     if not begun or not closed:

@@ -13,12 +13,14 @@ from dfd.assessment.genuine_sample import GenuineSample, measured_on
 from dfd.calibration import (
     SCREENING,
     SERIES,
+    SERIES_SCREENING,
     SLICE,
     Calibration,
     Setting,
     Statistics,
     fit,
     fit_screening,
+    fit_series,
     outlier_regions,
 )
 from dfd.evidence import context_families, lone_slice_families
@@ -61,9 +63,19 @@ def calibration_of(
         SLICE: of_slices,
         **with_neighbours(by_patient),
         **({} if screening is None else {SCREENING: screening}),
+        **_of_series(parts, screening),
     }
     modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, bounds, settings)
+
+
+def _of_series(parts: Sequence[GenuineSample], screening: Setting | None) -> dict[str, Setting]:
+    """The setting of whole series, where any were measured."""
+    by_patient = [series for part in parts for series in part.series]
+    if screening is None or not any(by_patient):
+        return {}
+    setting = fit_series(by_patient, screening.tables)
+    return {} if setting is None else {SERIES_SCREENING: setting}
 
 
 def without_outliers(

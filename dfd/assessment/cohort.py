@@ -14,7 +14,8 @@ class Collection:
 
     items: tuple[dict[str, Any], ...]
     """Each with ``image`` (path), ``frame`` (zero-based or None), ``patient``, ``group`` (scanner
-    and kernel), ``series`` (a number; slices of one follow each other in order)."""
+    and kernel), ``series`` and ``stack`` (numbers; the slices of a stack of a series lie beside
+    each other, in order)."""
     modality: str
 
     @property

@@ -6,29 +6,26 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from dfd.assessment.cohort import Cohort
+from dfd.assessment.genuine_series import usable_scan, whole_series
 from dfd.assessment.screening import places_of
 from dfd.calibration import Statistics, rows_of
+from dfd.calibration.series import Stacks
 from dfd.context.adjacent_slices import AdjacentSlices
-from dfd.errors import DfdError
 from dfd.evidence import noise
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES, Modality
 from dfd.population import covariates_of
 from dfd.prediction.predict import predict_slice
 from dfd.progress import Progress
-from dfd.reading import read_slice
 from dfd.reading.pixel_values import pixels_of
-from dfd.records import Point, Slice
+from dfd.records import Point
 from dfd.regions import region_of
-from dfd.sentences import beginning_with
-from dfd.suitability import objections
 
 logger = logging.getLogger(__name__)
 
@@ -38,25 +35,6 @@ REGIONS_PER_SLICE = 12
 SCREENED_PER_PATIENT = 4
 """Slices of a calibration patient that are measured everywhere: each costs as much as its
 prediction, and gives one maximum."""
-
-
-def usable_scan(item: Mapping[str, Any], modality: Modality) -> Slice | None:
-    """The slice of an item (``image``, a path, and ``frame``, zero-based or None).
-
-    None, with a warning, where scoring would refuse it.
-    """
-    path = Path(item["image"])
-    try:
-        scan = read_slice(path, item.get("frame"), modality.unit)
-    except DfdError as error:
-        logger.warning("left out of calibration: %s", beginning_with(str(path), error.sentence))
-        return None
-    suitability = objections(scan, modality)
-    refusal = suitability.refusal or suitability.not_assessable
-    if refusal:
-        logger.warning("left out of calibration: %s: %s", item["image"], refusal)
-        return None
-    return scan
 
 
 def genuine_regions(
@@ -107,6 +85,8 @@ class GenuineSample:
     """Covariate -> its value in each slice."""
     patients: Sequence[str] = ()
     """Their names, in order."""
+    series: Sequence[Sequence[Stacks]] = ()
+    """Of each patient, series that were measured everywhere; empty where none were."""
 
 
 def measured_on(network: torch.nn.Module, cohort: Cohort) -> GenuineSample:
@@ -140,7 +120,8 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> GenuineSample:
             len(rows),
         )
     progress.close()
-    return GenuineSample(by_patient, whole_slices(network, cohort), population, cohort.patients)
+    slices, series = whole_slices(network, cohort), whole_series(network, cohort)
+    return GenuineSample(by_patient, slices, population, cohort.patients, series)
 
 
 def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

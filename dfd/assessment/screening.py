@@ -11,6 +11,7 @@ import torch
 from dfd.assessment.criteria import Criteria
 from dfd.assessment.points import place, unassessed
 from dfd.calibration import Calibration, DecisionContext, Places, decide_slice, p_of_places
+from dfd.calibration.series import Grids
 from dfd.errors import PointsError
 from dfd.evidence import screening_grid
 from dfd.evidence.slice_evidence import SliceEvidence, measurable
@@ -31,6 +32,20 @@ def places_of(
         like
     )
     return Places(regions, measured.statistics, measured)
+
+
+def grids_of(places: Places, shape: tuple[int, ...], like: Region) -> Grids:
+    """``[R, C]`` of each family: its statistics on the grid of places of a slice of ``shape``.
+
+    In single precision, as runs keep them.
+    """
+    centres = np.array([(each.x, each.y) for each in places.regions], dtype=np.int64)
+    return {
+        name: screening_grid.on_grid(centres.reshape(-1, 2), values, shape, like.radius_px).astype(
+            np.float32
+        )
+        for name, values in places.statistics.items()
+    }
 
 
 def map_of(places: Places, prediction: Prediction, calibration: Calibration) -> FloatImage:
@@ -100,5 +115,6 @@ def screen(
         finding, suspicions = decide_slice(
             point, places, calibration, replace(context, radius_mm=like.radius_mm)
         )
-        answers[point.row] = Screening(finding, p_map, like.radius_px, suspicions)
+        grids = grids_of(places, scan.pixels.shape, like)
+        answers[point.row] = Screening(finding, p_map, like.radius_px, suspicions, grids)
     return answers

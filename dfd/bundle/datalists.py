@@ -9,17 +9,18 @@ import hashlib
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dfd.assessment.cohort import Cohort, Collection, patients_of
 from dfd.bundle.keys import Keys
+from dfd.context.stacks import stacks_of
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
 from dfd.reading import read_series
 from dfd.reading.copy_report import report_copies
-from dfd.records import Point, Series
+from dfd.records import Point, Series, SliceRef
 from dfd.scoring.slices import slice_requests
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             "check the path."
         )
     report_copies(chosen)
-    pairs = [(s, ref, number) for number, s in enumerate(chosen) for ref in s.slices]
+    pairs = list(_numbered(chosen))
     hashes, studies = ([s.facts.patient_hash for s, *_ in pairs], [s.study_uid for s, *_ in pairs])
     patients = patients_of([ref.path for _, ref, _ in pairs], hashes, root, studies)
     if len(set(patients)) > 1 and len({study for study in studies if study}) == 1:
@@ -100,10 +101,19 @@ def collect(folder: str | Path, modality: str | None = None) -> Collection:
             ),
             Keys.SPACING_MM: s.facts.spacing_mm,
             Keys.SERIES: number,
+            Keys.STACK: place,
         }
-        for (s, ref, number), patient in zip(pairs, patients, strict=True)
+        for (s, ref, (number, place)), patient in zip(pairs, patients, strict=True)
     )
     return Collection(items, name)
+
+
+def _numbered(series: Sequence[Series]) -> Iterator[tuple[Series, SliceRef, tuple[int, int]]]:
+    """Every slice with its series, and the numbers of series and stack."""
+    for number, one in enumerate(series):
+        for place, stack in enumerate(stacks_of(one)):
+            for ref in stack:
+                yield one, ref, (number, place)
 
 
 def validation_patients(collection: Collection, named: Sequence[str] = ()) -> list[str]:

@@ -22,6 +22,8 @@ class Keys(StrEnum):
     PATIENT = "patient"
     SERIES = "series"
     """Number of the series within the folder."""
+    STACK = "stack"
+    """Number of the stack within the series: slices of one lie beside each other, in order."""
     GROUP = "group"
     """Scanner, kernel and the like: what is drawn in balance."""
     SPACING_MM = "spacing_mm"

@@ -3,6 +3,7 @@
 from dfd.calibration.cohort import (
     SCREENING,
     SERIES,
+    SERIES_SCREENING,
     SLICE,
     Calibration,
     Setting,
@@ -35,6 +36,7 @@ from dfd.calibration.screening import (
     p_of_places,
 )
 from dfd.calibration.serialization import FORMAT, from_json, to_json
+from dfd.calibration.series import SeriesWindows, WindowPeak, fit_series
 from dfd.calibration.tables import (
     QUANTILES,
     SMALLEST_P,
@@ -59,6 +61,7 @@ __all__ = [
     "QUANTILES",
     "SCREENING",
     "SERIES",
+    "SERIES_SCREENING",
     "SLICE",
     "SMALLEST_P",
     "STRONGLY_UNUSUAL",
@@ -68,8 +71,10 @@ __all__ = [
     "Columns",
     "DecisionContext",
     "Places",
+    "SeriesWindows",
     "Setting",
     "Statistics",
+    "WindowPeak",
     "columns_of",
     "combined_p",
     "combined_statistic",
@@ -80,6 +85,7 @@ __all__ = [
     "decide_slice",
     "fit",
     "fit_screening",
+    "fit_series",
     "fit_table",
     "form_of",
     "from_json",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from dfd.errors import CalibrationError
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
 """Ways of measuring: a point in a slice by itself, a point in a slice with its neighbours, every
 place of a slice without a point."""
+SERIES_SCREENING = "series screening"
+"""Every place of a series without a point."""
 POPULATION_MARGIN = 0.25
 """Share of a covariate's range by which a scan may lie outside the calibration scans before it
 counts as out of their distribution."""
@@ -44,8 +46,12 @@ class Setting:
     """Genuine values of ``combined_statistic``: the families together, calibrated as a whole, so
     that no independence is assumed. None: of one family only."""
     maximum: CalibrationTable | None = None
-    """Genuine values of the largest ``combined_statistic`` of a whole slice; None where no slices
-    were searched."""
+    """Genuine values of the largest ``combined_statistic`` of a whole slice, or of the rarity of a
+    whole series; None where none were searched."""
+    windows: Mapping[str, CalibrationTable] = field(default_factory=dict)
+    """Of a series: genuine values of each window by its name (``series_windows``)."""
+    widths: Mapping[str, float] = field(default_factory=dict)
+    """Of a series: the largest width of the values of each window in any genuine series."""
 
     @property
     def patients(self) -> int:
@@ -177,8 +183,14 @@ def _drop_patient(number: int, setting: Setting) -> Setting:
         None if table is None else drop_patient(number, table)
         for table in (setting.combined, setting.maximum)
     )
+    # Long windows stand on the patients whose series are long, and nobody knows which these are.
+    windows = {
+        name: drop_patient(number, table)
+        for name, table in setting.windows.items()
+        if len(table.patients) == setting.patients
+    }
     tables = {name: drop_patient(number, table) for name, table in setting.tables.items()}
-    return Setting(tables, combined, maximum)
+    return Setting(tables, combined, maximum, windows, setting.widths)
 
 
 def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:

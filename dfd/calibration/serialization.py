@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,9 +35,18 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
 def _setting(setting: Setting) -> dict[str, Any]:
     whole = {"combined": setting.combined, "maximum": setting.maximum}
     return {
-        "families": {name: _plain(table) for name, table in setting.tables.items()},
+        "families": _all_plain(setting.tables),
         **{name: None if table is None else _plain(table) for name, table in whole.items()},
+        **(
+            {"windows": _all_plain(setting.windows), "widths": dict(setting.widths)}
+            if setting.windows
+            else {}
+        ),
     }
+
+
+def _all_plain(tables: Mapping[str, CalibrationTable]) -> dict[str, Any]:
+    return {name: _plain(table) for name, table in tables.items()}
 
 
 def _plain(table: CalibrationTable) -> dict[str, Any]:
@@ -84,10 +94,23 @@ def _setting_of(content: Mapping[str, Any]) -> Setting:
         for name in ("combined", "maximum")
     )
     return Setting(
-        {str(name): _table_of(table) for name, table in content["families"].items()},
+        _tables_of(content["families"]),
         combined,
         maximum,
+        _tables_of(content.get("windows", {})),
+        {str(name): _width_of(each) for name, each in content.get("widths", {}).items()},
     )
+
+
+def _width_of(content: Any) -> float:  # noqa: ANN401 - what a file holds
+    width = float(content)
+    if not 0.0 < width < math.inf:
+        raise ValueError
+    return width
+
+
+def _tables_of(content: Mapping[str, Any]) -> dict[str, CalibrationTable]:
+    return {str(name): _table_of(table) for name, table in content.items()}
 
 
 def _table_of(content: Mapping[str, Any]) -> CalibrationTable:

@@ -10,6 +10,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -180,6 +181,26 @@ def modality(text: str) -> str:
     return text
 
 
+def day(text: str) -> date:
+    """A date as ISO 8601 writes it, such as 2026-11-22."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a date such as 2026-11-22 is needed, got {text!r}"
+        ) from None
+
+
+def shard(text: str) -> tuple[int, int]:
+    """``i/n``: share ``i`` of ``n``, counted from 1."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(
+            f"a share such as 1/8 (the first of eight) is needed, got {text!r}"
+        )
+    return int(number), int(count)
+
+
 READERS: Mapping[Value, Callable[[str], object]] = {
     Value.TEXT: text,
     Value.PATH: path,
@@ -189,5 +210,7 @@ READERS: Mapping[Value, Callable[[str], object]] = {
     Value.SEED: seed,
     Value.HOURS: hours,
     Value.MODALITY: modality,
+    Value.DATE: day,
+    Value.SHARD: shard,
 }
 """Type of each value that is a word."""

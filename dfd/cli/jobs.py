@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dfd.cli.exits import FINISHED, ROWS_MISSING
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import PointsError, UsageError
-from dfd.settings import CalibrateSettings, ScoreSettings, TrainSettings
+from dfd.settings import CalibrateSettings, ScoreSettings, ScreenSettings, TrainSettings
 
 if TYPE_CHECKING:
     from dfd.records import Finding
@@ -31,6 +31,8 @@ def perform(request: Request) -> int:
             from dfd import workflow
 
             return _score(request, workflow.score(request))
+        case ScreenSettings():
+            return _screen(request)
         case RemoteRequest():
             return _score(request.settings, _remote(request))
         case TrainSettings() | CalibrateSettings():
@@ -85,6 +87,14 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
         )
     missing = any(finding.verdict in NOT_SCORED for finding in findings)
     return ROWS_MISSING if settings.strict and missing else FINISHED
+
+
+def _screen(settings: ScreenSettings) -> int:
+    from dfd import workflow
+
+    for line in workflow.screen(settings).lines():
+        say(line)
+    return FINISHED
 
 
 def _fit(settings: TrainSettings | CalibrateSettings) -> int:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from dfd.settings import SEED, CalibrateSettings, RemoteStudy, ScoreSettings, TrainSettings
+from dfd.settings import (
+    SEED,
+    CalibrateSettings,
+    RemoteStudy,
+    ScoreSettings,
+    ScreenSettings,
+    TrainSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +45,11 @@ class RemoteRequest:
 
 
 Request: TypeAlias = (
-    RemoteRequest | ScoreSettings | TrainSettings | CalibrateSettings | InfoRequest | DemoRequest
+    RemoteRequest
+    | ScoreSettings
+    | ScreenSettings
+    | TrainSettings
+    | CalibrateSettings
+    | InfoRequest
+    | DemoRequest
 )

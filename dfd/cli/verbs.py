@@ -1,4 +1,4 @@
-"""``dfd score|train|calibrate|info|demo``: one parser per verb."""
+"""``dfd score|screen|train|calibrate|info|demo``: one parser per verb."""
 
 from __future__ import annotations
 
@@ -43,9 +43,16 @@ class Verb(NamedTuple):
     record: Callable[..., Request]
 
 
-def option_flags(parser: StrictParser, record: type, *, optional: Sequence[str] = ()) -> None:
-    """Add the flags of a settings record; fields named by ``optional`` need not be given."""
+def option_flags(
+    parser: StrictParser, record: type, *, optional: Sequence[str] = (), without: Sequence[str] = ()
+) -> None:
+    """Add the flags of a settings record, but for the fields named by ``without``.
+
+    Fields named by ``optional`` need not be given.
+    """
     for each in options_of(record):
+        if each.name in without:
+            continue
         parser.add_option(
             [f"--{each.flag}"],
             each,
@@ -109,6 +116,13 @@ def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of tw
     return RemoteRequest(settings.ScoreSettings(data=Path(), dicom=dicom, **values), study)
 
 
+def _screen_flags(parser: StrictParser) -> None:
+    named = {each.name: each for each in options_of(settings.ScreenSettings)}
+    about = named["source"].option
+    parser.add_argument("source", type=flags.path, metavar=about.metavar, help=about.help)
+    option_flags(parser, settings.ScreenSettings, without=["source"])
+
+
 def _train_flags(parser: StrictParser) -> None:
     option_flags(parser, settings.TrainSettings)
 
@@ -140,6 +154,11 @@ def _demo_flags(parser: StrictParser) -> None:
 
 VERBS: dict[str, Verb] = {
     "score": Verb("score points in scans", _score_flags, _score_request),
+    "screen": Verb(
+        "screen every series of a repository, and list those to look at",
+        _screen_flags,
+        settings.ScreenSettings,
+    ),
     "train": Verb(
         "train a model on genuine scans of your own", _train_flags, settings.TrainSettings
     ),

@@ -35,6 +35,26 @@ def centres(shape: tuple[int, ...], radius: float) -> NDArray[np.int64]:
     return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.int64)
 
 
+def on_grid(
+    places: NDArray[np.int64], values: FloatArray, shape: tuple[int, ...], radius: float
+) -> FloatArray:
+    """``[R, C]``: ``values`` ``[n]`` at their ``places`` ``[n, 2]`` (x, y), some of ``centres``.
+
+    Rows and columns of the places of a slice of ``shape``; NaN where nothing was measured.
+    """
+    step = step_of(radius)
+    rows, columns = (len(range(step // 2, size, step)) for size in shape)
+    result = np.full((rows, columns), np.nan)
+    result[(places[:, 1] - step // 2) // step, (places[:, 0] - step // 2) // step] = values
+    return result
+
+
+def centre_of(row: int, column: int, radius: float) -> tuple[int, int]:
+    """(x, y) of a place of the grid."""
+    step = step_of(radius)
+    return step // 2 + column * step, step // 2 + row * step
+
+
 def painted(
     places: NDArray[np.int64], values: FloatArray, valid: BoolImage, step: int
 ) -> FloatImage:

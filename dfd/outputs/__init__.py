@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WRITERS: dict[str, str] = {
     "scores": "dfd.outputs.scores:ScoresWriter",
     "suspicious": "dfd.outputs.suspicious:SuspiciousRegionsWriter",
+    "series": "dfd.outputs.series_writer:SeriesWriter",
     "run_record": "dfd.outputs.run_record:RunRecordWriter",
     "run_log": "dfd.outputs.run_log_writer:RunLogWriter",
     "overlays": "dfd.outputs.pictures:OverlayWriter",

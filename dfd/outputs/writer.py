@@ -86,6 +86,8 @@ class KeptSlice:
     info: SliceInfo | None = None
     """None where the slice could not be read."""
     device: str = ""
+    grids: Mapping[int, Mapping[str, FloatImage]] = field(default_factory=dict)
+    """``Screening.grids`` by row, of the rows that ask about the slice as a whole."""
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -148,6 +150,8 @@ class Results:
     """By row; of a row that asks about the slice as a whole only the radius counts."""
     suspicions: Mapping[int, tuple[Suspicion, ...]] = field(default_factory=dict)
     """By row, of the rows that ask about a slice as a whole."""
+    grids: Mapping[int, Mapping[str, FloatImage]] = field(default_factory=dict)
+    """``Screening.grids`` by row, of the same rows."""
 
 
 class Writer(Protocol):

@@ -4,7 +4,14 @@ The only package, with the phantoms and the DICOM outputs, that imports pydicom 
 """
 
 from dfd.reading.files import find_files
-from dfd.reading.series import read_series, study_of
+from dfd.reading.series import read_series, series_of_files, study_of
 from dfd.reading.slices import read_facts, read_slice
 
-__all__ = ["find_files", "read_facts", "read_series", "read_slice", "study_of"]
+__all__ = [
+    "find_files",
+    "read_facts",
+    "read_series",
+    "read_slice",
+    "series_of_files",
+    "study_of",
+]

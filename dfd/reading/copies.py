@@ -79,7 +79,7 @@ def _originals(rivals: list[list[Entry]]) -> dict[Path, list[Entry]]:
     found: dict[Path, list[Entry]] = {}
     for frames in alike:
         with suppress(SeriesError):
-            digest = _decoded_digest(frames) if decoded else _stored_digest(frames[0].path)
+            digest = _decoded_digest(frames) if decoded else stored_digest(frames[0].path)
             if (original := seen.setdefault(digest, frames)) is not frames:
                 found[frames[0].path] = original
     return found
@@ -92,7 +92,7 @@ def _claims(frames: list[Entry]) -> list[Hashable]:
     return [("uid", uid), moment] if uid else [moment]
 
 
-def _stored_digest(path: Path) -> bytes:
+def stored_digest(path: Path) -> bytes:
     """Of the pixels as stored and of what they mean.
 
     Raises:

@@ -69,7 +69,7 @@ def entries_of(path: Path) -> list[Entry]:
         study, space = (
             text_of(value_of(header, word)) for word in ("StudyInstanceUID", "FrameOfReferenceUID")
         )
-        group = _group_of(header, shape, facts, path)
+        group = group_of(header, shape, facts, path)
         # The exposure of a frame of an enhanced file has a group of its own, which is not read:
         # nothing but their time distinguishes such frames.
         voltage = number_of(value_of(header, "KVP"))
@@ -108,7 +108,7 @@ def _check_frames(header: Dataset, shape: ImageShape, path: Path) -> None:
         )
 
 
-def _group_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path) -> GroupKey:
+def group_of(header: Dataset, shape: ImageShape, facts: ScanFacts, path: Path) -> GroupKey:
     """To which series a file belongs."""
     uid = text_of(value_of(header, "SeriesInstanceUID"))
     number = text_of(value_of(header, "SeriesNumber"))

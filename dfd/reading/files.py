@@ -42,7 +42,7 @@ def find_files(folder: Path) -> list[Path]:
         raise SeriesError(
             f"{folder} cannot be listed ({error.strerror}): ask for read permission"
         ) from error
-    listed = _listed_folders(folder)
+    listed = listed_folders(folder)
     visits: Counter[str] = Counter()
     found: set[Path] = set()
     for start in [folder] if listed is None else listed:
@@ -84,7 +84,7 @@ def _is_scan(path: Path) -> bool:
         return False
 
 
-def _listed_folders(folder: Path) -> list[Path] | None:
+def listed_folders(folder: Path) -> list[Path] | None:
     """Folders named by the platform's index in ``folder``; None where there is no such index."""
     try:
         studies = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8-sig"))

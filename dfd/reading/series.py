@@ -39,7 +39,16 @@ FILES_TRIED = 8
 
 
 def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
-    """Every series below ``folder`` from headers alone, and the files that hold none.
+    """Every series below ``folder``, see :func:`series_of_files`, and the files that hold none.
+
+    Raises:
+        SeriesError: ``folder`` cannot be listed. A file that cannot be read is a ``Skipped``.
+    """
+    return series_of_files(find_files(folder))
+
+
+def series_of_files(files: Sequence[Path]) -> tuple[list[Series], list[Skipped]]:
+    """The series in ``files`` from headers alone, and the files that hold none.
 
     One series is one SeriesInstanceUID (the file's folder and SeriesNumber where there is none) of
     one study and patient, one convolution kernel, one matrix size and one orientation. Slices are
@@ -49,15 +58,12 @@ def read_series(folder: Path) -> tuple[list[Series], list[Skipped]]:
     place as another is a copy, left out of ``slices`` with a remark and kept in ``copies``; files
     that differ are different slices even where they carry one SOPInstanceUID, with a remark.
     Missing slices are named in a remark. Each frame of a multi-frame file is a slice; each NIfTI
-    volume is a series.
-
-    Raises:
-        SeriesError: ``folder`` cannot be listed. A file that cannot be read is a ``Skipped``.
+    volume is a series. A file that cannot be read is a ``Skipped``.
     """
     groups: dict[GroupKey, list[Entry]] = defaultdict(list)
     found: list[Series] = []
     skipped: list[Skipped] = []
-    for path in progress(find_files(folder), "reading headers"):
+    for path in progress(files, "reading headers"):
         try:
             if is_nifti(path):
                 found.append(series_of_volume(path))

@@ -131,3 +131,6 @@ class Screening:
     """Of the regions that were measured."""
     suspicions: tuple[Suspicion, ...] = ()
     """From the fewest expected false alarms on."""
+    grids: Mapping[str, FloatImage] = field(default_factory=dict)
+    """``[R, C]`` of each family: its statistics on the grid of places, NaN where nothing was
+    measured."""

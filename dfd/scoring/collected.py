@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from dfd.calibration import FALSE_DISCOVERIES, UNUSUAL, counts_of_many
 from dfd.outputs.writer import KeptSlice, Results, Stage
-from dfd.records import NOT_SCORED, Finding, Point, Region, Suspicion, Verdict
+from dfd.records import NOT_SCORED, Finding, FloatImage, Point, Region, Suspicion, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Collected:
         }
         self.suspicions: dict[int, tuple[Suspicion, ...]] = {}
         self.regions: dict[int, Region] = {}
+        self.grids: dict[int, Mapping[str, FloatImage]] = {}
         self.done: set[int] = set()
         """Rows that an earlier part of the run has finished."""
         self.device = ""
@@ -63,6 +64,7 @@ class Collected:
         self.findings.update({finding.point.row: finding for finding in kept.findings})
         self.regions.update(kept.regions)
         self.suspicions.update(kept.suspicions)
+        self.grids.update(kept.grids)
         self.device = kept.device or self.device
 
     def results(
@@ -86,7 +88,7 @@ class Collected:
         ]
         record = self._record(Counter(finding.verdict for finding in findings), stage, left_out)
         whole = {**about, **record, "configuration": configuration}
-        return Results(findings, whole, stage, self.regions, self.suspicions)
+        return Results(findings, whole, stage, self.regions, self.suspicions, self.grids)
 
     def _record(self, verdicts: Counter[Verdict], stage: Stage, left_out: int) -> dict[str, object]:
         unscored = {str(verdict): verdicts[verdict] for verdict in Verdict if verdict in NOT_SCORED}

@@ -10,7 +10,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from dfd.errors import BundleError
 from dfd.modalities import MODALITIES, Modality
+from dfd.model_paths import bundle_dir, bundle_names
+from dfd.models.model import read_model
 from dfd.options import options_of
 from dfd.settings import ScoreSettings
 
@@ -19,6 +22,23 @@ DIGEST = "e5707d635c53ec28f525085eae3270aa6b56aeb543599f2c2e31a4b7647517fe"
 """Of the shipped configurations, see :func:`digest_of`: reading, network, inferer, postprocessing
 and evaluator are those of this package."""
 MODALITY = "modality"
+
+
+def bundle_of(model: Path) -> Path:
+    """The bundle folder that a model belongs to.
+
+    Itself, or the shipped one whose name it carries.
+    """
+    if model.is_dir():
+        return model
+    name = read_model(model).bundle
+    if name not in bundle_names():
+        shipped = ", ".join(bundle_names())
+        raise BundleError(
+            f"{model} does not say which bundle it belongs to; give a file written by `dfd "
+            f"train` or one of {shipped}."
+        )
+    return bundle_dir(name)
 
 
 def modality_of(bundle: Path) -> Modality | None:

@@ -16,6 +16,7 @@ from dfd.outputs.record_json import as_json, from_json
 from dfd.outputs.report import is_kernel
 from dfd.outputs.writer import KeptSlice, SliceInfo
 from dfd.records import Finding, Point, Region, ScanFacts, Slice, Suspicion
+from dfd.scoring.kept_grids import packed_grids, unpacked_grids
 from dfd.scoring.slices import AssessedSlice
 
 DERIVED = "DERIVED"
@@ -29,7 +30,8 @@ def kept_of(assessed: AssessedSlice, scan: Slice | None, device: str) -> KeptSli
     for row, answer in assessed.screenings.items():
         placed[row] = Region(math.nan, math.nan, answer.radius_px, answer.finding.radius_mm)
     suspicions = {row: answer.suspicions for row, answer in assessed.screenings.items()}
-    return KeptSlice(tuple(assessed.findings), placed, suspicions, _info(scan), device)
+    grids = {row: answer.grids for row, answer in assessed.screenings.items()}
+    return KeptSlice(tuple(assessed.findings), placed, suspicions, _info(scan), device, grids)
 
 
 def _info(scan: Slice | None) -> SliceInfo | None:
@@ -60,6 +62,7 @@ def packed(kept: KeptSlice) -> dict[str, Any]:
         "suspicions": as_json(suspicions),
         "info": as_json(kept.info),
         "device": kept.device,
+        "grids": {row: packed_grids(grids) for row, grids in kept.grids.items()},
     }
 
 
@@ -85,6 +88,7 @@ def unpacked(content: Mapping[str, Any], points: Mapping[int, Point]) -> KeptSli
             suspicions,
             None if content["info"] is None else from_json(SliceInfo, content["info"]),
             str(content["device"]),
+            {int(row): unpacked_grids(grids) for row, grids in content["grids"].items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no slice of this run: {error}") from error

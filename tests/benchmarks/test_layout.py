@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "benchmarks"
 
 LAYERS = (
-    {"studies", "kills"},
+    {"studies", "kills", "repository_kills"},
     {"detection", "speed"},
     {"baselines", "predictor"},
     {"attacks", "models", "fuzz"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,30 @@ def test_what_was_trained_here_goes_before_what_is_committed(
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
         assert partition.network_file("forgers", "a.pt") == path
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"), [("benchmarks/results/opened.json", False), ("dfd/a.py", True)]
+)
+def test_what_is_tested_is_what_is_committed_but_for_the_record_of_openings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, refused: bool
+) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@x", *words], cwd=tmp_path, check=True
+        )
+
+    for name in ("benchmarks/results/opened.json", "dfd/a.py", "bundles/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+    monkeypatch.setattr(partition, "ROOT", tmp_path)
+    assert len(partition.frozen_commit()) == 40
+    (tmp_path / changed).write_text("2", encoding="utf-8")
+    if refused:
+        with pytest.raises(UsageError, match="differs from its commit"):
+            partition.frozen_commit()
+    else:
+        assert len(partition.frozen_commit()) == 40

@@ -28,6 +28,7 @@ PRINTED_BY = {
     "cli/jobs.py": ("score",),
     "cli/verbs.py": ("score",),
     "cli/catalogue.py": (TRAIN, TEST),
+    "repository/empirical_null.py": ("calibrate",),  # the command that the report recommends
 }
 """Module -> what may print its messages that name flags. The text after ``see`` is the help of the
 command itself."""

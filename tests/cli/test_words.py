@@ -145,7 +145,7 @@ TEST = "-mode Test -model_path m -data_path d"
     ("words", "message"),
     [
         ("", "say what to do: dfd score"),
-        ("scor", "no verb 'scor'; there are: score, train"),
+        ("scor", "no verb 'scor'; there are: score, screen, train"),
         ("--bogus", "no flag --bogus"),
         ("-e 3", "no flag -e"),
         ("-m", "no flag -m"),

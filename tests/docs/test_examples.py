@@ -13,6 +13,7 @@ from dfd import phantom
 
 PUBLIC = (
     dfd.score,
+    dfd.screen,
     dfd.train,
     dfd.calibrate,
     phantom.write_demo_study,
@@ -40,6 +41,6 @@ def test_the_page_lists_them_all() -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
     listed = {line.split()[-1] for line in lines if line.startswith(".. autofunction::")}
     assert listed == {
-        *(f"dfd.{name}" for name in ("score", "train", "calibrate")),
+        *(f"dfd.{name}" for name in ("score", "screen", "train", "calibrate")),
         *(f"dfd.phantom.{name}" for name in phantom.__all__ if name.startswith("write_")),
     }

@@ -14,7 +14,7 @@ import pytest
 
 from dfd.cli.catalogue import catalogue_parser
 from dfd.cli.verbs import VERBS, top_parser, verb_parser
-from dfd.outputs import scores, suspicious
+from dfd.outputs import scores, series, suspicious
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -97,7 +97,11 @@ def test_every_verb_has_a_section(site: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "names"),
-    [("scores.csv", scores.result_columns()), ("suspicious_regions.csv", suspicious.COLUMNS)],
+    [
+        ("scores.csv", scores.result_columns()),
+        ("suspicious_regions.csv", suspicious.COLUMNS),
+        ("screened_series.csv", series.COLUMNS),
+    ],
 )
 def test_every_column_is_explained_in_order(heading: str, names: tuple[str, ...]) -> None:
     page = (DOCS / "reference" / "columns.md").read_text(encoding="utf-8")

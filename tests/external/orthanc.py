@@ -6,10 +6,11 @@ Orthanc with its DICOMweb plugin, on free ports, in a folder of its own.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,12 @@ class Orthanc:
     dicom: int
 
     @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self.http}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http}/dicom-web"
+        return f"{self.root}/dicom-web"
 
     def store(self, datasets: Iterable[Dataset]) -> list[int]:
         """C-STORE; the status of each."""
@@ -53,8 +58,18 @@ class Orthanc:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Orthanc]:
-    """An archive while the block runs."""
+def running(
+    folder: Path,
+    more: Mapping[str, object] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Orthanc]:
+    """An archive while the block runs.
+
+    Args:
+        folder: Where it keeps all, its log among it.
+        more: Further settings.
+        variables: Of its environment, beside those of this process and its own address.
+    """
     command = program("Orthanc")
     if not PLUGIN.is_file():
         pytest.skip(
@@ -75,12 +90,18 @@ def running(folder: Path) -> Iterator[Orthanc]:
         "RegisteredUsers": {USER: PASSWORD},
         "Plugins": [str(PLUGIN)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        **(more or {}),
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings), encoding="utf-8")
     with (
         (folder / "orthanc.log").open("wb") as log,
-        subprocess.Popen([command, config], stdout=log, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            [command, config],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(variables or {}) | {"DFD_ORTHANC_URL": server.root},
+        ) as process,
     ):
         try:
             _wait(process, (server.http, server.dicom), folder / "orthanc.log")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import dfd
 from dfd.outputs import dicom
 from dfd.phantom import write_ct_series, write_mr_series
 from tests.dicom_maker import make_series
@@ -19,6 +20,7 @@ from tests.outputs.test_dicom_results import (
     typical,
     typical_of_frames,
 )
+from tests.repository.edited_phantom import write_edited_series
 
 KINDS = ("scores", "map", "regions")
 
@@ -56,10 +58,30 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
 
 
+@pytest.fixture(scope="module")
+def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a screened series with a region."""
+    folder = tmp_path_factory.mktemp("screened")
+    write_edited_series(folder / "scans")
+    dfd.screen(folder / "scans", folder / "out", shard=(1, 1), dicom="listed")
+    return folder / "out" / "dicom"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_validator_finds_no_error(results: Path, kind: str) -> None:
+    assert errors_in(results / f"series-01-{kind}.dcm") == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_validator_finds_no_error_in_results_of_a_series(screened: Path, kind: str) -> None:
+    (path,) = screened.glob(f"*-{kind}.dcm")
+    assert errors_in(path) == []
+
+
+def errors_in(path: Path) -> list[str]:
+    """What the validator calls an error."""
     done = subprocess.run(
-        [program("dciodvfy"), results / f"series-01-{kind}.dcm"],
+        [program("dciodvfy"), path],
         capture_output=True,
         text=True,
         timeout=60,
@@ -67,4 +89,4 @@ def test_the_validator_finds_no_error(results: Path, kind: str) -> None:
     )
     told = (done.stdout + done.stderr).splitlines()
     assert told
-    assert [line for line in told if line.startswith(("Error", "Abort"))] == []
+    return [line for line in told if line.startswith(("Error", "Abort"))]

@@ -20,6 +20,9 @@ import dfd
 from dfd.phantom import write_ct_series
 from dfd.phantom.tamper import disk
 from dfd.records import Region
+from dfd.repository.models import models_of
+from dfd.repository.screen_series import screen_series
+from dfd.repository.series_task import SeriesTask
 from tests.integration.conftest import SIZE
 from tests.integration.processes import CT_BUNDLE
 
@@ -137,7 +140,8 @@ def test_names_alone_and_mixed_rows_give_the_same_answer(
     assert together["verdict"][2] == "unreadable"
     assert "column Y is empty" in together["error"][2]
     assert {path.name for path in (tmp_path / "together").iterdir()} == {
-        *("scores.csv", "suspicious_regions.csv", "report.html", "run.json", "run.log")
+        *("scores.csv", "suspicious_regions.csv", "screened_series.csv"),
+        *("report.html", "run.json", "run.log"),
     }
 
 
@@ -152,3 +156,23 @@ def test_an_anonymous_screening_names_nothing(
     assert b"Canary" not in written
     assert b"file002" not in written
     assert rows(tmp_path / "out" / "suspicious_regions.csv")[0]["filename"] == "slice-0002"
+
+
+def test_a_series_has_the_answer_of_a_repository(scans: Path, model: Path, results: Path) -> None:
+    """screened_series.csv and `dfd screen` say the same of the same slices."""
+    (series,) = rows(results / "screened_series.csv")
+    # From the feet on.
+    names = sorted((path.name for path in scans.iterdir()), reverse=True)
+    assert [series["slices"], series["first"], series["last"]] == [str(len(names)), *names]
+    (chosen,) = models_of(str(model))
+    task = SeriesTask("a" * 16, "b" * 16, str(scans), tuple(names), str(scans), chosen, "cpu", 60.0)
+    part = screen_series(task)
+    assert float(series["p_value"]) == part.p_value
+    assert (float(series["score"]), series["verdict"]) == (part.score, part.verdict)
+    first = part.regions[0]
+    for name in ("x", "y", "radius_px", "radius_mm", "expected_false_alarms"):
+        assert float(series[name]) == first[name]
+    for name, number in (("region_first", "first_slice"), ("strongest", "strongest_slice")):
+        assert series[name] == names[first[number] - 1]
+    assert np.hypot(first["x"] - TAMPERED.x, first["y"] - TAMPERED.y) <= 2 * TAMPERED.radius_px
+    assert series["strongest"] == "file002.dcm"

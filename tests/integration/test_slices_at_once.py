@@ -58,5 +58,5 @@ def test_the_results_are_the_same_byte_for_byte(
         assert torch.get_num_threads() == threads
     assert (len(workers[1]), len(workers[3])) == (1, 3)
     alone = results(tmp_path / "1")
-    assert len(alone) == 2 + 2 * SLICES + 2 * SLICES
+    assert len(alone) == 3 + 2 * SLICES + 2 * SLICES
     assert results(tmp_path / "3") == alone

@@ -101,7 +101,7 @@ def test_numbers_stand_before_pictures_in_the_table():
 def test_what_is_not_asked_for_is_not_written():
     plain = ScoreSettings(Path("d"), images=False, report=False)
     asked = {name for name in WRITERS if writer_class(name).asked(plain)}
-    assert asked == {"scores", "suspicious", "run_record", "run_log"}
+    assert asked == {"scores", "suspicious", "series", "run_record", "run_log"}
 
 
 @pytest.fixture

@@ -152,5 +152,5 @@ def test_pixels_are_read_only_where_headers_agree(
         for number, z in enumerate(PLACES):
             tags = {"ImagePositionPatient": [0, 0, z], "AcquisitionTime": f"12000{phase}"}
             make_slice(tmp_path / f"{phase}{number}", make_pixels(seed=10 * phase + number), **tags)
-    monkeypatch.setattr(copies, "_stored_digest", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(copies, "stored_digest", lambda path: pytest.fail(f"{path} was read"))
     assert len(only(tmp_path).slices) == 12

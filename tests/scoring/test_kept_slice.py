@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dfd.outputs.writer import SliceInfo
@@ -114,6 +115,35 @@ def test_slices_of_an_anonymous_run_are_still_told_apart() -> None:
     assert nameless(kept(), "salt").info.facts == one
     assert nameless(kept(), "pepper").info.facts.patient_hash != one.patient_hash
     assert nameless(replace(kept(), info=None), "salt").info is None
+
+
+def test_grids_come_back_as_they_were() -> None:
+    values = np.array([[1.5, np.nan, -0.1], [3e-5, np.inf, 7.0]], dtype=np.float32)
+    one = replace(kept(), grids={5: {"noise": values}})
+    content = json.loads(json.dumps(packed(one)))
+    back = unpacked(content, POINTS).grids[5]["noise"]
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back, values)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"shape": [2, 2]},
+        {"shape": [10**6, 10**6]},
+        {"shape": [-1, -6]},
+        {"values": "#"},
+        {"values": "AAAA"},
+        {"values": 3},
+    ],
+    ids=str,
+)
+def test_a_damaged_grid_is_no_slice(damage: dict[str, object]) -> None:
+    one = replace(kept(), grids={5: {"noise": np.zeros((2, 3), dtype=np.float32)}})
+    content = packed(one)
+    content["grids"][5]["noise"] |= damage
+    with pytest.raises(ValueError, match=r"grid|no slice"):
+        unpacked(content, POINTS)
 
 
 @pytest.mark.parametrize(

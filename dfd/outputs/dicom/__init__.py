@@ -9,31 +9,22 @@ highdicom is an extra; this package is imported only where DICOM results are ask
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from dfd.errors import DfdError, OutputError, UsageError
+from dfd.errors import OutputError, UsageError
 from dfd.outputs import screening_map
-from dfd.outputs.dicom.maker import Maker, Names, as_bytes
+from dfd.outputs.dicom.files import NO_IMAGE_CLASS, attempt, file_name, put, silent
+from dfd.outputs.dicom.maker import Maker, Names
 from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage, SourceSeries, grouped
 from dfd.outputs.dicom.stacks import stacks_of
 from dfd.outputs.dicom_writer import FOLDER
-from dfd.outputs.disk_space import is_full
-from dfd.outputs.files import write_atomically
-from dfd.reading.guard import READ_ERRORS
 from dfd.reading.quiet import quiet
 from dfd.records import Region
 
-NO_IMAGE_CLASS = (
-    "there is no DICOM report for the series of %s: its headers do not allow one, nor a map or a "
-    "segmentation, since SOPClassUID names no image class of the standard (some anonymisers "
-    "replace "
-    "it): write the class of the scanner there again"
-)
 logger = logging.getLogger(__name__)
 
 __all__ = ["FOLDER", "Answer", "Maker", "read_back", "require", "write"]
@@ -80,25 +71,13 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
         raise OutputError(
             f"{target} cannot be made: {error.strerror}; choose another output folder"
         ) from error
-    with quiet(), _silent():
+    with quiet(), silent():
         series, reasons = grouped(answers)
         for reason in reasons:
             logger.warning("%s", reason)
         for number, one in enumerate(series, start=1):
             _write_series(target, f"series-{number:02d}", one, maker, images=images)
     return target
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep highdicom from telling which instance it works on."""
-    log = logging.getLogger("highdicom")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def read_back(folder: Path, study: str) -> list[Dataset]:
@@ -120,14 +99,15 @@ def _write_series(
     if not series.is_of_images:
         logger.warning(NO_IMAGE_CLASS, series.name)
         return
-    _attempt(
-        series,
+    name = series.name
+    attempt(
+        name,
         "report",
-        lambda: _put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))),
+        lambda: put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))),
     )
     if images:
-        _attempt(series, "map", lambda: _write_maps(target, stem, series, maker))
-        _attempt(series, "segmentation", lambda: _write_regions(target, stem, series, maker))
+        attempt(name, "map", lambda: _write_maps(target, stem, series, maker))
+        attempt(name, "segmentation", lambda: _write_regions(target, stem, series, maker))
 
 
 def _write_maps(target: Path, stem: str, series: SourceSeries, maker: Maker) -> None:
@@ -152,8 +132,8 @@ def _write_maps(target: Path, stem: str, series: SourceSeries, maker: Maker) -> 
             image.key: screening_map.read_numbers(target.parent, numbers[image.key])
             for image in stack
         }
-        _put(
-            target / _name(stem, "map", number),
+        put(
+            target / file_name(stem, "map", number),
             parametric_map.make(Names(maker, "map", series, number), stack, maps),
         )
 
@@ -170,31 +150,7 @@ def _write_regions(target: Path, stem: str, series: SourceSeries, maker: Maker) 
     for number, stack in enumerate(
         stacks_of([image for image in series.images() if image.key in disks]), start=1
     ):
-        _put(
-            target / _name(stem, "regions", number),
+        put(
+            target / file_name(stem, "regions", number),
             segmentation.make(Names(maker, "regions", series, number), stack, disks),
         )
-
-
-def _name(stem: str, kind: str, number: int) -> str:
-    return f"{stem}-{kind}.dcm" if number == 1 else f"{stem}-{kind}-{number}.dcm"
-
-
-def _put(path: Path, made: Dataset) -> None:
-    write_atomically(path, as_bytes(made))
-
-
-def _attempt(series: SourceSeries, what: str, doing: Callable[[], None]) -> None:
-    """Do it; a failure costs this one result and is one sentence.
-
-    Errors of the libraries quote values of the header, so only their kind is named.
-    """
-    try:
-        doing()
-    except DfdError as error:
-        if is_full(error):  # no matter of one series
-            raise
-        logger.warning("there is no DICOM %s for the series of %s: %s", what, series.name, error)
-    except READ_ERRORS as error:
-        message = "there is no DICOM %s for the series of %s: its headers do not allow one (%s)"
-        logger.warning(message, what, series.name, type(error).__name__)

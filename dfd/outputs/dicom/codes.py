@@ -34,6 +34,7 @@ EXTRAPOLATED = _own("EXTRAPOLATED", "Beyond what the calibration patients suppor
 
 POINT = _own("POINT", "Region that was asked about")
 SLICE = _own("SLICE", "Slice that was screened as a whole")
+SERIES = _own("SERIES", "Series that was screened as a whole")
 SUSPICIOUS = _own("SUSPICIOUS", "Region unlike genuine tissue")
 
 VERDICTS = {

@@ -10,12 +10,11 @@ import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydicom import Dataset
 from pydicom.uid import UID
 
-from dfd.outputs.dicom.sources import SourceSeries
 from dfd.version import __version__
 
 PRODUCT = "deepfakes-detector"
@@ -63,8 +62,23 @@ class Maker:
         return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}")
 
 
+class Source(Protocol):
+    """A series that a result speaks of."""
+
+    @property
+    def header(self) -> Dataset:
+        """Of its first slice."""
+
+    @property
+    def content(self) -> list[tuple[object, ...]]:
+        """What is said of it, for a digest."""
+
+
+S = TypeVar("S", bound=Source)
+
+
 @dataclass(frozen=True)
-class Names:
+class Names(Generic[S]):
     """Identifiers of one result of one series.
 
     The same model and the same findings give the same, so that storing twice piles nothing up.
@@ -72,7 +86,7 @@ class Names:
 
     maker: Maker
     kind: str
-    series: SourceSeries
+    series: S
     number: int = 1
     """InstanceNumber."""
 
@@ -83,28 +97,8 @@ class Names:
     @cached_property
     def _digest(self) -> str:
         """Of what the rows of the series say; asked for once per row."""
-        found = [
-            (answer.finding, answer.suspicions, str(image.header.SOPInstanceUID), image.frame)
-            for answer, image in self.series.answers
-        ]
-        content = [
-            (
-                f.point.row,
-                f.point.x,
-                f.point.y,
-                str(f.verdict),
-                f.p_value,
-                str(f.form),
-                f.reason,
-                f.radius_mm,
-                len(s),
-                *who,
-            )
-            for f, s, *who in found
-        ]
-        return hashlib.sha256(
-            repr((str(self.series.header.SeriesInstanceUID), content)).encode()
-        ).hexdigest()
+        content = str(self.series.header.SeriesInstanceUID), self.series.content
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def common(self) -> dict[str, Any]:
         """Arguments that all of highdicom's objects take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from highdicom import VOILUTTransformation
@@ -22,7 +23,7 @@ NOTHING = -1.0
 
 
 def make(
-    names: Names, images: Sequence[SourceImage], maps: Mapping[SliceKey, FloatImage]
+    names: Names[Any], images: Sequence[SourceImage], maps: Mapping[SliceKey, FloatImage]
 ) -> Dataset:
     """One map of a stack of slices.
 

@@ -6,6 +6,7 @@ The disks that were looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
@@ -35,7 +36,7 @@ def disks_of(answer: Answer) -> list[Region]:
 
 
 def make(
-    names: Names, images: Sequence[SourceImage], disks: Mapping[SliceKey, Sequence[Region]]
+    names: Names[Any], images: Sequence[SourceImage], disks: Mapping[SliceKey, Sequence[Region]]
 ) -> Dataset:
     """One segmentation of a stack of slices.
 

@@ -6,7 +6,7 @@ Whose, of which study, and where the slices lie. Nothing else is taken over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -146,12 +146,44 @@ class SourceSeries:
     @property
     def is_of_images(self) -> bool:
         """True where SOPClassUID names an image storage class of the standard in every slice."""
-        classes = {str(image.header.SOPClassUID) for _, image in self.answers}
-        return all(_IMAGES.search(UID(uid).name) for uid in classes)
+        return are_images(image for _, image in self.answers)
+
+    @property
+    def content(self) -> list[tuple[object, ...]]:
+        """What its rows say."""
+        return [
+            (
+                *content_of(answer.finding),
+                len(answer.suspicions),
+                str(image.header.SOPInstanceUID),
+                image.frame,
+            )
+            for answer, image in self.answers
+        ]
 
     def images(self) -> list[SourceImage]:
         """Each slice once."""
         return list({image.key: image for _, image in self.answers}.values())
+
+
+def content_of(finding: Finding) -> tuple[object, ...]:
+    """What an answer says, in the order in which it goes into identifiers."""
+    return (
+        finding.point.row,
+        finding.point.x,
+        finding.point.y,
+        str(finding.verdict),
+        finding.p_value,
+        str(finding.form),
+        finding.reason,
+        finding.radius_mm,
+    )
+
+
+def are_images(images: Iterable[SourceImage]) -> bool:
+    """Whether SOPClassUID names an image storage class of the standard in every slice."""
+    classes = {str(image.header.SOPClassUID) for image in images}
+    return all(_IMAGES.search(UID(uid).name) for uid in classes)
 
 
 def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
@@ -166,7 +198,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
         header = None if path is None else read.get(path)
         if not isinstance(header, Dataset):
             continue
-        image = _image(header, answer.finding.point.frame)
+        image = image_of(header, answer.finding.point.frame)
         # The patient too: an anonymiser may write one study and one series for all, and a result is
         # filed under one patient.
         study, one, patient = (
@@ -189,7 +221,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     return list(series.values()), sentences + sentences_of(read)
 
 
-def _image(header: Dataset, frame: int | None) -> SourceImage:
+def image_of(header: Dataset, frame: int | None) -> SourceImage:
     """The slice with the identification of its file, texts in UTF-8."""
     several = (number_of(value_of(header, "NumberOfFrames")) or 1) > 1
     known = Dataset()

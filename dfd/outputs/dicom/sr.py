@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from highdicom import sr
@@ -17,7 +18,7 @@ from pydicom.sr.codedict import codes
 
 from dfd.outputs.dicom import codes as own
 from dfd.outputs.dicom.maker import PRODUCT, Names
-from dfd.outputs.dicom.sources import Answer, SourceImage
+from dfd.outputs.dicom.sources import Answer, SourceImage, SourceSeries
 from dfd.progress import progress
 from dfd.records import Finding, Region, is_square
 from dfd.version import __version__
@@ -28,17 +29,32 @@ centre."""
 
 RIM_POINTS = 49
 """Points of a closed line around a disk; the first and the last are one."""
+Group: TypeAlias = (
+    sr.MeasurementsAndQualitativeEvaluations
+    | sr.PlanarROIMeasurementsAndQualitativeEvaluations
+    | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+)
 
 
-def make(names: Names) -> Dataset:
-    """The report on one series."""
-    algorithm = sr.AlgorithmIdentification(
-        names.maker.name, __version__, parameters=names.maker.parameters
-    )
+def make(names: Names[SourceSeries]) -> Dataset:
+    """The report on the rows of one series."""
     answers = progress(names.series.answers, "writing the DICOM report, rows")
+    algorithm = algorithm_of(names)
     groups = [
         group for answer, image in answers for group in _groups(names, algorithm, answer, image)
     ]
+    return report_of(names, groups, names.series.images())
+
+
+def algorithm_of(names: Names[Any]) -> sr.AlgorithmIdentification:
+    """What each group names."""
+    return sr.AlgorithmIdentification(
+        names.maker.name, __version__, parameters=names.maker.parameters
+    )
+
+
+def report_of(names: Names[Any], groups: Sequence[Group], images: Sequence[SourceImage]) -> Dataset:
+    """A report with these groups; ``images``: all that it stands on."""
     report = sr.MeasurementReport(
         observation_context=_observer(names),
         procedure_reported=own.IMAGING,
@@ -46,7 +62,7 @@ def make(names: Names) -> Dataset:
         title=codes.DCM.ImagingMeasurementReport,
     )
     made = sr.Comprehensive3DSR(
-        evidence=_evidence(names.series.images()),
+        evidence=_evidence(images),
         content=report[0],
         is_complete=True,
         is_final=False,
@@ -64,7 +80,7 @@ def _evidence(images: Sequence[SourceImage]) -> list[Dataset]:
     return list({str(image.header.SOPInstanceUID): image.header for image in images}.values())
 
 
-def _observer(names: Names) -> sr.ObservationContext:
+def _observer(names: Names[Any]) -> sr.ObservationContext:
     device = sr.DeviceObserverIdentifyingAttributes(
         names.maker.uid("device"),
         name=PRODUCT,
@@ -78,23 +94,24 @@ def _observer(names: Names) -> sr.ObservationContext:
 
 
 def _groups(
-    names: Names, algorithm: sr.AlgorithmIdentification, answer: Answer, image: SourceImage
-) -> list[
-    sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations
-]:
+    names: Names[SourceSeries],
+    algorithm: sr.AlgorithmIdentification,
+    answer: Answer,
+    image: SourceImage,
+) -> list[Group]:
     """One group for the row, then one for each region that stands out where the row is a slice."""
     finding, row = answer.finding, str(answer.finding.point.row)
     if not finding.point.is_screening:
         return [_planar(names, algorithm, row, finding, (answer.region, image))]
     whole = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(names, row),
+        tracking_identifier=tracking(names, row),
         finding_type=own.SLICE,
         algorithm_id=algorithm,
-        measurements=_measurements(finding),
-        qualitative_evaluations=_evaluations(finding),
-        source_images=[sr.SourceImageForMeasurementGroup(*_reference(image))],
+        measurements=measurements(finding),
+        qualitative_evaluations=evaluations(finding),
+        source_images=[sr.SourceImageForMeasurementGroup(*reference(image))],
     )
-    _comment(whole, finding)
+    comment(whole, finding)
     regions = []
     for number, each in enumerate(answer.suspicions, start=1):
         found, radius = each.finding, answer.region.radius_px if answer.region else 0.0
@@ -113,9 +130,9 @@ def _groups(
 
 
 def _planar(  # noqa: PLR0913, PLR0917 - the parts of one group, which nobody else puts together
-    names: Names,
+    names: Names[SourceSeries],
     algorithm: sr.AlgorithmIdentification,
-    tracking: str,
+    row: str,
     finding: Finding,
     place: tuple[Region | None, SourceImage],
     false_alarms: float | None = None,
@@ -123,19 +140,22 @@ def _planar(  # noqa: PLR0913, PLR0917 - the parts of one group, which nobody el
     """A group with its outline in the image."""
     region, image = place
     asked = region or Region(finding.point.x, finding.point.y, 0.0)
-    kind, outline = outline_of(asked, (image.header.Rows, image.header.Columns), image.spacing)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(names, tracking),
-        referenced_region=sr.ImageRegion(
-            kind, outline, sr.SourceImageForRegion(*_reference(image))
-        ),
+        tracking_identifier=tracking(names, row),
+        referenced_region=image_region(asked, image),
         finding_type=own.POINT if false_alarms is None else own.SUSPICIOUS,
         algorithm_id=algorithm,
-        measurements=_measurements(finding, false_alarms, image.spacing),
-        qualitative_evaluations=_evaluations(finding),
+        measurements=measurements(finding, false_alarms, image.spacing),
+        qualitative_evaluations=evaluations(finding),
     )
-    _comment(group, finding)
+    comment(group, finding)
     return group
+
+
+def image_region(region: Region, image: SourceImage) -> sr.ImageRegion:
+    """The outline of a disk in a slice."""
+    kind, outline = outline_of(region, (image.header.Rows, image.header.Columns), image.spacing)
+    return sr.ImageRegion(kind, outline, sr.SourceImageForRegion(*reference(image)))
 
 
 def outline_of(
@@ -179,11 +199,13 @@ def outline_of(
     return "CIRCLE", np.array([(x, y), inside[0]], dtype=np.float64)
 
 
-def _tracking(names: Names, row: str) -> sr.TrackingIdentifier:
+def tracking(names: Names[Any], row: str) -> sr.TrackingIdentifier:
+    """The identifier of a group."""
     return sr.TrackingIdentifier(names.uid("tracking", row), row)
 
 
-def _reference(image: SourceImage) -> tuple[str, str, list[int] | None]:
+def reference(image: SourceImage) -> tuple[str, str, list[int] | None]:
+    """SOPClassUID, SOPInstanceUID and frames, as highdicom takes them."""
     return (
         str(image.header.SOPClassUID),
         str(image.header.SOPInstanceUID),
@@ -191,7 +213,7 @@ def _reference(image: SourceImage) -> tuple[str, str, list[int] | None]:
     )
 
 
-def _measurements(
+def measurements(
     finding: Finding, false_alarms: float | None = None, spacing: tuple[float, float] | None = None
 ) -> list[sr.Measurement]:
     """What is a number; what could not be measured stays out."""
@@ -210,10 +232,9 @@ def _measurements(
     ]
 
 
-def _evaluations(finding: Finding) -> list[sr.QualitativeEvaluation]:
-    found = [sr.QualitativeEvaluation(own.VERDICT, own.VERDICTS[finding.verdict])]
-    if finding.form:
-        found.append(sr.QualitativeEvaluation(own.FORM, own.FORMS[finding.form]))
+def evaluations(finding: Finding) -> list[sr.QualitativeEvaluation]:
+    """Verdict and form, and whether the p-value is extrapolated."""
+    found = verdict_and_form(finding)
     if math.isfinite(finding.p_value):
         found.append(
             sr.QualitativeEvaluation(own.EXTRAPOLATED, own.YES if finding.extrapolated else own.NO)
@@ -221,11 +242,15 @@ def _evaluations(finding: Finding) -> list[sr.QualitativeEvaluation]:
     return found
 
 
-def _comment(
-    group: sr.MeasurementsAndQualitativeEvaluations
-    | sr.PlanarROIMeasurementsAndQualitativeEvaluations,
-    finding: Finding,
-) -> None:
+def verdict_and_form(finding: Finding) -> list[sr.QualitativeEvaluation]:
+    """The answer in codes; no form where nothing was found."""
+    found = [sr.QualitativeEvaluation(own.VERDICT, own.VERDICTS[finding.verdict])]
+    if finding.form:
+        found.append(sr.QualitativeEvaluation(own.FORM, own.FORMS[finding.form]))
+    return found
+
+
+def comment(group: Group, finding: Finding) -> None:
     """The reason, as the text that TID 1501 allows in a group."""
     if finding.reason:
         item = sr.TextContentItem(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 from pydicom import Dataset
 
@@ -82,7 +83,7 @@ def _frame(image: SourceImage) -> Dataset:
     return groups
 
 
-def finish(made: Dataset, names: Names, stack: Sequence[SourceImage]) -> Dataset:
+def finish(made: Dataset, names: Names[Any], stack: Sequence[SourceImage]) -> Dataset:
     """The frames as their file counts them.
 
     And in place of the identifier that highdicom draws at random one that follows from the content.

@@ -15,44 +15,29 @@ from typing import Any
 
 from dfd.errors import UsageError
 from dfd.options import NamedOption, Value, option, options_of
-
-SEED = 20261122
-"""Default of the one seed of all randomness."""
-
-
-def check_dicom(*, dicom: bool, anonymous: bool) -> None:
-    """Refuse DICOM results of an anonymous run.
-
-    Raises:
-        UsageError: both are asked for.
-    """
-    if dicom and anonymous:
-        raise UsageError(
-            "DICOM results cannot be anonymous, since they name the patient and refer to the "
-            "source images: leave one of the two out"
-        )
-
-
-_DEVICE = option(
-    "auto (default), cpu, cuda or cuda:N", value=Value.DEVICE, metavar="WORD", key="device_name"
+from dfd.settings.fields import (
+    DEVICE,
+    GENUINE_DATA,
+    MODEL,
+    SEED,
+    SEED_OPTION,
+    WORKERS,
+    check_dicom,
 )
-_WORKERS = option(
-    "processes that read slices (default 0: none besides the main one)",
-    value=Value.COUNT,
-    metavar="N",
-    catalogue="num_workers",
-    key="num_workers",
-    recorded=False,
-)
-_SEED = option("the one seed of all randomness", value=Value.SEED, metavar="N", key="seed")
-_GENUINE_DATA = option(
-    "folder with genuine scans of several patients",
-    value=Value.PATH,
-    metavar="DIR",
-    catalogue="data_path",
-    key="data_path",
-)
-_MODEL = "shipped model, bundle folder, or file written by training"
+from dfd.settings.screen import ScreenSettings
+
+__all__ = [
+    "SEED",
+    "CalibrateSettings",
+    "RemoteStudy",
+    "ScoreSettings",
+    "ScreenSettings",
+    "TrainSettings",
+    "check_dicom",
+    "private_keys",
+    "record_of",
+    "score_settings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ class ScoreSettings:
     model: str = field(
         default="ct_lung_inpainting",
         metadata=option(
-            f"{_MODEL} (default ct_lung_inpainting)",
+            f"{MODEL} (default ct_lung_inpainting)",
             value=Value.TEXT,
             metavar="NAME|PATH",
             catalogue="model_path",
@@ -99,9 +84,9 @@ class ScoreSettings:
             key="output_dir",
         ),
     )
-    device: str = field(default="auto", metadata=_DEVICE)
-    workers: int = field(default=0, metadata=_WORKERS)
-    seed: int = field(default=SEED, metadata=_SEED)
+    device: str = field(default="auto", metadata=DEVICE)
+    workers: int = field(default=0, metadata=WORKERS)
+    seed: int = field(default=SEED, metadata=SEED_OPTION)
     images: bool = field(default=True, metadata=option("write no pictures, in the report neither"))
     report: bool = field(default=True, metadata=option("write no report.html"))
     anonymous: bool = field(
@@ -147,7 +132,7 @@ class RemoteStudy:
 class TrainSettings:
     """One training run."""
 
-    data: Path = field(metadata=_GENUINE_DATA)
+    data: Path = field(metadata=GENUINE_DATA)
     model: Path = field(
         metadata=option(
             "file to write, e.g. my_model.ckpt",
@@ -178,7 +163,7 @@ class TrainSettings:
             "crops per step (default 64)", value=Value.POSITIVE, metavar="N", key="batch_size"
         ),
     )
-    workers: int = field(default=0, metadata=_WORKERS)
+    workers: int = field(default=0, metadata=WORKERS)
     max_hours: float | None = field(
         default=None,
         metadata=option(
@@ -188,17 +173,17 @@ class TrainSettings:
             key="max_hours",
         ),
     )
-    device: str = field(default="auto", metadata=_DEVICE)
-    seed: int = field(default=SEED, metadata=_SEED)
+    device: str = field(default="auto", metadata=DEVICE)
+    seed: int = field(default=SEED, metadata=SEED_OPTION)
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrateSettings:
     """One refit of the calibration on genuine scans."""
 
-    data: Path = field(metadata=_GENUINE_DATA)
+    data: Path = field(metadata=GENUINE_DATA)
     model: str = field(
-        metadata=option(_MODEL, value=Value.TEXT, metavar="NAME|PATH", key="model_path")
+        metadata=option(MODEL, value=Value.TEXT, metavar="NAME|PATH", key="model_path")
     )
     output: Path = field(
         metadata=option(
@@ -208,9 +193,9 @@ class CalibrateSettings:
             key="output_path",
         )
     )
-    device: str = field(default="auto", metadata=_DEVICE)
-    workers: int = field(default=0, metadata=_WORKERS)
-    seed: int = field(default=SEED, metadata=_SEED)
+    device: str = field(default="auto", metadata=DEVICE)
+    workers: int = field(default=0, metadata=WORKERS)
+    seed: int = field(default=SEED, metadata=SEED_OPTION)
 
 
 def score_settings(

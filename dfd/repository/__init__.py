@@ -1,0 +1,1 @@
+"""Many series: planned, screened and reported as one repository."""

@@ -1,0 +1,38 @@
+"""What is said of a series, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dfd.assessment.series import SeriesFinding
+from dfd.calibration import MOST_FALSE_ALARMS, count_in_words
+
+
+def sentence_of(finding: SeriesFinding, strongest: Mapping[str, Any], slices: int) -> str:
+    """Where the strangest place of a series lies, why it is strange, and what chance brings.
+
+    Args:
+        finding: of the series.
+        strongest: its first region, columns of ``schema.REGION``.
+        slices: how many were assessed.
+    """
+    first, last = strongest["first_slice"], strongest["last_slice"]
+    where = f"slice {first}" if first == last else f"slices {first} to {last}"
+    place = f"lies in {where} at x {strongest['x']:g}, y {strongest['y']:g}"
+    expected = strongest["expected_false_alarms"]
+    chance = (
+        f"{count_in_words(expected)} such regions are expected by chance in a genuine series of "
+        "this length"
+    )
+    remarks = "".join(f"; {each}" for each in finding.remarks)
+    if expected > MOST_FALSE_ALARMS:
+        looked = "the one slice" if slices == 1 else f"{slices} slices"
+        return f"no region stands out: the strangest of {looked} {place}, and {chance}{remarks}"
+    count = len(finding.regions)
+    whole = (
+        "the only suspicious region"
+        if count == 1
+        else f"the strongest of {count} suspicious regions"
+    )
+    return f"{whole} {place}: {strongest['reason']}; {chance}{remarks}"
