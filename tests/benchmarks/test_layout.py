@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2] / "benchmarks"
 
 LAYERS = (
     {"studies", "kills", "repository_kills"},
-    {"detection", "speed"},
+    {"speed"},
+    {"detection"},
     {"baselines", "predictor"},
     {"attacks", "models", "fuzz"},
     {"runner", "metrics"},
