@@ -32,6 +32,8 @@ REACHES = (0, 1)
 UPPER = 0.95
 """Share of the values of a series below what counts as one spread above its median: an edit fills
 fewer than a twentieth of its places."""
+FEWEST_VALUES = 100
+"""Below so many values a twentieth of them is next to none, and their spread is chance."""
 BIN, LONGEST = 0.01, 40.0
 """Width of the bins of a histogram of lengths, and where it ends."""
 
@@ -151,8 +153,12 @@ class Spread:
         return max(self._quantile(UPPER) - self._quantile(0.5), BIN)
 
     def standardised(self, values: FloatArray, widest: float = np.inf) -> FloatArray:
-        """``values`` in units of the width, but of no more than ``widest``; 0 at the median."""
-        return (values - self._quantile(0.5)) / min(self.width, widest)
+        """``values`` in units of the width, but of no more than ``widest``; 0 at the median.
+
+        In units of ``widest`` where too few values were counted to say how wide they spread.
+        """
+        few = self.size < FEWEST_VALUES and np.isfinite(widest)
+        return (values - self._quantile(0.5)) / (widest if few else min(self.width, widest))
 
     def _quantile(self, share: float) -> float:
         """Straight within a bin."""

@@ -7,6 +7,7 @@ import pytest
 
 from dfd.calibration.series_windows import (
     BIN,
+    FEWEST_VALUES,
     SlidingWindows,
     Spread,
     Window,
@@ -100,3 +101,19 @@ def test_values_that_are_all_alike_have_the_spread_of_a_bin() -> None:
     spread = Spread()
     spread.add(np.full(10, 2.0))
     assert np.isfinite(spread.standardised(np.array([2.0, 3.0]))).all()
+
+
+def test_a_spread_is_no_wider_than_allowed_and_few_values_have_the_widest(rng) -> None:
+    values = rng.exponential(1.0, FEWEST_VALUES)
+    few, enough = Spread(), Spread()
+    few.add(values[1:])
+    enough.add(values)
+    assert enough.width > 1.0
+    step = np.array([0.0, 1.0])
+    for spread, widest, width in (
+        (enough, 100.0, enough.width),
+        (enough, 0.5, 0.5),
+        (few, 100.0, 100.0),
+        (few, np.inf, few.width),
+    ):
+        assert np.diff(spread.standardised(step, widest)) == pytest.approx(1.0 / width)
