@@ -142,7 +142,7 @@ class SeriesScan:
         p, beyond = self._windows.p_value()
         return SeriesFinding(
             p,
-            beyond or bool(self._looked.remarks),
+            beyond,
             self._windows.rarity(),
             tuple(self._region(each) for each in (listed or peaks[:1])[:MOST_REGIONS]),
             tuple(self._looked.remarks),
@@ -153,14 +153,11 @@ class SeriesScan:
 
     def _region(self, peak: WindowPeak) -> SeriesRegion:
         like = self._looked.likes[peak.last]
-        x, y = screening_grid.centre_of(peak.row, peak.column, like.radius_px)
-        clicked = replace(like, x=float(x), y=float(y))
-        wider = like.radius_px + peak.window.reach * screening_grid.step_of(like.radius_px)
-        mm = None if like.radius_mm is None else like.radius_mm * wider / like.radius_px
+        region = screening_grid.averaged_region(peak.row, peak.column, peak.window.reach, like)
         first, last, strongest = (
             self._looked.numbers[each] for each in (peak.first, peak.last, peak.strongest)
         )
-        region = replace(clicked, radius_px=wider, radius_mm=mm)
+        clicked = replace(like, x=region.x, y=region.y)
         return SeriesRegion(first, last, strongest, region, clicked, self._expected(peak))
 
 

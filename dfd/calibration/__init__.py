@@ -36,7 +36,7 @@ from dfd.calibration.screening import (
     p_of_places,
 )
 from dfd.calibration.serialization import FORMAT, from_json, to_json
-from dfd.calibration.series import SeriesWindows, WindowPeak, fit_series
+from dfd.calibration.series import SeriesWindows, WindowPeak, chance_in_words, fit_series
 from dfd.calibration.tables import (
     QUANTILES,
     SMALLEST_P,
@@ -75,6 +75,7 @@ __all__ = [
     "Setting",
     "Statistics",
     "WindowPeak",
+    "chance_in_words",
     "columns_of",
     "combined_p",
     "combined_statistic",

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from dfd.calibration.cohort import Setting
-from dfd.calibration.screening import STEEPEST
+from dfd.calibration.screening import STEEPEST, count_in_words
 from dfd.calibration.series_windows import (
     WINDOWS,
     SlidingWindows,
@@ -170,6 +170,14 @@ class SeriesWindows:
         if self._setting.maximum is None:
             raise ValueError("the setting has no table of whole series")
         return p_value(self.rarity(), self._setting.maximum)
+
+
+def chance_in_words(expected: float) -> str:
+    """How many regions as strange as one a genuine series shows, as part of a sentence."""
+    return (
+        f"{count_in_words(expected)} such regions are expected by chance in a genuine series of "
+        "this length"
+    )
 
 
 def _highest(lengths: FloatArray) -> list[tuple[int, int]]:

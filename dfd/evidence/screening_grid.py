@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfd.evidence.running_sums import FloatArray
-from dfd.records import BoolImage, FloatImage
+from dfd.records import BoolImage, FloatImage, Region
 
 SCREEN_STEP_PX = 16
 """Distance of the places along rows and columns: a slice of 512 x 512 has about 450 of them."""
@@ -53,6 +53,17 @@ def centre_of(row: int, column: int, radius: float) -> tuple[int, int]:
     """(x, y) of a place of the grid."""
     step = step_of(radius)
     return step // 2 + column * step, step // 2 + row * step
+
+
+def averaged_region(row: int, column: int, reach: int, like: Region) -> Region:
+    """What is looked at where places up to ``reach`` steps from one of the grid are averaged.
+
+    A disk as large as ``like`` and wider by the steps.
+    """
+    x, y = centre_of(row, column, like.radius_px)
+    wider = like.radius_px + reach * step_of(like.radius_px)
+    mm = None if like.radius_mm is None else like.radius_mm * wider / like.radius_px
+    return Region(float(x), float(y), wider, mm)
 
 
 def painted(

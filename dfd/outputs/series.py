@@ -19,7 +19,7 @@ from dfd.calibration import (
     SeriesWindows,
     Setting,
     WindowPeak,
-    count_in_words,
+    chance_in_words,
     verdict_of,
 )
 from dfd.context.stacks import stacks_of
@@ -94,10 +94,9 @@ class _Answer:
     def cells(self) -> dict[str, object]:
         """``COLUMNS`` but for the first."""
         first = self.peaks[0]
-        size = self.looked[first.last].region
-        x, y = screening_grid.centre_of(first.row, first.column, size.radius_px)
-        wider = size.radius_px + first.window.reach * screening_grid.step_of(size.radius_px)
-        mm = None if size.radius_mm is None else size.radius_mm * wider / size.radius_px
+        place = screening_grid.averaged_region(
+            first.row, first.column, first.window.reach, self.looked[first.last].region
+        )
         expected = [each.share * self.places for each in self.peaks]
         chosen = (0, -1, first.first, first.last, first.strongest)
         names = ("first", "last", "region_first", "region_last", "strongest")
@@ -107,10 +106,10 @@ class _Answer:
             "p_value": self.p_value,
             "score": -math.log10(self.p_value) + 0.0,
             "verdict": str(verdict_of(self.p_value)),
-            "x": float(x),
-            "y": float(y),
-            "radius_px": wider,
-            "radius_mm": mm,
+            "x": place.x,
+            "y": place.y,
+            "radius_px": place.radius_px,
+            "radius_mm": place.radius_mm,
             "expected_false_alarms": expected[0],
             "regions": sum(each <= MOST_FALSE_ALARMS for each in expected),
             "reason": _sentence(expected[0], first.window.slices),
@@ -151,14 +150,10 @@ def _name(finding: Finding) -> str:
 
 
 def _sentence(expected: float, slices: int) -> str:
-    chance = (
-        f"{count_in_words(expected)} such regions are expected by chance in a genuine series of "
-        "this length"
-    )
     if expected > MOST_FALSE_ALARMS:
-        return f"no region stands out: {chance}"
+        return f"no region stands out: {chance_in_words(expected)}"
     run = "in one slice" if slices == 1 else f"over {slices} slices"
-    return f"a region stands out {run}: {chance}"
+    return f"a region stands out {run}: {chance_in_words(expected)}"
 
 
 def _table(answers: Sequence[_Answer]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dfd.assessment.series import SeriesFinding
-from dfd.calibration import MOST_FALSE_ALARMS, count_in_words
+from dfd.calibration import MOST_FALSE_ALARMS, chance_in_words
+
+EXTRAPOLATED = "the p-value is extrapolated: the patients of the calibration are too few for it"
 
 
 def sentence_of(finding: SeriesFinding, strongest: Mapping[str, Any], slices: int) -> str:
@@ -21,11 +23,8 @@ def sentence_of(finding: SeriesFinding, strongest: Mapping[str, Any], slices: in
     where = f"slice {first}" if first == last else f"slices {first} to {last}"
     place = f"lies in {where} at x {strongest['x']:g}, y {strongest['y']:g}"
     expected = strongest["expected_false_alarms"]
-    chance = (
-        f"{count_in_words(expected)} such regions are expected by chance in a genuine series of "
-        "this length"
-    )
-    remarks = "".join(f"; {each}" for each in finding.remarks)
+    chance = chance_in_words(expected)
+    remarks = "".join(f"; {each}" for each in (*finding.remarks, *_support(finding)))
     if expected > MOST_FALSE_ALARMS:
         looked = "the one slice" if slices == 1 else f"{slices} slices"
         return f"no region stands out: the strangest of {looked} {place}, and {chance}{remarks}"
@@ -36,3 +35,7 @@ def sentence_of(finding: SeriesFinding, strongest: Mapping[str, Any], slices: in
         else f"the strongest of {count} suspicious regions"
     )
     return f"{whole} {place}: {strongest['reason']}; {chance}{remarks}"
+
+
+def _support(finding: SeriesFinding) -> tuple[str, ...]:
+    return (EXTRAPOLATED,) if finding.extrapolated else ()

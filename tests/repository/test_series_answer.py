@@ -12,7 +12,7 @@ import pytest
 from dfd.assessment.series import SeriesFinding, SeriesRegion
 from dfd.records import Finding, Form, Point, Region, ScanFacts, Series, Slice, SliceRef, Verdict
 from dfd.repository.regions import Explained, NumberedSlice, row_of
-from dfd.repository.series_answer import sentence_of
+from dfd.repository.series_answer import EXTRAPOLATED, sentence_of
 
 PLACE = Region(40.0, 20.0, 8.0, 6.0)
 LISTED = SeriesRegion(2, 4, 3, replace(PLACE, radius_px=16.0, radius_mm=12.0), PLACE, 0.02)
@@ -107,5 +107,7 @@ def test_the_sentence_of_a_series(found: SeriesFinding, wanted: str) -> None:
     expected = found.regions[0].expected_false_alarms
     row = row_of(1, explained(), slices()) | {"expected_false_alarms": expected}
     assert sentence_of(found, row, 5) == wanted
+    beyond = sentence_of(replace(found, extrapolated=True), row, 5)
+    assert beyond == f"{wanted}; {EXTRAPOLATED}"
     one = row | {"first_slice": 3, "last_slice": 3}
     assert " in slice 3 at x 40" in sentence_of(found, one, 1)
