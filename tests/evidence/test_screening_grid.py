@@ -89,3 +89,12 @@ def test_a_map_of_no_place_is_empty() -> None:
     assert np.isnan(
         screening_grid.painted(np.zeros((0, 2), np.int64), np.zeros(0), np.ones((20, 30), bool), 16)
     ).all()
+
+
+def test_an_averaged_region_is_wider_by_its_steps() -> None:
+    like = Region(0.0, 0.0, 10.0, 8.0)
+    assert screening_grid.averaged_region(2, 3, 0, like) == Region(42.0, 30.0, 10.0, 8.0)
+    # A step of 12 px, 1.2 radii.
+    wider = screening_grid.averaged_region(2, 3, 1, like)
+    assert (wider.radius_px, wider.radius_mm) == (22.0, pytest.approx(17.6))
+    assert screening_grid.averaged_region(0, 0, 1, Region(0.0, 0.0, 10.0)).radius_mm is None
