@@ -201,6 +201,8 @@ def in_series(folder: Path, model: str | None, quick: bool) -> dict[str, Any]:
     work = work_on(root, model)
     seconds = median_seconds(lambda: work.score(series=True), runs)
     (finding,) = work.score(series=True)
+    if not finding.p_by_family:
+        raise RuntimeError(f"The point of the series was not measured: {finding.reason}")
     return {
         "seconds": {"whole way": seconds},
         SECONDS: seconds,
