@@ -16,7 +16,9 @@ from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 
 FOLDERS = {"ct_lung": "ct", "mri_chest": "mr"}
-"""Modality -> folder below DFD_DATA and key of ``split.json``."""
+"""Modality -> key of ``split.json``, and what its files in runs are named by."""
+COLLECTIONS = {"ct_lung": ("ct", "ct2"), "mri_chest": ("mr",)}
+"""Modality -> folders below DFD_DATA that hold its patients."""
 TRAINING_FOLDS = ("fold0", "fold2")
 """Folds that the shipped weights are trained on."""
 VALIDATION_FOLDS = ("fold1",)
@@ -66,8 +68,9 @@ def patients(
 
 
 def patient_folder(modality: str, patient: str, root: Path | None = None) -> Path:
-    """Where a patient's scans lie."""
-    return (root or data_root()) / FOLDERS[modality] / patient
+    """Where a patient's scans lie; where they would, if they are not there."""
+    places = [(root or data_root()) / folder / patient for folder in COLLECTIONS[modality]]
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 def open_test_patients(

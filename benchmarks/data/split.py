@@ -5,7 +5,8 @@
 
 A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker
 and kernel class; MR: source) patients are ordered by a hash of their name, so that nobody's eye
-chooses; the first of each stratum are test, the others go to the folds in turn.
+chooses; the first of each stratum are test, the others go to the folds in turn. A collection that
+came later is placed by itself, so that nobody who was placed before changes sides.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ import pydicom
 
 SALT = "deepfakes-detector split 1"
 FOLDS = 3
-TEST_SHARE = {"ct": 0.25, "mr": 0.25}
-SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE"}
+COLLECTIONS = {"ct": ("ct", "ct2"), "mr": ("mr",)}
+"""Modality -> its folders, in the order in which they came."""
+TEST_SHARE = {"ct": 0.25, "ct2": 0.2, "mr": 0.25}
+SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE", "B60f", "59 .21.B50s"}
 INVALID_UID = (
     r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed "
     r"for VR UI"
@@ -34,9 +37,9 @@ INVALID_UID = (
 HERE = Path(__file__).resolve().parents[1]
 
 
-def read_index(root: Path, modality: str) -> list[dict[str, str]]:
-    """Rows of ``<root>/<modality>/index.csv``, one per slice."""
-    with (root / modality / "index.csv").open(newline="", encoding="utf-8") as stream:
+def read_index(root: Path, collection: str) -> list[dict[str, str]]:
+    """Rows of ``<root>/<collection>/index.csv``, one per slice."""
+    with (root / collection / "index.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -49,18 +52,18 @@ def stratum(modality: str, rows: list[dict[str, str]]) -> str:
     return maker + (" sharp" if sharp and maker != "Philips" else "")
 
 
-def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str, str]:
-    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``."""
-    strata: dict[str, list[str]] = defaultdict(list)
-    for patient, rows in patients.items():
-        strata[stratum(modality, rows)].append(patient)
+def place(strata: dict[str, list[str]], test_share: float, turn: int) -> dict[str, str]:
+    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``.
+
+    Args:
+        strata: patients of each.
+        test_share: of each stratum, rounded; of two patients one.
+        turn: how many were placed into folds before.
+    """
     sides: dict[str, str] = {}
-    turn = 0
     for _, members in sorted(strata.items()):
         members.sort(key=lambda name: hashlib.sha256(f"{SALT} {name}".encode()).hexdigest())
-        tests = (
-            round(TEST_SHARE[modality] * len(members)) if len(members) > 2 else len(members) // 2
-        )
+        tests = round(test_share * len(members)) if len(members) > 2 else len(members) // 2
         for number, patient in enumerate(members):
             if number < tests:
                 sides[patient] = "test"
@@ -72,28 +75,36 @@ def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str,
 
 def make(root: Path) -> dict[str, object]:
     """The whole split as it is written."""
-    split: dict[str, object] = {"salt": SALT, "folds": FOLDS}
-    for modality in ("ct", "mr"):
+    return {
+        "salt": SALT,
+        "folds": FOLDS,
+        **{modality: _patients(root, modality) for modality in COLLECTIONS},
+    }
+
+
+def _patients(root: Path, modality: str) -> dict[str, object]:
+    """Every patient of a modality with side, stratum and slices."""
+    entries: dict[str, object] = {}
+    turn = 0
+    for collection in COLLECTIONS[modality]:
         patients: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for row in read_index(root, modality):
+        for row in read_index(root, collection):
             patients[row["patient"]].append(row)
-        sides = place(patients, modality)
-        split[modality] = {
-            patient: {
-                "side": sides[patient],
-                "stratum": stratum(modality, rows),
-                "slices": [
-                    {
-                        "file": row["file"],
-                        "sop_uid": row["sop_uid"],
-                        "sha256_pixels": row["sha256_pixels"],
-                    }
-                    for row in rows
-                ],
-            }
+        strata: dict[str, list[str]] = defaultdict(list)
+        for patient, rows in patients.items():
+            strata[stratum(modality, rows)].append(patient)
+        sides = place(strata, TEST_SHARE[collection], turn)
+        turn += sum(side != "test" for side in sides.values())
+        entries |= {
+            patient: _entry(sides[patient], stratum(modality, rows), rows)
             for patient, rows in sorted(patients.items())
         }
-    return split
+    return entries
+
+
+def _entry(side: str, stratum: str, rows: list[dict[str, str]]) -> dict[str, object]:
+    slices = [{key: row[key] for key in ("file", "sop_uid", "sha256_pixels")} for row in rows]
+    return {"side": side, "stratum": stratum, "slices": slices}
 
 
 def check(root: Path, split: dict[str, object]) -> list[str]:

@@ -72,7 +72,7 @@ def places_of(reference: SliceReference, rng: np.random.Generator) -> Places:
     """Places that scoring can assess and that are wholly measured, and their matched controls."""
     radius, table = reference.table.radius, reference.table
     centres, covariates = table.centres.numpy(), table.covariates.numpy()[:, :2]
-    usable = np.isfinite(reference.scales[-1].own.numpy()).all(axis=1) & matched_controls.whole(
+    usable = np.isfinite(reference.own_first[0].own.numpy()).all(axis=1) & matched_controls.whole(
         centres, reference.prediction.assessed, radius
     )
     centres, covariates = centres[usable], covariates[usable]

@@ -13,10 +13,11 @@ benchmarks/trained/folds.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.data import partition
-from benchmarks.models import registry
+from benchmarks.models import registry, stages
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
 from dfd import calibration
@@ -32,8 +33,6 @@ from dfd.models import model_file
 from dfd.outputs.files import write_atomically
 from dfd.workflow import run_config
 
-EPOCHS = 63
-"""What the shipped weights were trained for."""
 FOLDS = tuple(sorted((*partition.TRAINING_FOLDS, *partition.VALIDATION_FOLDS)))
 
 
@@ -47,12 +46,12 @@ def model_of(modality: str, fold: str) -> Path:
     return partition.network_file("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
 
 
-def train(modality: str, fold: str, epochs: int) -> Path:
+def train(modality: str, fold: str, chosen: Mapping[str, object]) -> Path:
     """Trains the network of ``fold``, or goes on where an earlier run stopped.
 
-    What is done is left alone.
+    What is done is left alone. ``chosen``: of ``stages.settings``.
     """
-    target = model_of(modality, fold)
+    target = partition.ROOT / "runs" / "folds" / f"{partition.FOLDERS[modality]}_{fold}.ckpt"
     if target.exists():
         return target
     links = default_output(modality)
@@ -61,7 +60,7 @@ def train(modality: str, fold: str, epochs: int) -> Path:
         "data_path": str(links),
         "model_path": str(target),
         "validation_patients": partition.patients(modality, (fold,)),
-        "max_epochs": epochs,
+        **chosen,
     }
     run_config(bundle_dir(MODALITIES[modality].bundle), "train", settings)
     return target
@@ -127,10 +126,11 @@ def main() -> None:
     )
     parser.add_argument(
         "--fold",
-        choices=partition.TRAINING_FOLDS,
+        choices=FOLDS,
         action="append",
         help="only this one (default: each that is not shipped)",
     )
+    stages.add_argument(parser)
     arguments = parser.parse_args()
     if arguments.calibrate:
         target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
@@ -140,10 +140,10 @@ def main() -> None:
         )
         print(f"{target} stands on {fitted_calibration.patients} patients")
         return
+    chosen = stages.settings(arguments.until, quick=arguments.quick)
     for fold in arguments.fold or partition.TRAINING_FOLDS:
         print(
-            f"{train(arguments.modality, fold, 1 if arguments.quick else EPOCHS)} does not "
-            f"know the patients of {fold}"
+            f"{train(arguments.modality, fold, chosen)} does not know the patients of {fold}"
         )
 
 

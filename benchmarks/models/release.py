@@ -4,7 +4,7 @@ Trains on fold0 and fold2, validates and calibrates on fold1, and puts the resul
 
     python -m benchmarks.models.release --modality ct_lung
     python -m benchmarks.models.release --modality ct_lung --unpack-only
-    python -m benchmarks.models.release --modality ct_lung --head           # trains the head
+    python -m benchmarks.models.release --modality ct_lung --until predictor  # a part of it
     python -m benchmarks.models.release --modality ct_lung --recalibrate    # fits the calibration
 
 The training is that of `dfd train`, with the patients left out named rather than chosen. It resumes
@@ -24,10 +24,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.data import partition
+from benchmarks.models import stages
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
-from dfd.bundle.networks.masked_predictor import MaskedPredictor
-from dfd.bundle.training.handlers import state_bytes
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
 from dfd.model_paths import bundle_dir
@@ -35,20 +34,8 @@ from dfd.models import model_file
 from dfd.outputs.files import write_atomically
 from dfd.workflow import run_config
 
-MAX_EPOCHS = 110
-MAX_HOURS = 1.25
 LARGEST_BYTES = 16 * 2**20
 """What a shipped weights file may weigh."""
-HEAD_ONLY = [
-    "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)",
-    "$finalize.take_best(@network_def, @state_dir)",
-    "$@head#trainer.run()",
-    (
-        "$finalize.finalize(@network_def, @state_dir, @model_path, cohort.Cohort(@collection, "
-        "@left_out, @seed))"
-    ),
-]
-"""The run list of training without its first part."""
 HISTORY = Path("docs") / "history.csv"
 
 
@@ -106,32 +93,15 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def keep_predictor(bundle: Path, state: Path) -> None:
-    """Puts the shipped predictor into ``state`` as the best of a run, to train the head only."""
-    network = MaskedPredictor()
-    network.load_state_dict(dict(model_file.load(bundle).weights), strict=False)
-    state.mkdir(parents=True, exist_ok=True)
-    write_atomically(state / "best.pt", state_bytes(network.state_dict()))
-    write_atomically(state / "history.csv", (bundle / HISTORY).read_bytes())
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = cli.parser(__doc__, model=False)
-    parser.add_argument(
-        "--max-hours",
-        type=float,
-        default=MAX_HOURS,
-        help="budget over all resumed parts (default: %(default)s)",
-    )
     parser.add_argument(
         "--unpack-only",
         action="store_true",
         help="take runs/<ct|mr>.ckpt as it is and train nothing",
     )
-    parser.add_argument(
-        "--head", action="store_true", help="train only the head, on the shipped predictor"
-    )
+    stages.add_argument(parser)
     parser.add_argument(
         "--recalibrate",
         action="store_true",
@@ -149,14 +119,8 @@ def make_checkpoint(arguments: argparse.Namespace, bundle: Path, checkpoint: Pat
         settings |= {"model_path": str(bundle), "output_path": str(checkpoint)}
         run_config(bundle, "evaluate", {**settings, "patients": left_out})
         return
-    settings |= {"model_path": str(checkpoint), "max_epochs": MAX_EPOCHS}
-    if arguments.head:
-        keep_predictor(bundle, Path(f"{checkpoint}.training"))
-        settings["training"] = HEAD_ONLY
-    elif arguments.quick:
-        settings |= {"max_epochs": 1, "max_hours": 0.01}
-    else:
-        settings["max_hours"] = arguments.max_hours
+    settings |= {"model_path": str(checkpoint)}
+    settings |= stages.settings(arguments.until, quick=arguments.quick)
     patients = left_out[:1] if arguments.quick else left_out
     run_config(bundle, "train", {**settings, "validation_patients": patients})
 
@@ -170,6 +134,9 @@ def main() -> None:
         make_checkpoint(arguments, bundle, checkpoint)
     if arguments.quick:
         print(f"{checkpoint} was trained for a check and is not shipped")
+        return
+    if arguments.until and not arguments.unpack_only:
+        print(f"{checkpoint} is trained up to its {arguments.until}; go on without --until")
         return
     unpack(checkpoint, bundle)
     print(f"{bundle} now ships {model_file.load(bundle).sha256}")

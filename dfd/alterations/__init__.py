@@ -10,29 +10,42 @@ are other code, written from the descriptions of real attacks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import gaussian_filter
 
-from dfd.alterations import grid, noise, replacement, smoothing
-from dfd.alterations.material import Alteration, Material, detail
+from dfd.alterations import (
+    encoding,
+    grid,
+    noise,
+    regenerated,
+    replacement,
+    smoothing,
+    warps,
+)
+from dfd.alterations.genuine import processed, with_bodies
+from dfd.alterations.material import Alteration, Material
 from dfd.alterations.shapes import draw_share
 from dfd.records import BoolImage, FloatImage
 
-ADDED: tuple[Alteration, ...] = (noise.white, noise.signed, noise.coloured, noise.banded)
+ADDED: tuple[Alteration, ...] = (
+    *(noise.white, noise.white, noise.signed, noise.coloured, noise.coloured, noise.banded),
+    *(noise.matched, noise.matched, noise.sparse, noise.patterned, noise.multiplied),
+)
 """Noise added to what is there; channel 0 of a label."""
 REPLACED: tuple[Alteration, ...] = (
     *(grid.resampled, grid.resampled, grid.shifted, grid.between_slices),
-    *(smoothing.blurred, smoothing.denoised, smoothing.sharpened),
-    *(
-        replacement.filled,
-        replacement.filled,
-        replacement.spliced,
-        replacement.body,
-        replacement.body,
-    ),
+    *(warps.warped, warps.grown),
+    *(encoding.reencoded, encoding.posterised),
+    *(smoothing.blurred, smoothing.denoised, smoothing.guided, smoothing.diffused),
+    *(smoothing.sharpened,),
+    *(replacement.filled, replacement.filled, replacement.spliced, replacement.spliced),
+    *(replacement.body, replacement.body),
+    *(regenerated.regenerated,) * 4,
+    *(regenerated.cube,) * 3,
+    *(regenerated.renoised, regenerated.transplanted),
 )
 """Content generated, moved or processed; channel 1 of a label. What stands twice is drawn twice as
 often."""
@@ -45,6 +58,8 @@ ADDED_SHARE = 0.3
 PROCESSED_SHARE = 0.35
 """Crops that are processed as a whole before the edit: that alone is no forgery, and the head must
 not take it for one."""
+BODIES_SHARE = 0.25
+"""Crops with bodies like lesions in them, which are no forgery either."""
 HALO_SHARE = 0.25
 """Of the replacements, those whose surroundings were resampled along with them."""
 
@@ -65,44 +80,59 @@ class Altered:
 
 def alter(material: Material, rng: Generator) -> Altered:
     """A genuine crop, or one with one edit in it, in whole grey levels."""
-    if rng.random() < PROCESSED_SHARE:
-        material = _processed(material, rng)
+    material = varied(material, rng)
     pixels, shape = material.pixels, material.pixels.shape
     label, counted, kind = np.zeros((2, *shape), dtype=bool), np.ones(shape, dtype=bool), ""
     if rng.random() >= GENUINE_SHARE:
         form = 0 if rng.random() < ADDED_SHARE else 1
-        table = (ADDED, REPLACED)[form]
-        alteration = table[int(rng.integers(len(table)))]
-        share = draw_share(shape[0], rng)
-        pixels = pixels + share * (alteration(material, share, rng) - pixels)
-        if form == 1 and rng.random() < HALO_SHARE:
-            wider = np.maximum(share, np.clip(6.0 * gaussian_filter(share, 6.0), 0.0, 1.0))
-            pixels = pixels + (wider - share) * (
-                grid.round_trip(material.pixels, rng) - material.pixels
-            )
-            share = wider
+        pixels, share, kind = edit(material, draw_share(shape[0], rng), form, rng)
         label[form], counted = share > 0.5, (share <= 0.02) | (share > 0.5)
-        kind = getattr(alteration, "__name__", "")
-    if material.step > 0:
-        pixels = np.rint(pixels / material.step) * material.step
-    return Altered(np.asarray(pixels, dtype=np.float32), label, counted, kind)
+    return Altered(in_whole_steps(pixels, material.step), label, counted, kind)
 
 
-def _processed(material: Material, rng: Generator) -> Material:
-    """All images of the material processed alike."""
-    if rng.random() < 0.5:
-        seed = int(rng.integers(2**31))
-        images = [
-            grid.round_trip(each, np.random.default_rng(seed))
-            for each in (material.pixels, material.donor, material.above)
-        ]
-    else:
-        gain, width = rng.uniform(-0.7, 1.2), rng.uniform(0.5, 1.2)
-        images = [
-            np.asarray(each + gain * detail(each, width), dtype=np.float32)
-            for each in (material.pixels, material.donor, material.above)
-        ]
-    return replace(material, pixels=images[0], donor=images[1], above=images[2])
+def varied(material: Material, rng: Generator) -> Material:
+    """Genuine material, some of it with bodies like lesions, some of it processed as a whole."""
+    if rng.random() < BODIES_SHARE:
+        material = with_bodies(material, rng)
+    if rng.random() < PROCESSED_SHARE:
+        material = processed(material, rng)
+    return material
 
 
-__all__ = ["ADDED", "FORMS", "REPLACED", "Altered", "Material", "alter"]
+def edit(
+    material: Material, share: FloatImage, form: int, rng: Generator
+) -> tuple[FloatImage, FloatImage, str]:
+    """One edit of a form (its place in ``FORMS``) where ``share`` says.
+
+    Gives the pixels, the share with the surroundings that were resampled along, and the name of the
+    alteration.
+    """
+    table = (ADDED, REPLACED)[form]
+    alteration = table[int(rng.integers(len(table)))]
+    pixels = material.pixels + share * (alteration(material, share, rng) - material.pixels)
+    if form == 1 and rng.random() < HALO_SHARE:
+        wider = np.maximum(share, np.clip(6.0 * gaussian_filter(share, 6.0), 0.0, 1.0))
+        moved = grid.round_trip(material.pixels, rng)
+        pixels = pixels + (wider - share) * (moved - material.pixels)
+        share = wider
+    return np.asarray(pixels, dtype=np.float32), share, getattr(alteration, "__name__", "")
+
+
+def in_whole_steps(pixels: FloatImage, step: float) -> FloatImage:
+    """``pixels`` as whole multiples of ``step``; as they are where that is 0."""
+    if step > 0:
+        pixels = np.rint(pixels / step) * step
+    return np.asarray(pixels, dtype=np.float32)
+
+
+__all__ = [
+    "ADDED",
+    "FORMS",
+    "REPLACED",
+    "Altered",
+    "Material",
+    "alter",
+    "edit",
+    "in_whole_steps",
+    "varied",
+]

@@ -20,6 +20,10 @@ FINE_PX = 0.8
 """Scale of what counts as grain: what a blur of this width takes away."""
 
 
+Paint: TypeAlias = Callable[[FloatImage, FloatImage], FloatImage]
+"""(pixels, share of the edit), each ``[S, S]`` -> pixels with the edited part drawn anew."""
+
+
 @dataclass(frozen=True)
 class Material:
     """A genuine crop and where a forger could take other pixels from. All images ``[S, S]``."""
@@ -31,8 +35,10 @@ class Material:
     """The same place of a neighbouring slice; ``pixels`` where there is none."""
     step: float = 0.0
     """One grey level, in noise units; 0 where values are not whole numbers."""
-    paint: Callable[[FloatImage, FloatImage], FloatImage] | None = None
-    """An inpainter: (pixels, share of the edit) -> pixels with the edited part painted anew."""
+    paint: Paint | None = None
+    """The predictor as an inpainter."""
+    regenerate: tuple[Paint, ...] = ()
+    """Other small networks that draw the edited part anew."""
 
 
 Alteration: TypeAlias = Callable[[Material, FloatImage, Generator], FloatImage]
@@ -59,3 +65,13 @@ def between(rng: Generator, low: float, high: float) -> float:
 def unit(field: NDArray[np.floating[Any]]) -> FloatImage:
     """The field with standard deviation 1."""
     return np.asarray(field / max(float(field.std()), 1e-6), dtype=np.float32)
+
+
+def like_grain(source: FloatImage, rng: Generator) -> FloatImage:
+    """``[S, S]`` noise of standard deviation 1 with the spectrum of the grain of ``source``.
+
+    Random phases, which keep the power of each frequency.
+    """
+    phases = np.fft.rfft2(rng.normal(size=source.shape))
+    power = np.abs(np.fft.rfft2(detail(source, 2.0)))
+    return unit(np.fft.irfft2(power * phases / (np.abs(phases) + 1e-9), s=source.shape))

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from scipy.ndimage import gaussian_filter
 
 from dfd.alterations.grid import round_trip, turned
-from dfd.alterations.material import Material, between, detail, grain, unit
+from dfd.alterations.material import Material, between, detail, grain, like_grain, unit
 from dfd.records import FloatImage
 
 PAINTED_SHARE = 0.5
@@ -30,11 +30,7 @@ def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage
     elif kind < 0.75:
         field = gaussian_filter(rng.normal(size=shape), rng.uniform(0.4, 1.5))
     else:
-        phases = np.fft.rfft2(rng.normal(size=shape))
-        source = material.donor if rng.random() < 0.5 else material.pixels
-        field = np.fft.irfft2(
-            np.abs(np.fft.rfft2(detail(source, 2.0))) * phases / (np.abs(phases) + 1e-9), s=shape
-        )
+        field = like_grain(material.donor if rng.random() < 0.5 else material.pixels, rng)
     return np.asarray(
         unit(field) * grain(material.pixels, share) * between(rng, 0.4, 1.6), dtype=np.float32
     )

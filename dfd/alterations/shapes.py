@@ -18,12 +18,21 @@ SOFTEST_PX = 6.0
 def draw_share(size: int, rng: Generator) -> FloatImage:
     """``[size, size]`` share of the edit, 0 to 1.
 
+    Anywhere: a head that could tell the middle of a crop by its border would take it for the edit.
+    """
+    row, column = rng.uniform(0.0, size, 2)
+    return share_at(size, (float(row), float(column)), between(rng, *RADIUS_PX), rng)
+
+
+def share_at(
+    size: int, middle: tuple[float, float], radius: float, rng: Generator
+) -> FloatImage:
+    """``[size, size]`` share of an edit around ``middle`` (row, column), 0 to 1.
+
     An ellipse, a square or a lobed blob, hard-edged or soft.
     """
     rows, columns = np.indices((size, size))
-    # Anywhere: a head that could tell the middle of a crop by its border would take it for the
-    # edit.
-    (row, column), radius, kind = rng.uniform(0.0, size, 2), between(rng, *RADIUS_PX), rng.random()
+    (row, column), kind = middle, rng.random()
     if kind < 0.4:
         stretch = rng.uniform(0.7, 1.4)
         outside = np.hypot((rows - row) * stretch, (columns - column) / stretch) - radius

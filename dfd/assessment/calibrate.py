@@ -25,6 +25,7 @@ from dfd.calibration import (
 )
 from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
+from dfd.records import TOGETHER, TOGETHER_ALONE
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,7 @@ def calibration_of(
     """
     names = [name for part in parts for name in part.patients]
     by_patient = without_outliers([rows for part in parts for rows in part.by_patient], names)
-    of_slices = fit(
-        [
-            [{family: row[family] for family in lone_slice_families()} for row in rows]
-            for rows in by_patient
-        ]
-    )
+    of_slices = fit([[_alone(row) for row in rows] for rows in by_patient])
     values = {
         name: [value for part in parts for value in part.population.get(name, ())]
         for part in parts
@@ -67,6 +63,13 @@ def calibration_of(
     }
     modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, bounds, settings)
+
+
+def _alone(row: Statistics) -> Statistics:
+    """What the slice by itself says."""
+    own = {family: row[family] for family in lone_slice_families()}
+    whole = row.get(TOGETHER_ALONE, row.get(TOGETHER))
+    return own if whole is None else {**own, TOGETHER: whole}
 
 
 def _of_series(parts: Sequence[GenuineSample], screening: Setting | None) -> dict[str, Setting]:
@@ -141,7 +144,7 @@ def with_neighbours(by_patient: Sequence[Sequence[Statistics]]) -> dict[str, Set
     """
     chosen = [
         [
-            row
+            {name: value for name, value in row.items() if name != TOGETHER_ALONE}
             for row in rows
             if any(np.isfinite(row.get(family, np.nan)) for family in context_families())
         ]

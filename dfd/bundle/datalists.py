@@ -32,8 +32,14 @@ CROPS_PER_SLICE, MOST_CROPS = 256, 6400
 again."""
 HEAD_BATCH = 16
 """Crops in one step of the head."""
-HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 64, 4800
-"""Each takes a tenth of a second to make, so a short run makes few."""
+HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 32, 1200
+"""Of one epoch of the head. Each takes a tenth of a second to make, so a short run makes few."""
+HEAD_EPOCHS_SHARE, MOST_HEAD_EPOCHS = 0.4, 40
+"""Epochs of the head for each of the predictor, and most by default."""
+FEWEST_STATISTIC_SLICES, MOST_STATISTIC_SLICES = 12, 800
+"""Each takes a second or two."""
+REGENERATOR_STEPS_PER_EPOCH, MOST_REGENERATOR_STEPS = 15, 1500
+"""Batches that each network learns from which draws crops anew."""
 
 
 def modality_of(series: Sequence[Series], folder: Path) -> str:
@@ -173,7 +179,7 @@ def crops_per_epoch(items: Sequence[Mapping[str, Any]], batch_size: int) -> int:
 
 
 def head_crops(items: Sequence[Mapping[str, Any]], max_epochs: int) -> int:
-    """How many altered crops the head learns from.
+    """How many altered crops an epoch of the head makes.
 
     ``HEAD_CROPS_PER_SLICE`` for each slice, as many more for each epoch that is asked for.
     """
@@ -183,6 +189,21 @@ def head_crops(items: Sequence[Mapping[str, Any]], max_epochs: int) -> int:
         // HEAD_BATCH
         * HEAD_BATCH,
     )
+
+
+def head_epochs(max_epochs: int) -> int:
+    """How many epochs the head learns for, from those of the predictor."""
+    return max(2, min(MOST_HEAD_EPOCHS, round(HEAD_EPOCHS_SHARE * max_epochs)))
+
+
+def statistic_slices(max_epochs: int) -> int:
+    """How many slices are edited and measured for the learned statistic."""
+    return max(FEWEST_STATISTIC_SLICES, min(MOST_STATISTIC_SLICES, 8 * max_epochs))
+
+
+def regenerator_steps(max_epochs: int) -> int:
+    """How many batches each network learns from that draws crops anew."""
+    return min(MOST_REGENERATOR_STEPS, REGENERATOR_STEPS_PER_EPOCH * max_epochs)
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:

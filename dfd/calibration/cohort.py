@@ -25,6 +25,7 @@ from dfd.calibration.tables import (
     shares_beyond,
 )
 from dfd.errors import CalibrationError
+from dfd.records import TOGETHER
 
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
 """Ways of measuring: a point in a slice by itself, a point in a slice with its neighbours, every
@@ -134,7 +135,8 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
     >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
-    tried (docs/explanation/tried.md).
+    tried (docs/explanation/tried.md). Where the model has a learned statistic, that alone counts,
+    since it has weighed the families already.
     """
     return (
         float(combined_statistics(columns_of([statistics]), tables)[0]) if statistics else math.nan
@@ -143,6 +145,7 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
 def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]) -> FloatArray:
     """As ``combined_statistic``, of many regions: ``[n]``."""
+    tables = deciding(tables)
     size = max(map(len, columns.values()), default=0)
     squares, measured = np.zeros(size), np.zeros(size, dtype=bool)
     for family, table in tables.items():
@@ -152,6 +155,11 @@ def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]
         squares[valid] += np.log10(np.maximum(shares, SMALLEST_P)) ** 2
         measured |= valid
     return np.where(measured, 10.0 ** np.sqrt(squares), np.nan)
+
+
+def deciding(tables: Mapping[str, CalibrationTable]) -> Mapping[str, CalibrationTable]:
+    """Of the families that decide: all, or what the learned statistic says of them together."""
+    return {TOGETHER: tables[TOGETHER]} if TOGETHER in tables else tables
 
 
 def leave_one_out(number: int, calibration: Calibration) -> Calibration:
@@ -197,10 +205,11 @@ def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:
     """p-value of the families together, and whether it lies beyond what the patients support."""
     if setting.combined is not None:
         return p_value(combined_statistic(statistics, setting.tables), setting.combined)
+    tables = deciding(setting.tables)
     single = [
-        p_value(value, setting.tables[family])
+        p_value(value, tables[family])
         for family, value in statistics.items()
-        if family in setting.tables and math.isfinite(value)
+        if family in tables and math.isfinite(value)
     ]
     p, beyond = min(single)
     return min(1.0, p * len(single)), beyond  # Bonferroni
@@ -214,8 +223,9 @@ def combined_p_values(columns: Columns, setting: Setting) -> FloatArray:
     if setting.combined is not None:
         result[valid] = p_values(combined[valid], setting.combined)[0]
         return result
-    single = np.full((len(setting.tables), len(combined)), np.inf)
-    for number, (family, table) in enumerate(setting.tables.items()):
+    tables = deciding(setting.tables)
+    single = np.full((len(tables), len(combined)), np.inf)
+    for number, (family, table) in enumerate(tables.items()):
         values = columns.get(family, np.full(len(combined), np.nan))
         measured = np.isfinite(values)
         single[number, measured] = p_values(values[measured], table)[0]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from dfd.calibration.cohort import SLICE, Calibration, combined_p, out_of_distribution
 from dfd.calibration.tables import p_value
-from dfd.records import SUSPICIOUS, Evidence, Family, Finding, Form, Point, Verdict
+from dfd.records import SUSPICIOUS, TOGETHER, Evidence, Family, Finding, Form, Point, Verdict
 from dfd.sentences import joined, marked
 
 NO_CALIBRATION = (
@@ -26,6 +26,8 @@ FORM_OF_FAMILY: dict[str, Form] = {
 """Families that are evidence of one form; noise and synthesis are of two, see ``form_of``."""
 FORM_DECIDED_BY: dict[str, str] = {Family.TEXTURE: Family.SYNTHESIS}
 """Family that cannot tell added noise from replaced content -> the one whose measures can."""
+CLEAR = math.log(1.5)
+"""Log-odds by which a form must lead the next one to be named."""
 RADIUS_RATIO = (0.7, 1.43)
 """Radius of a region over that of the calibration within which its tables hold."""
 ORDINARY_ADJACENT = (
@@ -98,11 +100,13 @@ def decide(
         return answer(verdict=Verdict.NOT_ASSESSABLE, reason=NO_CALIBRATION)
     setting = calibration.of(context.setting)
     p, beyond = combined_p({each.family: each.statistic for each in usable}, setting)
+    families = [each for each in usable if each.family != TOGETHER]
     p_by_family = {
-        each.family: p_value(each.statistic, setting.tables[each.family])[0] for each in usable
+        each.family: p_value(each.statistic, setting.tables[each.family])[0] for each in families
     }
     remarks = remarks_on(calibration, context)
-    form, reason, source = _explanation(usable, p_by_family, verdict_of(p))
+    learned = next((each for each in usable if each.family == TOGETHER), None)
+    form, reason, source = _explanation(families, p_by_family, verdict_of(p), learned)
     return answer(
         verdict=verdict_of(p),
         score=-math.log10(p) + 0.0,
@@ -127,20 +131,52 @@ def _usable(
 
 
 def _explanation(
-    usable: Sequence[Evidence], p_by_family: Mapping[str, float], verdict: Verdict
+    usable: Sequence[Evidence],
+    p_by_family: Mapping[str, float],
+    verdict: Verdict,
+    learned: Evidence | None,
 ) -> tuple[Form | Literal[""], str, Evidence]:
     """Form, reason and the evidence that names where something was copied from."""
     leading = min(usable, key=lambda each: p_by_family[each.family])
     nowhere = Evidence("", math.nan)
     if verdict not in SUSPICIOUS:
         return "", _ordinary(leading, p_by_family), nowhere
-    form = form_of(form_source(leading, usable))
-    source = reason_source(leading, usable, p_by_family)
+    if learned is None:
+        form = form_of(form_source(leading, usable))
+        source = reason_source(leading, usable, p_by_family)
+    else:
+        form = learned_form(learned)
+        source = speaking_for(form, usable, p_by_family)
     copies = [
         each for each in usable if each.source_x is not None and p_by_family[each.family] <= UNUSUAL
     ]
     copy = min(copies, key=lambda each: p_by_family[each.family], default=nowhere)
     return form, source.reason_by_form.get(form, source.reason), copy
+
+
+def learned_form(learned: Evidence) -> Form:
+    """The form that the learned statistic holds for most likely.
+
+    Undetermined where another is nearly as likely.
+    """
+    (first, odds), (_, second), *_ = sorted(
+        learned.measures.items(), key=lambda each: -each[1]
+    )
+    return Form(first) if odds - second >= CLEAR else Form.UNDETERMINED
+
+
+def speaking_for(
+    form: Form, usable: Sequence[Evidence], p_by_family: Mapping[str, float]
+) -> Evidence:
+    """The rarest evidence that can speak for ``form``; the rarest of all where none can."""
+    able = [
+        each
+        for each in usable
+        if form == Form.UNDETERMINED or FORM_OF_FAMILY.get(each.family, form) == form
+    ]
+    if form == Form.COPY_MOVE:
+        able = [each for each in able if each.family in FORM_OF_FAMILY]
+    return min(able or usable, key=lambda each: p_by_family[each.family])
 
 
 def form_source(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dfd.calibration.cohort import deciding
 from dfd.calibration.tables import SMALLEST_P, CalibrationTable, FloatArray, shares_beyond
 from dfd.records import FloatImage
 
@@ -61,10 +62,11 @@ def surprises_of(
     statistics: Mapping[str, FloatImage],
     tables: Mapping[str, CalibrationTable],
 ) -> Surprises:
-    """``[F, R, C]`` from statistics ``[R, C]`` of each family, in the order of ``tables``.
+    """``[F, R, C]`` from statistics ``[R, C]`` of each family that decides, in order of ``tables``.
 
     A family that was not measured in this slice is NaN everywhere.
     """
+    tables = deciding(tables)
     shape = next(iter(statistics.values())).shape
     result = np.full((len(tables), *shape), np.nan)
     for number, (family, table) in enumerate(tables.items()):

@@ -78,7 +78,7 @@ def reference_of(
     measure = partial(measure_windows, sums)
     scales = scales_of(compared, radius, SHARES, measure, device)
     labels = cache(partial(labels_of, compared, modality))
-    return SliceReference(prediction, modality, scales, labels, measure, NAMES)
+    return SliceReference(prediction, modality, radius, scales, labels, measure, NAMES)
 
 
 def statistic(deviation: torch.Tensor) -> torch.Tensor:

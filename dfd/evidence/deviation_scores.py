@@ -22,7 +22,7 @@ class FittedStatistic:
     reference: SliceReference
     statistic: Statistic
     ordinary: torch.Tensor
-    """``[scales]`` median over the slice's own windows, the largest scale first."""
+    """``[scales]`` median over the slice's own windows, the scale of the regions first."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DeviationScores:
     statistics: torch.Tensor
     """``[n]`` in units of what is ordinary in the slice; NaN where it could not be measured."""
     scale: torch.Tensor
-    """``[n]``: at which scale they deviate most, the largest is 0."""
+    """``[n]``: at which scale they deviate most, that of the regions is 0."""
     windows: RegionWindows
     names: tuple[str, ...]
     """Of the measures."""
@@ -51,7 +51,7 @@ class DeviationScores:
 
 def fit_statistic(reference: SliceReference, statistic: Statistic) -> FittedStatistic:
     """``statistic`` with what is ordinary in the slice at each scale."""
-    ordinary = [scale.ordinary(statistic) for scale in reversed(reference.scales)]
+    ordinary = [scale.ordinary(statistic) for scale in reference.own_first]
     return FittedStatistic(reference, statistic, torch.stack(ordinary))
 
 
@@ -59,11 +59,15 @@ def deviation_scores(windows: RegionWindows, fitted: FittedStatistic) -> Deviati
     """The highest statistic over the scales, each in units of its own ordinary value.
 
     Calibration goes through the same maximum. Nothing is said of a region that could not be
-    measured as a whole. ``windows``: of ``measure_regions``.
+    measured as a whole. Windows wider than the region have few to be compared with in a small
+    slice, and count in the learned statistic alone. ``windows``: of ``measure_regions``.
     """
-    values = torch.stack([fitted.statistic(each) for each in windows.deviations])
-    values /= fitted.ordinary[:, None]
-    measured = torch.stack([table.has_support for table in windows.tables]) & values.isfinite()
+    own = windows.tables[0].radius
+    within = [number for number, each in enumerate(windows.tables) if each.radius <= own]
+    values = torch.stack([fitted.statistic(windows.deviations[number]) for number in within])
+    values /= fitted.ordinary[within, None]
+    measured = torch.stack([windows.tables[number].has_support for number in within])
+    measured &= values.isfinite()
     statistics, scale = values.masked_fill_(~measured, -torch.inf).max(dim=0)
     statistics.masked_fill_(~measured[0], torch.nan)
     return DeviationScores(statistics, scale, windows, fitted.reference.names)

@@ -99,6 +99,9 @@ class Measured:
     """``[n]``, NaN where the family cannot measure the region."""
     record: Callable[[int], Evidence]
     """Makes the record of a region from its number in the batch."""
+    details: torch.Tensor | None = None
+    """``[n, d]``: the numbers behind the statistics that the learned statistic weighs for itself,
+    NaN where there is none."""
 
     @classmethod
     def of(cls, records: Iterable[Evidence]) -> Measured:
@@ -115,7 +118,10 @@ class Measured:
             part, place = places[number]
             return part[place]
 
-        return cls(np.concatenate([np.zeros(0), *(part.statistics for part in parts)]), record)
+        details = [part.details for part in parts if part.details is not None]
+        together = torch.cat(details) if details and len(details) == len(parts) else None
+        statistics = np.concatenate([np.zeros(0), *(part.statistics for part in parts)])
+        return cls(statistics, record, together)
 
     def __len__(self) -> int:
         return len(self.statistics)

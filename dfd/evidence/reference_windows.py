@@ -38,9 +38,9 @@ from dfd.modalities import Modality
 from dfd.prediction.masks import disk_within
 from dfd.records import Prediction, Region
 
-SCALES = (0.4, 0.65, 1.0)
+SCALES = (0.4, 0.65, 1.0, 1.4, 2.0)
 """Radii of the windows, as shares of the region's: a click is not a contour, and an edit may be
-smaller than the region."""
+smaller or larger than the region."""
 SMALLEST_PX = 4.0
 """Radius below which a window holds too few pixels for a correlation."""
 ORDINARY_WINDOWS = 256
@@ -93,8 +93,10 @@ class SliceReference:
 
     prediction: Prediction
     modality: Modality
+    radius: float
+    """Of the regions, in pixels."""
     scales: tuple[Scale, ...]
-    """From the smallest to that of the region itself."""
+    """From the smallest to the largest; one is that of the region itself."""
     labels: Callable[[], NDArray[np.int8]]
     """Gives ``[H, W]``: index of each pixel's tissue class, -1 where none fits."""
     measure: WindowMeasure
@@ -103,9 +105,20 @@ class SliceReference:
     """Of the measures."""
 
     @property
+    def order(self) -> tuple[int, ...]:
+        """Places in ``scales``: of the region itself, then of the smaller ones, of the larger."""
+        smaller = sum(scale.table.radius <= self.radius for scale in self.scales)
+        return (*reversed(range(smaller)), *range(smaller, len(self.scales)))
+
+    @property
+    def own_first(self) -> tuple[Scale, ...]:
+        """``scales`` by ``order``."""
+        return tuple(self.scales[place] for place in self.order)
+
+    @property
     def table(self) -> WindowTable:
         """Windows as large as the region."""
-        return self.scales[-1].table
+        return self.own_first[0].table
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,7 @@ class RegionWindows:
     """The windows of several regions of one radius, compared with a slice."""
 
     tables: tuple[WindowTable, ...]
-    """At each scale, the largest first; row i is region i."""
+    """At each scale, that of the regions first; row i is region i."""
     candidates: tuple[Candidates, ...]
     """Among which similar windows were looked for, of the regions that have covariates."""
     deviations: tuple[torch.Tensor, ...]
@@ -127,7 +140,7 @@ def prepare(
     measure = partial(measure_windows, sums_of(prediction, modality, device), radius)
     scales = scales_of(prediction, radius, SCALES, measure, device)
     labels = cache(partial(labels_of, prediction, modality))
-    return SliceReference(prediction, modality, scales, labels, measure)
+    return SliceReference(prediction, modality, radius, scales, labels, measure)
 
 
 def labels_of(prediction: Prediction, modality: Modality) -> NDArray[np.int8]:
@@ -146,7 +159,7 @@ def scales_of(
     device: torch.device,
 ) -> tuple[Scale, ...]:
     """Windows all over the slice at each of ``shares`` of ``radius``."""
-    sizes = [max(SMALLEST_PX, share * radius) if share < 1 else radius for share in shares]
+    sizes = [max(SMALLEST_PX, share * radius) if share < 1 else share * radius for share in shares]
     scales: list[Scale] = []
     # Windows of sizes with one step stand at the same places, and share what lies around them.
     for _, alike in groupby(sizes, key=grid_step):
@@ -177,18 +190,18 @@ def measure_regions(regions: Sequence[Region], reference: SliceReference) -> Reg
     centres = np.rint([(region.x, region.y) for region in regions]).astype(np.int64)
     # A click on the outer half of a border pixel would round to a pixel that is not there.
     places = torch.from_numpy(centres.clip(0, (width - 1, height - 1)))
-    smaller = [scale.table.radius for scale in reversed(reference.scales[:-1])]
-    tables = reference.measure(places.to(reference.table.centres.device), [*radii, *smaller])
-    largest_first = [scale.table for scale in reversed(reference.scales)]
+    own_first = [scale.table for scale in reference.own_first]
+    others = [table.radius for table in own_first[1:]]
+    tables = reference.measure(places.to(reference.table.centres.device), [*radii, *others])
     candidates = [
         candidates_of(table.rows(described(table)), own)
-        for table, own in zip(tables, largest_first, strict=True)
+        for table, own in zip(tables, own_first, strict=True)
     ]
     return compared(tables, candidates)
 
 
 def compared(tables: Sequence[WindowTable], candidates: Sequence[Candidates]) -> RegionWindows:
-    """Windows of regions, one table for each scale, the largest first, against the slice."""
+    """Windows of regions, one table for each scale, their own first, against the slice."""
     found = tuple(map(deviations_among, tables, candidates))
     return RegionWindows(tuple(tables), tuple(candidates), found)
 

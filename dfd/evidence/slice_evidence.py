@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, overload
 
 import numpy as np
@@ -12,13 +12,21 @@ import torch
 from numpy.typing import NDArray
 
 from dfd import evidence
-from dfd.evidence import reference_windows, screening_grid
+from dfd.evidence import reference_windows, screening_grid, together
 from dfd.evidence.family import EvidenceFamily, Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import SliceReference, measure_regions
 from dfd.evidence.running_sums import FloatArray
 from dfd.evidence.window_features import CPU
 from dfd.modalities import Modality
-from dfd.records import Context, Evidence, Prediction, Region
+from dfd.records import (
+    TOGETHER,
+    TOGETHER_ALONE,
+    Context,
+    Evidence,
+    FloatImage,
+    Prediction,
+    Region,
+)
 
 
 @dataclass(frozen=True)
@@ -113,25 +121,72 @@ class SliceEvidence:
         ]
         # Where each region stands among those of the first radius, the second, and so on.
         order = np.argsort([number for numbers in by_radius.values() for number in numbers])
-        names = [family.name for family in self._families]
         joined = {
-            name: Measured.joined([part[number] for part in parts])
-            for number, name in enumerate(names)
+            name: Measured.joined([part[name] for part in parts]) for name in self._names
         }
         return SliceMeasurements(joined, order)
 
-    def _measured(self, batch: RegionBatch) -> list[Measured]:
-        """What each family says of regions of one radius."""
+    @property
+    def _names(self) -> list[str]:
+        """Of what is measured: the families, and all of them together where the model weighs."""
+        names = [family.name for family in self._families]
+        if self.prediction.weigh is None or not self._compares:
+            return names
+        return [*names, TOGETHER, *([TOGETHER_ALONE] if self._context is not None else [])]
+
+    @property
+    def _compares(self) -> bool:
+        """Whether any family compares windows."""
+        return any(Need.WINDOWS in family.needs for family in self._families)
+
+    def _measured(self, batch: RegionBatch) -> dict[str, Measured]:
+        """What each family says of regions of one radius.
+
+        And what all together say, where the model weighs that.
+        """
+        compared = self._compared(batch)
+        measured = self._by_family(compared)
+        if TOGETHER in self._names:
+            numbers = self._numbers(compared, measured)
+            supported = np.isfinite(next(iter(measured.values())).statistics)
+            weighed = partial(together.weighed, supported=supported, weigh=self.prediction.weigh)
+            measured[TOGETHER] = weighed(numbers)
+            if self._context is not None:
+                measured[TOGETHER_ALONE] = weighed(together.without_context(numbers))
+        return measured
+
+    def numbers(self, regions: Sequence[Region], *, quick: bool = False) -> torch.Tensor:
+        """``[n, k]``: what a learned statistic is given of regions of one radius."""
+        compared = self._compared(RegionBatch(regions, quick=quick))
+        return self._numbers(compared, self._by_family(compared))
+
+    def _compared(self, batch: RegionBatch) -> RegionBatch:
+        """The batch with its windows, where a family asks for them."""
+        if not self._compares:
+            return batch
         radius = batch.regions[0].radius_px
-        prepared = self._prepare(radius)
-        with_windows = batch
-        if any(Need.WINDOWS in family.needs for family in self._families):
-            windows = measure_regions(batch.regions, self.windows(radius))
-            with_windows = replace(batch, region_windows=windows)
-        return [
-            family.measure(with_windows if Need.WINDOWS in family.needs else batch, each)
+        return replace(batch, region_windows=measure_regions(batch.regions, self.windows(radius)))
+
+    def _by_family(self, compared: RegionBatch) -> dict[str, Measured]:
+        """What each family says of regions of one radius."""
+        without = replace(compared, region_windows=None)
+        prepared = self._prepare(compared.regions[0].radius_px)
+        return {
+            family.name: family.measure(
+                compared if Need.WINDOWS in family.needs else without, each
+            )
             for family, each in zip(self._families, prepared, strict=True)
-        ]
+        }
+
+    def _numbers(self, compared: RegionBatch, measured: Mapping[str, Measured]) -> torch.Tensor:
+        own = self.windows(compared.regions[0].radius_px)
+        return together.numbers_of(
+            compared.regions, measured, compared.windows, own, self._depths
+        )
+
+    @cached_property
+    def _depths(self) -> FloatImage:
+        return together.depths(self.prediction)
 
     def _prepare(self, radius: float) -> list[Any]:
         """What each family prepares for regions of ``radius``; made once."""

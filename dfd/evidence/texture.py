@@ -52,11 +52,11 @@ class PreparedTexture:
     counts: RunningSums
     """Of ``counts_of``."""
     components: tuple[Components, ...]
-    """At each scale, the largest first."""
+    """At each scale, that of the regions first."""
     fitted: FittedStatistic
 
     def describe(self, windows: Sequence[WindowTable]) -> list[WindowTable]:
-        """Texture of windows whose noise is measured, one table for each scale, largest first."""
+        """Texture of windows whose noise is measured, one table for each scale, their own first."""
         return _described(self.counts, self.components, windows)
 
 
@@ -119,13 +119,13 @@ def fit_texture(counts: RunningSums, windows: SliceReference) -> PreparedTexture
     scales = tuple(
         scale_of(project(*each)) for each in zip(tables, shares, components, strict=True)
     )
-    largest_first = tuple(reversed(components))
+    own_first = tuple(components[place] for place in windows.order)
 
     def measure(centres: torch.Tensor, radii: Sequence[float]) -> list[WindowTable]:
-        return _described(counts, largest_first, windows.measure(centres, radii))
+        return _described(counts, own_first, windows.measure(centres, radii))
 
     reference = replace(windows, scales=scales, measure=measure, names=NAMES)
-    return PreparedTexture(counts, largest_first, fit_statistic(reference, statistic))
+    return PreparedTexture(counts, own_first, fit_statistic(reference, statistic))
 
 
 def counts_of(prediction: Prediction, device: torch.device = CPU) -> RunningSums:
@@ -200,7 +200,7 @@ class TextureEvidence(ComparedWindows[PreparedTexture]):
         candidates = [
             each.among(scale.kept, scale.table)
             for each, scale in zip(
-                batch.windows.candidates, reversed(prepared.fitted.reference.scales), strict=True
+                batch.windows.candidates, prepared.fitted.reference.own_first, strict=True
             )
         ]
         return compared(tables, candidates), prepared.fitted

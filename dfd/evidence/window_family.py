@@ -53,7 +53,8 @@ class ComparedWindows(ABC, Generic[Prepared]):
         def record(number: int) -> Evidence:
             return self._record(regions[number], number, scores, fitted)
 
-        return Measured(scores.statistics.cpu().numpy(), record)
+        details = torch.cat(windows.deviations, dim=1)
+        return Measured(scores.statistics.cpu().numpy(), record, details)
 
     def _record(
         self, region: Region, row: int, scores: DeviationScores, fitted: FittedStatistic

@@ -6,13 +6,16 @@ U-Net.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from dfd.prediction.residual_head import TamperHead
+from dfd.prediction import learned_statistic, residual_head
+from dfd.prediction.learned_statistic import LearnedStatistic
+from dfd.prediction.residual_head import ContextHead
 from dfd.prediction.unet import UNet
 
 LOG_SPREAD_RANGE = (-5.0, 6.0)
@@ -73,8 +76,8 @@ class InpaintingNetwork(nn.Module):
 
     Input ``[B, 2, H, W]``: the slice divided by its noise scale with hidden pixels set to zero, and
     the mask (1 = hidden). Output ``[B, 2, H, W]``: mean and log-spread, in units of the noise
-    scale. ``head`` reads the residuals of such predictions; it is trained afterwards and for
-    itself.
+    scale. ``head`` reads the residuals of such predictions, and ``statistic`` (None until it is
+    trained) weighs what is measured of a region; each is trained afterwards and for itself.
     """
 
     def __init__(
@@ -97,7 +100,19 @@ class InpaintingNetwork(nn.Module):
         self.stride = 2 ** (levels - 1)
         # Frozen, so that neither the predictor's optimizer nor distributed training waits for its
         # gradients.
-        self.head = TamperHead().requires_grad_(False)
+        self.head: nn.Module = ContextHead().requires_grad_(False)
+        self.statistic: LearnedStatistic | None = None
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        *others: Any,  # noqa: ANN401 - torch's own
+    ) -> None:
+        """Takes weights of earlier versions too, whose head is another network."""
+        self.head = residual_head.fitting(self.head, state_dict, f"{prefix}head.")
+        self.statistic = learned_statistic.fitting(state_dict, f"{prefix}statistic.")
+        super()._load_from_state_dict(state_dict, prefix, *others)  # type: ignore[no-untyped-call]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2], image.shape[-1]

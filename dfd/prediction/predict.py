@@ -41,7 +41,8 @@ def predict_slice(
     Args:
         image: ``[H, W]`` in HU (CT) or stored units (MR), NaN where there is no measurement.
         network: ``[B, 2, H, W]`` -> ``[B, 2, H, W]``, see ``dfd.bundle.networks.masked_predictor``;
-            its ``head``, where it has one, reads the residuals.
+            its ``head``, where it has one, reads the residuals, and its ``statistic`` weighs what
+            is then measured of a region.
         modality: what the image is.
     """
     pixels = np.asarray(torch.as_tensor(image).cpu(), dtype=np.float32)
@@ -75,6 +76,7 @@ def predict_slice(
         assessed=assessed,
         noise_scale=scale,
         log_odds=log_odds,
+        weigh=getattr(network, "statistic", None),
     )
 
 

@@ -36,6 +36,8 @@ class Form(StrEnum):
     ADVERSARIAL_NOISE = "adversarial noise"
     COPY_MOVE = "copy-move"
     AI_EDIT = "AI edit"
+    UNDETERMINED = "undetermined"
+    """Tampered with, it is not clear how."""
 
 
 class Family(StrEnum):
@@ -47,6 +49,11 @@ class Family(StrEnum):
     TEXTURE = "texture"
     ADJACENT_SLICES = "neighbours"
     SERIES_COPY = "series_copy"
+
+
+TOGETHER, TOGETHER_ALONE = "together", "together_alone"
+"""Names of what all families say together, beside theirs; the second as if the slice stood alone,
+where it does not."""
 
 
 @dataclass(frozen=True, slots=True)

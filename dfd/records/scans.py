@@ -6,6 +6,7 @@ own scale for MR.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -154,6 +155,9 @@ class Prediction:
     log_odds: FloatImage | None = None
     """``[2, H, W]``: what the head says of added noise and of replaced content, 0 = undecided; None
     where the network has no head."""
+    weigh: Callable[[Any], Any] | None = None
+    """The learned statistic: what all evidence of a region together says
+    (``dfd.prediction.learned_statistic``); None where the network has none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from dfd import alterations
-from dfd.alterations import ADDED, REPLACED, Material, alter, grid
+from dfd.alterations import (
+    ADDED,
+    REPLACED,
+    Material,
+    alter,
+    copies,
+    encoding,
+    genuine,
+    grid,
+    regenerated,
+)
+from dfd.alterations.copies import copied
 from dfd.alterations.material import detail, grain, unit
 from dfd.alterations.shapes import draw_share
 
 SIZE = 64
 EVERY = pytest.mark.parametrize(
-    "alteration", [*ADDED, *dict.fromkeys(REPLACED)], ids=lambda each: each.__name__
+    "alteration", [*dict.fromkeys(ADDED), *dict.fromkeys(REPLACED)], ids=lambda each: each.__name__
 )
 
 
@@ -60,7 +73,7 @@ def test_the_seed_decides(alteration):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("alteration", ADDED, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("alteration", dict.fromkeys(ADDED), ids=lambda each: each.__name__)
 def test_added_noise_has_a_strength_in_shares_of_the_grain(alteration):
     given, share = material(), share_in_the_middle()
     strengths = [
@@ -92,6 +105,7 @@ def test_between_slices_lies_between_them():
 
 def test_outside_the_edit_not_one_value_changes(monkeypatch):
     monkeypatch.setattr(alterations, "PROCESSED_SHARE", 0.0)
+    monkeypatch.setattr(alterations, "BODIES_SHARE", 0.0)
     for seed in range(60):
         given, rng = material(seed), np.random.default_rng(seed)
         altered = alter(given, rng)
@@ -125,13 +139,75 @@ def test_values_stay_whole_grey_levels():
         np.testing.assert_allclose(steps, np.rint(steps), atol=1e-2)
 
 
-def test_processing_a_whole_crop_is_no_edit(monkeypatch):
-    monkeypatch.setattr(alterations, "PROCESSED_SHARE", 1.0)
+@pytest.mark.parametrize("share", ["PROCESSED_SHARE", "BODIES_SHARE"])
+def test_processing_a_whole_crop_and_bodies_in_it_are_no_edit(monkeypatch, share):
+    for name in ("PROCESSED_SHARE", "BODIES_SHARE"):
+        monkeypatch.setattr(alterations, name, float(name == share))
     monkeypatch.setattr(alterations, "GENUINE_SHARE", 1.0)
-    altered = alter(material(), np.random.default_rng(2))
-    assert not altered.label.any()
-    assert altered.counted.all()
-    assert not np.allclose(altered.pixels, material().pixels)
+    for seed in range(12):
+        altered = alter(material(), np.random.default_rng(seed))
+        assert not altered.label.any()
+        assert altered.counted.all()
+        assert not np.allclose(altered.pixels, material().pixels)
+
+
+def test_bodies_leave_the_grain_as_it_is():
+    """A lesion of the scanner's own has the scanner's own noise."""
+    given = material(step=0.0001)
+    for seed in range(12):
+        changed = genuine.with_bodies(given, np.random.default_rng(seed))
+        added = changed.pixels - given.pixels
+        assert np.abs(added).max() > 1.0
+        assert detail(detail(added, 0.8), 0.8).std() < 0.12 * np.abs(added).max()
+        np.testing.assert_array_equal(changed.donor, given.donor)
+
+
+def test_processing_changes_all_images_alike():
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        given = material()
+        changed = genuine.processed(given, rng)
+        ratios = [
+            detail(getattr(changed, name), 0.8).std() / detail(getattr(given, name), 0.8).std()
+            for name in ("pixels", "donor", "above")
+        ]
+        assert max(ratios) / min(ratios) < 1.2
+
+
+def test_networks_that_draw_anew_are_used():
+    def flat(pixels: np.ndarray, share: np.ndarray) -> np.ndarray:
+        return np.full_like(pixels, 3.0)
+
+    given = replace(material(), regenerate=(flat,))
+    put = regenerated.drawn(given, share_in_the_middle(), np.random.default_rng(0))
+    assert (put == 3.0).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_copy_holds_what_stands_at_its_source(seed):
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=(90, 80)).astype(np.float32)
+    put = copied(image, (40, 30), (60, 60), 17, np.random.default_rng(seed))
+    assert put.shape == (17, 17)
+    assert put.dtype == np.float32
+    again = copied(image, (40, 30), (60, 60), 17, np.random.default_rng(seed))
+    np.testing.assert_array_equal(put, again)
+
+
+def test_a_copy_as_it_is_repeats_every_value(monkeypatch):
+    monkeypatch.setattr(copies, "AS_IT_IS_SHARE", 1.0)
+    monkeypatch.setattr(copies, "MIRRORED_SHARE", 0.0)
+    monkeypatch.setattr(copies, "LEVELLED_SHARE", 0.0)
+    image = np.random.default_rng(0).normal(size=(90, 80)).astype(np.float32)
+    put = copied(image, (40, 30), (60, 60), 16, np.random.default_rng(1))
+    np.testing.assert_array_equal(put, image[32:48, 22:38])
+
+
+def test_blocks_of_cosines_are_coarser_with_larger_steps():
+    given = material().pixels[:61, :50]
+    fine, coarse = (encoding.in_blocks(given, step) for step in (1e-4, 3.0))
+    np.testing.assert_allclose(fine, given, atol=1e-3)
+    assert np.abs(coarse - given).mean() > 0.2
 
 
 def test_edits_lie_anywhere_in_the_crop():

@@ -66,7 +66,7 @@ def test_white_noise_is_ordinary() -> None:
 
 
 def test_the_ordinary_window_of_a_slice_has_statistic_one() -> None:
-    scale = reference_windows.prepare(white(), RADIUS, CT).scales[-1]
+    scale = reference_windows.prepare(white(), RADIUS, CT).own_first[0]
     statistics = noise.statistic(scale.own) / scale.ordinary(noise.statistic)
     assert len(statistics) == len(scale.table.centres) > 200
     assert np.nanmedian(statistics.numpy()) == pytest.approx(1.0, abs=0.05)

@@ -48,7 +48,7 @@ def test_each_answer_of_the_head_reaches_its_family(channel: int, family: str, o
 def test_an_edit_smaller_than_the_region_is_seen_in_a_smaller_window() -> None:
     small = with_head(1, 0.4 * RADIUS, 2.0)
     reference = reference_windows.prepare(small, RADIUS, CT)
-    whole = replace(reference, scales=reference.scales[-1:])
+    whole = replace(reference, scales=reference.own_first[:1])
 
     def score(of: reference_windows.SliceReference) -> float:
         windows = reference_windows.measure_regions([CLICK], of)

@@ -5,32 +5,56 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine, Events
 from scipy.ndimage import gaussian_filter
 
 from dfd.bundle.datalists import HEAD_BATCH, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS, head_crops
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training.loss import HeadLoss, MaskedLikelihood, Pooled, head_loss_terms
 from dfd.bundle.training.residual_dataset import ResidualDataset
-from dfd.prediction.residual_head import TamperHead
+from dfd.prediction.residual_head import ContextHead, TamperHead, fitting
 from dfd.prediction.residual_maps import MAPS
 
 
+HEADS = pytest.mark.parametrize("kind", [ContextHead, TamperHead])
+
+
+@HEADS
 @pytest.mark.parametrize("shape", [(32, 48), (33, 47), (2, 2)])
-def test_answers_stand_on_a_grid_of_half_the_size(shape: tuple[int, int]) -> None:
-    answer = TamperHead()(torch.randn(2, len(MAPS), *shape))
+def test_answers_stand_on_a_grid_of_half_the_size(
+    kind: type[torch.nn.Module], shape: tuple[int, int]
+) -> None:
+    answer = kind()(torch.randn(2, len(MAPS), *shape))
     assert answer.shape == (2, 2, -(-shape[0] // 2), -(-shape[1] // 2))
 
 
-def test_it_sees_thirty_pixels_around_and_no_farther() -> None:
+@pytest.mark.parametrize(("kind", "sight"), [(ContextHead, 60), (TamperHead, 20)])
+def test_it_sees_so_far_and_no_farther(kind: type[torch.nn.Module], sight: int) -> None:
     torch.manual_seed(0)
-    head, maps = TamperHead(), torch.randn(1, len(MAPS), 160, 160)
+    head, maps = kind(), torch.randn(1, len(MAPS), 64, 320)
     far, near = maps.clone(), maps.clone()
-    far[0, :, 80, 140] += 5.0
-    near[0, :, 80, 100] += 5.0
+    far[0, :, 32, 80 + 2 * sight] += 5.0
+    near[0, :, 32, 80 + sight] += 5.0
     with torch.no_grad():
-        before = head(maps)[0, :, 40, 40]
-        assert torch.equal(head(far)[0, :, 40, 40], before)
-        assert not torch.equal(head(near)[0, :, 40, 40], before)
+        before = head(maps)[0, :, 16, 40]
+        assert torch.equal(head(far)[0, :, 16, 40], before)
+        assert not torch.equal(head(near)[0, :, 16, 40], before)
+
+
+def test_weights_of_earlier_models_bring_their_own_head() -> None:
+    earlier = {f"head.{name}": value for name, value in TamperHead().state_dict().items()}
+    head = ContextHead()
+    assert isinstance(fitting(head, earlier), TamperHead)
+    assert fitting(head, {f"head.{name}": value for name, value in head.state_dict().items()}) is (
+        head
+    )
+    network = MaskedPredictor(channels=(4, 6, 8, 8), filters=3)
+    others = {
+        name: value for name, value in network.state_dict().items() if not name.startswith("head.")
+    }
+    network.load_state_dict({**others, **earlier})
+    assert isinstance(network.head, TamperHead)
+    assert torch.equal(network.head.state_dict()["last.bias"], earlier["head.last.bias"])
 
 
 def test_the_predictor_does_not_train_its_head() -> None:
@@ -79,7 +103,7 @@ def test_metrics_pool_over_batches() -> None:
 
 @pytest.mark.parametrize(
     ("slices", "epochs", "wanted"),
-    [(150, 100, 4800), (150, 1, HEAD_CROPS_PER_EPOCH), (1, 100, 32), (1000, 1000, MOST_HEAD_CROPS)],
+    [(150, 100, 1200), (150, 1, HEAD_CROPS_PER_EPOCH), (1, 100, 32), (1000, 1000, MOST_HEAD_CROPS)],
 )
 def test_a_short_run_makes_few_crops(slices: int, epochs: int, wanted: int) -> None:
     assert head_crops([{}] * slices, epochs) == wanted
@@ -104,11 +128,12 @@ def slices(count: int = 3, side: int = 80) -> list[dict[str, object]]:
     return made
 
 
-def pool(network: MaskedPredictor, crops: int = 20, side: int = 80) -> ResidualDataset:
+def pool(
+    network: MaskedPredictor, crops: int = 20, side: int = 80, **draws: object
+) -> ResidualDataset:
     given = slices(side=side)
-    return ResidualDataset(
-        given, [1.0] * len(given), network, "ct_lung", {"crops": crops, "size": 64, "seed": 7}
-    )
+    drawn = {"crops": crops, "size": 64, "seed": 7, **draws}
+    return ResidualDataset(given, [1.0] * len(given), network, "ct_lung", drawn)
 
 
 @pytest.fixture
@@ -120,13 +145,15 @@ def network() -> MaskedPredictor:
 def test_the_pool_holds_maps_and_labels(network: MaskedPredictor) -> None:
     made = pool(network)
     assert len(made) == 20
-    assert not made.maps  # made when first asked for: the predictor is trained by then
+    with torch.no_grad():  # crops are made when first asked for: the predictor is trained by then
+        for parameter in network.parameters():
+            parameter.mul_(0.9)
     one = made[3]
     assert one["image"].shape == (len(MAPS), 64, 64)
     assert one["label"].shape == (3, 64, 64)
     assert torch.isfinite(one["image"]).all()
     assert set(one["label"].unique().tolist()) <= {0.0, 1.0}
-    assert len(made.maps) == len(made.labels) == 20
+    assert len(made.pool.maps) == len(made.pool.labels) == 20
     assert network.training
     edited = [bool(made[number]["label"][:2].any()) for number in range(20)]
     assert 8 < sum(edited) < 20
@@ -143,3 +170,34 @@ def test_slices_smaller_than_a_crop_are_filled_up_and_not_counted(network: Maske
     assert made[0]["image"].shape == (len(MAPS), 64, 64)
     counted = torch.stack([made[number]["label"][2] for number in range(2)])
     assert counted.mean() < (50 / 64) ** 2 + 0.01
+
+
+def test_each_epoch_has_crops_of_its_own(network: MaskedPredictor) -> None:
+    def seen(made: ResidualDataset, first: int, last: int) -> dict[int, torch.Tensor]:
+        """The first map of each epoch, of a run that begins with ``first``."""
+        trainer = Engine(lambda *_: None)
+        trainer.add_event_handler(
+            Events.STARTED, lambda engine: setattr(engine.state, "epoch", first - 1)
+        )
+        made.attach(trainer)
+        found: dict[int, torch.Tensor] = {}
+        trainer.add_event_handler(
+            Events.EPOCH_COMPLETED,
+            lambda engine: found.update({engine.state.epoch: made[0]["image"]}),
+        )
+        trainer.run([0], max_epochs=last)
+        return found
+
+    whole = seen(pool(network, 4, fresh=True), 1, 3)
+    assert sorted(whole) == [1, 2, 3]
+    assert not torch.equal(whole[1], whole[2])
+    resumed = seen(pool(network, 4, fresh=True), 3, 3)
+    assert torch.equal(resumed[3], whole[3])
+    same = seen(pool(network, 4), 1, 2)
+    assert torch.equal(same[1], same[2])
+
+
+def test_an_epoch_shows_each_crop_as_often_as_asked(network: MaskedPredictor) -> None:
+    made = pool(network, 3, repeats=2)
+    assert len(made) == 6
+    assert torch.equal(made[1]["image"], made[4]["image"])

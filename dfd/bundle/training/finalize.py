@@ -17,6 +17,8 @@ import torch
 from dfd import calibration
 from dfd.assessment.calibrate import calibrate_network
 from dfd.assessment.cohort import Cohort
+from dfd.bundle.training import statistic
+from dfd.bundle.training.state import HEAD, head_dir, take_best
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
@@ -24,6 +26,7 @@ from dfd.models import model_file
 from dfd.models.model_file import Model
 from dfd.outputs import lock
 from dfd.outputs.files import choose_output_dir, write_atomically
+from dfd.prediction.network import InpaintingNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -75,33 +78,7 @@ def _writable(target: Path) -> None:
     choose_output_dir(target.parent, [])
 
 
-HEAD = "head"
-"""Below the state folder of a run: the state of its head."""
-
-
-def head_dir(state_dir: str) -> str:
-    """Where the state of a run's head lies."""
-    return str(Path(state_dir) / HEAD)
-
-
-def take_best(network: torch.nn.Module, state_dir: str) -> None:
-    """Puts the best weights of the predictor in place.
-
-    For the head to learn from what they leave unexplained.
-
-    Raises:
-        BundleError: no weights were kept, because the run stopped before its first epoch ended.
-    """
-    best = Path(state_dir) / "best.pt"
-    if not best.exists():
-        raise BundleError(
-            f"training stopped before its first epoch was validated, so {state_dir} holds no "
-            "weights; give more hours."
-        )
-    network.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
-
-
-def finalize(network: torch.nn.Module, state_dir: str, model_path: str, cohort: Cohort) -> Path:
+def finalize(network: InpaintingNetwork, state_dir: str, model_path: str, cohort: Cohort) -> Path:
     """Writes ``model_path`` from the best weights of ``state_dir``.
 
     A file that is there is kept under a backup name.
@@ -112,6 +89,7 @@ def finalize(network: torch.nn.Module, state_dir: str, model_path: str, cohort: 
     take_best(network, state_dir)
     head = network.get_submodule(HEAD)
     take_best(head, head_dir(state_dir))
+    statistic.put_into(network, state_dir)
     with (Path(state_dir) / "history.csv").open(newline="", encoding="utf-8") as stream:
         history = [
             {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)

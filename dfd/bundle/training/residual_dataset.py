@@ -1,25 +1,32 @@
 """Altered crops as the head sees them.
 
-Made once per run from genuine slices, with the residual maps that the trained predictor leaves of
-them.
+Made from genuine slices, with the residual maps that the trained predictor leaves of them: others
+in each epoch, the next ones while the head learns from those before.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from ignite.engine import Engine, Events
 from torch.utils.data import Dataset
 
 from dfd.alterations import Altered, Material, alter
+from dfd.alterations.material import Paint
 from dfd.bundle.datalists import HEAD_BATCH
 from dfd.bundle.inference.inferer import AutocastInferer
 from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.bundle.training.read_ahead import read_ahead
+from dfd.bundle.training.regenerators import Regenerators, crops_from
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.prediction.residual_maps import blind_spot_prediction, residual_maps
@@ -30,22 +37,47 @@ logger = logging.getLogger(__name__)
 
 PAINT_FROM = 0.02
 """Share of an edit from which on a pixel is hidden from the inpainter."""
+REGENERATED_PX = 64
+"""Side of the crops that networks learn to draw anew."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How crops are drawn."""
+
+    crops: int
+    """How many are made for one epoch."""
+    size: int
+    """Of a side, in pixels."""
+    seed: int
+    repeats: int = 1
+    """How often an epoch shows each: they cost more to make than to learn from."""
+    fresh: bool = False
+    """Other crops in each epoch."""
+
+
+class Pool(NamedTuple):
+    """The crops of one epoch, as float16 and bool."""
+
+    maps: list[torch.Tensor]
+    labels: list[torch.Tensor]
 
 
 class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
-    """``image`` ``[5, S, S]`` (residual maps) and ``label`` ``[3, S, S]`` (added noise.
+    """``image`` ``[5, S, S]`` (residual maps) and ``label`` ``[3, S, S]``.
 
-    Replaced content, 1 where a pixel counts).
-
-    Made when the first one is asked for: the predictor is trained by then. In memory as float16,
-    about 200 kB each.
+    Of the label: added noise, replaced content, 1 where a pixel counts. The first crops are made
+    when one is asked for: the predictor is trained by then. In memory, at 128 pixels a side about
+    200 kB each. Attach the dataset to the trainer, so that each epoch has crops of its own.
 
     Args:
         slices: as of ``NormaliseNoised``, those of a series one after the other.
         weights: how often each is drawn, in proportion.
         network: the predictor.
         modality: name in ``MODALITIES``.
-        draws: ``crops`` (how many), ``size`` (pixels), ``seed``.
+        draws: fields of ``Draws``.
+        regenerators: networks that draw crops anew, trained on these slices before the first crop
+            is made.
     """
 
     def __init__(
@@ -54,55 +86,95 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         weights: Sequence[float],
         network: torch.nn.Module,
         modality: str,
-        draws: Mapping[str, int],
+        draws: Mapping[str, Any],
+        regenerators: Regenerators | None = None,
     ) -> None:
         self.slices, self.network, self.modality = slices, network, MODALITIES[modality]
         self.chances = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-        self.crops, self.size, self.seed = draws["crops"], draws["size"], draws["seed"]
-        self.maps: list[torch.Tensor] = []
-        self.labels: list[torch.Tensor] = []
+        self.draws = Draws(**draws)
+        self.regenerators = regenerators
+        self.epoch = 0
+        self._pools: dict[int, Future[Pool]] = {}
+        self._second = ThreadPoolExecutor(1, "crops")
 
     def __len__(self) -> int:
-        return self.crops
+        return self.draws.crops * self.draws.repeats
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        if not self.maps:
-            self.make()
-        return {Keys.IMAGE: self.maps[index].float(), Keys.LABEL: self.labels[index].float()}
+        maps, labels = self.pool
+        place = index % self.draws.crops
+        return {Keys.IMAGE: maps[place].float(), Keys.LABEL: labels[place].float()}
 
-    def make(self) -> None:
-        """Fills the pool; the seed decides everything.
+    @property
+    def pool(self) -> Pool:
+        """The crops of this epoch."""
+        return self._making(self.epoch).result()
 
-        While the predictor looks at one batch, a second thread alters the next.
+    def attach(self, engine: Engine) -> None:
+        """Lets each epoch of a trainer have its own crops."""
+        if self.draws.fresh:
+            engine.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
+
+    def _begin_epoch(self, engine: Engine) -> None:
+        self.epoch = int(engine.state.epoch)
+        self.pool  # noqa: B018 - waits
+        if self.epoch < int(engine.state.max_epochs):
+            self._making(self.epoch + 1)
+        for past in [each for each in self._pools if each < self.epoch]:
+            del self._pools[past]
+
+    def _making(self, epoch: int) -> Future[Pool]:
+        """The crops of an epoch, made by a second thread."""
+        if epoch not in self._pools:
+            self._pools[epoch] = self._second.submit(self.make, epoch)
+        return self._pools[epoch]
+
+    @cached_property
+    def _predictor(self) -> torch.nn.Module:
+        """The predictor as it is when the first crop is made."""
+        return deepcopy(self.network).eval()
+
+    @cached_property
+    def _painters(self) -> tuple[Paint, ...]:
+        if self.regenerators is None:
+            return ()
+        images = [filled_up(each[Keys.PIXELS], REGENERATED_PX) for each in self.slices]
+        return self.regenerators.painters(crops_from(images, self.chances, REGENERATED_PX))
+
+    def make(self, epoch: int) -> Pool:
+        """The crops of an epoch; it and the seed decide everything.
+
+        While the predictor looks at one batch, another thread alters the next.
         """
-        rng = np.random.default_rng(self.seed)
-        logger.info("altering %d genuine crops for the head to learn from", self.crops)
-        was_training = self.network.training
-        self.network.eval()
-        sizes = [HEAD_BATCH] * (self.crops // HEAD_BATCH) + [self.crops % HEAD_BATCH]
-        progress = Progress("altering genuine crops", self.crops)
-        for drawn in read_ahead(self._batch(size, rng) for size in sizes if size):
-            self.maps += list(
-                self._maps_of(np.stack([altered.pixels for altered, _ in drawn])).half()
-            )
-            self.labels += [
-                torch.from_numpy(np.concatenate([altered.label, (altered.counted & body)[None]]))
-                for altered, body in drawn
-            ]
-            progress.update(len(drawn))
-        progress.close()
-        self.network.train(was_training)
+        rng = np.random.default_rng([self.draws.seed, epoch])
+        crops, maps, labels = self.draws.crops, [], []
+        self._painters  # noqa: B018 - trained before anything is drawn
+        logger.info("altering %d genuine crops for the head to learn from", crops)
+        sizes = [HEAD_BATCH] * (crops // HEAD_BATCH) + [crops % HEAD_BATCH]
+        with Progress("altering genuine crops", crops) as progress:
+            for drawn in read_ahead(self._batch(size, rng) for size in sizes if size):
+                maps += list(
+                    self._maps_of(np.stack([altered.pixels for altered, _ in drawn])).half()
+                )
+                labels += [
+                    torch.from_numpy(
+                        np.concatenate([altered.label, (altered.counted & body)[None]])
+                    )
+                    for altered, body in drawn
+                ]
+                progress.update(len(drawn))
+        return Pool(maps, labels)
 
     def _batch(self, size: int, rng: np.random.Generator) -> list[tuple[Altered, BoolImage]]:
         """Altered crops, and where in each the body is."""
         return [self._altered(rng) for _ in range(size)]
 
     def _maps_of(self, pixels: FloatImage) -> torch.Tensor:
-        device = next(self.network.parameters()).device
+        device = next(self._predictor.parameters()).device
         stacked, inferer = torch.from_numpy(pixels)[:, None].to(device), AutocastInferer()
         with torch.inference_mode():
             mean, log_spread = blind_spot_prediction(
-                stacked, lambda shown: inferer(shown, self.network)
+                stacked, lambda shown: inferer(shown, self._predictor)
             )
             return residual_maps(stacked, mean, log_spread).cpu()
 
@@ -115,19 +187,23 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
             if rng.random() < 0.5
             else chosen
         )
-        body = filled_up(self._body(chosen), self.size)
-        window = place(body, self.size, rng)
+        body = filled_up(self._body(chosen), self.draws.size)
+        window = place(body, self.draws.size, rng)
         pixels, above = (
-            filled_up(each[Keys.PIXELS], self.size)[window] for each in (chosen, beside)
+            filled_up(each[Keys.PIXELS], self.draws.size)[window] for each in (chosen, beside)
         )
-        donor = filled_up(lender[Keys.PIXELS], self.size)[
-            place(filled_up(self._body(lender), self.size), self.size, rng)
+        donor = filled_up(lender[Keys.PIXELS], self.draws.size)[
+            place(filled_up(self._body(lender), self.draws.size), self.draws.size, rng)
         ]
         pixels, above, donor, inside = turn(
             (pixels, above, donor, body[window]), int(rng.integers(8))
         )
         return alter(
-            Material(pixels, donor, above, 1.0 / float(chosen[Keys.SCALE]), self._paint), rng
+            Material(
+                *(pixels, donor, above, 1.0 / float(chosen[Keys.SCALE])),
+                *(self._paint, self._painters),
+            ),
+            rng,
         ), inside
 
     def _beside(self, number: int, rng: np.random.Generator) -> Mapping[str, Any]:
@@ -155,14 +231,14 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
 
     def _paint(self, pixels: FloatImage, share: FloatImage) -> FloatImage:
         """The predictor's own picture of what belongs into the edit."""
-        device = next(self.network.parameters()).device
+        device = next(self._predictor.parameters()).device
         shown = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(device)[
             None, None
         ]
         hidden = torch.from_numpy(share > PAINT_FROM).to(device)[None, None]
         with torch.inference_mode():
             painted = AutocastInferer()(
-                torch.cat([shown.masked_fill(hidden, 0.0), hidden.float()], dim=1), self.network
+                torch.cat([shown.masked_fill(hidden, 0.0), hidden.float()], dim=1), self._predictor
             )
         return np.where(share > PAINT_FROM, painted[0, 0].float().cpu().numpy(), pixels).astype(
             np.float32

@@ -49,6 +49,7 @@ FORMS = {
     Form.ADVERSARIAL_NOISE: _own("NOISE", "Adversarial noise"),
     Form.COPY_MOVE: _own("COPY_MOVE", "Copy-move"),
     Form.AI_EDIT: _own("AI_EDIT", "AI edit"),
+    Form.UNDETERMINED: _own("UNDETERMINED", "Undetermined form"),
 }
 
 # Public concepts, as PS3.16 and UCUM write them.
