@@ -12,8 +12,8 @@ benchmarks/trained/folds.
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.data import partition
@@ -46,10 +46,10 @@ def model_of(modality: str, fold: str) -> Path:
     return partition.network_file("folds", f"{partition.FOLDERS[modality]}_{fold}.ckpt")
 
 
-def train(modality: str, fold: str, chosen: Mapping[str, object]) -> Path:
+def train(modality: str, fold: str, arguments: argparse.Namespace) -> Path:
     """Trains the network of ``fold``, or goes on where an earlier run stopped.
 
-    What is done is left alone. ``chosen``: of ``stages.settings``.
+    What is done is left alone. ``arguments``: of the command line.
     """
     target = partition.ROOT / "runs" / "folds" / f"{partition.FOLDERS[modality]}_{fold}.ckpt"
     if target.exists():
@@ -60,8 +60,10 @@ def train(modality: str, fold: str, chosen: Mapping[str, object]) -> Path:
         "data_path": str(links),
         "model_path": str(target),
         "validation_patients": partition.patients(modality, (fold,)),
-        **chosen,
+        **stages.settings(arguments),
     }
+    if arguments.keep_predictor:
+        stages.keep_predictor(model_of(modality, fold), Path(f"{target}.training"))
     run_config(bundle_dir(MODALITIES[modality].bundle), "train", settings)
     return target
 
@@ -130,7 +132,7 @@ def main() -> None:
         action="append",
         help="only this one (default: each that is not shipped)",
     )
-    stages.add_argument(parser)
+    stages.add_arguments(parser)
     arguments = parser.parse_args()
     if arguments.calibrate:
         target = bundle_dir(MODALITIES[arguments.modality].bundle) / model_file.SHIPPED_CALIBRATION
@@ -140,10 +142,9 @@ def main() -> None:
         )
         print(f"{target} stands on {fitted_calibration.patients} patients")
         return
-    chosen = stages.settings(arguments.until, quick=arguments.quick)
     for fold in arguments.fold or partition.TRAINING_FOLDS:
         print(
-            f"{train(arguments.modality, fold, chosen)} does not know the patients of {fold}"
+            f"{train(arguments.modality, fold, arguments)} does not know the patients of {fold}"
         )
 
 

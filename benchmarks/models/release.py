@@ -15,10 +15,8 @@ state dict), models/calibration.json, docs/history.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -36,7 +34,6 @@ from dfd.workflow import run_config
 
 LARGEST_BYTES = 16 * 2**20
 """What a shipped weights file may weigh."""
-HISTORY = Path("docs") / "history.csv"
 
 
 def unpack(checkpoint: Path, bundle: Path) -> None:
@@ -71,7 +68,7 @@ def unpack(checkpoint: Path, bundle: Path) -> None:
             f"the weights in {checkpoint} take {stream.tell()} bytes and {LARGEST_BYTES} may "
             "be shipped; train a smaller network."
         )
-    for file in (model_file.SHIPPED_WEIGHTS, HISTORY):
+    for file in (model_file.SHIPPED_WEIGHTS, stages.HISTORY):
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
     write_atomically(bundle / model_file.SHIPPED_WEIGHTS, stream.getvalue())
     write_atomically(
@@ -80,17 +77,8 @@ def unpack(checkpoint: Path, bundle: Path) -> None:
     if model.training.get(
         "history"
     ):  # weights that were only calibrated anew keep the curve they came with
-        write_atomically(bundle / HISTORY, history_csv(model.training["history"]))
+        write_atomically(bundle / stages.HISTORY, stages.history_csv(model.training["history"]))
     model_file.load(bundle)
-
-
-def history_csv(history: Sequence[Mapping[str, float]]) -> bytes:
-    """The curve of a training run, one line per epoch."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]) if history else ["epoch"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue().encode()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -101,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="take runs/<ct|mr>.ckpt as it is and train nothing",
     )
-    stages.add_argument(parser)
+    stages.add_arguments(parser)
     parser.add_argument(
         "--recalibrate",
         action="store_true",
@@ -119,8 +107,9 @@ def make_checkpoint(arguments: argparse.Namespace, bundle: Path, checkpoint: Pat
         settings |= {"model_path": str(bundle), "output_path": str(checkpoint)}
         run_config(bundle, "evaluate", {**settings, "patients": left_out})
         return
-    settings |= {"model_path": str(checkpoint)}
-    settings |= stages.settings(arguments.until, quick=arguments.quick)
+    settings |= {"model_path": str(checkpoint), **stages.settings(arguments)}
+    if arguments.keep_predictor:
+        stages.keep_predictor(bundle, Path(f"{checkpoint}.training"))
     patients = left_out[:1] if arguments.quick else left_out
     run_config(bundle, "train", {**settings, "validation_patients": patients})
 

@@ -34,6 +34,8 @@ from dfd.evidence.window_features import GRAIN, MEASURES
 from dfd.modalities import MODALITIES
 from dfd.records import Region
 
+WITHIN = tuple(share for share in reversed(SCALES) if share <= 1.0)
+"""Radii of the windows whose deviations the weights are learned from, the largest first."""
 ATTACK = "white noise 0.6 x residual"
 RIDGE = 0.1
 """Added to the variances (those of genuine deviations are about 1), so that a few hundred windows
@@ -44,7 +46,7 @@ DeviationPairs: TypeAlias = list[tuple[list[FloatArray], list[FloatArray]]]
 
 
 def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray | None, ...]]:
-    """Of each edited place its deviations ``[9]`` at each scale, the largest first."""
+    """Of each edited place its deviations ``[9]`` at each scale of ``WITHIN``."""
     regions = [Region(float(x), float(y), radius) for x, y in version.centres]
     if not regions:
         return
@@ -52,7 +54,9 @@ def deviations_of(version: Version, radius: float) -> Iterator[tuple[FloatArray 
     for place in range(len(regions)):
         yield tuple(
             deviations[place].numpy() if table.has_support[place] else None
-            for table, deviations in zip(windows.tables, windows.deviations, strict=True)
+            for table, deviations in list(zip(windows.tables, windows.deviations, strict=True))[
+                : len(WITHIN)
+            ]
         )
 
 
@@ -88,8 +92,8 @@ def discriminant(genuine: FloatArray, edited: FloatArray) -> FloatArray:
 def of_modality(
     modality: str, folds: tuple[str, ...], most: int | None = None
 ) -> tuple[list[FloatArray], int]:
-    """The weights at each scale, the largest first, and how many patients they stand on."""
-    deviations: DeviationPairs = [([], []) for _ in SCALES]
+    """The weights at each scale of ``WITHIN``, and how many patients they stand on."""
+    deviations: DeviationPairs = [([], []) for _ in WITHIN]
     patients = 0
     for group in assignment.of_folds(modality, folds)[0]:
         network = registry.load(group.model, modality).network
@@ -124,7 +128,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def markdown(content: dict[str, Any]) -> str:
     """As read by people."""
-    shares = [f"{share:g} of the radius" for share in reversed(SCALES)]
+    shares = [f"{share:g} of the radius" for share in WITHIN]
     rows = [
         [f"{modality}, {one['patients']} patients", share, *(f"{weight:.2f}" for weight in scale)]
         for modality, one in content["modalities"].items()
