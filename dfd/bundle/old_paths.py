@@ -67,11 +67,11 @@ def moved(module: str, name: str) -> Any:
         AttributeError: there was nothing of that name.
     """
     if not name.startswith("__"):
-        warn_of(module)
         wanted = NAMES.get(f"{module}.{name}", name)
         for place in MODULES[module]:
             found = importlib.import_module(place)
             if hasattr(found, wanted):
+                warn_of(module)
                 return getattr(found, wanted)
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
 

@@ -53,17 +53,18 @@ class LearnedStatistic(nn.Module):
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         numbers = numbers.double()
         free, copies = numbers[:, :WEIGHED], numbers[:, WEIGHED:]
-        measured = free.isfinite()
-        scaled = torch.asinh((free - self.get_buffer("middle")) / self.get_buffer("width"))
-        state = torch.cat([torch.where(measured, scaled, 0.0), measured.double()], dim=1)
+        measured, searched = free.isfinite(), copies.isfinite()
+        # What is missing is filled before anything is computed: a gradient may not be NaN.
+        filled = torch.where(measured, free - self.get_buffer("middle"), 0.0)
+        scaled = torch.asinh(filled / self.get_buffer("width"))
+        state = torch.cat([scaled, measured.double()], dim=1)
         for number, layer in enumerate(self.layers):
             if number > 0:
                 state = functional.leaky_relu(state, SLOPE)
             state = _linear(state, layer)
-        beyond = functional.softplus(4.0 * (copies - self.copy_start)) / 4.0
-        raised = functional.softplus(self.copy_gain) * torch.where(
-            copies.isfinite(), beyond, 0.0
-        )
+        found = torch.where(searched, copies, 0.0) - self.copy_start
+        raised = functional.softplus(self.copy_gain) * functional.softplus(4.0 * found) / 4.0
+        raised = raised * searched
         odds = list(state.unbind(dim=1))
         odds[COPY] = odds[COPY] + raised.sum(dim=1)
         return torch.stack(odds, dim=1)

@@ -17,8 +17,8 @@ import torch
 from dfd import calibration
 from dfd.assessment.calibrate import calibrate_network
 from dfd.assessment.cohort import Cohort
-from dfd.bundle.training import statistic
 from dfd.bundle.training.state import HEAD, head_dir, take_best
+from dfd.bundle.training.statistic import put_into
 from dfd.calibration import true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
@@ -89,7 +89,7 @@ def finalize(network: InpaintingNetwork, state_dir: str, model_path: str, cohort
     take_best(network, state_dir)
     head = network.get_submodule(HEAD)
     take_best(head, head_dir(state_dir))
-    statistic.put_into(network, state_dir)
+    put_into(network, state_dir)
     with (Path(state_dir) / "history.csv").open(newline="", encoding="utf-8") as stream:
         history = [
             {name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)
