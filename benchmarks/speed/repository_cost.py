@@ -83,8 +83,7 @@ def pace_of(results: Path) -> Pace:
         raise UsageError(f"{results} holds no bench.json and repository_report.json: make them")
     screening = bench["parts"]["screening"]
     seconds, threads = screening["seconds"], screening["machine"]["threads"]
-    decoding = bench["parts"]["one_point"]["seconds"]["decoding"]
-    core = decoding + threads * (seconds["prediction"] + seconds["evidence"])
+    core = threads * seconds["whole way"]
     gpu = _read(results / "gpu.json")
     rates = gpu["convolutions"]["float32"]["slices per second"] if gpu else {"": 0.0}
     return Pace(

@@ -128,6 +128,8 @@ def _write_series(
     files = []
     for number in range(slices):
         noise = np.rint(rng.normal(0.0, NOISE, pixels.shape)).astype(np.int32)
+        # Padding keeps its one value, or it would be taken for a measurement.
+        noise[pixels == pixels.min()] = 0
         noisy = np.clip(pixels + noise, pixels.min(), pixels.max())
         dataset.PixelData = noisy.astype(stored.dtype).tobytes()
         dataset.ImagePositionPatient = [0.0, 0.0, SLICES_MM * number]

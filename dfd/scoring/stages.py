@@ -55,6 +55,7 @@ class Stages:
         assessor = SliceAssessor(replace(results.criteria, device=str(self.device)))
         here = results.options.log.listen_here
         together = max(1, min(self.threads, len(requests), TOGETHER))
+        freed_memory.share_one_heap()
 
         def begin() -> None:
             here()

@@ -47,11 +47,7 @@ def test_a_part_grows_with_its_fingerprints() -> None:
 def test_a_gpu_that_was_not_measured_is_not_made_up(tmp_path: Path) -> None:
     bench = {
         "parts": {
-            "screening": {
-                "seconds": {"prediction": 0.25, "evidence": 0.5},
-                "machine": {"threads": 2},
-            },
-            "one_point": {"seconds": {"decoding": 0.125}},
+            "screening": {"seconds": {"whole way": 0.8125}, "machine": {"threads": 2}},
         }
     }
     (tmp_path / "bench.json").write_text(json.dumps(bench))
