@@ -143,9 +143,7 @@ def main() -> None:
         print(f"{target} stands on {fitted_calibration.patients} patients")
         return
     for fold in arguments.fold or partition.TRAINING_FOLDS:
-        print(
-            f"{train(arguments.modality, fold, arguments)} does not know the patients of {fold}"
-        )
+        print(f"{train(arguments.modality, fold, arguments)} does not know the patients of {fold}")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,4 @@ def posterised(material: Material, share: FloatImage, rng: Generator) -> FloatIm
     """Fewer grey levels, as after a picture of 8 bits."""
     step = grain(material.pixels, share) * between(rng, 0.7, 4.0)
     offset = rng.random()
-    return np.asarray(
-        (np.rint(material.pixels / step + offset) - offset) * step, dtype=np.float32
-    )
+    return np.asarray((np.rint(material.pixels / step + offset) - offset) * step, dtype=np.float32)

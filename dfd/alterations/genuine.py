@@ -56,10 +56,12 @@ def with_bodies(material: Material, rng: Generator) -> Material:
 
     As a nodule, a vessel or a mass is to a scanner.
     """
-    added = np.zeros(material.pixels.shape)
+    height, width = material.pixels.shape[:2]
+    added = np.zeros((height, width))
     rows, columns = np.indices(added.shape)
     for _ in range(int(rng.integers(1, BODIES + 1))):
-        (row, column), radius = rng.uniform(0.0, added.shape[0], 2), between(rng, *BODY_PX)
+        row, column = rng.uniform(0.0, height), rng.uniform(0.0, width)
+        radius = between(rng, *BODY_PX)
         turn, stretch = rng.uniform(0.0, np.pi), between(rng, 1.0, 2.5)
         along = (rows - row) * np.cos(turn) + (columns - column) * np.sin(turn)
         across = (columns - column) * np.cos(turn) - (rows - row) * np.sin(turn)
@@ -71,4 +73,3 @@ def with_bodies(material: Material, rng: Generator) -> Material:
         np.asarray(each + added, dtype=np.float32) for each in (material.pixels, material.above)
     ]
     return replace(material, pixels=images[0], above=images[1])
-

@@ -25,9 +25,7 @@ def drawn(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """The picture of one of the networks; of the predictor where there are none."""
     painters = material.regenerate or ((material.paint,) if material.paint else ())
     if not painters:
-        return np.asarray(
-            gaussian_filter(material.pixels, rng.uniform(1.0, 3.0)), dtype=np.float32
-        )
+        return np.asarray(gaussian_filter(material.pixels, rng.uniform(1.0, 3.0)), dtype=np.float32)
     return painters[int(rng.integers(len(painters)))](material.pixels, share)
 
 
@@ -66,6 +64,4 @@ def transplanted(material: Material, share: FloatImage, rng: Generator) -> Float
     width = rng.uniform(1.0, 3.0)
     ground, other = drawn(material, share, rng), detail(material.donor, width)
     ratio = grain(material.pixels, share) / max(float(other.std()), 1e-3)
-    return np.asarray(
-        ground + other * min(ratio, 4.0) * between(rng, 0.7, 1.4), dtype=np.float32
-    )
+    return np.asarray(ground + other * min(ratio, 4.0) * between(rng, 0.7, 1.4), dtype=np.float32)

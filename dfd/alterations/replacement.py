@@ -5,8 +5,11 @@ Painted over, taken from elsewhere, or a soft body that looks like a nodule.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dfd.alterations.grid import round_trip, turned
@@ -25,6 +28,7 @@ def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage
     shape, kind = material.pixels.shape, rng.random()
     if kind < 0.25:
         return np.zeros(shape, dtype=np.float32)
+    field: NDArray[np.floating[Any]]
     if kind < 0.45:
         field = rng.normal(size=shape)
     elif kind < 0.75:

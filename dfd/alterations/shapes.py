@@ -24,9 +24,7 @@ def draw_share(size: int, rng: Generator) -> FloatImage:
     return share_at(size, (float(row), float(column)), between(rng, *RADIUS_PX), rng)
 
 
-def share_at(
-    size: int, middle: tuple[float, float], radius: float, rng: Generator
-) -> FloatImage:
+def share_at(size: int, middle: tuple[float, float], radius: float, rng: Generator) -> FloatImage:
     """``[size, size]`` share of an edit around ``middle`` (row, column), 0 to 1.
 
     An ellipse, a square or a lobed blob, hard-edged or soft.

@@ -33,7 +33,7 @@ RADIUS_RATIO = (0.7, 1.43)
 ORDINARY_ADJACENT = (
     ", and it differs from the slices above and below no more than the same tissue does"
 )
-TOGETHER = "nothing unusual in all evidence together"
+NOTHING_TOGETHER = "nothing unusual in all evidence together"
 ORDINARY = (
     "the region's noise fits the same tissue elsewhere in this slice, and is not repeated "
     "elsewhere in it"
@@ -159,9 +159,7 @@ def learned_form(learned: Evidence) -> Form:
 
     Undetermined where another is nearly as likely.
     """
-    (first, odds), (_, second), *_ = sorted(
-        learned.measures.items(), key=lambda each: -each[1]
-    )
+    (first, odds), (_, second), *_ = sorted(learned.measures.items(), key=lambda each: -each[1])
     return Form(first) if odds - second >= CLEAR else Form.UNDETERMINED
 
 
@@ -213,7 +211,7 @@ def _ordinary(leading: Evidence, p_by_family: Mapping[str, float]) -> str:
     """
     if p_by_family[leading.family] <= UNUSUAL:
         return (
-            f"{TOGETHER}, though by itself one kind of evidence is (p = "
+            f"{NOTHING_TOGETHER}, though by itself one kind of evidence is (p = "
             f"{p_by_family[leading.family]:.2g}): {marked(leading.reason)}"
         )
     return ORDINARY + ORDINARY_ADJACENT * (Family.ADJACENT_SLICES in p_by_family)

@@ -121,9 +121,7 @@ class SliceEvidence:
         ]
         # Where each region stands among those of the first radius, the second, and so on.
         order = np.argsort([number for numbers in by_radius.values() for number in numbers])
-        joined = {
-            name: Measured.joined([part[name] for part in parts]) for name in self._names
-        }
+        joined = {name: Measured.joined([part[name] for part in parts]) for name in self._names}
         return SliceMeasurements(joined, order)
 
     @property
@@ -146,7 +144,7 @@ class SliceEvidence:
         """
         compared = self._compared(batch)
         measured = self._by_family(compared)
-        if TOGETHER in self._names:
+        if self.prediction.weigh is not None and self._compares:
             numbers = self._numbers(compared, measured)
             supported = np.isfinite(next(iter(measured.values())).statistics)
             weighed = partial(together.weighed, supported=supported, weigh=self.prediction.weigh)
@@ -172,17 +170,13 @@ class SliceEvidence:
         without = replace(compared, region_windows=None)
         prepared = self._prepare(compared.regions[0].radius_px)
         return {
-            family.name: family.measure(
-                compared if Need.WINDOWS in family.needs else without, each
-            )
+            family.name: family.measure(compared if Need.WINDOWS in family.needs else without, each)
             for family, each in zip(self._families, prepared, strict=True)
         }
 
     def _numbers(self, compared: RegionBatch, measured: Mapping[str, Measured]) -> torch.Tensor:
         own = self.windows(compared.regions[0].radius_px)
-        return together.numbers_of(
-            compared.regions, measured, compared.windows, own, self._depths
-        )
+        return together.numbers_of(compared.regions, measured, compared.windows, own, self._depths)
 
     @cached_property
     def _depths(self) -> FloatImage:

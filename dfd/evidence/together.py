@@ -87,16 +87,14 @@ def depths(prediction: Prediction) -> FloatImage:
     return np.asarray(distance_transform_edt(inside)[1:-1, 1:-1], dtype=np.float32)
 
 
-def _places(
-    regions: Sequence[Region], depth: FloatImage, device: torch.device
-) -> torch.Tensor:
+def _places(regions: Sequence[Region], depth: FloatImage, device: torch.device) -> torch.Tensor:
     """``[n, 2]``: distance from the edge of the body, in radii, and from the middle of the slice.
 
     The latter in halves of its longer side.
     """
     height, width = depth.shape
     columns, rows = (
-        np.rint([value for value in values]).astype(np.int64).clip(0, size - 1)
+        np.rint(values).astype(np.int64).clip(0, size - 1)
         for values, size in (
             ([each.x for each in regions], width),
             ([each.y for each in regions], height),

@@ -6,6 +6,7 @@ together by ``dfd.evidence.together``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -37,7 +38,7 @@ class LearnedStatistic(nn.Module):
         sizes = (2 * WEIGHED, *hidden, len(FORMS))
         self.layers = nn.ModuleList(
             nn.Linear(before, after, dtype=torch.float64)
-            for before, after in zip(sizes[:-1], sizes[1:], strict=True)
+            for before, after in itertools.pairwise(sizes)
         )
         self.copy_gain = nn.Parameter(torch.ones(COPIES, dtype=torch.float64))
         self.copy_start = nn.Parameter(torch.full((COPIES,), 1.5, dtype=torch.float64))

@@ -112,7 +112,7 @@ class InpaintingNetwork(nn.Module):
         """Takes weights of earlier versions too, whose head is another network."""
         self.head = residual_head.fitting(self.head, state_dict, f"{prefix}head.")
         self.statistic = learned_statistic.fitting(state_dict, f"{prefix}statistic.")
-        super()._load_from_state_dict(state_dict, prefix, *others)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2], image.shape[-1]

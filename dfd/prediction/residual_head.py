@@ -117,7 +117,6 @@ class TamperHead(nn.Module):
         return _weighed(state, self.last)
 
 
-
 def fitting(
     head: nn.Module, weights: Mapping[str, torch.Tensor], prefix: str = "head."
 ) -> nn.Module:

@@ -15,7 +15,6 @@ from dfd.bundle.training.residual_dataset import ResidualDataset
 from dfd.prediction.residual_head import ContextHead, TamperHead, fitting
 from dfd.prediction.residual_maps import MAPS
 
-
 HEADS = pytest.mark.parametrize("kind", [ContextHead, TamperHead])
 
 

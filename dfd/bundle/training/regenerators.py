@@ -175,9 +175,7 @@ def _painter(network: Regenerator) -> Paint:
     return paint
 
 
-def _drawn(
-    network: Regenerator, contrast: torch.Tensor, hidden: torch.Tensor
-) -> torch.Tensor:
+def _drawn(network: Regenerator, contrast: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     """In one step, or in several.
 
     Each with less noise (Song, Meng and Ermon 2021, arXiv 2010.02502, equation 12, none added).

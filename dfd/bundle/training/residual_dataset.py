@@ -54,6 +54,8 @@ class Draws:
     """How often an epoch shows each: they cost more to make than to learn from."""
     fresh: bool = False
     """Other crops in each epoch."""
+    regenerators: Regenerators | None = None
+    """Networks that draw crops anew, trained on these slices before the first crop is made."""
 
 
 class Pool(NamedTuple):
@@ -76,8 +78,6 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         network: the predictor.
         modality: name in ``MODALITIES``.
         draws: fields of ``Draws``.
-        regenerators: networks that draw crops anew, trained on these slices before the first crop
-            is made.
     """
 
     def __init__(
@@ -87,12 +87,10 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         network: torch.nn.Module,
         modality: str,
         draws: Mapping[str, Any],
-        regenerators: Regenerators | None = None,
     ) -> None:
         self.slices, self.network, self.modality = slices, network, MODALITIES[modality]
         self.chances = np.asarray(weights, dtype=np.float64) / np.sum(weights)
         self.draws = Draws(**draws)
-        self.regenerators = regenerators
         self.epoch = 0
         self._pools: dict[int, Future[Pool]] = {}
         self._second = ThreadPoolExecutor(1, "crops")
@@ -136,10 +134,10 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
 
     @cached_property
     def _painters(self) -> tuple[Paint, ...]:
-        if self.regenerators is None:
+        if self.draws.regenerators is None:
             return ()
         images = [filled_up(each[Keys.PIXELS], REGENERATED_PX) for each in self.slices]
-        return self.regenerators.painters(crops_from(images, self.chances, REGENERATED_PX))
+        return self.draws.regenerators.painters(crops_from(images, self.chances, REGENERATED_PX))
 
     def make(self, epoch: int) -> Pool:
         """The crops of an epoch; it and the seed decide everything.

@@ -91,7 +91,8 @@ def _fitted(statistic: LearnedStatistic, learned: Batch, judged: Batch) -> Learn
             best, least = deepcopy(statistic), value
         logger.debug("learned statistic: epoch %d, loss on patients left out %.4f", epoch, value)
     logger.info("learned statistic: loss on patients left out %.4f", least)
-    return best.requires_grad_(False)
+    best.requires_grad_(False)
+    return best
 
 
 def _loss(odds: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -168,6 +169,4 @@ def put_into(network: InpaintingNetwork, state_dir: str) -> None:
     kept = Path(state_dir) / FILE
     if kept.exists():
         network.statistic = LearnedStatistic().requires_grad_(False)
-        network.statistic.load_state_dict(
-            torch.load(kept, map_location="cpu", weights_only=True)
-        )
+        network.statistic.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True))

@@ -42,12 +42,13 @@ def test_each_network_paints_another_picture(tmp_path: Path) -> None:
     assert all(picture.shape == image.shape for picture in pictures)
     assert all(np.isfinite(picture).all() for picture in pictures)
     assert len({picture.tobytes() for picture in pictures}) == len(KINDS)
-    assert all(np.array_equal(paint(image, share), one) for paint, one in zip(painters, pictures, strict=True))
+    assert all(
+        np.array_equal(paint(image, share), one)
+        for paint, one in zip(painters, pictures, strict=True)
+    )
 
 
-def test_what_is_kept_is_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_kept_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = torch.get_rng_state()
     first = made(tmp_path).painters(DRAW)
     assert torch.equal(torch.get_rng_state(), state)
