@@ -60,8 +60,8 @@ SPARSE = tuple(
 )
 WAYS: Mapping[str, Way] = {
     "as it is": Way(),
+    "1 template at once": Way(change=partial(_together, 1)),
     "2 templates at once": Way(change=partial(_together, 2)),
-    "8 templates at once": Way(change=partial(_together, 8)),
     "every second turn, no sizes": Way(replace(THOROUGH, turns=SPARSE)),
     "no second candidate refined": Way(replace(THOROUGH, refined=1)),
     "middle of the region only": Way(replace(THOROUGH, around=False)),

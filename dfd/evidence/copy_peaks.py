@@ -10,9 +10,9 @@ from dfd.evidence.copy_template import Templates
 from dfd.evidence.cores import chunks, on_cores
 from dfd.evidence.search_plane import SearchPlane, squares_of, template_spectra
 
-AT_ONCE = {"cpu": 1, "cuda": 128}
-"""Templates that are correlated together, by kind of device: on a processor what its caches
-hold."""
+AT_ONCE = {"cpu": 8, "cuda": 128}
+"""Templates that are correlated together, by kind of device
+(``benchmarks.studies.copy_search_cost``)."""
 
 
 def best_places(
