@@ -5,8 +5,7 @@
 
 A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker
 and kernel class; MR: source) patients are ordered by a hash of their name, so that nobody's eye
-chooses; the first of each stratum are test, the others go to the folds in turn. A collection that
-came later is placed by itself, so that nobody who was placed before changes sides.
+chooses; the first of each stratum are test, the others go to the folds in turn.
 """
 
 from __future__ import annotations
@@ -25,10 +24,8 @@ import pydicom
 
 SALT = "deepfakes-detector split 1"
 FOLDS = 3
-COLLECTIONS = {"ct": ("ct", "ct2"), "mr": ("mr",)}
-"""Modality -> its folders, in the order in which they came."""
-TEST_SHARE = {"ct": 0.25, "ct2": 0.2, "mr": 0.25}
-SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE", "B60f", "59 .21.B50s"}
+TEST_SHARE = {"ct": 0.25, "mr": 0.25}
+SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE"}
 INVALID_UID = (
     r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed "
     r"for VR UI"
@@ -37,9 +34,9 @@ INVALID_UID = (
 HERE = Path(__file__).resolve().parents[1]
 
 
-def read_index(root: Path, collection: str) -> list[dict[str, str]]:
-    """Rows of ``<root>/<collection>/index.csv``, one per slice."""
-    with (root / collection / "index.csv").open(newline="", encoding="utf-8") as stream:
+def read_index(root: Path, modality: str) -> list[dict[str, str]]:
+    """Rows of ``<root>/<modality>/index.csv``, one per slice."""
+    with (root / modality / "index.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -52,18 +49,18 @@ def stratum(modality: str, rows: list[dict[str, str]]) -> str:
     return maker + (" sharp" if sharp and maker != "Philips" else "")
 
 
-def place(strata: dict[str, list[str]], test_share: float, turn: int) -> dict[str, str]:
-    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``.
-
-    Args:
-        strata: patients of each.
-        test_share: of each stratum, rounded; of two patients one.
-        turn: how many were placed into folds before.
-    """
+def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str, str]:
+    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``."""
+    strata: dict[str, list[str]] = defaultdict(list)
+    for patient, rows in patients.items():
+        strata[stratum(modality, rows)].append(patient)
     sides: dict[str, str] = {}
+    turn = 0
     for _, members in sorted(strata.items()):
         members.sort(key=lambda name: hashlib.sha256(f"{SALT} {name}".encode()).hexdigest())
-        tests = round(test_share * len(members)) if len(members) > 2 else len(members) // 2
+        tests = (
+            round(TEST_SHARE[modality] * len(members)) if len(members) > 2 else len(members) // 2
+        )
         for number, patient in enumerate(members):
             if number < tests:
                 sides[patient] = "test"
@@ -75,36 +72,28 @@ def place(strata: dict[str, list[str]], test_share: float, turn: int) -> dict[st
 
 def make(root: Path) -> dict[str, object]:
     """The whole split as it is written."""
-    return {
-        "salt": SALT,
-        "folds": FOLDS,
-        **{modality: _patients(root, modality) for modality in COLLECTIONS},
-    }
-
-
-def _patients(root: Path, modality: str) -> dict[str, object]:
-    """Every patient of a modality with side, stratum and slices."""
-    entries: dict[str, object] = {}
-    turn = 0
-    for collection in COLLECTIONS[modality]:
+    split: dict[str, object] = {"salt": SALT, "folds": FOLDS}
+    for modality in ("ct", "mr"):
         patients: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for row in read_index(root, collection):
+        for row in read_index(root, modality):
             patients[row["patient"]].append(row)
-        strata: dict[str, list[str]] = defaultdict(list)
-        for patient, rows in patients.items():
-            strata[stratum(modality, rows)].append(patient)
-        sides = place(strata, TEST_SHARE[collection], turn)
-        turn += sum(side != "test" for side in sides.values())
-        entries |= {
-            patient: _entry(sides[patient], stratum(modality, rows), rows)
+        sides = place(patients, modality)
+        split[modality] = {
+            patient: {
+                "side": sides[patient],
+                "stratum": stratum(modality, rows),
+                "slices": [
+                    {
+                        "file": row["file"],
+                        "sop_uid": row["sop_uid"],
+                        "sha256_pixels": row["sha256_pixels"],
+                    }
+                    for row in rows
+                ],
+            }
             for patient, rows in sorted(patients.items())
         }
-    return entries
-
-
-def _entry(side: str, stratum: str, rows: list[dict[str, str]]) -> dict[str, object]:
-    slices = [{key: row[key] for key in ("file", "sop_uid", "sha256_pixels")} for row in rows]
-    return {"side": side, "stratum": stratum, "slices": slices}
+    return split
 
 
 def check(root: Path, split: dict[str, object]) -> list[str]:
