@@ -104,7 +104,7 @@ def test_their_values_are_the_words_of_the_outputs() -> None:
         "unreadable",
         "not reached",
     ]
-    assert list(Form) == ["adversarial noise", "copy-move", "AI edit"]
+    assert list(Form) == ["adversarial noise", "copy-move", "AI edit", "undetermined"]
     assert list(Family) == [
         "noise",
         "copy_move",

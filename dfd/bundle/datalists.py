@@ -36,10 +36,14 @@ HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 32, 1200
 """Of one epoch of the head. Each takes a tenth of a second to make, so a short run makes few."""
 HEAD_EPOCHS_SHARE, MOST_HEAD_EPOCHS = 0.4, 40
 """Epochs of the head for each of the predictor, and most by default."""
-FEWEST_STATISTIC_SLICES, MOST_STATISTIC_SLICES = 12, 800
-"""Each takes a second or two."""
-REGENERATOR_STEPS_PER_EPOCH, MOST_REGENERATOR_STEPS = 15, 1500
-"""Batches that each network learns from which draws crops anew."""
+STATISTIC_SLICES, FEWEST_STATISTIC_SLICES = 800, 4
+"""Edited for the learned statistic after ``WHOLE_TRAINING`` epochs, and at least. Each takes a
+second or two."""
+REGENERATOR_STEPS = 1500
+"""Batches that each network learns from which draws crops anew, after ``WHOLE_TRAINING`` epochs."""
+WHOLE_TRAINING, STEEPNESS = 100, 1.5
+"""Shorter trainings spend this power of their share on it: a trial of an epoch should take no
+minutes."""
 
 
 def modality_of(series: Sequence[Series], folder: Path) -> str:
@@ -198,12 +202,16 @@ def head_epochs(max_epochs: int) -> int:
 
 def statistic_slices(max_epochs: int) -> int:
     """How many slices are edited and measured for the learned statistic."""
-    return max(FEWEST_STATISTIC_SLICES, min(MOST_STATISTIC_SLICES, 8 * max_epochs))
+    return max(FEWEST_STATISTIC_SLICES, _spent(STATISTIC_SLICES, max_epochs))
 
 
 def regenerator_steps(max_epochs: int) -> int:
     """How many batches each network learns from that draws crops anew."""
-    return min(MOST_REGENERATOR_STEPS, REGENERATOR_STEPS_PER_EPOCH * max_epochs)
+    return _spent(REGENERATOR_STEPS, max_epochs)
+
+
+def _spent(most: int, max_epochs: int) -> int:
+    return max(1, round(most * min(1.0, max_epochs / WHOLE_TRAINING) ** STEEPNESS))
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:

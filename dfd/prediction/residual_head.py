@@ -32,6 +32,7 @@ class ContextHead(nn.Module):
 
     def __init__(self, channels: Sequence[int] = (32, 48, 64)) -> None:
         super().__init__()
+        self.cell = COARSEST
         fine, middle, coarse = channels
         self.first = nn.Conv2d(4 * len(MAPS), fine, 3, padding=1)
         self.fine = _dilated(fine, (1, 2))
@@ -48,7 +49,7 @@ class ContextHead(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         height, width = maps.shape[-2], maps.shape[-1]
-        down, right = (-height) % COARSEST, (-width) % COARSEST
+        down, right = (-height) % self.cell, (-width) % self.cell
         if down + right > 0:
             maps = functional.pad(maps, [0, right, 0, down], mode="replicate")
         # Unshuffled rather than averaged: the grain is what counts.
@@ -67,7 +68,9 @@ class ContextHead(nn.Module):
         fine = fine + functional.interpolate(self.from_middle(middle), scale_factor=2.0)
         for layer in self.joined_fine:
             fine = fine + self.act(layer(fine))
-        return _weighed(fine, self.last)[:, :, : (height + 1) // 2, : (width + 1) // 2]
+        return _weighed(fine, self.last.weight, self.last.bias)[
+            :, :, : (height + 1) // 2, : (width + 1) // 2
+        ]
 
 
 def _dilated(channels: int, dilations: Sequence[int]) -> nn.ModuleList:
@@ -76,13 +79,12 @@ def _dilated(channels: int, dilations: Sequence[int]) -> nn.ModuleList:
     )
 
 
-def _weighed(state: torch.Tensor, last: nn.Conv2d) -> torch.Tensor:
-    """``last`` of ``state``.
+def _weighed(state: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """The last convolution, of one pixel, applied to ``state``.
 
     Not by the convolution itself, whose sums depend on the number of threads.
     """
-    weighed = (state.unsqueeze(1) * last.weight.unsqueeze(0)).sum(2)
-    bias = last.bias
+    weighed = (state.unsqueeze(1) * weight.unsqueeze(0)).sum(2)
     if bias is None:  # TorchScript does not know that there is one
         return weighed
     return weighed + bias.view(1, -1, 1, 1)
@@ -114,7 +116,7 @@ class TamperHead(nn.Module):
         state = self.act(self.first(functional.pixel_unshuffle(maps, 2)))
         for layer in self.layers:
             state = state + self.act(layer(state))
-        return _weighed(state, self.last)
+        return _weighed(state, self.last.weight, self.last.bias)
 
 
 def fitting(

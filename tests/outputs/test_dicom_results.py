@@ -19,7 +19,6 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 import dfd
-from dfd.calibration.decision import FORM_OF_FAMILY
 from dfd.errors import UsageError
 from dfd.outputs import dicom
 from dfd.outputs.dicom import codes
@@ -27,7 +26,7 @@ from dfd.outputs.dicom.segmentation import mask_of
 from dfd.outputs.dicom.sr import outline_of
 from dfd.outputs.dicom.stacks import MOST_FRAMES, stacks_of
 from dfd.phantom import write_ct_series, write_mr_series
-from dfd.records import Finding, Point, Region, Suspicion, Verdict
+from dfd.records import Finding, Form, Point, Region, Suspicion, Verdict
 from dfd.scoring.run_options import RunOptions
 from dfd.settings import ScoreSettings
 from tests.dicom_maker import make_pixels, make_series, make_slice
@@ -665,7 +664,7 @@ def test_stacks_hold_each_place_once_and_so_many_slices(tmp_path: Path) -> None:
 
 def test_every_verdict_and_form_has_a_code() -> None:
     assert tuple(codes.VERDICTS) == tuple(Verdict)
-    assert set(codes.FORMS) == {*FORM_OF_FAMILY.values(), "adversarial noise", "AI edit"}
+    assert set(codes.FORMS) == set(Form)
 
 
 def test_anonymous_dicom_results_are_refused() -> None:
