@@ -211,7 +211,8 @@ def regenerator_steps(max_epochs: int) -> int:
 
 
 def _spent(most: int, max_epochs: int) -> int:
-    return max(1, round(most * min(1.0, max_epochs / WHOLE_TRAINING) ** STEEPNESS))
+    share = min(1.0, max_epochs / WHOLE_TRAINING)
+    return max(1, round(most * math.pow(share, STEEPNESS)))
 
 
 def balanced_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
