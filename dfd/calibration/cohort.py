@@ -6,8 +6,9 @@ Tables of every family, of their combination, and of what the scans are like.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,9 @@ class Calibration:
     """Covariate -> (lowest, highest) over calibration scans."""
     settings: Mapping[str, Setting]
     """By way of measuring. Every calibration has that of ``SLICE``."""
+    weigh: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    """The learned statistic of those weights, for those who have the calibration and not the network;
+    None where there is none. Not stored with the rest."""
 
     @property
     def patients(self) -> int:

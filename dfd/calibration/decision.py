@@ -17,6 +17,10 @@ NO_CALIBRATION = (
     "the model has no calibration, so nothing can be said of how unusual this is; run `dfd "
     "calibrate` on genuine scans"
 )
+NOT_WEIGHED = (
+    "the calibration is of the model's learned statistic, and that was not measured; take the "
+    "configs of the bundle that comes with this version"
+)
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
 FORM_OF_FAMILY: dict[str, Form] = {
     Family.COPY_MOVE: Form.COPY_MOVE,
@@ -99,6 +103,8 @@ def decide(
     if calibration is None or not usable:
         return answer(verdict=Verdict.NOT_ASSESSABLE, reason=NO_CALIBRATION)
     setting = calibration.of(context.setting)
+    if TOGETHER in setting.tables and all(each.family != TOGETHER for each in usable):
+        return answer(verdict=Verdict.NOT_ASSESSABLE, reason=NOT_WEIGHED)
     p, beyond = combined_p({each.family: each.statistic for each in usable}, setting)
     families = [each for each in usable if each.family != TOGETHER]
     p_by_family = {

@@ -20,6 +20,8 @@ WEIGHED, COPIES = 96, 2
 FORMS = (Form.ADVERSARIAL_NOISE, Form.AI_EDIT, Form.COPY_MOVE)
 """Order of the answers."""
 COPY = FORMS.index(Form.COPY_MOVE)
+PREFIX = "statistic."
+"""Of its weights, in the state dict of a network."""
 SLOPE = 0.1
 LEAST_WIDTH = 1e-3
 
@@ -80,6 +82,15 @@ def _linear(state: torch.Tensor, layer: nn.Module) -> torch.Tensor:
 def log_ratio(odds: torch.Tensor) -> torch.Tensor:
     """``[n]``: log-odds of any form against genuine, from those of each ``[n, 3]``."""
     return torch.logsumexp(odds, dim=1)
+
+
+def trained(weights: Mapping[str, torch.Tensor]) -> LearnedStatistic | None:
+    """That of a model, from the state dict of its network; None where it has none."""
+    statistic = fitting(weights, PREFIX)
+    if statistic is not None:
+        own = {name.removeprefix(PREFIX): value for name, value in weights.items()}
+        statistic.load_state_dict({name: own[name] for name in statistic.state_dict()})
+    return statistic
 
 
 def fitting(weights: Mapping[str, torch.Tensor], prefix: str) -> LearnedStatistic | None:

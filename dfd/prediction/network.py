@@ -111,7 +111,9 @@ class InpaintingNetwork(nn.Module):
     ) -> None:
         """Takes weights of earlier versions too, whose head is another network."""
         self.head = residual_head.fitting(self.head, state_dict, f"{prefix}head.")
-        self.statistic = learned_statistic.fitting(state_dict, f"{prefix}statistic.")
+        self.statistic = learned_statistic.fitting(
+            state_dict, f"{prefix}{learned_statistic.PREFIX}"
+        )
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

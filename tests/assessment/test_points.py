@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from dfd.assessment.criteria import Criteria
+from dfd.assessment.points import PointAssessor
 from dfd.bundle.inference.inferer import as_tensor
 from dfd.bundle.inference.scoring import ScoreRegionsd, first_of_batch, prepare_slice
-from dfd.calibration import SLICE, Calibration, Setting, fit_table
+from dfd.calibration import SLICE, Calibration, Setting, fit, fit_table
 from dfd.errors import SeriesError
 from dfd.evidence import noise, reference_windows
+from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
+from dfd.prediction.learned_statistic import LearnedStatistic
 from dfd.prediction.masks import disk
 from dfd.records import Point, Prediction, Region, ScanFacts, Slice, SliceRef
 from tests.evidence.one_family import measure_regions
@@ -74,6 +78,33 @@ def scored(
         "points": points,
     }
     return ScoreRegionsd(calibration=calibration)(batch)
+
+
+def test_the_learned_statistic_of_the_model_is_used() -> None:
+    """As a tensor, a prediction has lost it."""
+    torch.manual_seed(0)
+    statistic = LearnedStatistic()
+    of = replace(prediction(), weigh=statistic)
+    values = SliceEvidence(of, CT).measure_all([Region(100.0, 100.0, 12.5, 10.0)]).statistics
+    setting = fit([[{name: float(value[0]) for name, value in values.items()}]])
+    calibration = Calibration(CT.bundle, "ab", 10.0, {}, {SLICE: setting})
+    point = Point(2, "a", 100.0, 100.0)
+    batch = {
+        "image": torch.from_numpy(scan().pixels)[None, None],
+        "pred": as_tensor(of)[None],
+        "scan": scan(),
+        "points": [point],
+    }
+    weighing = replace(calibration, weigh=statistic)
+    (bundle,) = ScoreRegionsd(calibration=weighing)(batch)["findings"]
+    ((core,), _) = PointAssessor(Criteria(CT, calibration)).assess(scan(), [point], of)
+    assert bundle.p_value == core.p_value
+    assert bundle.verdict == core.verdict == "no anomaly found"
+    (without,) = ScoreRegionsd(calibration=calibration)(batch)["findings"]
+    assert without.verdict == "not assessable"
+    planes = {key: batch[key] for key in ("image", "pred")}
+    mapped = ScoreRegionsd(calibration=weighing)(planes)["pred"]
+    assert float(mapped.max()) > 0.0
 
 
 def test_one_finding_per_point_in_order(calibration: Calibration) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from monai.inferers import Inferer, SimpleInferer
 
+from dfd.evidence.together import Weigh
 from dfd.modalities import MODALITIES
 from dfd.prediction.predict import predict_slice
 from dfd.records import Prediction
@@ -76,8 +77,8 @@ def as_tensor(prediction: Prediction) -> torch.Tensor:
     return torch.stack([torch.from_numpy(plane).float() for plane in planes])
 
 
-def as_prediction(planes: torch.Tensor) -> Prediction:
-    """The record behind ``as_tensor``."""
+def as_prediction(planes: torch.Tensor, weigh: Weigh | None = None) -> Prediction:
+    """The record behind ``as_tensor``; ``weigh``: the learned statistic of its network."""
     mean, spread, z, assessed, scale, *log_odds = (
         plane.cpu().numpy() for plane in torch.as_tensor(planes)
     )
@@ -89,4 +90,5 @@ def as_prediction(planes: torch.Tensor) -> Prediction:
         assessed=assessed > 0.5,
         noise_scale=float(scale.flat[0]),
         log_odds=found,
+        weigh=weigh,
     )

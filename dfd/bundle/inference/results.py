@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,15 +11,29 @@ from ignite.engine import Engine, Events
 from dfd.assessment.criteria import SliceContext
 from dfd.bundle import batches
 from dfd.bundle.keys import Keys
+from dfd.calibration import Calibration
 from dfd.models import model_file
 from dfd.models.model import Model
+from dfd.prediction import learned_statistic
 from dfd.records import Context, Finding
-from dfd.scoring.basis import calibration_of as calibration_of  # named by inference.json
+from dfd.scoring import basis
 from dfd.scoring.requested_points import points_of as points_of  # named by inference.json
 from dfd.scoring.results import RunResults
 from dfd.scoring.results_folder import results_folder as results_folder  # named by inference.json
 from dfd.scoring.runs import recorded
 from dfd.scoring.slices import AssessedSlice, LoadedSlice
+
+
+def calibration_of(model: Model) -> Calibration | None:
+    """Of ``model``, with its learned statistic; None where it has none. Named by inference.json.
+
+    Raises:
+        CalibrationError: it is damaged.
+    """
+    calibration = basis.calibration_of(model)
+    if calibration is None:
+        return None
+    return replace(calibration, weigh=learned_statistic.trained(model.weights))
 
 
 class ResultsWriter(RunResults):

@@ -71,7 +71,8 @@ class ScoreRegionsd(MapTransform):
         if Keys.POINTS not in data:
             return self._mapped(data)
         readable = not data.get(Keys.ERROR)
-        prediction = as_prediction(torch.as_tensor(data[self.keys[0]])[0]) if readable else None
+        planes = torch.as_tensor(data[self.keys[0]]) if readable else None
+        prediction = None if planes is None else self._prediction(planes[0])
         assessed = self._assessor.assess(loaded_slice(dict(data)), prediction)
         answers: dict[Hashable, Any] = {
             Keys.FINDINGS: assessed.findings,
@@ -92,9 +93,17 @@ class ScoreRegionsd(MapTransform):
         planes = torch.as_tensor(data[self.keys[0]])
         batch = planes if planes.ndim == 4 else planes[None]
         maps = torch.stack(
-            [torch.from_numpy(self.map_of(as_prediction(one)))[None] for one in batch]
+            [torch.from_numpy(self.map_of(self._prediction(one)))[None] for one in batch]
         )
         return {**data, self.keys[0]: maps if planes.ndim == 4 else maps[0]}
+
+    def _prediction(self, planes: torch.Tensor) -> Prediction:
+        """With the learned statistic of the model, which a tensor does not carry."""
+        calibration = self.criteria.calibration
+        weigh = None if calibration is None else calibration.weigh
+        if isinstance(weigh, torch.nn.Module):
+            weigh = weigh.to(self.criteria.device)
+        return as_prediction(planes, weigh)
 
     def map_of(self, prediction: Prediction) -> np.ndarray:
         """``[H, W]`` float32 map of -log10 p, as of a slice that is screened.
