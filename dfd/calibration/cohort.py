@@ -73,8 +73,8 @@ class Calibration:
     settings: Mapping[str, Setting]
     """By way of measuring. Every calibration has that of ``SLICE``."""
     weigh: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
-    """The learned statistic of those weights, for those who have the calibration and not the network;
-    None where there is none. Not stored with the rest."""
+    """The learned statistic of those weights, for those who have the calibration and not the
+    network; None where there is none. Not stored with the rest."""
 
     @property
     def patients(self) -> int:
