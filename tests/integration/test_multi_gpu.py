@@ -53,7 +53,9 @@ def test_two_processes_train_one_model(data: Path, tmp_path: Path) -> None:
         "head",
         "history.csv",
         "last.pt",
+        "samples",
         "scans.json",
+        "statistic.pt",
     ]
     with (tmp_path / "m.ckpt.training" / "history.csv").open(newline="") as stream:
         history = list(csv.DictReader(stream))
