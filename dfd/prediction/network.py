@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dfd.prediction import learned_statistic, residual_head
 from dfd.prediction.learned_statistic import LearnedStatistic
-from dfd.prediction.residual_head import ContextHead
+from dfd.prediction.residual_head import HEADS
 from dfd.prediction.unet import UNet
 
 LOG_SPREAD_RANGE = (-5.0, 6.0)
@@ -81,7 +81,12 @@ class InpaintingNetwork(nn.Module):
     """
 
     def __init__(
-        self, backbone: Callable[[], nn.Module], levels: int, filters: int, filter_size: int
+        self,
+        backbone: Callable[[], nn.Module],
+        levels: int,
+        filters: int,
+        filter_size: int,
+        head: str = "dilated",
     ) -> None:
         """The network around a U-Net.
 
@@ -91,6 +96,7 @@ class InpaintingNetwork(nn.Module):
             levels: of the U-Net.
             filters: how many linear filters are blended.
             filter_size: their side, in pixels.
+            head: name in ``residual_head.HEADS``; weights of another kind bring their own.
         """
         super().__init__()
         self.filters = filters
@@ -100,7 +106,7 @@ class InpaintingNetwork(nn.Module):
         self.stride = 2 ** (levels - 1)
         # Frozen, so that neither the predictor's optimizer nor distributed training waits for its
         # gradients.
-        self.head: nn.Module = ContextHead().requires_grad_(False)
+        self.head: nn.Module = HEADS[head]().requires_grad_(False)
         self.statistic: LearnedStatistic | None = None
 
     def _load_from_state_dict(
@@ -145,6 +151,7 @@ def shipped_network(
     filters: int = 12,
     filter_size: int = 7,
     num_res_units: int = 2,
+    head: str = "dilated",
 ) -> InpaintingNetwork:
     """The network of the shipped models, which ``dfd.bundle`` builds on MONAI's U-Net."""
     return InpaintingNetwork(
@@ -152,4 +159,5 @@ def shipped_network(
         len(channels),
         filters,
         filter_size,
+        head,
     )

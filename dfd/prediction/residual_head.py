@@ -1,7 +1,7 @@
 """The head: reads from residual maps, pixel by pixel, whether noise was added or content replaced.
 
-Learned from pseudo-forgeries alone. Two networks: the one that models are trained with, and that of
-models trained before version 0.3.
+Learned from pseudo-forgeries alone. Two networks: that of the shipped models, and one that sees
+farther.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _weighed(state: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | Non
 
 
 class TamperHead(nn.Module):
-    """The head of models trained before version 0.3.
+    """The head of the shipped models.
 
     Residual maps ``[B, 5, H, W]`` -> log-odds ``[B, 2, H / 2, W / 2]`` (added noise.
 
@@ -117,6 +117,10 @@ class TamperHead(nn.Module):
         for layer in self.layers:
             state = state + self.act(layer(state))
         return _weighed(state, self.last.weight, self.last.bias)
+
+
+HEADS = {"dilated": TamperHead, "context": ContextHead}
+"""Name in the configuration of a bundle -> head. The shipped models have the first."""
 
 
 def fitting(

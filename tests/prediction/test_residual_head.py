@@ -47,7 +47,8 @@ def test_weights_of_earlier_models_bring_their_own_head() -> None:
     assert fitting(head, {f"head.{name}": value for name, value in head.state_dict().items()}) is (
         head
     )
-    network = MaskedPredictor(channels=(4, 6, 8, 8), filters=3)
+    network = MaskedPredictor(channels=(4, 6, 8, 8), filters=3, head="context")
+    assert isinstance(network.head, ContextHead)
     others = {
         name: value for name, value in network.state_dict().items() if not name.startswith("head.")
     }

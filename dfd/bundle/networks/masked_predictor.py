@@ -18,6 +18,7 @@ class MaskedPredictor(InpaintingNetwork):
         filters: int = 12,
         filter_size: int = 7,
         num_res_units: int = 2,
+        head: str = "dilated",
     ) -> None:
         def backbone() -> UNet:
             return UNet(
@@ -31,4 +32,4 @@ class MaskedPredictor(InpaintingNetwork):
                 act="LEAKYRELU",
             )
 
-        super().__init__(backbone, len(channels), filters, filter_size)
+        super().__init__(backbone, len(channels), filters, filter_size, head)

@@ -45,7 +45,9 @@ def test_the_shipped_network_is_the_one_of_the_weights() -> None:
         sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
         == 433_916
     )
-    assert sum(parameter.numel() for parameter in network.head.parameters()) == 253_010
+    assert sum(parameter.numel() for parameter in network.head.parameters()) == 42_850
+    wider = MaskedPredictor(**SHIPPED, head="context")
+    assert sum(parameter.numel() for parameter in wider.head.parameters()) == 253_010
     assert list(network.state_dict()["basis.weight"].shape) == [12, 1, 7, 7]
 
 
