@@ -26,7 +26,7 @@ from dfd.bundle.inference.inferer import AutocastInferer
 from dfd.bundle.keys import Keys
 from dfd.bundle.training.crops import filled_up, place, turn
 from dfd.bundle.training.read_ahead import read_ahead
-from dfd.bundle.training.regenerators import Regenerators, crops_from
+from dfd.bundle.training.regenerators import HIDDEN_FROM, Regenerators, crops_from
 from dfd.intensity import body_mask
 from dfd.modalities import MODALITIES
 from dfd.prediction.residual_maps import blind_spot_prediction, residual_maps
@@ -35,8 +35,6 @@ from dfd.records import BoolImage, FloatImage
 
 logger = logging.getLogger(__name__)
 
-PAINT_FROM = 0.02
-"""Share of an edit from which on a pixel is hidden from the inpainter."""
 REGENERATED_PX = 64
 """Side of the crops that networks learn to draw anew."""
 
@@ -233,11 +231,11 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         shown = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(device)[
             None, None
         ]
-        hidden = torch.from_numpy(share > PAINT_FROM).to(device)[None, None]
+        hidden = torch.from_numpy(share > HIDDEN_FROM).to(device)[None, None]
         with torch.inference_mode():
             painted = AutocastInferer()(
                 torch.cat([shown.masked_fill(hidden, 0.0), hidden.float()], dim=1), self._predictor
             )
-        return np.where(share > PAINT_FROM, painted[0, 0].float().cpu().numpy(), pixels).astype(
+        return np.where(share > HIDDEN_FROM, painted[0, 0].float().cpu().numpy(), pixels).astype(
             np.float32
         )
