@@ -29,7 +29,8 @@ RUNS = {
     "head": ("$state.take_best(@network_def, @state_dir)", "$batches.run(@head#trainer)"),
     "statistic": (
         "$statistic.learn(@network_def, @train#items, @state_dir, @regenerators, "
-        "{'slices': @statistic_slices, 'seed': @seed, 'modality': @modality})",
+        "{'slices': @statistic_slices, 'seed': @seed, 'modality': @modality, "
+        "'max_hours': budget.hours_of('statistic', @max_hours)})",
     ),
 }
 """Stage -> its part of the run list of training."""

@@ -33,7 +33,9 @@ again."""
 HEAD_BATCH = 16
 """Crops in one step of the head."""
 HEAD_CROPS_PER_SLICE, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS = 32, 32, 1200
-"""Of one epoch of the head. Each takes a tenth of a second to make, so a short run makes few."""
+"""Of one epoch of the head. A short run makes few, since making them takes time."""
+HEAD_CROP_S = 0.1
+"""Seconds that it takes to make one, about."""
 HEAD_EPOCHS_SHARE, MOST_HEAD_EPOCHS = 0.4, 40
 """Epochs of the head for each of the predictor, and most by default."""
 STATISTIC_SLICES, FEWEST_STATISTIC_SLICES = 800, 4
@@ -182,17 +184,21 @@ def crops_per_epoch(items: Sequence[Mapping[str, Any]], batch_size: int) -> int:
     return max(batch_size, min(MOST_CROPS, CROPS_PER_SLICE * len(items)))
 
 
-def head_crops(items: Sequence[Mapping[str, Any]], max_epochs: int) -> int:
+def head_crops(
+    items: Sequence[Mapping[str, Any]], max_epochs: int, max_hours: float | None = None
+) -> int:
     """How many altered crops an epoch of the head makes.
 
-    ``HEAD_CROPS_PER_SLICE`` for each slice, as many more for each epoch that is asked for.
+    ``HEAD_CROPS_PER_SLICE`` for each slice, as many more for each epoch that is asked for, and no
+    more than can be made in a quarter of ``max_hours``.
     """
-    return max(
-        HEAD_BATCH,
-        min(MOST_HEAD_CROPS, HEAD_CROPS_PER_SLICE * len(items), HEAD_CROPS_PER_EPOCH * max_epochs)
-        // HEAD_BATCH
-        * HEAD_BATCH,
+    most = min(
+        MOST_HEAD_CROPS,
+        HEAD_CROPS_PER_SLICE * len(items),
+        HEAD_CROPS_PER_EPOCH * max_epochs,
+        *(() if max_hours is None else (int(3600.0 * max_hours / 4 / HEAD_CROP_S),)),
     )
+    return max(HEAD_BATCH, most // HEAD_BATCH * HEAD_BATCH)
 
 
 def head_epochs(max_epochs: int) -> int:

@@ -110,6 +110,11 @@ def test_a_short_run_makes_few_crops(slices: int, epochs: int, wanted: int) -> N
     assert wanted % HEAD_BATCH == 0
 
 
+@pytest.mark.parametrize(("hours", "wanted"), [(0.0, HEAD_BATCH), (0.1, 896), (3.0, 1200)])
+def test_few_hours_make_few_crops(hours: float, wanted: int) -> None:
+    assert head_crops([{}] * 150, 100, hours) == wanted
+
+
 def slices(count: int = 3, side: int = 80) -> list[dict[str, object]]:
     rng = np.random.default_rng(4)
     made = []

@@ -22,6 +22,7 @@ from dfd.bundle.networks.regenerator import (
     ground_of,
     squashed,
 )
+from dfd.bundle.training.budget import Clock
 from dfd.bundle.training.handlers import state_bytes
 from dfd.outputs.files import write_atomically
 from dfd.progress import Progress
@@ -54,11 +55,13 @@ class Regenerators:
         folder: the state folder.
         steps: how many batches each network learns from; 0: there are none.
         seed: decides weights and crops.
+        max_hours: of all of them together; None: no limit.
     """
 
     folder: str
     steps: int
     seed: int
+    max_hours: float | None = None
 
     def painters(self, draw: Draw) -> tuple[Paint, ...]:
         """What each network draws; trains those that are not kept yet on crops of ``draw``."""
@@ -90,8 +93,11 @@ class Regenerators:
         own = torch.optim.AdamW(network.parameters(), RATE, betas=BETAS)
         other = torch.optim.AdamW(discriminator.parameters(), RATE, betas=BETAS)
         logger.info("training network %d of %d that draws crops anew", number + 1, len(KINDS))
+        clock = Clock(None if self.max_hours is None else self.max_hours / len(KINDS))
         with Progress("batches", self.steps) as done:
             for _ in range(self.steps):
+                if clock.over:
+                    return
                 contrast, shown = _batch(network.kind, draw(BATCH, rng), rng, noise)
                 drawn, genuine = squashed(network(shown)), squashed(contrast)
                 loss = functional.l1_loss(drawn, genuine)

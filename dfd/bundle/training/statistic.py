@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from dfd.bundle.training.budget import Clock
 from dfd.bundle.training.handlers import state_bytes
 from dfd.bundle.training.regenerators import Regenerators
 from dfd.bundle.training.state import HEAD, head_dir, take_best
@@ -40,7 +41,7 @@ DROPPED = {
 """How often the deviations and the statistic of a family are withheld."""
 
 FILE = "statistic.pt"
-CHUNK = 50
+CHUNK = 10
 """Slices whose samples are kept together on disk, so that a run that was stopped goes on."""
 
 
@@ -139,7 +140,8 @@ def learn(
         items: slices of the patients that it learned from.
         state_dir: of the run; the statistic is written there.
         regenerators: of the run, trained by then.
-        draws: ``slices`` (how many are edited), ``seed``, ``modality``.
+        draws: ``slices`` (how many are edited), ``seed``, ``modality``, ``max_hours`` (for them;
+            at least ``CHUNK`` slices are edited).
     """
     folder = Path(state_dir)
     target = folder / FILE
@@ -150,9 +152,11 @@ def learn(
     network.eval()
     painters = regenerators.kept_painters()
     maker = SampleMaker(items, network, MODALITIES[str(draws["modality"])], painters)
-    parts = []
-    slices, seed = int(draws["slices"]), int(draws["seed"])
+    parts: list[Samples] = []
+    slices, seed, clock = int(draws["slices"]), int(draws["seed"]), Clock(draws.get("max_hours"))
     for number, start in enumerate(range(0, slices, CHUNK)):
+        if parts and clock.over:
+            break
         kept = folder / "samples" / f"{number:03d}.pt"
         if not kept.exists():
             made = maker.make(min(CHUNK, slices - start), seed + number)

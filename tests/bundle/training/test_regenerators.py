@@ -75,6 +75,11 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
         assert np.array_equal(one(image, share), two(image, share))
 
 
+def test_they_end_when_their_hours_are_over(tmp_path: Path) -> None:
+    limited = Regenerators(str(tmp_path), 10**9, seed=5, max_hours=1e-5)
+    assert len(limited.painters(DRAW)) == len(KINDS)
+
+
 def test_without_steps_there_are_none(tmp_path: Path) -> None:
     assert made(tmp_path, steps=0).painters(DRAW) == ()
     assert made(tmp_path).kept_painters() == ()

@@ -85,6 +85,27 @@ def test_samples_name_what_was_done(
     assert torch.equal(made.numbers.nan_to_num(7.0), again.numbers.nan_to_num(7.0))
 
 
+def trained(network: MaskedPredictor, folder: Path) -> Regenerators:
+    """Leaves the state of a run whose predictor and head are trained."""
+    (folder / "head").mkdir()
+    (folder / "best.pt").write_bytes(state_bytes(network.state_dict()))
+    (folder / "head" / "best.pt").write_bytes(state_bytes(network.head.state_dict()))
+    return Regenerators(str(folder / "head"), 0, 0)
+
+
+def test_it_ends_when_its_hours_are_over(
+    items: tuple[dict[str, Any], ...],
+    network: MaskedPredictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "CHUNK", 3)
+    draws = {"slices": 60, "seed": 2, "modality": "ct_lung", "max_hours": 0.0}
+    training.learn(network, items, str(tmp_path), trained(network, tmp_path), draws)
+    assert len(list((tmp_path / "samples").iterdir())) == 1
+    assert (tmp_path / training.FILE).exists()
+
+
 def test_a_run_that_was_stopped_goes_on(
     items: tuple[dict[str, Any], ...],
     network: MaskedPredictor,
@@ -92,11 +113,7 @@ def test_a_run_that_was_stopped_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(training, "CHUNK", 3)
-    (tmp_path / "head").mkdir()
-    (tmp_path / "best.pt").write_bytes(state_bytes(network.state_dict()))
-    (tmp_path / "head" / "best.pt").write_bytes(state_bytes(network.head.state_dict()))
-    draws = {"slices": 6, "seed": 2, "modality": "ct_lung"}
-    none = Regenerators(str(tmp_path / "head"), 0, 0)
+    draws, none = {"slices": 6, "seed": 2, "modality": "ct_lung"}, trained(network, tmp_path)
     training.learn(network, items, str(tmp_path), none, draws)
     first = torch.load(tmp_path / training.FILE, weights_only=True)
     kept = sorted((tmp_path / "samples").iterdir())
