@@ -63,7 +63,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, object]:
     runs = [CHECKED, *(run for stage in stages for run in RUNS[stage])]
     return {
         "max_epochs": EPOCHS,
-        "network_def#head": "context",
+        "network_def::head": "context",
         "head_epochs": HEAD_EPOCHS,
         "statistic_slices": STATISTIC_SLICES,
         "training": runs if arguments.until else [*runs, END],
