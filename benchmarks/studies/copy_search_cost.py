@@ -27,7 +27,6 @@ from benchmarks.models import registry
 from benchmarks.runner import cli
 from dfd.evidence import copy_move, copy_peaks
 from dfd.evidence.best_matches import QUICK, THOROUGH, WHOLE_PIXELS, Effort
-from dfd.evidence.copy_transforms import TURNS
 from dfd.modalities import MODALITIES
 from dfd.records import Region
 
@@ -53,17 +52,12 @@ def _together(count: int) -> AbstractContextManager[Any]:
     return patch.object(copy_peaks, "AT_ONCE", {"cpu": count})
 
 
-SPARSE = tuple(
-    each
-    for each in TURNS
-    if each.size == 1.0 and (abs(each.degrees) > 15 or each.degrees % 10 == 0)
-)
 WAYS: Mapping[str, Way] = {
     "as it is": Way(),
     "1 template at once": Way(change=partial(_together, 1)),
     "2 templates at once": Way(change=partial(_together, 2)),
-    "every second turn, no sizes": Way(replace(THOROUGH, turns=SPARSE)),
-    "no second candidate refined": Way(replace(THOROUGH, refined=1)),
+    "half as many places looked at": Way(replace(THOROUGH, turned=THOROUGH.turned // 2)),
+    "one place refined": Way(replace(THOROUGH, refined=1)),
     "middle of the region only": Way(replace(THOROUGH, around=False)),
     "whole pixels, neither turned nor resized": Way(WHOLE_PIXELS),
     "proposed by tiles, as in screening": Way(QUICK),

@@ -38,6 +38,10 @@ class ChanceLevel:
         """``[n, 2]``, 1 where there is nothing usable."""
         return torch.where(self.usable[:, None], self.spreads, 1.0)
 
+    def __getitem__(self, numbers: torch.Tensor) -> ChanceLevel:
+        """Of some of the templates."""
+        return ChanceLevel(*(getattr(self, field.name)[numbers] for field in fields(self)))
+
     @classmethod
     def joined(cls, parts: Sequence[ChanceLevel]) -> ChanceLevel:
         """Of all templates of ``parts``, in order."""
@@ -47,25 +51,31 @@ class ChanceLevel:
 
 
 def chance_level(
-    values: torch.Tensor, templates: Templates, plane: SearchPlane, near: torch.Tensor
+    values: torch.Tensor,
+    templates: Templates,
+    plane: SearchPlane,
+    near: torch.Tensor,
+    trials: float = 1.0,
 ) -> ChanceLevel:
-    """Of ``templates`` that hold ``values`` ``[n, t, 2, k]`` under all transforms.
+    """Of ``templates`` that hold ``values`` ``[n, t, 2, k]`` under some transforms.
 
-    ``near`` ``[m, 2]``: steps from a template to the places that do not count.
+    ``near`` ``[m, 2]``: steps from a template to the places that do not count. ``trials``: how many
+    transforms a search tries for each of these.
     """
     places, clear = _places_apart(templates, plane, near)
     enough = (places >= FEWEST_PLACES) & clear.any(-1)
     if not enough.any():
         nothing = values.new_zeros(len(values))
         return ChanceLevel(nothing[:, None].expand(-1, 2), nothing, enough)
-    chance = torch.einsum("ntpk,pks->npts", values, plane.terms.patches)
+    # One product for each template: rounding must not depend on what else is asked.
+    chance = torch.stack([each.transpose(0, 1) @ plane.terms.patches for each in values])
     counted = clear[:, None, None].expand_as(chance)
     spreads = MAD_TO_SD * _median(torch.where(counted, chance.abs(), torch.nan).flatten(2))
     chance = torch.where(counted, chance, 0.0).double().flatten(2)
     number = counted.flatten(2).sum(-1).clamp_min(1)
     products = chance.prod(1).sum(-1) / number[:, 0]
     tied = (products / spreads.double().prod(-1)).nan_to_num().clamp(0.0, 1.0)
-    ordinary = ordinary_score(places * values.shape[1], tied) * tail_factor(chance, number)
+    ordinary = ordinary_score(trials * places * values.shape[1], tied) * tail_factor(chance, number)
     return ChanceLevel(torch.where(enough[:, None], spreads, 0.0), ordinary.float(), enough)
 
 

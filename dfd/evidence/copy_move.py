@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from dfd.evidence.best_matches import (
     QUICK,
     THOROUGH,
-    WHOLE_PIXELS,
     BestMatches,
     Effort,
+    Sought,
     best_matches,
 )
-from dfd.evidence.copy_match import SearchedSlice, counterpart, measures_of, reason_for
+from dfd.evidence.copy_match import Match, SearchedSlice, counterpart, measures_of, reason_for
 from dfd.evidence.copy_planes import residual_of
-from dfd.evidence.copy_template import cut_templates
 from dfd.evidence.family import Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import NO_SUPPORT, dominant_tissue, labels_of
 from dfd.evidence.running_sums import running_sums
@@ -39,12 +38,13 @@ SOURCE = (
     "against the same search's own null"
 )
 
-OFFSET_RADII = 0.65
+OFFSET_RADII = 0.45
 """Radii of the region by which more templates lie off its middle: a click is not a contour, and may
 lie near the rim of what was copied."""
+SAME_PX = 4.0
+"""Matches whose sources lie this close are of one copy."""
 OFFSETS = ((0, 1), (0, -1), (1, 0), (-1, 0))
-"""(row, column) of those templates, in such steps. They are searched for as they are and mirrored
-only, or they would cost four times what the middle does."""
+"""(row, column) of those templates, in such steps."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,25 @@ def _found(regions: Sequence[Region], reference: CopyMoveReference, effort: Effo
     supported = measured[:, 0] & (measured_shares(middles, radius, assessed) >= SUPPORT)
     measured &= supported[:, None]
     matches = BestMatches.none(measured.numel(), len(searched), device)
-    numbers = torch.arange(measured.numel(), device=device).view(measured.shape)
-    for part, how in ((slice(0, 1), effort), (slice(1, None), WHOLE_PIXELS)):
-        rows = numbers[:, part][measured[:, part]]
-        if len(rows) and searched:
-            templates = cut_templates(residual, places.flatten(0, 1)[rows], template_radius(radius))
-            matches.put(rows, best_matches(templates, searched, how))
+    owners, offsets = measured.nonzero(as_tuple=True)
+    if len(owners) and searched:
+        sought = Sought(residual, places[owners, offsets], owners, offsets == 0)
+        rows = owners * len(steps) + offsets
+        matches.put(rows, best_matches(sought, searched, effort))
     return FoundCopies(regions, reference, supported.cpu().numpy(), steps.cpu(), matches)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A match, as it is shown."""
+
+    match: Match
+    place: Region
+    """The template, which may lie off the middle of the region."""
+    source: SearchedSlice
+    row: float
+    column: float
+    """Where the middle of the region stands a second time."""
 
 
 @dataclass(frozen=True)
@@ -160,24 +172,45 @@ class FoundCopies:
             count = len(self.steps)
             enough = self.matches.enough[number * count : (number + 1) * count].any()
             return refused(obstacle=NO_NOISE if enough else NO_PLACE)
-        # The first of equals: the middle comes before what lies off it, and the region's own slice
-        # before a duplicate of it.
-        offset, place = divmod(int(np.nanargmax(relative)), len(self.reference.searched))
-        match = self.matches.match(number * len(self.steps) + offset, place)
-        down, right = (int(step) for step in self.steps[offset])
-        middle = replace(region, x=region.x + right, y=region.y + down)
-        source = self.reference.searched[place]
-        row, column = counterpart(match, middle, region, self.reference.prediction.z.shape)
+        shown = self._shown(number)
         return Evidence(
             CopyMoveEvidence.name,
             float(relative.max(initial=-np.inf, where=np.isfinite(relative))),
-            measures_of(match, middle),
+            measures_of(shown.match, shown.place),
             self.reference.tissue(region),
-            reason_for(match, middle, source),
-            source_x=column,
-            source_y=row,
-            source_file=source.file,
+            reason_for(shown.match, shown.place, shown.source),
+            source_x=shown.column,
+            source_y=shown.row,
+            source_file=shown.source.file,
         )
+
+    def _shown(self, number: int) -> Shown:
+        """The match to show of a region: of those that agree on the place the closest.
+
+        A copy that is hardly turned or resized is found as it is too, which tells less of it.
+        """
+        relative = self._relative[number]
+        # The first of equals: the middle comes before what lies off it, and the region's own slice
+        # before a duplicate of it.
+        best = self._match(number, int(np.nanargmax(relative)))
+        others = [self._match(number, int(each)) for each in np.flatnonzero(relative > 0)]
+        near = [
+            each
+            for each in others
+            if each.source is best.source
+            and np.hypot(each.row - best.row, each.column - best.column) <= SAME_PX
+        ]
+        return max([best, *near], key=lambda each: min(each.match.correlations))
+
+    def _match(self, number: int, place: int) -> Shown:
+        """Of one template of a region in one of the slices searched."""
+        region = self.regions[number]
+        offset, slice_number = divmod(place, len(self.reference.searched))
+        match = self.matches.match(number * len(self.steps) + offset, slice_number)
+        down, right = (int(step) for step in self.steps[offset])
+        middle = replace(region, x=region.x + right, y=region.y + down)
+        row, column = counterpart(match, middle, region, self.reference.prediction.z.shape)
+        return Shown(match, middle, self.reference.searched[slice_number], row, column)
 
 
 def measured_shares(middles: torch.Tensor, radius: float, assessed: torch.Tensor) -> torch.Tensor:

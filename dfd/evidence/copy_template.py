@@ -33,7 +33,7 @@ class Templates:
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, numbers: slice) -> Templates:
+    def __getitem__(self, numbers: slice | torch.Tensor) -> Templates:
         """Some of them."""
         return Templates(self.residual, self.places[numbers], self.offsets, self.radius)
 

@@ -1,4 +1,4 @@
-"""How a copy may be turned: the transforms that a search tries, and how thoroughly it does."""
+"""How a copy may be turned, resized and mirrored."""
 
 from __future__ import annotations
 
@@ -39,16 +39,6 @@ def back_matrices(parameters: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows, -2) / size[..., None, None]
 
 
-TURNS = tuple(
-    Transform(False, degrees, size)
-    for degrees, size in (
-        *((float(degrees), 1.0) for degrees in range(-15, 16, 5)),
-        *((0.0, size) for size in (0.9, 0.95, 1.05, 1.1)),
-        *((degrees, 1.0) for degrees in (90.0, 180.0, 270.0)),
-    )
-)
-"""At the rim of a template, steps of 5 degrees and 5 % are under half a pixel from the next: white
-noise keeps most of its correlation."""
 AS_IT_IS = (Transform(),)
 
 

@@ -6,8 +6,8 @@ are zero where nothing is measured and have mean zero elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from dfd.evidence.window_features import SUPPORT
 REACH_PX = 10
 """Largest radius of a template: smaller than most regions, so that a click beside the middle of a
 copy, or its faded rim, takes little away."""
+TURNED_REACH_PX = 8.0
+"""The same where it is searched for at any angle and size: there are more templates then, and
+smaller ones also lie within an irregular copy (``benchmarks.studies.any_copy``)."""
 LEAST_ENERGY = 0.25
 """Places whose mean square lies below this (planes have about 1) are flat, and no better match than
 their few values support."""
@@ -70,6 +73,14 @@ class SearchPlane:
     """Of the templates that can be searched for, in pixels."""
     terms: NormalisationTerms
 
+    @cached_property
+    def of_turned(self) -> SearchPlane:
+        """The same for templates that are searched for at any angle and size."""
+        radius = min(self.radius, TURNED_REACH_PX)
+        if radius == self.radius:
+            return self
+        return replace(self, radius=radius, terms=_terms_of(self.residual, self.size, radius))
+
 
 def template_radius(region_radius: float) -> float:
     """Radius of the template for regions of ``region_radius``, in pixels."""
@@ -106,16 +117,12 @@ def search_plane(residual: ResidualPlanes, region_radius: float) -> SearchPlane:
     rows = padded.roll(-REACH_PX, -2)
     spectra = torch.fft.fft2(torch.complex(rows, rows.flip(-1)), size)
     radius = template_radius(region_radius)
-    offsets = torch.from_numpy(disk_offsets(radius)).to(padded.device)
-    return SearchPlane(
-        residual, spectra, size, radius, _normalisation_terms(residual, size, offsets)
-    )
+    return SearchPlane(residual, spectra, size, radius, _terms_of(residual, size, radius))
 
 
-def _normalisation_terms(
-    residual: ResidualPlanes, size: tuple[int, int], offsets: torch.Tensor
-) -> NormalisationTerms:
-    """Of disks of pixels at ``offsets`` ``[k, 2]`` (row, column) from their middle."""
+def _terms_of(residual: ResidualPlanes, size: tuple[int, int], radius: float) -> NormalisationTerms:
+    """Of disks of ``radius`` pixels."""
+    offsets = torch.from_numpy(disk_offsets(radius)).to(residual.planes.device)
     support = pad(residual.valid[None].float(), (REACH_PX,) * 4)
     spectra = torch.fft.rfft2(torch.cat([residual.planes**2, support]), size)
     disk = squares_of(support.new_ones(len(offsets)), offsets)

@@ -23,7 +23,6 @@ from dfd.evidence.copy_template import Templates, cut_templates, transformed_val
 from dfd.evidence.copy_tiles import proposed_places
 from dfd.evidence.copy_transforms import (
     AS_IT_IS,
-    TURNS,
     Transform,
     back_matrices,
     parameters_of,
@@ -36,6 +35,7 @@ from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, FloatImage, Prediction, Region
 
+TURNS = (*(Transform(False, 5.0 * step) for step in range(-3, 4)), Transform(False, 0.0, 0.9))
 CT, MR = MODALITIES["ct_lung"], MODALITIES["mri_chest"]
 SHAPE = (160, 160)
 CLICK = Region(60.0, 70.0, 12.0)
@@ -181,8 +181,8 @@ def test_a_click_near_the_rim_of_a_copy_still_finds_it(
     off = replace(CLICK, x=CLICK.x + right, y=CLICK.y + down)
     evidence = measured(planted(noise_of(1), Transform(mirrored)), off)
     assert evidence.statistic > 1.4
-    assert evidence.source_x == pytest.approx(SOURCE[0] + (-right if mirrored else right), abs=0.01)
-    assert evidence.source_y == pytest.approx(SOURCE[1] + down, abs=0.01)
+    assert evidence.source_x == pytest.approx(SOURCE[0] + (-right if mirrored else right), abs=0.5)
+    assert evidence.source_y == pytest.approx(SOURCE[1] + down, abs=0.5)
     assert evidence.reason.startswith("the noise here also stands")
 
 
@@ -387,26 +387,21 @@ def test_values_between_pixels_are_those_of_cubic_splines() -> None:
 
 def test_all_transforms_are_tried_once() -> None:
     backs = back_matrices(parameters_of(with_mirrored(TURNS)))
-    assert len({tuple(np.round(each.flatten().tolist(), 6) + 0.0) for each in backs}) == 28
+    assert len({tuple(np.round(each.flatten().tolist(), 6) + 0.0) for each in backs}) == 16
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     mirrored=st.booleans(),
-    degrees=st.floats(-15, 15),
-    size=st.sampled_from([0.9, 0.97, 1.0, 1.04, 1.1]),
-    quarter=st.booleans(),
+    degrees=st.floats(-180, 180),
+    size=st.floats(0.8, 1.25),
 )
 def test_any_transform_within_the_limits_is_found(
-    mirrored: bool, degrees: float, size: float, quarter: bool
+    mirrored: bool, degrees: float, size: float
 ) -> None:
-    transform = (
-        Transform(mirrored, 90.0)
-        if quarter
-        else Transform(mirrored, degrees if size == 1.0 else 0.0, size)
-    )
+    transform = Transform(mirrored, degrees, size)
     evidence = measured(planted(noise_of(25, smooth=0.6), transform))
-    assert_found(evidence)
+    assert_found(evidence, least=1.3)
     assert evidence.measures["mirrored"] == float(mirrored)
 
 
@@ -421,7 +416,7 @@ def test_both_planes_propose_a_place_together() -> None:
 
     planes = np.stack([mixed(first, (-60, 0)), mixed(second, (45, -30))])
     plane = plane_of(planes)
-    found, _ = search(templates_at(plane, (CLICK.x, CLICK.y)), plane, 21.0, AS_IT_IS)
+    found, _ = search(templates_at(plane, (CLICK.x, CLICK.y)), plane, 21.0)
     assert found.places[0, 0].tolist() == pytest.approx(SOURCE[::-1], abs=0.6)
 
 
@@ -436,7 +431,7 @@ def test_what_shares_a_spectrum_is_found_as_if_it_was_searched_alone(mirrored: b
     copied = np.where(disk(*SHAPE, (CLICK.x, CLICK.y), 12.0), source, planes).astype(np.float32)
     plane = plane_of(copied)
     templates = templates_at(plane, (CLICK.x, CLICK.y))
-    found, _ = search(templates, plane, 21.0, AS_IT_IS)
+    found, _ = search(templates, plane, 21.0)
     best = found.best(1)
     assert best.correlations[0, 0].tolist() == pytest.approx([1.0, 1.0], abs=1e-3)
     assert best.parameters[0, 0].tolist() == [float(mirrored), 0.0, 1.0]
