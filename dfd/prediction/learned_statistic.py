@@ -24,6 +24,9 @@ PREFIX = "statistic."
 """Of its weights, in the state dict of a network."""
 SLOPE = 0.1
 LEAST_WIDTH = 1e-3
+COPY_START, COPY_BEND, COPY_GAIN = 1.15, 0.05, 20.0
+"""Before training: statistics of copies count from about the first on, where genuine regions end;
+the second is the width over which that begins; each unit beyond adds the third to the odds."""
 
 
 class LearnedStatistic(nn.Module):
@@ -42,8 +45,9 @@ class LearnedStatistic(nn.Module):
             nn.Linear(before, after, dtype=torch.float64)
             for before, after in itertools.pairwise(sizes)
         )
+        # In such units that a step of training moves them as far as it moves the layers.
         self.copy_gain = nn.Parameter(torch.ones(COPIES, dtype=torch.float64))
-        self.copy_start = nn.Parameter(torch.full((COPIES,), 1.5, dtype=torch.float64))
+        self.copy_start = nn.Parameter(torch.zeros(COPIES, dtype=torch.float64))
 
     def standardise(self, numbers: torch.Tensor) -> None:
         """Sets middle and width of each input from genuine regions ``[n, WEIGHED + COPIES]``."""
@@ -65,9 +69,9 @@ class LearnedStatistic(nn.Module):
             if number > 0:
                 state = functional.leaky_relu(state, SLOPE)
             state = _linear(state, layer)
-        found = torch.where(searched, copies, 0.0) - self.copy_start
-        raised = functional.softplus(self.copy_gain) * functional.softplus(4.0 * found) / 4.0
-        raised = raised * searched
+        found = torch.where(searched, copies, 0.0) - COPY_START
+        raised = functional.softplus(found / COPY_BEND - self.copy_start) * COPY_BEND
+        raised = COPY_GAIN * self.copy_gain.abs() * raised * searched
         odds = list(state.unbind(dim=1))
         odds[COPY] = odds[COPY] + raised.sum(dim=1)
         return torch.stack(odds, dim=1)

@@ -183,24 +183,35 @@ def test_networks_that_draw_anew_are_used():
     assert (put == 3.0).all()
 
 
+def copied_by(matrix: np.ndarray, image: np.ndarray, size: int, seed: int = 1) -> np.ndarray:
+    return copied(image, ((40, 30), (60, 60)), size, matrix, np.random.default_rng(seed))
+
+
 @pytest.mark.parametrize("seed", range(8))
-def test_a_copy_holds_what_stands_at_its_source(seed):
-    rng = np.random.default_rng(seed)
-    image = rng.normal(size=(90, 80)).astype(np.float32)
-    put = copied(image, (40, 30), (60, 60), 17, np.random.default_rng(seed))
+def test_a_copy_depends_on_what_is_drawn_alone(seed):
+    image = np.random.default_rng(seed).normal(size=(90, 80)).astype(np.float32)
+    matrix = copies.drawn_transform(np.random.default_rng(seed))
+    put = copied_by(matrix, image, 17, seed)
     assert put.shape == (17, 17)
     assert put.dtype == np.float32
-    again = copied(image, (40, 30), (60, 60), 17, np.random.default_rng(seed))
-    np.testing.assert_array_equal(put, again)
+    np.testing.assert_array_equal(put, copied_by(matrix, image, 17, seed))
 
 
 def test_a_copy_as_it_is_repeats_every_value(monkeypatch):
-    monkeypatch.setattr(copies, "AS_IT_IS_SHARE", 1.0)
-    monkeypatch.setattr(copies, "MIRRORED_SHARE", 0.0)
     monkeypatch.setattr(copies, "LEVELLED_SHARE", 0.0)
     image = np.random.default_rng(0).normal(size=(90, 80)).astype(np.float32)
-    put = copied(image, (40, 30), (60, 60), 16, np.random.default_rng(1))
+    put = copied_by(np.eye(2), image, 16)
     np.testing.assert_array_equal(put, image[32:48, 22:38])
+
+
+def test_copies_are_turned_only_where_they_may_be():
+    rng = np.random.default_rng(0)
+    kept = [copies.drawn_transform(rng, turned=False) for _ in range(40)]
+    assert {tuple(np.abs(each).ravel()) for each in kept} == {(1.0, 0.0, 0.0, 1.0)}
+    assert {np.linalg.det(each) for each in kept} == {1.0, -1.0}
+    drawn = [copies.drawn_transform(rng) for _ in range(40)]
+    sizes = [1.0 / np.sqrt(abs(np.linalg.det(each))) for each in drawn]
+    assert min(sizes) < 0.9 < 1.1 < max(sizes)
 
 
 def test_blocks_of_cosines_are_coarser_with_larger_steps():

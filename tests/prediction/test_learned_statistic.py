@@ -51,6 +51,18 @@ def test_what_was_not_measured_is_an_input(statistic: LearnedStatistic) -> None:
     assert not torch.allclose(odds, statistic(zero))
 
 
+def test_before_training_a_copy_counts_from_where_genuine_regions_end() -> None:
+    numbers = torch.zeros(2, WEIGHED + COPIES)
+    numbers[:, WEIGHED] = torch.tensor([1.0, 1.4])
+    numbers[:, WEIGHED + 1] = torch.nan
+    without = numbers.clone()
+    without[:, WEIGHED] = torch.nan
+    untrained = LearnedStatistic()
+    raised = (untrained(numbers) - untrained(without))[:, COPY]
+    assert float(raised[0].detach()) < 0.1
+    assert float(raised[1].detach()) == pytest.approx(5.0, abs=0.3)
+
+
 def test_copies_raise_the_odds_of_a_copy_and_no_others(statistic: LearnedStatistic) -> None:
     given = numbers()
     given[:, WEIGHED:] = 1.0

@@ -13,7 +13,7 @@ import torch
 from numpy.random import Generator
 
 from dfd.alterations import ADDED_SHARE, Material, edit, in_whole_steps, varied
-from dfd.alterations.copies import copied
+from dfd.alterations.copies import copied, drawn_transform
 from dfd.alterations.material import Paint, between
 from dfd.alterations.shapes import share_at
 from dfd.assessment.genuine_series import usable_scan
@@ -50,8 +50,8 @@ OFFSET_RADII = 0.6
 """How far off the middle of the edit a click lies at most, in radii of the edit."""
 COPIES_SHARE = 0.25
 """Edits that are copies."""
-QUICK_SHARE = 0.7
-"""Slices in which copies are searched for as in screening."""
+QUICK_SHARE = 0.5
+"""Slices in which copies are searched for as in screening, which does not find turned ones."""
 DEEP_SHARE = 0.4
 """Edits of slices with neighbours that go on in these."""
 UNEDITED_SHARE = 0.25
@@ -145,21 +145,31 @@ class SampleMaker:
         radius_mm = self.modality.radius_mm * float(rng.choice(RADIUS_FACTORS))
         point = Point(0, "", 0.0, 0.0, radius_mm=radius_mm)
         like = region_of(point, scan, self.modality)
-        edited = self._edited(pixels_of(scan), context, like.radius_px, rng)
+        quick = bool(rng.random() < QUICK_SHARE)
+        edited = self._edited(pixels_of(scan), context, like.radius_px, rng, quick=quick)
         if edited is None:
             return None
         prediction = predict_slice(edited.pixels, self.network, self.modality)
         evidence = SliceEvidence(prediction, self.modality, edited.context)
         regions = [replace(like, x=each.x, y=each.y) for each in edited.asked]
-        numbers = evidence.numbers(regions, quick=bool(rng.random() < QUICK_SHARE))
+        numbers = evidence.numbers(regions, quick=quick)
         labels = torch.tensor([each.label for each in edited.asked])
         kinds = tuple(each.kind for each in edited.asked)
         return Samples(numbers.cpu(), labels, (patient,) * len(regions), kinds)
 
     def _edited(
-        self, pixels: FloatImage, context: Context | None, radius: float, rng: Generator
+        self,
+        pixels: FloatImage,
+        context: Context | None,
+        radius: float,
+        rng: Generator,
+        *,
+        quick: bool,
     ) -> Edited | None:
-        """The slice with edits, and the places asked about; None where it has no place for one."""
+        """The slice with edits, and the places asked about; None where it has no place for one.
+
+        ``quick``: its copies are neither turned nor resized.
+        """
         image, measured, scale = normalised(pixels, self.modality.name)
         around = () if context is None else (context.below, context.above)
         beside = [np.where(np.isfinite(each), each / scale, image) for each in around]
@@ -167,7 +177,7 @@ class SampleMaker:
         if context is None:  # those beside would have to be changed alike
             material = varied(material, rng)
         body = assessed_pixels(pixels, self.modality)
-        state = _State(material.pixels.copy(), [each.copy() for each in beside])
+        state = _State(material.pixels.copy(), [each.copy() for each in beside], quick)
         chosen = sites(body, radius, rng)
         asked = [
             self._edit(state, material, site, radius, rng)
@@ -204,7 +214,8 @@ class SampleMaker:
         elsewhere = source_of(middle, material.pixels.shape, size, rng)
         if rng.random() < COPIES_SHARE:
             form, kind = COPY, COPIED
-            put = copied(material.pixels, elsewhere, middle, CROP_PX, rng)
+            matrix = drawn_transform(rng, turned=not state.quick)
+            put = copied(material.pixels, (elsewhere, middle), CROP_PX, matrix, rng)
             put = np.roll(put, [place - CROP_PX // 2 for place in corner], axis=(0, 1))
             state.put(window, crop + share * (put - crop), crop)
         else:
@@ -231,6 +242,8 @@ class _State:
 
     pixels: FloatImage
     beside: list[FloatImage]
+    quick: bool
+    """Copies are neither turned nor resized."""
 
     def put(self, window: tuple[slice, slice], new: FloatImage, old: FloatImage) -> None:
         """Puts ``new`` where it differs from ``old``, both of a window."""
