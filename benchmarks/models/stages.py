@@ -22,6 +22,9 @@ HEAD_EPOCHS = 130
 """Of the head, each on 1,200 crops of its own."""
 STATISTIC_SLICES = 1500
 """Edited for the learned statistic."""
+CHANNELS = [16, 24, 32, 48]
+"""Of the predictor's levels: half as many take half the time and detect as much
+(``benchmarks.studies.predictor_detection``)."""
 STAGES = ("predictor", "head", "statistic")
 CHECKED = "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)"
 RUNS = {
@@ -64,6 +67,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, object]:
     return {
         "max_epochs": EPOCHS,
         "network_def::head": "context",
+        "network_def::channels": CHANNELS,
         "head_epochs": HEAD_EPOCHS,
         "statistic_slices": STATISTIC_SLICES,
         "training": runs if arguments.until else [*runs, END],
