@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 
@@ -108,10 +109,17 @@ class Sought:
     """What they are cut from."""
     places: torch.Tensor
     """``[n, 2]`` int64 (row, column) of their middles in the slice."""
-    owners: torch.Tensor
-    """``[n]`` int64 number of the region that each belongs to."""
-    middle: torch.Tensor
-    """``[n]`` bool: whether it is that of the region's middle."""
+    groups: torch.Tensor
+    """``[r, g]`` int64 numbers of the templates of each region, that of its middle first; -1 where
+    it has fewer."""
+
+    @cached_property
+    def owners(self) -> torch.Tensor:
+        """``[n]`` int64 number of the region that each belongs to."""
+        regions, _ = (self.groups >= 0).nonzero(as_tuple=True)
+        owners = torch.empty_like(regions)
+        owners[self.groups[self.groups >= 0]] = regions
+        return owners
 
 
 def best_matches(sought: Sought, searched: Sequence[SearchedSlice], effort: Effort) -> BestMatches:
@@ -124,7 +132,7 @@ def best_matches(sought: Sought, searched: Sequence[SearchedSlice], effort: Effo
 def _in_slice(sought: Sought, plane: SearchPlane, effort: Effort, more: float) -> BestMatches:
     """``[n, 1]``; ``more``: added to the square of what is ordinary."""
     result = BestMatches.none(len(sought.places), 1, sought.places.device)
-    middle = sought.middle.nonzero()[:, 0]
+    middle = sought.groups[:, 0]
     result.put(middle, _as_they_are(sought, middle, plane, effort, more))
     if effort.turned:
         result.put_better(_turned(sought, plane, effort, more))
@@ -146,7 +154,7 @@ def _turned(sought: Sought, plane: SearchPlane, effort: Effort, more: float) -> 
     plane = plane.of_turned
     templates = cut_templates(sought.residual, sought.places, plane.radius)
     apart = EXCLUSION_RADII * templates.radius
-    numbers, matches, chance = search_turned(templates, plane, apart, sought.owners, effort.turned)
+    numbers, matches, chance = search_turned(templates, plane, apart, sought.groups, effort.turned)
     matches = refined(matches, templates[numbers], plane.residual, COARSE)
     chosen = highest(
         matches.scores[:, 0] / chance.ordinary[numbers], sought.owners[numbers], effort.refined

@@ -31,10 +31,7 @@ least size, and a shift."""
 PROPOSED = 128
 """Places of each template whose moments are compared under all turns."""
 ANGLES = 90
-PLACES_AT_ONCE = 8192
-AT_ONCE = {"cpu": 1, "cuda": 64}
-"""Templates that are compared together, by kind of device. On a CPU one by one, so that rounding
-does not depend on what else is asked."""
+PLACES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class Moments:
     """``[features, 1]`` means of the invariants before."""
     spreads: torch.Tensor
     """``[features, 1]`` standard deviations of the invariants before."""
+    at_once: int = 1
+    """How many templates are compared with them together."""
 
     def standardised(self, moments: torch.Tensor) -> torch.Tensor:
         """``[features, c]`` of moments ``[m, c]``, as ``invariants`` are."""
@@ -139,7 +138,7 @@ def candidates(
     device = templates.places.device
     parts = on_cores(
         lambda part: _candidates(templates[part], moments, plane, apart, count),
-        chunks(len(templates), AT_ONCE.get(device.type, 1)),
+        chunks(len(templates), moments.at_once),
         device,
     )
     return Candidates(

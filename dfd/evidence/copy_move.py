@@ -110,11 +110,11 @@ def _found(regions: Sequence[Region], reference: CopyMoveReference, effort: Effo
     supported = measured[:, 0] & (measured_shares(middles, radius, assessed) >= SUPPORT)
     measured &= supported[:, None]
     matches = BestMatches.none(measured.numel(), len(searched), device)
-    owners, offsets = measured.nonzero(as_tuple=True)
-    if len(owners) and searched:
-        sought = Sought(residual, places[owners, offsets], owners, offsets == 0)
-        rows = owners * len(steps) + offsets
-        matches.put(rows, best_matches(sought, searched, effort))
+    if supported.any() and searched:
+        numbers = torch.full(measured.shape, -1, device=device)
+        numbers[measured] = torch.arange(int(measured.sum()), device=device)
+        sought = Sought(residual, places[measured], numbers[supported])
+        matches.put(measured.flatten().nonzero()[:, 0], best_matches(sought, searched, effort))
     return FoundCopies(regions, reference, supported.cpu().numpy(), steps.cpu(), matches)
 
 

@@ -9,7 +9,7 @@ and the refinement are ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -97,28 +97,37 @@ def search(templates: Templates, plane: SearchPlane, apart: float) -> tuple[Matc
 
 
 def search_turned(
-    templates: Templates, plane: SearchPlane, apart: float, owners: torch.Tensor, count: int
+    templates: Templates, plane: SearchPlane, apart: float, groups: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, Matches, ChanceLevel]:
     """Places that resemble templates turned by any angle, resized, or mirrored.
 
-    Templates of one owner (``owners`` ``[n]`` int64) have ``count`` places together, those of
-    highest agreement (``dfd.evidence.copy_moments``). The templates must have the radius that
-    ``plane`` was made for.
+    Args:
+        templates: of the radius that ``plane`` was made for.
+        plane: what is searched.
+        apart: in pixels, how far from the template at least.
+        groups: ``[r, g]`` int64 numbers of templates that are searched for together, -1 where a
+            group has fewer, never first.
+        count: places of each group, those of highest agreement (``dfd.evidence.copy_moments``).
 
     Returns: of each place the number of its template ``[m]``, and the match ``[m, 1, ...]``; what
     such a search reaches by chance, for each template.
     """
-    near = torch.from_numpy(disk_offsets(apart)).to(owners.device)
+    near = torch.from_numpy(disk_offsets(apart)).to(groups.device)
     _, chance = _values_and_chance(templates, plane, near, TURNED_TRIALS)
     moments = moments_of(plane)
     if moments is None:
         nothing = chance.spreads.new_zeros(0, 1, 3).double()
         none = Matches(nothing, nothing[..., :2], nothing[..., :2].float(), chance.spreads[:0])
-        return owners[:0], none, chance
-    found = candidates(templates, moments, plane, apart, count)
+        return groups[:0, 0], none, chance
+    # Groups of one size: rounding must not depend on what else is asked.
+    filled = torch.where(groups < 0, groups[:, :1], groups).flatten()
+    moments = replace(moments, at_once=groups.shape[1])
+    found = candidates(templates[filled], moments, plane, apart, count)
     each = found.agreement.shape[1]
-    best = highest(found.agreement.flatten(), owners.repeat_interleave(each), count)
-    numbers = torch.div(best, each, rounding_mode="floor")
+    agreement = torch.where(groups.flatten()[:, None] < 0, -torch.inf, found.agreement)
+    regions = torch.arange(len(groups), device=groups.device)
+    best = highest(agreement.flatten(), regions.repeat_interleave(each * groups.shape[1]), count)
+    numbers = filled[torch.div(best, each, rounding_mode="floor")]
     parameters, places = (of.flatten(0, 1)[best, None] for of in (found.parameters, found.places))
     spreads = chance.usable_spreads[numbers]
     matches = matches_at(parameters, places, templates[numbers], plane.residual, spreads)
