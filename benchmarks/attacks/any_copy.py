@@ -17,7 +17,7 @@ from dfd.records import BoolImage, FloatImage
 SIZES = (0.8, 1.25)
 BRIGHTNESS = (0.5, 1.5)
 """Steps added to a copy, in standard deviations of what it covers."""
-LOBES = 0.35
+LOBES = 0.25
 """Standard deviation of an irregular outline, in radii."""
 
 

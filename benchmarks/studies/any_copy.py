@@ -9,7 +9,7 @@ middle. The statistic is that of copy evidence alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from benchmarks.models import registry
 from benchmarks.runner import cli
 from dfd.evidence import copy_move
 from dfd.modalities import MODALITIES
+from dfd.prediction.masks import disk
 from dfd.prediction.predict import predict_slice
 from dfd.records import FloatImage, Region
 
@@ -32,6 +33,8 @@ PER_PATIENT = 4
 RADII_PX = (10.0, 15.0, 20.0)
 OFFSET_RADII = 0.3
 """Farthest that a place asked about lies from the middle of a copy."""
+CLEAR_RADII = 1.6
+"""How much around the other copies of a slice none is taken from, in their radii."""
 NEAR_PX = 3.0
 """Of the true source, as it is shown."""
 
@@ -50,13 +53,22 @@ Measured = dict[tuple[str, float], Found]
 def copies_in(
     setup: trials.SliceSetup, kind: Kind, radius: float, rng: np.random.Generator
 ) -> tuple[FloatImage, list[tuple[tuple[int, int], Copied]]]:
-    """The slice with copies at all its places, and each copy."""
-    pixels, copies = setup.canvas.pixels, []
+    """The slice with copies at all its places, and each copy.
+
+    None is taken from where another is put, or its source would be gone.
+    """
+    whole = setup.canvas.pixels
+    pixels, copies = whole, []
     for x, y in setup.places.edited:
-        copied = pasted(setup.canvas, (int(y), int(x)), radius, kind, rng)
+        others = [each for each in setup.places.edited if tuple(each) != (x, y)]
+        kept = whole.copy()
+        for column, row in others:
+            middle = (float(column), float(row))
+            kept[disk(whole.shape[0], whole.shape[1], middle, CLEAR_RADII * radius)] = np.nan
+        copied = pasted(replace(setup.canvas, pixels=kept), (int(y), int(x)), radius, kind, rng)
         if copied is not None:
-            changed = copied.pixels != setup.canvas.pixels
-            pixels = np.where(changed & np.isfinite(copied.pixels), copied.pixels, pixels)
+            changed = (copied.pixels != whole) & np.isfinite(copied.pixels)
+            pixels = np.where(changed, copied.pixels, pixels)
             copies.append(((int(y), int(x)), copied))
     return pixels, copies
 

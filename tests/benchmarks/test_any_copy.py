@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -72,3 +74,21 @@ def test_the_table_counts_what_is_found() -> None:
     assert (row["copies"], row["auc"], row["source within 3 px"]) == (2, 0.5, 0.5)
     assert row["above 95 % of genuine"] == 0.5
     assert "| turned | 10.0 | 2 | 0.500 |" in study.markdown("ct_lung", [row])
+
+
+def test_no_copy_is_taken_from_where_another_is_put() -> None:
+    rng = np.random.default_rng(2)
+    pixels = np.rint(rng.normal(0, 40, (220, 220))).astype(np.float32)
+    given = SimpleNamespace(
+        canvas=Canvas(pixels, np.zeros_like(pixels), pixels),
+        places=SimpleNamespace(edited=np.array([(60, 60), (150, 60), (60, 150), (150, 150)])),
+    )
+    changed, copies = study.copies_in(given, KINDS["as it is"], 15.0, rng)  # type: ignore[arg-type]
+    assert len(copies) == 4
+    assert np.isfinite(changed).all()
+    for (row, column), copied in copies:
+        y, x = (int(each) for each in copied.source)
+        assert np.array_equal(
+            changed[row - 8 : row + 9, column - 8 : column + 9],
+            changed[y - 8 : y + 9, x - 8 : x + 9],
+        )
