@@ -5,7 +5,8 @@
 
 A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker
 and kernel class; MR: source) patients are ordered by a hash of their name, so that nobody's eye
-chooses; the first of each stratum are test, the others go to the folds in turn.
+chooses; the first of each stratum are test, the others go to the folds in turn. Folders that came
+later (``ct2``) are placed after those before, so nobody changes sides.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import pydicom
 
 SALT = "deepfakes-detector split 1"
 FOLDS = 3
-TEST_SHARE = {"ct": 0.25, "mr": 0.25}
+TEST_SHARE = 0.25
+FOLDERS = {"ct": ("ct", "ct2"), "mr": ("mr",)}
+"""Key of the split -> folders below DFD_DATA, in the order in which they came."""
 SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE"}
 INVALID_UID = (
     r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed "
@@ -34,9 +37,9 @@ INVALID_UID = (
 HERE = Path(__file__).resolve().parents[1]
 
 
-def read_index(root: Path, modality: str) -> list[dict[str, str]]:
-    """Rows of ``<root>/<modality>/index.csv``, one per slice."""
-    with (root / modality / "index.csv").open(newline="", encoding="utf-8") as stream:
+def read_index(root: Path, folder: str) -> list[dict[str, str]]:
+    """Rows of ``<root>/<folder>/index.csv``, one per slice."""
+    with (root / folder / "index.csv").open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -49,18 +52,21 @@ def stratum(modality: str, rows: list[dict[str, str]]) -> str:
     return maker + (" sharp" if sharp and maker != "Philips" else "")
 
 
-def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str, str]:
-    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``."""
+def place(
+    patients: dict[str, list[dict[str, str]]], modality: str, before: int = 0
+) -> dict[str, str]:
+    """Patient -> ``test`` or ``fold0`` … ``fold{FOLDS-1}``.
+
+    ``before``: how many were placed into folds already.
+    """
     strata: dict[str, list[str]] = defaultdict(list)
     for patient, rows in patients.items():
         strata[stratum(modality, rows)].append(patient)
     sides: dict[str, str] = {}
-    turn = 0
+    turn = before
     for _, members in sorted(strata.items()):
         members.sort(key=lambda name: hashlib.sha256(f"{SALT} {name}".encode()).hexdigest())
-        tests = (
-            round(TEST_SHARE[modality] * len(members)) if len(members) > 2 else len(members) // 2
-        )
+        tests = round(TEST_SHARE * len(members)) if len(members) > 2 else len(members) // 2
         for number, patient in enumerate(members):
             if number < tests:
                 sides[patient] = "test"
@@ -73,11 +79,16 @@ def place(patients: dict[str, list[dict[str, str]]], modality: str) -> dict[str,
 def make(root: Path) -> dict[str, object]:
     """The whole split as it is written."""
     split: dict[str, object] = {"salt": SALT, "folds": FOLDS}
-    for modality in ("ct", "mr"):
-        patients: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for row in read_index(root, modality):
-            patients[row["patient"]].append(row)
-        sides = place(patients, modality)
+    for modality, folders in FOLDERS.items():
+        patients: dict[str, list[dict[str, str]]] = {}
+        sides: dict[str, str] = {}
+        for folder in folders:
+            new: dict[str, list[dict[str, str]]] = defaultdict(list)
+            for row in read_index(root, folder):
+                new[row["patient"]].append(row)
+            placed = sum(side != "test" for side in sides.values())
+            sides |= place(new, modality, placed)
+            patients |= new
         split[modality] = {
             patient: {
                 "side": sides[patient],
@@ -102,7 +113,7 @@ def check(root: Path, split: dict[str, object]) -> list[str]:
     One sentence each, empty when all agree.
     """
     faults = []
-    for modality in ("ct", "mr"):
+    for modality in FOLDERS:
         for patient, entry in split[modality].items():  # type: ignore[attr-defined]
             for row in entry["slices"]:
                 with warnings.catch_warnings():
@@ -132,7 +143,7 @@ def main() -> int:
         print("\n".join(faults) or "split.json agrees with the scans")
         return 1 if faults else 0
     arguments.output.write_text(json.dumps(split, indent=1) + "\n", encoding="utf-8")
-    for modality in ("ct", "mr"):
+    for modality in FOLDERS:
         groups: dict[str, list[str]] = defaultdict(list)
         for patient, entry in split[modality].items():  # type: ignore[attr-defined]
             groups[entry["side"]].append(f"{patient} ({entry['stratum']})")

@@ -18,8 +18,10 @@ from dfd.outputs.files import write_atomically
 
 EPOCHS = 63
 """Of the predictor."""
-HEAD_EPOCHS = 130
-"""Of the head, each on 1,200 crops of its own."""
+HEAD_EPOCHS, HEAD_CROPS, HEAD_REPEATS = 130, 1200, 4
+"""Of the head, the crops that each has of its own, and how often it shows each."""
+HOURS = {"predictor": 0.32, "regenerators": 0.08, "head": 0.6}
+"""How ``--hours`` are shared."""
 STATISTIC_SLICES = 1500
 """Edited for the learned statistic."""
 CHANNELS = [16, 24, 32, 48]
@@ -51,6 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", choices=STAGES, help="end there; the same command without it goes on"
     )
     parser.add_argument(
+        "--since",
+        choices=STAGES,
+        default=STAGES[0],
+        help="begin there, with what the stages before left in the state folder",
+    )
+    parser.add_argument("--workers", type=int, default=0, help="processes that make crops")
+    parser.add_argument(
+        "--hours",
+        type=float,
+        help="of predictor, networks that draw crops anew and head together, where it is fewer",
+    )
+    parser.add_argument(
         "--keep-predictor",
         action="store_true",
         help="take the predictor as it is, and train the head and the statistic anew",
@@ -62,15 +76,31 @@ def settings(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.quick:
         return {"max_epochs": 1, "max_hours": 0.01}
     until = arguments.until or STAGES[-1]
-    stages = STAGES[arguments.keep_predictor : STAGES.index(until) + 1]
+    since = max(STAGES.index(arguments.since), int(arguments.keep_predictor))
+    stages = STAGES[since : STAGES.index(until) + 1]
     runs = [CHECKED, *(run for stage in stages for run in RUNS[stage])]
     return {
+        **_limits(arguments.hours),
+        "num_workers": arguments.workers,
+        "head_crops": HEAD_CROPS,
+        "head_repeats": HEAD_REPEATS,
         "max_epochs": EPOCHS,
         "network_def::head": "context",
         "network_def::channels": CHANNELS,
         "head_epochs": HEAD_EPOCHS,
         "statistic_slices": STATISTIC_SLICES,
         "training": runs if arguments.until else [*runs, END],
+    }
+
+
+def _limits(hours: float | None) -> dict[str, object]:
+    """What keeps the parts within ``hours``."""
+    if hours is None:
+        return {}
+    return {
+        "predictor_max_hours": HOURS["predictor"] * hours,
+        "regenerators::max_hours": HOURS["regenerators"] * hours,
+        "head_max_hours": HOURS["head"] * hours,
     }
 
 

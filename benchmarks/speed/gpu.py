@@ -43,7 +43,7 @@ COMPARED = 6
 LANES = (1, 2, 4)
 """Slices that are on the device at once, each asked for by a thread of its own."""
 MOST_MINUTES = 8.0
-"""No round begins later."""
+"""No round begins later, unless ``--minutes`` says so."""
 WANTED = 50.0
 """Slices per second on an H100-class card."""
 Statistics = Mapping[str, dict[tuple[float, float], float]]
@@ -155,8 +155,13 @@ def drift(files: Sequence[Path], one: Screener, other: Screener) -> dict[str, di
     return result
 
 
-def measured(folder: Path, device: torch.device, *, quick: bool) -> dict[str, Any]:
-    """Rates and drift, with convolutions in float32 and, on CUDA, in TF32."""
+def measured(
+    folder: Path, device: torch.device, minutes: float = MOST_MINUTES, *, quick: bool
+) -> dict[str, Any]:
+    """Rates and drift, with convolutions in float32 and, on CUDA, in TF32.
+
+    No round begins after ``minutes``.
+    """
     begun = time.monotonic()
     root = workload.study(folder, 3 if quick else SLICES, 0)
     files = sorted((root / "p1").iterdir())
@@ -175,7 +180,7 @@ def measured(folder: Path, device: torch.device, *, quick: bool) -> dict[str, An
                 times = [
                     seconds_per_slice(files, on_device, lanes)
                     for _ in range(rounds)
-                    if time.monotonic() - begun < 60.0 * MOST_MINUTES
+                    if time.monotonic() - begun < 60.0 * minutes
                 ]
                 if times:
                     entry["slices per second"][str(lanes)] = 1.0 / statistics.median(times)
@@ -210,10 +215,13 @@ def main() -> None:
     parser.add_argument(
         "--device", default="cuda", help="cuda, cuda:N or cpu (default: %(default)s)"
     )
+    parser.add_argument(
+        "--minutes", type=float, default=MOST_MINUTES, help="no round begins later (%(default)s)"
+    )
     arguments = parser.parse_args()
     device = device_named(arguments.device)
     with TemporaryDirectory() as folder:
-        result = measured(Path(folder), device, quick=arguments.quick)
+        result = measured(Path(folder), device, arguments.minutes, quick=arguments.quick)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     material = "development slices" if os.environ.get("DFD_DATA") else "phantoms"
     content = {

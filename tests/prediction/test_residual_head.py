@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from multiprocessing import active_children
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from dfd.bundle.datalists import HEAD_BATCH, HEAD_CROPS_PER_EPOCH, MOST_HEAD_CROPS, head_crops
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training.loss import HeadLoss, MaskedLikelihood, Pooled, head_loss_terms
-from dfd.bundle.training.residual_dataset import ResidualDataset
+from dfd.bundle.training.residual_dataset import ResidualDataset, turned
 from dfd.prediction.residual_head import ContextHead, TamperHead, fitting
 from dfd.prediction.residual_maps import MAPS
 
@@ -205,4 +207,35 @@ def test_each_epoch_has_crops_of_its_own(network: MaskedPredictor) -> None:
 def test_an_epoch_shows_each_crop_as_often_as_asked(network: MaskedPredictor) -> None:
     made = pool(network, 3, repeats=2)
     assert len(made) == 6
-    assert torch.equal(made[1]["image"], made[4]["image"])
+    again = [turned(made[1]["image"], symmetry) for symmetry in range(8)]
+    assert sum(torch.equal(made[4]["image"], each) for each in again) == 1
+    assert not torch.equal(made[4]["image"], made[1]["image"])
+
+
+def test_the_symmetries_are_those_of_the_pixel_grid() -> None:
+    image = torch.arange(9).view(1, 3, 3)
+    seen = {tuple(turned(image, symmetry).flatten().tolist()) for symmetry in range(8)}
+    assert len(seen) == 8
+    assert torch.equal(turned(image, 0), image)
+    assert torch.equal(turned(image, 4)[0], image[0].T)
+
+
+def test_other_processes_make_the_same_crops(network: MaskedPredictor) -> None:
+    alone, helped = pool(network, 20), pool(network, 20, workers=2)
+    for number in (0, 19):
+        assert torch.equal(alone[number]["image"], helped[number]["image"])
+        assert torch.equal(alone[number]["label"], helped[number]["label"])
+    assert not active_children()
+
+
+def test_other_processes_serve_each_epoch_and_end_with_the_run(network: MaskedPredictor) -> None:
+    made = pool(network, 20, fresh=True, workers=2)
+    trainer = Engine(lambda *_: None)
+    made.attach(trainer)
+    counted: list[int] = []
+    trainer.add_event_handler(
+        Events.EPOCH_COMPLETED, lambda _: counted.append(len(active_children()))
+    )
+    trainer.run([0], max_epochs=3)
+    assert counted == [2, 2, 2]
+    assert not active_children()

@@ -56,12 +56,14 @@ class Regenerators:
         steps: how many batches each network learns from; 0: there are none.
         seed: decides weights and crops.
         max_hours: of all of them together; None: no limit.
+        device: on which they learn.
     """
 
     folder: str
     steps: int
     seed: int
     max_hours: float | None = None
+    device: str | torch.device = "cpu"
 
     def painters(self, draw: Draw) -> tuple[Paint, ...]:
         """What each network draws; trains those that are not kept yet on crops of ``draw``."""
@@ -73,8 +75,8 @@ class Regenerators:
             for number, kind in enumerate(KINDS[len(kept) :], start=len(kept)):
                 torch.manual_seed(self.seed + number)
                 network = Regenerator(kind)
-                self._train(network, draw, number)
-                kept.append(network.state_dict())
+                self._train(network.to(self.device), draw, number)
+                kept.append(network.cpu().state_dict())
                 Path(self.folder).mkdir(parents=True, exist_ok=True)
                 write_atomically(file, state_bytes(kept))
         return _painters(kept)
@@ -89,7 +91,7 @@ class Regenerators:
     def _train(self, network: Regenerator, draw: Draw, number: int) -> None:
         rng = np.random.default_rng([self.seed, number])
         noise = torch.Generator().manual_seed(self.seed + number)
-        discriminator = Discriminator()
+        discriminator = Discriminator().to(self.device)
         own = torch.optim.AdamW(network.parameters(), RATE, betas=BETAS)
         other = torch.optim.AdamW(discriminator.parameters(), RATE, betas=BETAS)
         logger.info("training network %d of %d that draws crops anew", number + 1, len(KINDS))
@@ -98,7 +100,10 @@ class Regenerators:
             for _ in range(self.steps):
                 if clock.over:
                     return
-                contrast, shown = _batch(network.kind, draw(BATCH, rng), rng, noise)
+                contrast, shown = (
+                    each.to(self.device)
+                    for each in _batch(network.kind, draw(BATCH, rng), rng, noise)
+                )
                 drawn, genuine = squashed(network(shown)), squashed(contrast)
                 loss = functional.l1_loss(drawn, genuine)
                 if network.kind.adversarial:

@@ -19,19 +19,15 @@ import torch
 from ignite.engine import Engine, Events
 from torch.utils.data import Dataset
 
-from dfd.alterations import Altered, Material, alter
-from dfd.alterations.material import Paint
-from dfd.bundle.datalists import HEAD_BATCH
 from dfd.bundle.inference.inferer import AutocastInferer
 from dfd.bundle.keys import Keys
-from dfd.bundle.training.crops import filled_up, place, turn
+from dfd.bundle.training.altered_crops import AlteredCrops, Genuine, Maker, Painters
+from dfd.bundle.training.crops import filled_up
 from dfd.bundle.training.read_ahead import read_ahead
-from dfd.bundle.training.regenerators import HIDDEN_FROM, Regenerators, crops_from
-from dfd.intensity import body_mask
+from dfd.bundle.training.regenerators import Regenerators, crops_from
 from dfd.modalities import MODALITIES
 from dfd.prediction.residual_maps import blind_spot_prediction, residual_maps
 from dfd.progress import Progress
-from dfd.records import BoolImage, FloatImage
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +50,8 @@ class Draws:
     """Other crops in each epoch."""
     regenerators: Regenerators | None = None
     """Networks that draw crops anew, trained on these slices before the first crop is made."""
+    workers: int = 0
+    """Processes that alter crops beside this one."""
 
 
 class Pool(NamedTuple):
@@ -86,8 +84,8 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         modality: str,
         draws: Mapping[str, Any],
     ) -> None:
-        self.slices, self.network, self.modality = slices, network, MODALITIES[modality]
-        self.chances = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+        chances = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+        self.genuine, self.network = Genuine(slices, chances, MODALITIES[modality]), network
         self.draws = Draws(**draws)
         self.epoch = 0
         self._pools: dict[int, Future[Pool]] = {}
@@ -98,8 +96,12 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         maps, labels = self.pool
-        place = index % self.draws.crops
-        return {Keys.IMAGE: maps[place].float(), Keys.LABEL: labels[place].float()}
+        repeat, place = divmod(index, self.draws.crops)
+        symmetry = (place + 3 * repeat) % 8 if repeat else 0
+        return {
+            Keys.IMAGE: turned(maps[place], symmetry).float(),
+            Keys.LABEL: turned(labels[place], symmetry).float(),
+        }
 
     @property
     def pool(self) -> Pool:
@@ -110,6 +112,7 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         """Lets each epoch of a trainer have its own crops."""
         if self.draws.fresh:
             engine.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
+            engine.add_event_handler(Events.COMPLETED, self._end)
 
     def _begin_epoch(self, engine: Engine) -> None:
         self.epoch = int(engine.state.epoch)
@@ -119,9 +122,15 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         for past in [each for each in self._pools if each < self.epoch]:
             del self._pools[past]
 
+    def _end(self, _: Engine | None = None) -> None:
+        """Ends the processes that alter crops; another begins where one is needed again."""
+        self._maker.close()
+        del self._maker
+
     def _making(self, epoch: int) -> Future[Pool]:
         """The crops of an epoch, made by a second thread."""
         if epoch not in self._pools:
+            self._maker  # noqa: B018 - its processes begin in this thread
             self._pools[epoch] = self._second.submit(self.make, epoch)
         return self._pools[epoch]
 
@@ -131,111 +140,49 @@ class ResidualDataset(Dataset[Mapping[str, torch.Tensor]]):
         return deepcopy(self.network).eval()
 
     @cached_property
-    def _painters(self) -> tuple[Paint, ...]:
+    def _maker(self) -> Maker:
+        dataset = AlteredCrops(self.genuine, self._painters(), self.draws.size, self.draws.seed)
+        return Maker(dataset, self.draws.crops, self.draws.workers)
+
+    def _painters(self) -> Painters:
+        """Those that draw anew; the networks are trained before anything is drawn."""
+        predictor = deepcopy(self._predictor).cpu()
         if self.draws.regenerators is None:
-            return ()
-        images = [filled_up(each[Keys.PIXELS], REGENERATED_PX) for each in self.slices]
-        return self.draws.regenerators.painters(crops_from(images, self.chances, REGENERATED_PX))
+            return Painters(predictor)
+        images = [filled_up(each[Keys.PIXELS], REGENERATED_PX) for each in self.genuine.slices]
+        drawn = crops_from(images, self.genuine.chances, REGENERATED_PX)
+        return Painters(predictor, self.draws.regenerators.painters(drawn))
 
     def make(self, epoch: int) -> Pool:
         """The crops of an epoch; it and the seed decide everything.
 
-        While the predictor looks at one batch, another thread alters the next.
+        While the predictor looks at one batch, others alter the next.
         """
-        rng = np.random.default_rng([self.draws.seed, epoch])
         crops, maps, labels = self.draws.crops, [], []
-        self._painters  # noqa: B018 - trained before anything is drawn
+        maker = self._maker
         logger.info("altering %d genuine crops for the head to learn from", crops)
-        sizes = [HEAD_BATCH] * (crops // HEAD_BATCH) + [crops % HEAD_BATCH]
         with Progress("altering genuine crops", crops) as progress:
-            for drawn in read_ahead(self._batch(size, rng) for size in sizes if size):
-                maps += list(
-                    self._maps_of(np.stack([altered.pixels for altered, _ in drawn])).half()
-                )
-                labels += [
-                    torch.from_numpy(
-                        np.concatenate([altered.label, (altered.counted & body)[None]])
-                    )
-                    for altered, body in drawn
-                ]
-                progress.update(len(drawn))
+            for batch in read_ahead(maker.batches(epoch)):
+                maps += list(self._maps_of(batch[Keys.PIXELS]).half())
+                labels += list(batch[Keys.LABEL])
+                progress.update(len(batch[Keys.LABEL]))
+        if not self.draws.fresh:
+            self._end()
         return Pool(maps, labels)
 
-    def _batch(self, size: int, rng: np.random.Generator) -> list[tuple[Altered, BoolImage]]:
-        """Altered crops, and where in each the body is."""
-        return [self._altered(rng) for _ in range(size)]
-
-    def _maps_of(self, pixels: FloatImage) -> torch.Tensor:
+    def _maps_of(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Residual maps ``[B, 5, S, S]`` of crops ``[B, S, S]``."""
         device = next(self._predictor.parameters()).device
-        stacked, inferer = torch.from_numpy(pixels)[:, None].to(device), AutocastInferer()
+        stacked, inferer = pixels[:, None].to(device), AutocastInferer()
         with torch.inference_mode():
             mean, log_spread = blind_spot_prediction(
                 stacked, lambda shown: inferer(shown, self._predictor)
             )
             return residual_maps(stacked, mean, log_spread).cpu()
 
-    def _altered(self, rng: np.random.Generator) -> tuple[Altered, BoolImage]:
-        """An altered crop, and where in it the body is."""
-        number = int(rng.choice(len(self.slices), p=self.chances))
-        chosen, beside = self.slices[number], self._beside(number, rng)
-        lender = (
-            self.slices[int(rng.choice(len(self.slices), p=self.chances))]
-            if rng.random() < 0.5
-            else chosen
-        )
-        body = filled_up(self._body(chosen), self.draws.size)
-        window = place(body, self.draws.size, rng)
-        pixels, above = (
-            filled_up(each[Keys.PIXELS], self.draws.size)[window] for each in (chosen, beside)
-        )
-        donor = filled_up(lender[Keys.PIXELS], self.draws.size)[
-            place(filled_up(self._body(lender), self.draws.size), self.draws.size, rng)
-        ]
-        pixels, above, donor, inside = turn(
-            (pixels, above, donor, body[window]), int(rng.integers(8))
-        )
-        return alter(
-            Material(
-                *(pixels, donor, above, 1.0 / float(chosen[Keys.SCALE])),
-                *(self._paint, self._painters),
-            ),
-            rng,
-        ), inside
 
-    def _beside(self, number: int, rng: np.random.Generator) -> Mapping[str, Any]:
-        """The slice before or after in the same series, itself where there is none."""
-        chosen = self.slices[number]
-        near = [
-            self.slices[other]
-            for other in (number - 1, number + 1)
-            if 0 <= other < len(self.slices)
-        ]
-        fitting = [
-            each
-            for each in near
-            if each.get(Keys.SERIES) == chosen.get(Keys.SERIES)
-            and each[Keys.PIXELS].shape == chosen[Keys.PIXELS].shape
-        ]
-        return fitting[int(rng.integers(len(fitting)))] if fitting else chosen
-
-    def _body(self, one: Mapping[str, Any]) -> BoolImage:
-        pixels, measured = one[Keys.PIXELS] * one[Keys.SCALE], one[Keys.MEASURED]
-        inside: BoolImage = (
-            measured & body_mask(pixels, measured, self.modality) if measured.any() else measured
-        )
-        return inside
-
-    def _paint(self, pixels: FloatImage, share: FloatImage) -> FloatImage:
-        """The predictor's own picture of what belongs into the edit."""
-        device = next(self._predictor.parameters()).device
-        shown = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).to(device)[
-            None, None
-        ]
-        hidden = torch.from_numpy(share > HIDDEN_FROM).to(device)[None, None]
-        with torch.inference_mode():
-            painted = AutocastInferer()(
-                torch.cat([shown.masked_fill(hidden, 0.0), hidden.float()], dim=1), self._predictor
-            )
-        return np.where(share > HIDDEN_FROM, painted[0, 0].float().cpu().numpy(), pixels).astype(
-            np.float32
-        )
+def turned(image: torch.Tensor, symmetry: int) -> torch.Tensor:
+    """``image`` ``[..., S, S]`` under one of the eight symmetries of the pixel grid."""
+    if symmetry & 4:
+        image = image.transpose(-2, -1)
+    return torch.rot90(image, symmetry & 3, (-2, -1))
