@@ -18,7 +18,7 @@ from dfd.outputs.files import write_atomically
 
 EPOCHS = 63
 """Of the predictor."""
-HEAD_EPOCHS, HEAD_CROPS, HEAD_REPEATS = 130, 1200, 4
+HEAD_EPOCHS, HEAD_CROPS, HEAD_REPEATS = 130, 1200, 2
 """Of the head, the crops that each has of its own, and how often it shows each."""
 HOURS = {"predictor": 0.32, "regenerators": 0.08, "head": 0.6}
 """How ``--hours`` are shared."""
