@@ -28,6 +28,7 @@ from dfd.alterations import (
 from dfd.alterations.genuine import processed, with_bodies
 from dfd.alterations.material import Alteration, Material
 from dfd.alterations.shapes import draw_share
+from dfd.alterations.windows import around
 from dfd.records import BoolImage, FloatImage
 
 ADDED: tuple[Alteration, ...] = (
@@ -62,6 +63,11 @@ BODIES_SHARE = 0.25
 """Crops with bodies like lesions in them, which are no forgery either."""
 HALO_SHARE = 0.25
 """Of the replacements, those whose surroundings were resampled along with them."""
+HALO_PX = 6.0
+"""Width of the blur that gives these surroundings."""
+MARGIN_PX, HALO_MARGIN_PX = 32, 40
+"""What is altered reaches so far beyond an edit, or beyond one with its surroundings: farther than
+any filter of an alteration sees."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +115,26 @@ def edit(
     """
     table = (ADDED, REPLACED)[form]
     alteration = table[int(rng.integers(len(table)))]
-    pixels = material.pixels + share * (alteration(material, share, rng) - material.pixels)
+    window = around(share, MARGIN_PX)
+    part, pixels = material.cut(window), material.pixels.astype(np.float32)
+    pixels[window] += share[window] * (alteration(part, share[window], rng) - part.pixels)
     if form == 1 and rng.random() < HALO_SHARE:
-        wider = np.maximum(share, np.clip(6.0 * gaussian_filter(share, 6.0), 0.0, 1.0))
-        moved = grid.round_trip(material.pixels, rng)
-        pixels = pixels + (wider - share) * (moved - material.pixels)
-        share = wider
-    return np.asarray(pixels, dtype=np.float32), share, getattr(alteration, "__name__", "")
+        share = with_halo(material, share, pixels, rng)
+    return pixels, share, getattr(alteration, "__name__", "")
+
+
+def with_halo(
+    material: Material, share: FloatImage, pixels: FloatImage, rng: Generator
+) -> FloatImage:
+    """Resamples what surrounds the edit of ``pixels`` ``[S, S]``, in place; gives the wider share.
+
+    ``share``: ``[S, S]``, of the edit.
+    """
+    window = around(share, HALO_MARGIN_PX)
+    part, genuine, wider = share[window], material.pixels[window], share.copy()
+    wider[window] = np.maximum(part, np.clip(6.0 * gaussian_filter(part, HALO_PX), 0.0, 1.0))
+    pixels[window] += (wider[window] - part) * (grid.round_trip(genuine, rng) - genuine)
+    return wider
 
 
 def in_whole_steps(pixels: FloatImage, step: float) -> FloatImage:

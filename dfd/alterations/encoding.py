@@ -14,14 +14,19 @@ SIDE = 8
 
 
 def in_blocks(pixels: FloatImage, step: float) -> FloatImage:
-    """Blocks of cosines, each in whole steps that grow with its frequency, as JPEG does."""
+    """Blocks of cosines, each in whole steps that grow with its frequency, as JPEG does.
+
+    As they are where ``step`` is 0.
+    """
+    if step <= 0:
+        return pixels
     rows, columns = (-(-side // SIDE) * SIDE for side in pixels.shape)
     padded = np.pad(
         pixels, ((0, rows - pixels.shape[0]), (0, columns - pixels.shape[1])), mode="edge"
     )
     blocks = padded.reshape(rows // SIDE, SIDE, columns // SIDE, SIDE)
     waves = np.add.outer(np.arange(SIDE), np.arange(SIDE)) / SIDE
-    steps = (step * (1.0 + 2.0 * waves))[None, :, None, :]
+    steps = (step * (1.0 + 2.0 * waves)).astype(pixels.dtype)[None, :, None, :]
     codes = np.rint(dctn(blocks, axes=(1, 3), norm="ortho") / steps)
     back = idctn(codes * steps, axes=(1, 3), norm="ortho").reshape(rows, columns)
     return np.asarray(back[: pixels.shape[0], : pixels.shape[1]], dtype=np.float32)

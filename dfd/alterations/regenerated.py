@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from dfd.alterations.grid import between_slices, round_trip
 from dfd.alterations.material import Material, between, detail, grain, like_grain
-from dfd.alterations.replacement import texture
+from dfd.alterations.replacement import painted, texture
 from dfd.alterations.smoothing import denoised, guided
 from dfd.records import FloatImage
 
@@ -26,7 +26,7 @@ def drawn(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     painters = material.regenerate or ((material.paint,) if material.paint else ())
     if not painters:
         return np.asarray(gaussian_filter(material.pixels, rng.uniform(1.0, 3.0)), dtype=np.float32)
-    return painters[int(rng.integers(len(painters)))](material.pixels, share)
+    return painted(painters[int(rng.integers(len(painters)))], material.pixels, share)
 
 
 def regenerated(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
@@ -54,7 +54,8 @@ def renoised(material: Material, share: FloatImage, rng: Generator) -> FloatImag
     """Freed of its noise and given other noise with the same spectrum."""
     ways = (drawn, denoised, guided)
     ground = ways[int(rng.integers(len(ways)))](material, share, rng)
-    field = like_grain(material.donor if rng.random() < 0.5 else material.pixels, rng)
+    crop = material.crop
+    field = like_grain(crop.donor if rng.random() < 0.5 else crop.pixels, rng)[material.window]
     strength = grain(material.pixels, share) * between(rng, 0.6, 1.5)
     return np.asarray(ground + strength * field, dtype=np.float32)
 
@@ -62,6 +63,7 @@ def renoised(material: Material, share: FloatImage, rng: Generator) -> FloatImag
 def transplanted(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """Freed of its noise and given that of another place."""
     width = rng.uniform(1.0, 3.0)
-    ground, other = drawn(material, share, rng), detail(material.donor, width)
+    ground, other = drawn(material, share, rng), detail(material.crop.donor, width)
     ratio = grain(material.pixels, share) / max(float(other.std()), 1e-3)
-    return np.asarray(ground + other * min(ratio, 4.0) * between(rng, 0.7, 1.4), dtype=np.float32)
+    strength = min(ratio, 4.0) * between(rng, 0.7, 1.4)
+    return np.asarray(ground + strength * other[material.window], dtype=np.float32)

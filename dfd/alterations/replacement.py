@@ -13,11 +13,23 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from dfd.alterations.grid import round_trip, turned
-from dfd.alterations.material import Material, between, detail, grain, like_grain, unit
+from dfd.alterations.material import (
+    Material,
+    Paint,
+    between,
+    detail,
+    grain,
+    like_grain,
+    normal,
+    smooth,
+)
+from dfd.alterations.windows import around
 from dfd.records import FloatImage
 
 PAINTED_SHARE = 0.5
 """How often the inpainter's own picture is the ground of a fill; else a heavy blur is."""
+SIGHT_PX = 16
+"""A network sees at least so much around the edit. It learned from crops of 64 pixels."""
 
 
 def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
@@ -30,20 +42,29 @@ def texture(material: Material, share: FloatImage, rng: Generator) -> FloatImage
         return np.zeros(shape, dtype=np.float32)
     field: NDArray[np.floating[Any]]
     if kind < 0.45:
-        field = rng.normal(size=shape)
+        field = normal(shape, rng)
     elif kind < 0.75:
-        field = gaussian_filter(rng.normal(size=shape), rng.uniform(0.4, 1.5))
+        field = smooth(shape, rng.uniform(0.4, 1.5), rng)
     else:
-        field = like_grain(material.donor if rng.random() < 0.5 else material.pixels, rng)
+        crop = material.crop
+        field = like_grain(crop.donor if rng.random() < 0.5 else crop.pixels, rng)
+        field = field[material.window]
     return np.asarray(
-        unit(field) * grain(material.pixels, share) * between(rng, 0.4, 1.6), dtype=np.float32
+        field * (grain(material.pixels, share) * between(rng, 0.4, 1.6)), dtype=np.float32
     )
+
+
+def painted(paint: Paint, pixels: FloatImage, share: FloatImage) -> FloatImage:
+    """``[H, W]``: the picture of one network around the edit, beyond it what was there."""
+    window, picture = around(share, SIGHT_PX), pixels.astype(np.float32)
+    picture[window] = paint(pixels[window], share[window])
+    return picture
 
 
 def filled(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """Painted over, with texture."""
     if material.paint is not None and rng.random() < PAINTED_SHARE:
-        ground = material.paint(material.pixels, share)
+        ground = painted(material.paint, material.pixels, share)
     else:
         ground = np.asarray(
             gaussian_filter(material.pixels, rng.uniform(2.0, 8.0)), dtype=np.float32
@@ -57,12 +78,13 @@ def spliced(material: Material, share: FloatImage, rng: Generator) -> FloatImage
     Often resampled, scaled or turned on the way.
     """
     width, gain = rng.uniform(2.0, 6.0), between(rng, 0.6, 1.6)
-    ground = material.pixels - detail(material.pixels, width)
-    put = np.asarray(ground + gain * detail(material.donor, width), dtype=np.float32)
     way = rng.random()
+    source = material.crop if 0.4 <= way < 0.7 else material
+    ground = gaussian_filter(source.pixels, width)
+    put = np.asarray(ground + gain * detail(source.donor, width), dtype=np.float32)
     if way < 0.4:
         return round_trip(put, rng)
-    return turned(put, rng) if way < 0.7 else put
+    return turned(put, rng, window=material.window) if way < 0.7 else put
 
 
 def body(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
@@ -73,12 +95,12 @@ def body(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     inside = np.argwhere(share > 0.3)
     if not len(inside):
         return material.pixels
-    rows, columns = np.indices(share.shape)
+    rows, columns = np.ogrid[: share.shape[0], : share.shape[1]]
     (row, column), stretch = inside.mean(axis=0), rng.uniform(0.7, 1.4)
     radius = max(2.5, np.sqrt(len(inside) / np.pi) * rng.uniform(0.3, 0.9))
-    lobes = 6.0 * gaussian_filter(rng.normal(size=share.shape), 3.0)
+    lobes = 6.0 * gaussian_filter(normal(share.shape, rng), 3.0)
     distance = np.hypot((rows - row) * stretch, (columns - column) / stretch) + lobes
-    level = np.percentile(material.pixels, rng.uniform(40.0, 98.0))
+    level = np.percentile(material.crop.pixels, rng.uniform(40.0, 98.0))
     ground = gaussian_filter(material.pixels, 4.0)
     presence = 1.0 / (1.0 + np.exp((distance - radius) / rng.uniform(0.5, 2.0)))
     put = np.asarray(

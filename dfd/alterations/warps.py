@@ -7,18 +7,18 @@ from numpy.random import Generator
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from dfd.alterations.grid import ORDERS
-from dfd.alterations.material import Material, between
+from dfd.alterations.material import Material, between, normal
 from dfd.records import FloatImage
 
 
 def warped(material: Material, share: FloatImage, rng: Generator) -> FloatImage:
     """Moved by a smooth field of up to a few pixels."""
-    shape, width = material.pixels.shape, rng.uniform(3.0, 12.0)
-    fields = [gaussian_filter(rng.normal(size=shape), width) for _ in range(2)]
+    shape, width = material.crop.pixels.shape, rng.uniform(3.0, 12.0)
+    fields = [gaussian_filter(normal(shape, rng), width) for _ in range(2)]
     far = between(rng, 0.4, 4.0)
     places = [
-        index + far * field / (np.abs(field).max() + 1e-9)
-        for index, field in zip(np.indices(shape), fields, strict=True)
+        index + far * field[material.window] / (np.abs(field).max() + 1e-9)
+        for index, field in zip(np.indices(share.shape), fields, strict=True)
     ]
     return _values_at(material.pixels, places, rng)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from dfd import alterations
 from dfd.alterations import (
@@ -232,3 +232,30 @@ def test_edits_lie_anywhere_in_the_crop():
 
 def test_a_flat_field_has_unit_size_without_dividing_by_zero():
     assert np.isfinite(unit(np.zeros((4, 4)))).all()
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_values_on_a_grid_are_those_of_scipy(order):
+    image = material().pixels[:50]
+    rows, columns = np.linspace(-6.0, 57.0, 41), np.linspace(2.3, 70.0, 83)
+    found = grid.on_grid(image, rows, columns, order)
+    places = np.meshgrid(rows, columns, indexing="ij")
+    wanted = map_coordinates(image, places, order=order, mode="nearest")
+    assert found.shape == (41, 83)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_a_window_of_a_turned_crop_is_a_part_of_it():
+    image, window = material().pixels, (slice(8, 40), slice(20, 64))
+    whole = grid.turned(image, np.random.default_rng(2))
+    part = grid.turned(image, np.random.default_rng(2), window=window)
+    np.testing.assert_allclose(part, whole[window], atol=1e-4)
+
+
+def test_flat_crops_are_processed_without_dividing_by_zero():
+    """A donor that lies beside the body has no noise."""
+    flat = np.zeros((SIZE, SIZE), np.float32)
+    for seed in range(40):
+        changed = genuine.processed(Material(flat, flat, flat, 0.05), np.random.default_rng(seed))
+        np.testing.assert_array_equal(changed.pixels, flat)
