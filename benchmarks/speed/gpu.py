@@ -4,8 +4,7 @@
     python -m benchmarks.speed.gpu --device cpu --quick  # the same in small, without one
 
 Slices are decoded by threads on the CPU; prediction and the evidence of every place run on the
-device. Convolutions are tried in float32 and in TF32, which CUDA takes by itself. On development
-slices where DFD_DATA is set, else on phantoms.
+device. On development slices where DFD_DATA is set, else on phantoms.
 """
 
 from __future__ import annotations
@@ -158,54 +157,48 @@ def drift(files: Sequence[Path], one: Screener, other: Screener) -> dict[str, di
 def measured(
     folder: Path, device: torch.device, minutes: float = MOST_MINUTES, *, quick: bool
 ) -> dict[str, Any]:
-    """Rates and drift, with convolutions in float32 and, on CUDA, in TF32.
-
-    No round begins after ``minutes``.
-    """
+    """Seconds, rates and drift; no round begins after ``minutes``."""
     begun = time.monotonic()
     root = workload.study(folder, 3 if quick else SLICES, 0)
     files = sorted((root / "p1").iterdir())
     on_cpu = Screener(registry.load(None, MODALITY).network, torch.device("cpu"))
     on_device = Screener(registry.load(None, MODALITY).network.to(device), device)
     compared, rounds = (files[:1], 1) if quick else (files[:COMPARED], ROUNDS)
-    result: dict[str, Any] = {}
-    for name in ("float32", "TF32") if device.type == "cuda" else ("float32",):
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=name == "TF32"):
-            entry: dict[str, Any] = {
-                "seconds": steps_of(files[0], on_device, rounds),
-                "drift": drift(compared, on_cpu, on_device),
-                "slices per second": {},
-            }
-            for lanes in LANES[:1] if quick else LANES:
-                times = [
-                    seconds_per_slice(files, on_device, lanes)
-                    for _ in range(rounds)
-                    if time.monotonic() - begun < 60.0 * minutes
-                ]
-                if times:
-                    entry["slices per second"][str(lanes)] = 1.0 / statistics.median(times)
-        result[name] = entry
+    rates: dict[str, float] = {}
+    result: dict[str, Any] = {
+        "seconds": steps_of(files[0], on_device, rounds),
+        "drift": drift(compared, on_cpu, on_device),
+        "slices per second": rates,
+    }
+    for lanes in LANES[:1] if quick else LANES:
+        times = [
+            seconds_per_slice(files, on_device, lanes)
+            for _ in range(rounds)
+            if time.monotonic() - begun < 60.0 * minutes
+        ]
+        if times:
+            rates[str(lanes)] = 1.0 / statistics.median(times)
     return result
 
 
 def markdown(content: Mapping[str, Any]) -> str:
     """The result as Markdown."""
-    rates, drifts = [], []
-    for name, entry in content["convolutions"].items():
-        seconds = ", ".join(f"{step} {value:.4f}" for step, value in entry["seconds"].items())
-        for lanes, rate in entry["slices per second"].items():
-            rates.append([name, lanes, f"{rate:.1f}", seconds])
-        for family, each in entry["drift"].items():
-            numbers = (f"{each['places']:.0f}", f"{each['largest']:.2g}", f"{each['beyond']:.0f}")
-            drifts.append([name, family, *numbers])
-    heads = ["convolutions", "slices at once", "slices per second", "seconds of one slice"]
+    seconds = ", ".join(f"{step} {value:.4f}" for step, value in content["seconds"].items())
+    rates = [
+        [lanes, f"{rate:.1f}", seconds] for lanes, rate in content["slices per second"].items()
+    ]
+    drifts = [
+        [family, f"{each['places']:.0f}", f"{each['largest']:.2g}", f"{each['beyond']:.0f}"]
+        for family, each in content["drift"].items()
+    ]
+    heads = ["slices at once", "slices per second", "seconds of one slice"]
     return "\n\n".join(
         [
             "# Screening on a GPU",
             f"{content['material']} on {content['device']}; wanted: {WANTED:g} slices per second.",
             cli.table(heads, rates),
             "Relative difference of the statistics of every place from those of the CPU:",
-            cli.table(["convolutions", "family", "places", "largest", f"beyond {LIMIT:g}"], drifts),
+            cli.table(["family", "places", "largest", f"beyond {LIMIT:g}"], drifts),
         ]
     )
 
@@ -228,7 +221,7 @@ def main() -> None:
         "device": name,
         "material": material,
         "wanted slices per second": WANTED,
-        "convolutions": result,
+        **result,
     }
     cli.publish("gpu", content, markdown(content), quick=arguments.quick)
 

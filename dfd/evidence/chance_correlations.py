@@ -92,7 +92,7 @@ def _places_apart(
     margin = int(near.max()) + REACH_PX
     counted = pad(weight > 0, (margin,) * 4)
     stride = near.new_tensor([counted.shape[1], 1])
-    index = ((middles + margin) @ stride)[:, None] + near @ stride
+    index = ((middles + margin) * stride).sum(-1)[:, None] + (near * stride).sum(-1)
     left_out = counted.flatten().index_select(0, index.flatten()).view(index.shape).sum(-1)
     clear = ((sample - middles[:, None]) ** 2).sum(-1) > (near**2).sum(-1).max()
     return plane.terms.places - left_out, clear

@@ -46,7 +46,9 @@ def proposed_places(templates: Templates, plane: SearchPlane, near: torch.Tensor
     white = whitened(residual)
     around = _tiles_around(templates.places, residual)
     across = int(around[..., 1].max()) + 1
-    numbers, owners = torch.unique(around @ around.new_tensor([across, 1]), return_inverse=True)
+    numbers, owners = torch.unique(
+        (around * around.new_tensor([across, 1])).sum(-1), return_inverse=True
+    )
     tiles = torch.stack([numbers // across, numbers % across], -1)
     corners = TILE_PX * tiles - tiles.new_tensor(residual.origin)
     size = _size(residual)
@@ -90,7 +92,7 @@ def checked_correlations(
     """
     residual, terms = plane.residual, plane.terms
     width = residual.planes.shape[2]
-    steps = (templates.offsets + REACH_PX) @ places.new_tensor([width, 1])
+    steps = ((templates.offsets + REACH_PX) * places.new_tensor([width, 1])).sum(-1)
     middles = templates.places - places.new_tensor(residual.origin)
 
     def check(part: slice) -> torch.Tensor:

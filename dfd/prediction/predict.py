@@ -8,6 +8,7 @@ import torch
 from dfd.alterations import FORMS
 from dfd.intensity import assessed_pixels, measured_pixels, noise_scale
 from dfd.modalities import Modality
+from dfd.prediction.devices import exact
 from dfd.prediction.residual_maps import Network, blind_spot_prediction, residual_maps
 from dfd.records import BoolImage, FloatImage, Prediction
 
@@ -91,6 +92,7 @@ def _passes(
         (parameter.device for parameter in getattr(network, "parameters", list)()),
         torch.device("cpu"),
     )
+    exact(device)
     height, width = normalised.shape
     pixels = torch.from_numpy(np.ascontiguousarray(normalised))[None, None].to(device)
     with torch.inference_mode():
