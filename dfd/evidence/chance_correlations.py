@@ -15,6 +15,8 @@ from dfd.intensity import MAD_TO_SD
 FEWEST_PLACES = 400
 """Fewer places than this give no reliable spread."""
 NORMAL_KURTOSIS = 3.0
+CLOSEST = 0.999
+"""Correlations above this count as this: rounding of pixels makes the rest."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ def chance_level(
     tied = (products / spreads.double().prod(-1)).nan_to_num().clamp(0.0, 1.0)
     ordinary = ordinary_score(trials * places * values.shape[1], tied) * tail_factor(chance, number)
     return ChanceLevel(torch.where(enough[:, None], spreads, 0.0), ordinary.float(), enough)
+
+
+def weighed(correlations: torch.Tensor) -> torch.Tensor:
+    """``[...]`` of ``correlations``: how little chance explains each; 0 where it is negative.
+
+    The root of -ln(1 - c^2), about c where c is small. By chance a correlation of n independent
+    normal samples exceeds c with a probability of about (1 - c^2)^(n / 2), so what a match tells
+    rises without limit as c comes near 1, and not by c alone.
+    """
+    return (-torch.log1p(-(correlations.clamp(0.0, CLOSEST) ** 2))).sqrt()
 
 
 def _places_apart(

@@ -28,6 +28,9 @@ SIZES = (0.84, 1.0, 1.19)
 AROUND_PX = 11
 """Half side of the square that a template's moments are taken from: the largest reach over the
 least size, and a shift."""
+WEIGHTS = (0.5, 1.0)
+"""Of z and of the pixels in what moments are taken of: interpolation keeps less of z, whose grain
+is finer."""
 PROPOSED = 128
 """Places of each template whose moments are compared under all turns."""
 ANGLES = 90
@@ -71,7 +74,7 @@ def moments_of(plane: SearchPlane) -> Moments | None:
     usable = plane.terms.weight[::STEP_PX, ::STEP_PX] > 0
     if usable.sum() < 2:
         return None
-    image = planes.sum(0)[None]
+    image = _together(planes)[None]
     # Rows in strips, one on each core.
     strips = chunks(height, max(1, -(-height // max(1, torch.get_num_threads()))))
 
@@ -89,6 +92,12 @@ def moments_of(plane: SearchPlane) -> Moments | None:
     places = STEP_PX * torch.nonzero(usable)
     invariants = _of_norm_1((invariants - middles) / spreads)
     return Moments(harmonics, places, moments, scales, invariants, middles, spreads)
+
+
+def _together(planes: torch.Tensor) -> torch.Tensor:
+    """``[H, W]`` of both ``planes`` ``[2, H, W]``."""
+    first, second = WEIGHTS
+    return first * planes[0] + second * planes[1]
 
 
 @cache
@@ -171,7 +180,7 @@ def _moments_of_templates(templates: Templates, moments: Moments) -> torch.Tenso
     """``[n, m, c]`` of each template at every shift and size, scaled as ``moments`` are."""
     kernels = _template_kernels(moments.harmonics.radius).to(templates.places.device)
     margin = AROUND_PX - REACH_PX
-    image = pad(templates.residual.planes.sum(0), (margin,) * 4)
+    image = pad(_together(templates.residual.planes), (margin,) * 4)
     steps = torch.arange(-AROUND_PX, AROUND_PX + 1, device=image.device) + AROUND_PX
     middles = templates.places - templates.places.new_tensor(templates.residual.origin)
     rows, columns = (

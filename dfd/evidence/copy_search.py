@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from dfd.evidence.chance_correlations import ChanceLevel, chance_level
+from dfd.evidence.chance_correlations import ChanceLevel, chance_level, weighed
 from dfd.evidence.copy_moments import candidates, moments_of
 from dfd.evidence.copy_peaks import best_places
 from dfd.evidence.copy_template import (
@@ -50,11 +50,12 @@ class Matches:
 
     @property
     def scores(self) -> torch.Tensor:
-        """``[n, c]`` geometric mean of both correlations in units of their spread.
+        """``[n, c]`` geometric mean of what both correlations tell, in units of their spread.
 
-        0 where one is negative: both planes must agree.
+        0 where one is negative: both planes must agree. One that is near 1 makes up for one that
+        interpolation has lowered (``dfd.evidence.chance_correlations.weighed``).
         """
-        return (self.correlations.clamp_min(0.0) / self.spreads[:, None]).prod(-1).sqrt()
+        return (weighed(self.correlations) / self.spreads[:, None]).prod(-1).sqrt()
 
     def __getitem__(self, numbers: torch.Tensor | slice) -> Matches:
         """Those of some of the templates."""
