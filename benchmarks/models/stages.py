@@ -24,9 +24,6 @@ HOURS = {"predictor": 0.32, "regenerators": 0.08, "head": 0.6}
 """How ``--hours`` are shared."""
 STATISTIC_SLICES = 1500
 """Edited for the learned statistic."""
-CHANNELS = [16, 24, 32, 48]
-"""Of the predictor's levels: half as many take half the time and detect as much
-(``benchmarks.studies.predictor_detection``)."""
 STAGES = ("predictor", "head", "statistic")
 CHECKED = "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)"
 RUNS = {
@@ -85,8 +82,6 @@ def settings(arguments: argparse.Namespace) -> dict[str, object]:
         "head_crops": HEAD_CROPS,
         "head_repeats": HEAD_REPEATS,
         "max_epochs": EPOCHS,
-        "network_def::head": "context",
-        "network_def::channels": CHANNELS,
         "head_epochs": HEAD_EPOCHS,
         "statistic_slices": STATISTIC_SLICES,
         "training": runs if arguments.until else [*runs, END],

@@ -96,12 +96,16 @@ def _unet(channels: tuple[int, ...]) -> nn.Module:
     )
 
 
+def _wide() -> nn.Module:
+    return MaskedPredictor(channels=(32, 48, 64, 96))
+
+
 CANDIDATES: dict[str, Candidate] = {
-    "ours, 32-48-64-96": Candidate(MaskedPredictor),
+    "ours, 32-48-64-96": Candidate(_wide),
     "ours, 16-24-32-48": Candidate(lambda: MaskedPredictor(channels=(16, 24, 32, 48))),
     "ours, 48-64-96-128": Candidate(lambda: MaskedPredictor(channels=(48, 64, 96, 128))),
-    "ours, lattice 2x2": Candidate(MaskedPredictor, 2),
-    "ours, lattice 3x3": Candidate(MaskedPredictor, 3),
+    "ours, lattice 2x2": Candidate(_wide, 2),
+    "ours, lattice 3x3": Candidate(_wide, 3),
     "MONAI UNet, 32-48-64-96": Candidate(lambda: Direct(_unet((32, 48, 64, 96)))),
     "MONAI UNet, 16-24-32-48": Candidate(lambda: Direct(_unet((16, 24, 32, 48)))),
     "MONAI BasicUNet, 16-16-32-64-96": Candidate(

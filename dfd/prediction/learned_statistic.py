@@ -24,7 +24,7 @@ PREFIX = "statistic."
 """Of its weights, in the state dict of a network."""
 SLOPE = 0.1
 LEAST_WIDTH = 1e-3
-COPY_START, COPY_BEND, COPY_GAIN = 1.15, 0.05, 20.0
+COPY_START, COPY_BEND, COPY_GAIN = 1.27, 0.05, 20.0
 """Before training: statistics of copies count from about the first on, where genuine regions end;
 the second is the width over which that begins; each unit beyond adds the third to the odds."""
 

@@ -7,6 +7,7 @@ U-Net.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch.nn import functional
 from dfd.prediction import learned_statistic, residual_head
 from dfd.prediction.learned_statistic import LearnedStatistic
 from dfd.prediction.residual_head import HEADS
-from dfd.prediction.unet import UNet
+from dfd.prediction.unet import UNet, channels_of
 
 LOG_SPREAD_RANGE = (-5.0, 6.0)
 """Bounds of the predicted log-spread, in units of the slice's noise scale; a spread outside them is
@@ -24,6 +25,8 @@ a fault of the network."""
 POOLS = (4, 16, 64)
 """Side of the ever coarser cells, in pixels, from which the ground value inside a hole is taken."""
 
+CHANNELS, HEAD = (16, 24, 32, 48), "context"
+"""Of the shipped models: channels of the levels of the U-Net, and which head."""
 IN_CHANNELS, OUTPUTS = 3, 2
 """Of the U-Net: contrast, ground and mask in; offset and log-spread out, besides the weights of the
 filters."""
@@ -82,18 +85,18 @@ class InpaintingNetwork(nn.Module):
 
     def __init__(
         self,
-        backbone: Callable[[], nn.Module],
-        levels: int,
+        backbone: Callable[[Sequence[int]], nn.Module],
+        channels: Sequence[int],
         filters: int,
         filter_size: int,
-        head: str = "dilated",
+        head: str = HEAD,
     ) -> None:
         """The network around a U-Net.
 
         Args:
-            backbone: makes the U-Net, ``[B, 3, H, W]`` -> ``[B, filters + 2, H, W]``; called after
-                the basis is made, so that one seed gives one network.
-            levels: of the U-Net.
+            backbone: channels -> the U-Net, ``[B, 3, H, W]`` -> ``[B, filters + 2, H, W]``; called
+                after the basis is made, so that one seed gives one network.
+            channels: of each level of the U-Net; weights of another width bring their own.
             filters: how many linear filters are blended.
             filter_size: their side, in pixels.
             head: name in ``residual_head.HEADS``; weights of another kind bring their own.
@@ -102,8 +105,10 @@ class InpaintingNetwork(nn.Module):
         self.filters = filters
         self.lowest, self.highest = LOG_SPREAD_RANGE
         self.basis = nn.Conv2d(1, filters, filter_size, padding=filter_size // 2, bias=False)
-        self.backbone = backbone()
-        self.stride = 2 ** (levels - 1)
+        self._make_backbone = backbone
+        self.channels = tuple(channels)
+        self.backbone = backbone(self.channels)
+        self.stride = 2 ** (len(self.channels) - 1)
         # Frozen, so that neither the predictor's optimizer nor distributed training waits for its
         # gradients.
         self.head: nn.Module = HEADS[head]().requires_grad_(False)
@@ -115,8 +120,14 @@ class InpaintingNetwork(nn.Module):
         prefix: str,
         *others: Any,  # noqa: ANN401 - torch's own
     ) -> None:
-        """Takes weights of earlier versions too, whose head is another network."""
+        """Takes weights of earlier versions too: of a wider U-Net, of another head."""
+        device = self.basis.weight.device
+        channels = channels_of(state_dict, f"{prefix}backbone.")
+        if len(channels) > 1 and channels != self.channels:
+            self.channels, self.stride = channels, 2 ** (len(channels) - 1)
+            self.backbone = self._make_backbone(channels).to(device).train(self.training)
         self.head = residual_head.fitting(self.head, state_dict, f"{prefix}head.")
+        self.head.to(device).train(self.training)
         self.statistic = learned_statistic.fitting(
             state_dict, f"{prefix}{learned_statistic.PREFIX}"
         )
@@ -147,16 +158,16 @@ class InpaintingNetwork(nn.Module):
 
 
 def shipped_network(
-    channels: Sequence[int] = (32, 48, 64, 96),
+    channels: Sequence[int] = CHANNELS,
     filters: int = 12,
     filter_size: int = 7,
     num_res_units: int = 2,
-    head: str = "dilated",
+    head: str = HEAD,
 ) -> InpaintingNetwork:
     """The network of the shipped models, which ``dfd.bundle`` builds on MONAI's U-Net."""
     return InpaintingNetwork(
-        lambda: UNet(IN_CHANNELS, filters + OUTPUTS, channels, num_res_units),
-        len(channels),
+        partial(UNet, IN_CHANNELS, filters + OUTPUTS, num_res_units=num_res_units),
+        channels,
         filters,
         filter_size,
         head,

@@ -6,12 +6,22 @@ A test compares both, weight by weight and bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
 KERNEL = 3
+
+
+def channels_of(weights: Mapping[str, torch.Tensor], prefix: str) -> tuple[int, ...]:
+    """The channels of each level of the U-Net whose ``weights`` begin with ``prefix``."""
+    channels, level = [], f"{prefix}model."
+    while f"{level}0.conv.unit0.conv.weight" in weights:
+        channels.append(weights[f"{level}0.conv.unit0.conv.weight"].shape[0])
+        level += "1.submodule."
+    lowest = weights.get(f"{level}conv.unit0.conv.weight")
+    return (*channels, *(() if lowest is None else (lowest.shape[0],)))
 
 
 class UNet(nn.Module):

@@ -9,6 +9,7 @@ from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.prediction.learned_statistic import (
     COPIES,
     COPY,
+    COPY_START,
     FORMS,
     WEIGHED,
     LearnedStatistic,
@@ -53,7 +54,7 @@ def test_what_was_not_measured_is_an_input(statistic: LearnedStatistic) -> None:
 
 def test_before_training_a_copy_counts_from_where_genuine_regions_end() -> None:
     numbers = torch.zeros(2, WEIGHED + COPIES)
-    numbers[:, WEIGHED] = torch.tensor([1.0, 1.4])
+    numbers[:, WEIGHED] = torch.tensor([1.1, COPY_START + 0.25])
     numbers[:, WEIGHED + 1] = torch.nan
     without = numbers.clone()
     without[:, WEIGHED] = torch.nan
