@@ -44,3 +44,18 @@ def test_other_warnings_are_heard(
     monkeypatch.setattr(split.pydicom, "dcmread", warned)
     with pytest.warns(UserWarning, match="VR DS"):
         split.check(root, made)
+
+
+def test_a_later_folder_changes_nobody_s_side() -> None:
+    def patients(prefix: str, count: int) -> dict[str, list[dict[str, str]]]:
+        row = {"manufacturer": "SIEMENS", "kernel": "B30f"}
+        return {f"{prefix}{n}": [{**row, "patient": f"{prefix}{n}"}] for n in range(count)}
+
+    before = split.place(patients("old", 8), "ct")
+    placed = sum(side != "test" for side in before.values())
+    later = split.place(patients("new", 9), "ct", placed)
+    sides = [*before.values(), *later.values()]
+    folds = [sides.count(f"fold{number}") for number in range(split.FOLDS)]
+    assert max(folds) - min(folds) <= 1
+    assert sides.count("test") == 4
+    assert split.place(patients("old", 8), "ct") == before

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.prediction.masks import lattice
-from dfd.prediction.network import LOG_SPREAD_RANGE, POOLS, ground_value
+from dfd.prediction.network import (
+    LOG_SPREAD_RANGE,
+    POOLS,
+    InpaintingNetwork,
+    ground_value,
+    shipped_network,
+)
 
-SHIPPED = {"channels": (32, 48, 64, 96), "filters": 12, "filter_size": 7, "num_res_units": 2}
+SHIPPED = {"channels": (16, 24, 32, 48), "filters": 12, "filter_size": 7, "num_res_units": 2}
+EARLIER = {**SHIPPED, "channels": (32, 48, 64, 96), "head": "dilated"}
+"""The network of version 0.2."""
 
 
 @pytest.fixture
@@ -35,20 +45,50 @@ def test_the_output_has_the_size_of_the_input(
     assert torch.isfinite(out).all()
 
 
+def weights_of(network: torch.nn.Module) -> int:
+    return sum(each.numel() for each in network.parameters() if each.requires_grad)
+
+
 def test_the_shipped_network_is_the_one_of_the_weights() -> None:
     network = MaskedPredictor(**SHIPPED)
+    assert network.state_dict().keys() == MaskedPredictor().state_dict().keys()
     names = list(network.state_dict())
     assert names[0] == "basis.weight"
     assert all(name.startswith(("basis.", "backbone.model.", "head.")) for name in names)
     assert network.stride == 8
-    assert (
-        sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-        == 433_916
-    )
-    assert sum(parameter.numel() for parameter in network.head.parameters()) == 42_850
-    wider = MaskedPredictor(**SHIPPED, head="context")
-    assert sum(parameter.numel() for parameter in wider.head.parameters()) == 253_010
+    assert weights_of(network) == 112_932
+    assert weights_of(MaskedPredictor(**EARLIER)) == 433_916
+    for kind, weights in ((EARLIER, 42_850), (SHIPPED, 253_010)):
+        head = MaskedPredictor(**kind).head
+        assert sum(parameter.numel() for parameter in head.parameters()) == weights
     assert list(network.state_dict()["basis.weight"].shape) == [12, 1, 7, 7]
+
+
+@pytest.mark.parametrize("kind", [MaskedPredictor, shipped_network])
+def test_weights_of_another_width_bring_their_own_network(
+    kind: Callable[..., InpaintingNetwork],
+) -> None:
+    """A model that somebody trained with version 0.2 goes on giving the same numbers."""
+    torch.manual_seed(3)
+    earlier = kind(**EARLIER).eval()
+    network = kind().eval()
+    network.load_state_dict(earlier.state_dict())
+    image = shown(40, 56)
+    with torch.no_grad():
+        assert torch.equal(network(image), earlier(image))
+    assert not network.backbone.training
+    assert not network.head.training
+    deeper = kind(channels=(4, 6, 8, 8, 10), head="dilated").eval()
+    network.load_state_dict(deeper.state_dict())
+    assert network.stride == deeper.stride == 16
+    with torch.no_grad():
+        assert torch.equal(network(image), deeper(image))
+
+
+def test_a_network_can_be_sent_to_another_process() -> None:
+    network = MaskedPredictor(channels=(4, 6, 8, 8), filters=3, num_res_units=1)
+    again = pickle.loads(pickle.dumps(network))
+    assert again.state_dict().keys() == network.state_dict().keys()
 
 
 def test_what_lies_under_the_mask_changes_nothing_in_what_is_predicted_there(
