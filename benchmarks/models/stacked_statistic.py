@@ -1,19 +1,18 @@
 """Trains the learned statistics on patients whom predictor and head have not seen.
 
     python -m benchmarks.models.stacked_statistic --modality ct_lung --slices 900  # resumable
-    python -m benchmarks.models.stacked_statistic --modality ct_lung --put         # into the files
+    python -m benchmarks.models.stacked_statistic --modality ct_lung --put         # into files
 
 What a network leaves unexplained is smaller in patients it learned from. So each development
 patient is edited and measured by the network of the fold that leaves the patient out, and the
 statistic of a fold learns from the patients of the others (stacking: Wolpert 1992, Neural Networks
-5:241). One set of samples serves all folds. ``--put`` writes runs/folds/<ct|mr>_<fold>.ckpt and the
-weights of the bundle; its calibration comes next (``benchmarks.models.cross_validation
---calibrate``).
+5:241). One set of samples serves all folds. ``--put`` writes the networks as a whole, without
+calibration, to benchmarks/trained/next.
 """
 
 from __future__ import annotations
 
-import io
+import csv
 from pathlib import Path
 
 import torch
@@ -32,7 +31,6 @@ from dfd.bundle.training.state import HEAD, head_dir, take_best
 from dfd.bundle.training.statistic_samples import SampleMaker, Samples, joined
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
-from dfd.model_paths import bundle_dir
 from dfd.models import model_file
 from dfd.models.model_file import Model
 from dfd.outputs.files import write_atomically
@@ -40,6 +38,8 @@ from dfd.prediction.network import InpaintingNetwork
 from dfd.progress import Progress
 
 RUNS = partition.ROOT / "runs"
+NEXT = partition.COMMITTED_NETWORKS / "next"
+"""Networks of the next version."""
 
 
 def checkpoint_of(modality: str, fold: str) -> Path:
@@ -100,27 +100,23 @@ def train(modality: str, slices: int) -> None:
 
 
 def put(modality: str) -> None:
-    """Writes the files of the folds, and the weights of the bundle.
+    """Writes the network of every fold, with the curve of its predictor.
 
     Raises:
         UsageError: a statistic is not trained yet.
     """
     bundle = MODALITIES[modality].bundle
     for fold in FOLDS:
-        state = state_of(modality, fold)
-        if not (Path(state) / statistic.FILE).exists():
+        state = Path(state_of(modality, fold))
+        if not (state / statistic.FILE).exists():
             raise UsageError(f"{state} holds no {statistic.FILE}; train it first, without --put.")
-        weights = network_of(state).state_dict()
-        target = checkpoint_of(modality, fold)
-        if fold in partition.VALIDATION_FOLDS:
-            target = bundle_dir(bundle) / model_file.SHIPPED_WEIGHTS
-            stream = io.BytesIO()
-            torch.save({name: tensor.clone() for name, tensor in weights.items()}, stream)
-            write_atomically(target, stream.getvalue())
-            history = (Path(state) / "history.csv").read_bytes().replace(b"\r\n", b"\n")
-            write_atomically(bundle_dir(bundle) / stages.HISTORY, history)
-        else:
-            write_atomically(target, model_file.packed(Model(target, weights, bundle, None, {})))
+        with (state / "history.csv").open(newline="", encoding="utf-8") as stream:
+            history = [{key: float(v) for key, v in row.items()} for row in csv.DictReader(stream)]
+        weights = network_of(str(state)).state_dict()
+        target = NEXT / f"{partition.FOLDERS[modality]}_{fold}.ckpt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        model = Model(target, weights, bundle, None, {"history": history})
+        write_atomically(target, model_file.packed(model))
         print(f"{target} is written")
 
 

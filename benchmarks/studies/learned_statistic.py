@@ -48,10 +48,9 @@ def edits(modality: str) -> list[str]:
 
 
 def network_of(modality: str, model: str | None) -> torch.nn.Module:
-    """The network of ``model``, or that of the runs which leaves fold1 out."""
-    if model is not None:
-        return registry.load(model, modality).network
-    return stacked_statistic.network_of(stacked_statistic.state_of(modality, FOLD))
+    """The network of ``model``, or the next one that leaves fold1 out."""
+    own = stacked_statistic.NEXT / f"{partition.FOLDERS[modality]}_{FOLD}.ckpt"
+    return registry.load(model or str(own), modality).network
 
 
 def rows_of(modality: str, network: torch.nn.Module, *, quick: bool) -> Iterator[dict[str, Any]]:

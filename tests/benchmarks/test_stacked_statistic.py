@@ -51,25 +51,21 @@ def test_a_fold_learns_from_the_patients_of_the_others(
 def test_what_is_trained_is_put_into_the_files(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = tmp_path / "ct_lung_inpainting"
-    (bundle / "models").mkdir(parents=True)
-    (bundle / "docs").mkdir()
-    monkeypatch.setattr(stacked_statistic, "bundle_dir", lambda name: tmp_path / name)
+    monkeypatch.setattr(stacked_statistic, "NEXT", tmp_path / "next")
     monkeypatch.setattr(stacked_statistic, "network_of", lambda state: small_network())
     with pytest.raises(UsageError, match="train it first"):
         stacked_statistic.put("ct_lung")
     for fold in FOLDS:
         state = Path(stacked_statistic.state_of("ct_lung", fold))
         (state / statistic.FILE).write_bytes(b"")
-        (state / "history.csv").write_bytes(b"epoch,val_nll\r\n1,0.5\r\n")
+        (state / "history.csv").write_text("epoch,val_nll\n1,0.5\n")
     stacked_statistic.put("ct_lung")
-    for fold in partition.TRAINING_FOLDS:
-        model = model_file.load(stacked_statistic.checkpoint_of("ct_lung", fold))
+    for fold in FOLDS:
+        model = model_file.load(tmp_path / "next" / f"ct_{fold}.ckpt")
         assert model.calibration is None
-        assert model.bundle == bundle.name
-    shipped = torch.load(bundle / model_file.SHIPPED_WEIGHTS, weights_only=True)
-    assert shipped.keys() == small_network().state_dict().keys()
-    assert (bundle / "docs" / "history.csv").read_bytes() == b"epoch,val_nll\n1,0.5\n"
+        assert model.bundle == "ct_lung_inpainting"
+        assert model.weights.keys() == small_network().state_dict().keys()
+        assert model.training["history"] == [{"epoch": 1.0, "val_nll": 0.5}]
 
 
 @pytest.mark.parametrize("modality", partition.FOLDERS)
