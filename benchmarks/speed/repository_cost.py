@@ -85,7 +85,7 @@ def pace_of(results: Path) -> Pace:
     seconds, threads = screening["seconds"], screening["machine"]["threads"]
     core = threads * seconds["whole way"]
     gpu = _read(results / "gpu.json")
-    rates = gpu["convolutions"]["float32"]["slices per second"] if gpu else {"": 0.0}
+    rates = gpu["slices per second"] if gpu else {"": 0.0}
     return Pace(
         core,
         gpu["device"] if gpu else "",
@@ -166,7 +166,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         f"A slice takes {found['core seconds a slice']:.2f} s of one processor, the repository "
         f"{found['core hours']:,.0f} hours of one"
         + (
-            f"; a GPU screens {rate:.0f} slices per second." if gpu else f". {_not_measured(found)}"
+            f"; a GPU screens {rate:.1f} slices per second." if gpu else f". {_not_measured(found)}"
         ),
         cli.table(heads, rows),
         f"Parts take {found['parts, GB']:.1f} GB, and making the report from them "

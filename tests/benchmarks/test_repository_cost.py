@@ -62,8 +62,7 @@ def test_a_gpu_that_was_not_measured_is_not_made_up(tmp_path: Path) -> None:
     assert "No GPU was measured; a card that reached the goal of 50 slices per second" in said
     assert "would take 0 hours, and read 26 MB/s." in said
     assert "| 1 | 4 | 0 | 0.0 | 1 |" in said
-    rates = {"float32": {"slices per second": {"1": 30.0, "2": 50.0}}}
-    gpu = {"device": "a card", "convolutions": rates}
+    gpu = {"device": "a card", "slices per second": {"1": 30.0, "2": 50.0}}
     (tmp_path / "gpu.json").write_text(json.dumps(gpu))
     assert pace_of(tmp_path) == Pace(1.625, "a card", 50.0, 0.5)
     assert "GPUs (a card)" in markdown(cost(SMALL, pace_of(tmp_path)))
