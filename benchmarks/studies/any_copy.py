@@ -8,8 +8,9 @@ middle. The statistic is that of copy evidence alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.attacks.any_copy import KINDS, Copied, Kind, pasted
 from benchmarks.data import partition, scans
 from benchmarks.detection import trials
-from benchmarks.metrics.roc import auc
+from benchmarks.metrics.roc import auc, auc_interval, by_patient
 from benchmarks.models import registry
 from benchmarks.runner import cli
 from dfd.evidence import copy_move
@@ -28,7 +29,7 @@ from dfd.prediction.masks import disk
 from dfd.prediction.predict import predict_slice
 from dfd.records import FloatImage, Region
 
-PER_PATIENT = 4
+PER_PATIENT = 2
 """Slices."""
 RADII_PX = (10.0, 15.0, 20.0)
 OFFSET_RADII = 0.3
@@ -45,6 +46,17 @@ class Found:
 
     statistics: list[float] = field(default_factory=list)
     near: list[bool] = field(default_factory=list)
+    patients: list[str] = field(default_factory=list)
+    """Whose each is."""
+
+    def add(self, statistics: Sequence[float], patient: str) -> None:
+        """Statistics of places of one patient."""
+        self.statistics.extend(statistics)
+        self.patients.extend([patient] * len(statistics))
+
+    def of(self, patients: Sequence[str]) -> list[NDArray[np.float64]]:
+        """Finite statistics of each of ``patients``."""
+        return by_patient(self.statistics, self.patients, patients)
 
 
 Measured = dict[tuple[str, float], Found]
@@ -79,7 +91,8 @@ def measure(setup: trials.SliceSetup, found: Measured, *, quick: bool) -> None:
     reference = copy_move.prepare(setup.evidence.prediction, radius, modality)
     genuine = [Region(float(x), float(y), radius) for x, y in setup.places.genuine]
     statistics = copy_move.find_copies(genuine, reference).statistics
-    found.setdefault((trials.GENUINE, 0.0), Found()).statistics.extend(statistics.tolist())
+    patient = setup.scan.source.patient
+    found.setdefault((trials.GENUINE, 0.0), Found()).add(statistics.tolist(), patient)
     for name, kind in list(KINDS.items())[: 1 if quick else None]:
         for size in RADII_PX[: 1 if quick else None]:
             rng = setup.generator(f"{name} {size}")
@@ -88,7 +101,8 @@ def measure(setup: trials.SliceSetup, found: Measured, *, quick: bool) -> None:
                 prediction = predict_slice(pixels, setup.network, modality)
                 reference = copy_move.prepare(prediction, radius, modality)
                 asked = [asked_beside(*each, size, rng) for each in copies]
-                _ask(reference, asked, radius, found.setdefault((name, size), Found()))
+                add = partial(found.setdefault((name, size), Found()).add, patient=patient)
+                found[name, size].near += _ask(reference, asked, radius, add)
 
 
 def asked_beside(
@@ -104,17 +118,20 @@ def _ask(
     reference: copy_move.CopyMoveReference,
     asked: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     radius: float,
-    found: Found,
-) -> None:
+    add: Callable[[Sequence[float]], None],
+) -> list[bool]:
+    """Asks about copies; gives whether the source of each is shown, and ``add`` the statistics."""
     regions = [Region(float(click[1]), float(click[0]), radius) for click, _ in asked]
     measured = copy_move.find_copies(regions, reference)
-    found.statistics.extend(measured.statistics.tolist())
+    add(measured.statistics.tolist())
+    near = []
     for number, (_, source) in enumerate(asked):
         record = measured[number]
         off = np.inf
         if record.source_x is not None and record.source_y is not None:
             off = float(np.hypot(record.source_y - source[0], record.source_x - source[1]))
-        found.near.append(off <= NEAR_PX)
+        near.append(off <= NEAR_PX)
+    return near
 
 
 def setups(modality: str, *, quick: bool) -> Iterator[trials.SliceSetup]:
@@ -131,41 +148,44 @@ def setups(modality: str, *, quick: bool) -> Iterator[trials.SliceSetup]:
 
 def rows_of(found: Measured) -> list[dict[str, Any]]:
     """A row for each kind and radius."""
-    genuine = _finite(found[trials.GENUINE, 0.0].statistics)
-    limit = float(np.quantile(genuine, 0.95))
-    return [
-        {
-            "kind": name,
-            "radius_px": radius,
-            "copies": len(each.statistics),
-            "auc": auc(_finite(each.statistics), genuine),
-            "above 95 % of genuine": float((_finite(each.statistics) > limit).mean()),
-            "source within 3 px": float(np.mean(each.near)),
-        }
-        for (name, radius), each in found.items()
-        if name != trials.GENUINE
-    ]
-
-
-def _finite(values: Sequence[float]) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    return array[np.isfinite(array)]
+    names = sorted(set(found[trials.GENUINE, 0.0].patients))
+    genuine = found[trials.GENUINE, 0.0].of(names)
+    limit = float(np.quantile(np.concatenate(genuine), 0.95))
+    rows = []
+    for (name, radius), each in found.items():
+        if name == trials.GENUINE:
+            continue
+        own = each.of(names)
+        rng = np.random.default_rng(partition.SEED)
+        rows.append(
+            {
+                "kind": name,
+                "radius_px": radius,
+                "copies": len(each.statistics),
+                "auc": auc(np.concatenate(own), np.concatenate(genuine)),
+                "interval": list(auc_interval(own, genuine, rng)),
+                "above 95 % of genuine": float((np.concatenate(own) > limit).mean()),
+                "source within 3 px": float(np.mean(each.near)),
+            }
+        )
+    return rows
 
 
 def markdown(modality: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """As read by people."""
     heads = list(rows[0])
-    cells = [
-        [
-            f"{each:.3f}" if isinstance(each, float) and head != "radius_px" else f"{each}"
-            for head, each in row.items()
-        ]
-        for row in rows
-    ]
+    cells = [[_cell(head, each) for head, each in row.items()] for row in rows]
     return (
         f"# Copies under any transform: {modality}\n\nCopy evidence alone, on slices of fold1, "
-        "against genuine places of the same slices.\n\n" + cli.table(heads, cells)
+        "against genuine places of the same slices; intervals over patients.\n\n"
+        + cli.table(heads, cells)
     )
+
+
+def _cell(head: str, value: Any) -> str:  # noqa: ANN401 - what a row holds
+    if isinstance(value, list):
+        return " to ".join(f"{each:.2f}" for each in value)
+    return f"{value:.3f}" if isinstance(value, float) and head != "radius_px" else f"{value}"
 
 
 def main() -> None:

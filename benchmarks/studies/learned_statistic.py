@@ -18,18 +18,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.attacks.registry import ATTACKS, NOTHING
 from benchmarks.data import partition, scans
 from benchmarks.detection import ablation, trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.detection.trials import GENUINE, Version
-from benchmarks.metrics.bootstrap import DRAWS, interval
-from benchmarks.metrics.roc import auc
+from benchmarks.metrics.roc import auc, auc_interval, by_patient
 from benchmarks.models import registry, stacked_statistic
 from benchmarks.runner import cli
-from dfd.evidence.running_sums import FloatArray
 from dfd.models.model_file import weights_digest
 from dfd.progress import progress
 from dfd.records import TOGETHER, Evidence, Region
@@ -123,20 +120,13 @@ def _with_interval(
 ) -> dict[str, float]:
     """AUC of ``key``, and its interval over patients."""
     names = sorted({row["patient"] for row in genuine})
-
-    def values(rows: Sequence[Mapping[str, Any]], name: str) -> FloatArray:
-        found = np.array([row[key] for row in rows if row["patient"] == name], dtype=np.float64)
-        return found[np.isfinite(found)]
-
-    pairs = [(values(edited, name), values(genuine, name)) for name in names]
-
-    def area(drawn: NDArray[np.int64]) -> float:
-        chosen = [pairs[number] for number in drawn]
-        first, second = (np.concatenate([pair[side] for pair in chosen]) for side in (0, 1))
-        return float(auc(first, second)) if len(first) and len(second) else math.nan
-
-    low, high = interval(area, len(pairs), np.random.default_rng(partition.SEED), DRAWS // 4)
-    return {"auc": area(np.arange(len(pairs))), "low": low, "high": high}
+    changed, untouched = (
+        by_patient([row[key] for row in rows], [row["patient"] for row in rows], names)
+        for rows in (edited, genuine)
+    )
+    low, high = auc_interval(changed, untouched, np.random.default_rng(partition.SEED))
+    area = auc(np.concatenate(changed), np.concatenate(untouched))
+    return {"auc": area, "low": low, "high": high}
 
 
 def markdown(content: Mapping[str, Any]) -> str:

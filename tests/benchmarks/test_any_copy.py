@@ -67,8 +67,8 @@ def test_where_nothing_fits_nothing_is_copied() -> None:
 
 def test_the_table_counts_what_is_found() -> None:
     found = {
-        (trials.GENUINE, 0.0): study.Found([1.0, 1.1, 0.9, np.nan]),
-        ("turned", 10.0): study.Found([2.0, 0.5], [True, False]),
+        (trials.GENUINE, 0.0): study.Found([1.0, 1.1, 0.9, np.nan], [], ["a", "b", "a", "b"]),
+        ("turned", 10.0): study.Found([2.0, 0.5], [True, False], ["a", "b"]),
     }
     (row,) = study.rows_of(found)
     assert (row["copies"], row["auc"], row["source within 3 px"]) == (2, 0.5, 0.5)
