@@ -253,8 +253,7 @@ def main() -> None:
     modality = arguments.modality
     own = stacked_statistic.NEXT / f"{partition.FOLDERS[modality]}_{FOLD}.ckpt"
     network = registry.load(arguments.model or str(own), modality).network
-    with torch.inference_mode():
-        slices = list(screened(modality, network, quick=arguments.quick))
+    slices = list(screened(modality, network, quick=arguments.quick))
     genuine = [one for one in slices if one.kind == trials.GENUINE]
     rankings = {
         name: summary(slices, rank(slices))

@@ -159,8 +159,7 @@ def main() -> None:
     parser = cli.parser(__doc__)
     arguments = parser.parse_args()
     network = network_of(arguments.modality, arguments.model)
-    with torch.inference_mode():
-        rows = list(rows_of(arguments.modality, network, quick=arguments.quick))
+    rows = list(rows_of(arguments.modality, network, quick=arguments.quick))
     found = compared(rows)
     means = {
         key: float(np.mean([row[key]["auc"] for row in found if row["form"] != NOTHING]))
