@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.attacks.registry import ATTACKS, NOTHING
 from benchmarks.data import partition, scans
-from benchmarks.detection import trials
+from benchmarks.detection import report, trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.models import held_out_calibration, registry, stacked_statistic
 from benchmarks.runner import cli
@@ -190,7 +190,7 @@ def summary(slices: Sequence[Screened], scores: Sequence[FloatArray]) -> list[di
         own = [n for n, one in enumerate(slices) if one.kind == kind]
         hits = np.array([max((s for s, hit in listed[n] if hit), default=-np.inf) for n in own])
         found = [float((hits > _limit(false, rate * len(genuine))).mean()) for rate in FALSE_PLACES]
-        alarmed = [_rare(slices, listed, n, genuine) <= ALARM for n in own]
+        rare = np.array([_rare(slices, listed, n, genuine) for n in own])
         first = [bool(listed[n]) and listed[n][0][1] for n in own]
         rows.append(
             {
@@ -198,7 +198,7 @@ def summary(slices: Sequence[Screened], scores: Sequence[FloatArray]) -> list[di
                 "slices": len(own),
                 **{f"at {rate:g}": each for rate, each in zip(FALSE_PLACES, found, strict=True)},
                 "mean": float(np.mean(found)),
-                "slice p <= 0.05": float(np.mean(alarmed)),
+                "slice p <= 0.05": float(np.where(np.isnan(rare), np.nan, rare <= ALARM).mean()),
                 "listed first": float(np.mean(first)),
             }
         )
@@ -220,13 +220,18 @@ def _rare(
     number: int,
     genuine: Sequence[int],
 ) -> float:
-    """Share of the genuine slices of other patients that stand out as far, patients alike."""
+    """Share of the genuine slices of other patients that stand out as far, patients alike.
+
+    NaN where they are too few for ``ALARM``.
+    """
     highest = listed[number][0][0] if listed[number] else -math.inf
     of_patient: dict[str, list[bool]] = {}
     for other in genuine:
         if slices[other].patient != slices[number].patient and listed[other]:
             of_patient.setdefault(slices[other].patient, []).append(listed[other][0][0] >= highest)
     shares = [float(np.mean(each)) for each in of_patient.values()]
+    if 1.0 / (1.0 + len(shares)) > ALARM:
+        return math.nan
     return (1.0 + sum(shares)) / (1.0 + len(shares))
 
 
@@ -237,11 +242,12 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"Weights {content['weights']}; {content['genuine slices']} genuine slices of "
         f"{content['patients']} patients, one edit in a slice. Shares of edits found at so many "
         "false places a genuine slice; their mean; slices with p <= 0.05 by the other patients "
-        f"(of genuine ones {ALARM:g} at most); edits that are the first place of their slice.",
+        f"(at most {ALARM:g} of genuine ones; - where they are too few); edits that are the "
+        "first place of their slice.",
     ]
     for name, rows in content["rankings"].items():
         cells = [
-            [f"{each:.2f}" if isinstance(each, float) else str(each) for each in row.values()]
+            [report.number(each) if isinstance(each, float) else str(each) for each in row.values()]
             for row in rows
         ]
         parts += [f"## By {name}", cli.table(list(rows[0]), cells)]
