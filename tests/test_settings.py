@@ -75,7 +75,7 @@ def test_a_new_field_is_a_keyword_in_python_and_reaches_the_bundle(
     monkeypatch.setattr(
         workflow, "run_config", lambda bundle, config, overrides: asked.append(overrides) or []
     )
-    monkeypatch.setattr(configuration, "DIGESTS", ())  # as if the bundle had a design of its own
+    monkeypatch.setattr(configuration, "DIGEST", "")  # as if the bundle had a design of its own
     dfd.score("d", colour=False)  # type: ignore[call-arg]
     assert asked[0]["settings::colour"] is False
     assert asked[0]["settings::passes"] == 1

@@ -57,7 +57,7 @@ def state_of(modality: str, fold: str) -> str:
 
 def network_of(state: str) -> InpaintingNetwork:
     """Predictor and head as they were best, and the statistic where there is one."""
-    network = MaskedPredictor()
+    network = MaskedPredictor(**stages.NETWORK)
     take_best(network, state)
     take_best(network.get_submodule(HEAD), head_dir(state))
     statistic.put_into(network, state)

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training.handlers import state_bytes
@@ -24,6 +25,8 @@ HOURS = {"predictor": 0.32, "regenerators": 0.08, "head": 0.6}
 """How ``--hours`` are shared."""
 STATISTIC_SLICES = 1500
 """Edited for the learned statistic."""
+NETWORK: dict[str, Any] = {"channels": [16, 24, 32, 48], "head": "context"}
+"""What the networks of the next version have of their own."""
 STAGES = ("predictor", "head", "statistic")
 CHECKED = "$finalize.check_target(@model_path, @state_dir, @train#items, @left_out)"
 RUNS = {
@@ -82,6 +85,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, object]:
         "head_crops": HEAD_CROPS,
         "head_repeats": HEAD_REPEATS,
         "max_epochs": EPOCHS,
+        **{f"network_def::{name}": value for name, value in NETWORK.items()},
         "head_epochs": HEAD_EPOCHS,
         "statistic_slices": STATISTIC_SLICES,
         "training": runs if arguments.until else [*runs, END],

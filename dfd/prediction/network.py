@@ -25,7 +25,7 @@ a fault of the network."""
 POOLS = (4, 16, 64)
 """Side of the ever coarser cells, in pixels, from which the ground value inside a hole is taken."""
 
-CHANNELS, HEAD = (16, 24, 32, 48), "context"
+CHANNELS, HEAD = (32, 48, 64, 96), "dilated"
 """Of the shipped models: channels of the levels of the U-Net, and which head."""
 IN_CHANNELS, OUTPUTS = 3, 2
 """Of the U-Net: contrast, ground and mask in; offset and log-spread out, besides the weights of the

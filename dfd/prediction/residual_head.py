@@ -91,7 +91,7 @@ def _weighed(state: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | Non
 
 
 class TamperHead(nn.Module):
-    """The head of the models of 0.2 and before.
+    """The head of the shipped models.
 
     Residual maps ``[B, 5, H, W]`` -> log-odds ``[B, 2, H / 2, W / 2]`` (added noise.
 
@@ -120,7 +120,7 @@ class TamperHead(nn.Module):
 
 
 HEADS = {"dilated": TamperHead, "context": ContextHead}
-"""Name in the configuration of a bundle -> head. The shipped models have the second."""
+"""Name in the configuration of a bundle -> head. The shipped models have the first."""
 
 
 def fitting(
