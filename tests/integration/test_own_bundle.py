@@ -77,6 +77,6 @@ def test_a_transform_of_the_user_is_run(
 def test_a_network_of_the_user_is_built(
     bundle: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
-    folder = bundle(lambda content: content["network_def"].update(channels=[8, 8, 8, 8]))
+    folder = bundle(lambda content: content["network_def"].update(filters=5))
     with pytest.raises(BundleError, match="do not fit the network of ct_lung_inpainting"):
         dfd.score(data / "test", model=folder, output_dir=tmp_path / "out", images=False)

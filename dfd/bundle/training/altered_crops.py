@@ -171,6 +171,7 @@ class Maker:
             collate_fn=_collated,
             persistent_workers=others > 0,
             multiprocessing_context=FORK if others else None,
+            generator=torch.Generator(),  # another thread draws batches from the common one
         )
         iter(self._loader)
 
