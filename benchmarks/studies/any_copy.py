@@ -29,7 +29,7 @@ from dfd.prediction.masks import disk
 from dfd.prediction.predict import predict_slice
 from dfd.records import FloatImage, Region
 
-PER_PATIENT = 2
+PER_PATIENT = 4
 """Slices."""
 RADII_PX = (10.0, 15.0, 20.0)
 OFFSET_RADII = 0.3
