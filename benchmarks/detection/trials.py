@@ -6,7 +6,7 @@ Edits far apart, matched genuine places as controls, all on the path that scorin
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.attacks import Canvas
 from benchmarks.attacks.inpaint import predict_hole
 from benchmarks.attacks.registry import NOTHING, Attack
-from benchmarks.data import matched_controls
+from benchmarks.data import matched_controls, partition, scans
 from benchmarks.data.scans import Scan
 from benchmarks.data.volumes import Volume, adjacent_slices
 from dfd.evidence.reference_windows import SliceReference
@@ -25,6 +25,7 @@ from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.modalities import MODALITIES
 from dfd.prediction.masks import disk
 from dfd.prediction.predict import predict_slice
+from dfd.progress import progress
 from dfd.records import BoolImage, Context, FloatImage, Point, Region
 from dfd.regions import region_of
 
@@ -133,6 +134,20 @@ def prepare_slice(
     hole = predict_hole(scan.pixels, np.logical_or.reduce(masks), network, modality.name)
     canvas = _canvas(scan, prediction.mean, hole, volume)
     return SliceSetup(scan, network, canvas, places, evidence, int(rng.integers(2**31)), context)
+
+
+def setups_of(
+    modality: str, fold: str, network: torch.nn.Module, slices: int, *, quick: bool
+) -> Iterator[SliceSetup]:
+    """So many slices of each patient of ``fold`` that have places; of few patients for a check."""
+    per_patient = 1 if quick else slices
+    series = scans.per_patient(scans.select_series(modality, (fold,), per_patient), per_patient)
+    series = series[:2] if quick else series
+    loaded = progress(scans.load(series, modality), "measuring slices", len(series))
+    for number, scan in enumerate(loaded):
+        setup = prepare_slice(scan, network, np.random.default_rng([partition.SEED, number]))
+        if setup is not None:
+            yield setup
 
 
 def unedited(setup: SliceSetup) -> Version:

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.attacks.registry import ATTACKS, NOTHING
-from benchmarks.data import partition, scans
+from benchmarks.data import partition
 from benchmarks.detection import report, trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.models import held_out_calibration, registry, stacked_statistic
@@ -35,7 +35,6 @@ from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.intensity import MAD_TO_SD
 from dfd.modalities import MODALITIES
 from dfd.models.model_file import weights_digest
-from dfd.progress import progress
 from dfd.records import TOGETHER, Point
 from dfd.regions import region_of
 
@@ -47,8 +46,6 @@ EDITS = (
     "white noise 0.6 x residual",
     "PGD 1.0 x residual",
     "copy-move, feathered 3 px",
-    "CT-GAN injection",
-    "CT-GAN removal",
     "autoencoder round trip",
     "GAN inpainting",
     "mean fill + spectrum-matched noise",
@@ -57,7 +54,7 @@ EDITS = (
     "blur, sigma 0.8 px",
     "resampling round trip 0.75",
 )
-"""Those whose network is not there are left out."""
+"""None of those that no choice may be made by. Whose network is not there is left out."""
 FALSE_PLACES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """A slice."""
 APART_RADII, HIT_RADII = 1.5, 1.0
@@ -98,15 +95,8 @@ class Screened:
 
 def screened(modality: str, network: torch.nn.Module, *, quick: bool) -> Iterator[Screened]:
     """Each slice as it is and with one edit of each kind."""
-    per_patient = 1 if quick else PER_PATIENT
-    series = scans.per_patient(scans.select_series(modality, (FOLD,), per_patient), per_patient)
-    series = series[:2] if quick else series
-    slices = scans.load(series, modality)
-    for number, scan in enumerate(progress(slices, "screening slices", len(series))):
-        rng = np.random.default_rng([partition.SEED, number])
-        setup = trials.prepare_slice(scan, network, rng)
-        if setup is None:
-            continue
+    for setup in trials.setups_of(modality, FOLD, network, PER_PATIENT, quick=quick):
+        scan = setup.scan
         like = region_of(Point(0, "", 0.0, 0.0), scan.slice, MODALITIES[modality])
         of_slice = partial_of(scan.source.patient, setup.places.radius)
         yield of_slice(trials.GENUINE, None, setup.evidence.everywhere(like))

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.attacks.registry import ATTACKS, NOTHING
-from benchmarks.data import partition, scans
+from benchmarks.data import partition
 from benchmarks.detection import ablation, trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.detection.trials import GENUINE, Version
@@ -28,7 +28,6 @@ from benchmarks.metrics.roc import auc, auc_interval, by_patient
 from benchmarks.models import registry, stacked_statistic
 from benchmarks.runner import cli
 from dfd.models.model_file import weights_digest
-from dfd.progress import progress
 from dfd.records import TOGETHER, Evidence, Region
 
 (FOLD,) = partition.VALIDATION_FOLDS
@@ -52,16 +51,9 @@ def network_of(modality: str, model: str | None) -> torch.nn.Module:
 
 def rows_of(modality: str, network: torch.nn.Module, *, quick: bool) -> Iterator[dict[str, Any]]:
     """What was measured of every region, of each slice as it is and under every attack."""
-    per_patient = 1 if quick else PER_PATIENT
-    series = scans.per_patient(scans.select_series(modality, (FOLD,), per_patient), per_patient)
-    series = series[:2] if quick else series
     names = edits(modality)[:2] if quick else edits(modality)
-    slices = scans.load(series, modality)
-    for number, scan in enumerate(progress(slices, "measuring slices", len(series))):
-        rng = np.random.default_rng([partition.SEED, number])
-        setup = trials.prepare_slice(scan, network, rng)
-        if setup is None:
-            continue
+    for setup in trials.setups_of(modality, FOLD, network, PER_PATIENT, quick=quick):
+        scan = setup.scan
         free = [name for name in names if not obstacle(name, modality, scan.source.patient)]
         made = (trials.version_of(setup, name, ATTACKS[name]) for name in free)
         for version in (trials.unedited(setup), *made):

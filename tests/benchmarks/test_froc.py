@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.attacks.registry import ATTACKS
 from benchmarks.detection.trials import GENUINE
 from benchmarks.studies import froc as study
 from benchmarks.studies.froc import Screened
@@ -85,3 +86,7 @@ def test_the_page_has_every_ranking() -> None:
     page = study.markdown(content)
     assert all(f"## By {name}" in page for name in study.RANKINGS)
     assert f"| {NOISE} | 24 | 1.00 |" in page
+
+
+def test_no_choice_is_made_by_what_is_held_out() -> None:
+    assert not any(ATTACKS[name].held_out for name in study.EDITS)
