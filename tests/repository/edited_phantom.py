@@ -18,7 +18,7 @@ EDIT = Region(134.4, 192.0, 14.0)
 
 
 def write_edited_series(folder: Path, slices: int = 2, **header: str) -> list[Path]:
-    """A CT series whose slices are filled smoothly at ``EDIT``: p = 0.021 for two slices."""
+    """A CT series whose slices are filled smoothly at ``EDIT``, which makes it unusual."""
     files = write_ct_series(folder, seed=3, slices=slices, size=SIZE)
     edit(files, **header)
     return files
