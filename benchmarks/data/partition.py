@@ -25,8 +25,7 @@ VALIDATION_FOLDS = ("fold1",)
 """Fold on whose patients training is validated and calibrated, and numbers are measured until the
 test patients are opened."""
 ROOT = Path(__file__).resolve().parents[2]
-SPLIT = Path(os.environ.get("DFD_SPLIT", ROOT / "benchmarks" / "split.json")).resolve()
-"""Who stands on which side; ``DFD_SPLIT`` names another file."""
+SPLIT = ROOT / "benchmarks" / "split.json"
 RECORD = "benchmarks/results/opened.json"
 OPENED = ROOT / RECORD
 """When the test patients were opened, with which weights and code."""

@@ -2,13 +2,11 @@
 
     python -m benchmarks.data.split            # writes the file from the scans of DFD_DATA
     python -m benchmarks.data.split --check    # decodes every slice and compares
-    python -m benchmarks.data.split --later    # with the patients that came later (ct2)
 
 A patient (both dates of one patient together) stands on one side only. Within a stratum (CT: maker
 and kernel class; MR: source) patients are ordered by a hash of their name, so that nobody's eye
 chooses; the first of each stratum are test, the others go to the folds in turn. Folders that came
-later (``ct2``) are placed after those before, so nobody changes sides; their split,
-``benchmarks/trained/next/split.json``, serves the networks of the next version (``DFD_SPLIT``).
+later (``ct2``) are placed after those before, so nobody changes sides.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ import os
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pydicom
@@ -29,10 +26,8 @@ import pydicom
 SALT = "deepfakes-detector split 1"
 FOLDS = 3
 TEST_SHARE = 0.25
-FOLDERS = {"ct": ("ct",), "mr": ("mr",)}
-"""Key of the split -> folders below DFD_DATA."""
-LATER = {"ct": ("ct", "ct2"), "mr": ("mr",)}
-"""The same with what came later, in the order in which it came."""
+FOLDERS = {"ct": ("ct", "ct2"), "mr": ("mr",)}
+"""Key of the split -> folders below DFD_DATA, in the order in which they came."""
 SHARP_KERNELS = {"LUNG", "B70f", "L", "BONE"}
 INVALID_UID = (
     r"Invalid value for VR UI:|The value length \(\d+\) exceeds the maximum length of 64 allowed "
@@ -81,10 +76,10 @@ def place(
     return sides
 
 
-def make(root: Path, folders_of: Mapping[str, Sequence[str]] = FOLDERS) -> dict[str, object]:
+def make(root: Path) -> dict[str, object]:
     """The whole split as it is written."""
     split: dict[str, object] = {"salt": SALT, "folds": FOLDS}
-    for modality, folders in folders_of.items():
+    for modality, folders in FOLDERS.items():
         patients: dict[str, list[dict[str, str]]] = {}
         sides: dict[str, str] = {}
         for folder in folders:
@@ -136,12 +131,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="decode every slice and compare")
-    parser.add_argument("--later", action="store_true", help="also the patients of ct2")
-    parser.add_argument("--output", type=Path, help="another file than the committed one")
+    parser.add_argument("--output", type=Path, default=HERE / "split.json")
     arguments = parser.parse_args()
-    root, later = Path(os.environ["DFD_DATA"]), bool(arguments.later)
-    arguments.output = arguments.output or HERE / ("trained/next" if later else "") / "split.json"
-    split = make(root, LATER if later else FOLDERS)
+    root = Path(os.environ["DFD_DATA"])
+    split = make(root)
     if arguments.check:
         committed = json.loads(arguments.output.read_text(encoding="utf-8"))
         faults = check(root, committed)

@@ -35,7 +35,7 @@ from dfd.calibration import (
     SERIES_SCREENING,
     Calibration,
     Setting,
-    leave_one_out,
+    leave_out,
 )
 from dfd.calibration.series import SeriesWindows, WindowPeak, fit_series
 from dfd.errors import UsageError
@@ -118,7 +118,7 @@ def left_out(modality: str, series: Sequence[MeasuredSeries]) -> dict[str, Setti
     found: dict[str, Setting] = {}
     for patient in patients:
         others = [name for name in patients if name != patient]
-        without = leave_one_out(names.index(patient), calibration)
+        without = leave_out({names.index(patient)}, calibration)
         setting = fit_series(
             [[[each.grids()] for each in genuine if each.patient == name] for name in others],
             without.settings[SCREENING].tables,

@@ -16,16 +16,12 @@ from dfd.calibration import (
     SERIES,
     SLICE,
     Calibration,
-    CalibrationTable,
-    Setting,
     combined_p,
     combined_statistic,
     fit_table,
+    leave_out,
 )
 from dfd.errors import CalibrationError
-
-COMBINED = ""
-"""Name of the table of the combination among those of families."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +72,12 @@ class Pool:
     def _fit_without(self, absent: frozenset[str]) -> HeldOutCalibration | None:
         if not absent:
             return HeldOutCalibration(self.calibration)
-        places = [place for place, name in enumerate(self.names) if name not in absent]
-        if not places:
+        places = {place for place, name in enumerate(self.names) if name in absent}
+        alone = replace(self.calibration, settings={SLICE: self.calibration.of(SLICE)})
+        try:
+            return HeldOutCalibration(leave_out(places, alone))
+        except CalibrationError:
             return None
-        every = _tables(self.calibration)
-        return HeldOutCalibration(
-            _with(
-                self.calibration,
-                {
-                    name: [table.patients[place].tolist() for place in places]
-                    for name, table in every.items()
-                },
-            )
-        )
 
 
 def name_patients(calibration: Calibration | None, names: Sequence[str], what: str) -> Pool:
@@ -102,11 +91,9 @@ def name_patients(calibration: Calibration | None, names: Sequence[str], what: s
         raise CalibrationError(
             f"the model of {what} has no calibration; train it again or run `dfd calibrate`."
         )
-    standing = {len(table.patients) for table in _tables(calibration).values()}
-    if standing != {len(names)}:
-        numbers = " and ".join(map(str, sorted(standing)))
+    if calibration.patients != len(names):
         raise CalibrationError(
-            f"the calibration of {what} stands on {numbers} patients, not on its "
+            f"the calibration of {what} stands on {calibration.patients} patients, not on its "
             f"{len(names)}; run `dfd calibrate` on these."
         )
     return Pool(tuple(names), calibration)
@@ -115,36 +102,12 @@ def name_patients(calibration: Calibration | None, names: Sequence[str], what: s
 def of_series(pool: Pool) -> Pool | None:
     """The same patients with the tables of slices with neighbours.
 
-    None where there are none, or not all of the patients had neighbours.
+    None where there are none.
     """
     setting = pool.calibration.settings.get(SERIES)
     if setting is None:
         return None
-    series = replace(pool.calibration, settings={SLICE: setting})
-    return (
-        Pool(pool.names, series)
-        if {len(table.patients) for table in _tables(series).values()} == {len(pool.names)}
-        else None
-    )
-
-
-def _tables(calibration: Calibration) -> dict[str, CalibrationTable]:
-    """Those of the families, and of their combination under ``COMBINED``."""
-    setting = calibration.of(SLICE)
-    return {
-        **setting.tables,
-        **({} if setting.combined is None else {COMBINED: setting.combined}),
-    }
-
-
-def _with(calibration: Calibration, values: Mapping[str, Sequence[Sequence[float]]]) -> Calibration:
-    """The same with other tables of slices by themselves, and no other settings.
-
-    ``values``: for each family and for the combination a list per patient.
-    """
-    tables = {name: fit_table(each) for name, each in values.items()}
-    combined = tables.pop(COMBINED, None)
-    return replace(calibration, settings={SLICE: Setting(tables, combined)})
+    return Pool(pool.names, replace(pool.calibration, settings={SLICE: setting}))
 
 
 def scores(

@@ -19,7 +19,7 @@ from dfd.calibration import (
     Calibration,
     combined_p,
     combined_statistic,
-    leave_one_out,
+    leave_out,
 )
 from dfd.evidence import context_families
 
@@ -34,7 +34,7 @@ def calibrations_of(
     """
     if calibration is None or calibration.patients != len(names) or len(names) < 2:
         return None
-    return {patient: leave_one_out(number, calibration) for number, patient in enumerate(names)}
+    return {patient: leave_out({number}, calibration) for number, patient in enumerate(names)}
 
 
 def rates(

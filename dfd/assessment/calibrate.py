@@ -18,19 +18,18 @@ from dfd.calibration import (
     Calibration,
     Setting,
     Statistics,
+    enough,
     fit,
     fit_screening,
     fit_series,
     outlier_regions,
+    patient_weights,
 )
 from dfd.evidence import context_families, lone_slice_families
 from dfd.modalities import MODALITIES
 from dfd.records import TOGETHER, TOGETHER_ALONE
 
 logger = logging.getLogger(__name__)
-
-LEAST_SHARE = 0.5
-"""Of the calibration patients that must have neighbouring slices, for tables of their own."""
 
 
 def calibration_of(
@@ -45,7 +44,8 @@ def calibration_of(
     """
     names = [name for part in parts for name in part.patients]
     by_patient = without_outliers([rows for part in parts for rows in part.by_patient], names)
-    of_slices = fit([[_alone(row) for row in rows] for rows in by_patient])
+    weights = patient_weights([group for part in parts for group in part.groups])
+    of_slices = fit([[_alone(row) for row in rows] for rows in by_patient], weights)
     values = {
         name: [value for part in parts for value in part.population.get(name, ())]
         for part in parts
@@ -53,13 +53,14 @@ def calibration_of(
     }
     bounds = {name: (min(each), max(each)) for name, each in values.items()}
     screening = fit_screening(
-        slices_without_outliers([slices for part in parts for slices in part.slices], names)
+        slices_without_outliers([slices for part in parts for slices in part.slices], names),
+        weights,
     )
     settings = {
         SLICE: of_slices,
-        **with_neighbours(by_patient),
+        **with_neighbours(by_patient, weights),
         **({} if screening is None else {SCREENING: screening}),
-        **_of_series(parts, screening),
+        **_of_series(parts, screening, weights),
     }
     modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, bounds, settings)
@@ -72,12 +73,14 @@ def _alone(row: Statistics) -> Statistics:
     return own if whole is None else {**own, TOGETHER: whole}
 
 
-def _of_series(parts: Sequence[GenuineSample], screening: Setting | None) -> dict[str, Setting]:
+def _of_series(
+    parts: Sequence[GenuineSample], screening: Setting | None, weights: Sequence[float] | None
+) -> dict[str, Setting]:
     """The setting of whole series, where any were measured."""
     by_patient = [series for part in parts for series in part.series]
     if screening is None or not any(by_patient):
         return {}
-    setting = fit_series(by_patient, screening.tables)
+    setting = fit_series(by_patient, screening.tables, weights)
     return {} if setting is None else {SERIES_SCREENING: setting}
 
 
@@ -136,11 +139,12 @@ def calibrate_network(network: torch.nn.Module, cohort: Cohort, weights_sha256: 
     )
 
 
-def with_neighbours(by_patient: Sequence[Sequence[Statistics]]) -> dict[str, Setting]:
+def with_neighbours(
+    by_patient: Sequence[Sequence[Statistics]], weights: Sequence[float] | None = None
+) -> dict[str, Setting]:
     """Tables of the regions that could be compared with the slices above and below, by setting.
 
-    Empty where fewer than ``LEAST_SHARE`` of the patients have such regions: tables of a few would
-    decide worse than those of slices by themselves.
+    Empty where too few of the patients have such regions (``enough``).
     """
     chosen = [
         [
@@ -151,9 +155,11 @@ def with_neighbours(by_patient: Sequence[Sequence[Statistics]]) -> dict[str, Set
         for rows in by_patient
     ]
     patients = sum(map(bool, chosen))
-    enough = patients > 0 and patients >= LEAST_SHARE * len(by_patient)
-    message = "calibration: %d of %d patients have neighbouring slices" + (
-        "" if enough else ": too few for tables of their own"
-    )
-    logger.info(message, patients, len(by_patient))
-    return {SERIES: fit(chosen)} if enough else {}
+    message = "calibration: %d of %d patients have neighbouring slices"
+    if enough(patients, len(by_patient)):
+        logger.info(message, patients, len(by_patient))
+        return {SERIES: fit(chosen, weights)}
+    if patients:
+        message += ": too few for tables of their own, so points are judged in their slice alone"
+        logger.warning(message, patients, len(by_patient))
+    return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,6 +87,8 @@ class GenuineSample:
     """Their names, in order."""
     series: Sequence[Sequence[Stacks]] = ()
     """Of each patient, series that were measured everywhere; empty where none were."""
+    groups: Sequence[str] = ()
+    """Scanner and kernel of each patient; empty where they are not known."""
 
 
 def measured_on(network: torch.nn.Module, cohort: Cohort) -> GenuineSample:
@@ -121,7 +123,16 @@ def measured_on(network: torch.nn.Module, cohort: Cohort) -> GenuineSample:
         )
     progress.close()
     slices, series = whole_slices(network, cohort), whole_series(network, cohort)
-    return GenuineSample(by_patient, slices, population, cohort.patients, series)
+    return GenuineSample(by_patient, slices, population, cohort.patients, series, groups_of(cohort))
+
+
+def groups_of(cohort: Cohort) -> list[str]:
+    """Scanner and kernel of each patient of ``cohort``: those of most of the slices."""
+    counts = [
+        Counter(item["group"] for item in cohort.collection.of([patient]))
+        for patient in cohort.patients
+    ]
+    return [max(sorted(each), key=each.__getitem__) for each in counts]
 
 
 def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

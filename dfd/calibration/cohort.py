@@ -6,7 +6,7 @@ Tables of every family, of their combination, and of what the scans are like.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from dfd.calibration.tables import (
     FloatArray,
     Statistics,
     columns_of,
-    drop_patient,
+    drop_patients,
     fit_table,
     p_value,
     p_values,
@@ -33,6 +33,8 @@ SLICE, SERIES, SCREENING = "slice", "series", "screening"
 place of a slice without a point."""
 SERIES_SCREENING = "series screening"
 """Every place of a series without a point."""
+LEAST_SHARE, LEAST_PATIENTS = 0.5, 10
+"""Tables stand on some of the calibration patients where these are so many of all, or so many."""
 POPULATION_MARGIN = 0.25
 """Share of a covariate's range by which a scan may lie outside the calibration scans before it
 counts as out of their distribution."""
@@ -60,6 +62,11 @@ class Setting:
         """How many patients its p-values stand on."""
         return min((len(table.patients) for table in self.tables.values()), default=0)
 
+    @property
+    def effective_patients(self) -> float:
+        """So many patients that count alike would say as much as these do."""
+        return min((table.effective_patients for table in self.tables.values()), default=0.0)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -82,9 +89,14 @@ class Calibration:
         return self.settings[SLICE].patients
 
     @property
+    def effective_patients(self) -> float:
+        """So many patients that count alike would say as much as these do."""
+        return self.settings[SLICE].effective_patients
+
+    @property
     def smallest_p(self) -> float:
         """The smallest p-value that this many patients support."""
-        return 1.0 / (1 + self.patients)
+        return 1.0 / (1 + self.effective_patients)
 
     def of(self, setting: str) -> Setting:
         """The tables for one way of measuring.
@@ -107,8 +119,14 @@ def out_of_distribution(covariates: Mapping[str, float], calibration: Calibratio
     return outside
 
 
-def fit(by_patient: Sequence[Sequence[Statistics]]) -> Setting:
+def fit(
+    by_patient: Sequence[Sequence[Statistics]], weights: Sequence[float] | None = None
+) -> Setting:
     """Tables of all families and of their combination, from the genuine regions of each patient.
+
+    Args:
+        by_patient: regions of each patient.
+        weights: how much each patient counts; None: all alike.
 
     Raises:
         CalibrationError: nothing to fit.
@@ -123,11 +141,13 @@ def fit(by_patient: Sequence[Sequence[Statistics]]) -> Setting:
         }
     )
     tables = {
-        family: fit_table([[row.get(family, math.nan) for row in rows] for rows in by_patient])
+        family: fit_table(
+            [[row.get(family, math.nan) for row in rows] for rows in by_patient], weights
+        )
         for family in families
     }
     combined = fit_table(
-        [combined_statistics(columns_of(rows), tables).tolist() for rows in by_patient]
+        [combined_statistics(columns_of(rows), tables).tolist() for rows in by_patient], weights
     )
     return Setting(tables, combined)
 
@@ -166,43 +186,56 @@ def deciding(tables: Mapping[str, CalibrationTable]) -> Mapping[str, Calibration
     return {TOGETHER: tables[TOGETHER]} if TOGETHER in tables else tables
 
 
-def leave_one_out(number: int, calibration: Calibration) -> Calibration:
-    """The calibration without one patient (by place in the tables).
+def enough(patients: int, all_patients: int) -> bool:
+    """Whether tables of their own can stand on some of the patients of a calibration.
 
-    It gives the p-values of that patient's own scans.
+    Tables of fewer would decide worse than those of all, which measure less.
+    """
+    return patients > 0 and (patients >= LEAST_SHARE * all_patients or patients >= LEAST_PATIENTS)
+
+
+def leave_out(left_out: Collection[int], calibration: Calibration) -> Calibration:
+    """The calibration without some patients, by their place in it.
+
+    It gives the p-values of their own scans. A setting that nobody else stands behind is left out,
+    and so is one of which it is not recorded who does.
 
     Raises:
-        CalibrationError: the families do not stand on the same patients.
+        CalibrationError: nobody remains.
     """
-    # A setting that fewer patients stand behind has other places: nobody knows whose row is whose,
-    # and the tables of ``SLICE`` stand in.
     settings = {
-        name: _drop_patient(number, setting)
+        name: rest
         for name, setting in calibration.settings.items()
-        if setting.patients == calibration.patients
+        if (rest := _leave_out(left_out, setting, calibration.patients)) is not None
     }
+    if SLICE not in settings:
+        raise CalibrationError(
+            "no patient of the calibration remains where these are left out; calibrate on more."
+        )
     return replace(calibration, settings=settings)
 
 
-def _drop_patient(number: int, setting: Setting) -> Setting:
-    whole = [table for table in (setting.combined, setting.maximum) if table is not None]
-    if len({len(table.patients) for table in (*setting.tables.values(), *whole)}) != 1:
-        raise CalibrationError(
-            "the families stand on different patients, so none can be taken out; calibrate on "
-            "other scans."
-        )
-    combined, maximum = (
-        None if table is None else drop_patient(number, table)
-        for table in (setting.combined, setting.maximum)
+def _leave_out(left_out: Collection[int], setting: Setting, patients: int) -> Setting | None:
+    def all_without(tables: Mapping[str, CalibrationTable]) -> dict[str, CalibrationTable]:
+        rest = {
+            name: drop_patients(left_out, table)
+            for name, table in tables.items()
+            if table.numbers is not None or len(table.patients) == patients
+        }
+        return {name: table for name, table in rest.items() if table is not None}
+
+    whole = {"combined": setting.combined, "maximum": setting.maximum}
+    given = {name: table for name, table in whole.items() if table is not None}
+    tables, rest = all_without(setting.tables), all_without(given)
+    if not tables or len(rest) < len(given):
+        return None
+    return Setting(
+        tables,
+        rest.get("combined"),
+        rest.get("maximum"),
+        all_without(setting.windows),
+        setting.widths,
     )
-    # Long windows stand on the patients whose series are long, and nobody knows which these are.
-    windows = {
-        name: drop_patient(number, table)
-        for name, table in setting.windows.items()
-        if len(table.patients) == setting.patients
-    }
-    tables = {name: drop_patient(number, table) for name, table in setting.tables.items()}
-    return Setting(tables, combined, maximum, windows, setting.widths)
 
 
 def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:

@@ -63,20 +63,27 @@ class Places:
     """One piece per family for each region: the records, for those places that are named."""
 
 
-def fit_screening(by_patient: Sequence[Sequence[Sequence[Statistics]]]) -> Setting | None:
+def fit_screening(
+    by_patient: Sequence[Sequence[Sequence[Statistics]]], weights: Sequence[float] | None = None
+) -> Setting | None:
     """Tables from the places of some genuine slices of each patient.
 
     None where no place could be measured.
+
+    Args:
+        by_patient: places of the slices of each patient.
+        weights: how much each patient counts; None: all alike.
     """
     places = [[row for rows in slices for row in rows] for slices in by_patient]
     if not any(math.isfinite(value) for rows in places for row in rows for value in row.values()):
         return None
-    setting = fit(places)
+    setting = fit(places, weights)
     maximum = fit_table(
         [
             [largest_of(combined_statistics(columns_of(rows), setting.tables)) for rows in slices]
             for slices in by_patient
-        ]
+        ],
+        weights,
     )
     return replace(setting, maximum=replace(maximum, tail_index=min(maximum.tail_index, STEEPEST)))
 

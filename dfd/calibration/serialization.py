@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ def _plain(table: CalibrationTable) -> dict[str, Any]:
         "threshold": table.threshold,
         "tail_index": table.tail_index,
         "patients": [values.tolist() for values in table.patients],
+        **({} if table.numbers is None else {"numbers": list(table.numbers)}),
+        **({} if table.weights is None else {"weights": list(table.weights)}),
     }
 
 
@@ -119,7 +121,15 @@ def _table_of(content: Mapping[str, Any]) -> CalibrationTable:
     ValueError where its numbers cannot have come from ``fit_table``.
     """
     patients = tuple(np.asarray(values, dtype=np.float64) for values in content["patients"])
-    table = CalibrationTable(patients, float(content["threshold"]), float(content["tail_index"]))
+    numbers = tuple(map(int, content["numbers"])) if "numbers" in content else None
+    weights = tuple(map(float, content["weights"])) if "weights" in content else None
+    table = CalibrationTable(
+        patients, float(content["threshold"]), float(content["tail_index"]), numbers, weights
+    )
+    if numbers is not None and (len(numbers) != len(patients) or len(set(numbers)) != len(numbers)):
+        raise ValueError
+    if weights is not None and not (len(weights) == len(patients) and _all_positive(weights)):
+        raise ValueError
     valid = [
         values.ndim == 1
         and len(values) > 0
@@ -130,3 +140,7 @@ def _table_of(content: Mapping[str, Any]) -> CalibrationTable:
     if not (valid and all(valid) and table.threshold > 0 and table.tail_index > 0):
         raise ValueError
     return table
+
+
+def _all_positive(values: Sequence[float]) -> bool:
+    return all(0.0 < value < math.inf for value in values)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dfd.calibration.cohort import Setting
+from dfd.calibration.cohort import Setting, enough
 from dfd.calibration.screening import STEEPEST, count_in_words
 from dfd.calibration.series_windows import (
     WINDOWS,
@@ -35,8 +35,6 @@ from dfd.calibration.tables import (
 )
 from dfd.records import FloatImage
 
-FEWEST_PATIENTS = 0.5
-"""Share of the calibration patients that must have a window of a size, for a table of it."""
 PEAKS = 40
 """Places kept of each size of window, the strangest."""
 PEAKS_OF_SLICE = 8
@@ -197,29 +195,46 @@ def _as_statistic(values: FloatArray) -> FloatArray:
 
 
 def fit_series(
-    by_patient: Sequence[Sequence[Stacks]], tables: Mapping[str, CalibrationTable]
+    by_patient: Sequence[Sequence[Stacks]],
+    tables: Mapping[str, CalibrationTable],
+    weights: Sequence[float] | None = None,
 ) -> Setting | None:
     """The setting of a series, from the genuine series of each patient.
+
+    Single slices are compared with each other where too few patients have slices that follow each
+    other; else they say nothing of a series, and only the patients with more count.
 
     None where no place could be measured.
 
     Args:
         by_patient: series of each patient.
         tables: of the families, in a slice that is screened.
+        weights: how much each patient counts; None: all alike.
     """
+    several = [[stacks for stacks in series if _is_run(stacks)] for series in by_patient]
+    chosen = several if enough(sum(map(bool, several)), len(by_patient)) else by_patient
     widths: dict[str, float] = {}
-    values = [_values(series, tables, widths) for series in by_patient]
-    least = max(1.0, FEWEST_PATIENTS * len(by_patient))
+    values = [_values(series, tables, widths) for series in chosen]
+    measured = sum(map(bool, values))
     names = [
-        window.name for window in WINDOWS if sum(window.name in each for each in values) >= least
+        window.name
+        for window in WINDOWS
+        if enough(sum(window.name in each for each in values), measured)
     ]
     if not names:
         return None
-    windows = {name: fit_table([each.get(name, []) for each in values]) for name in names}
+    windows = {name: fit_table([each.get(name, []) for each in values], weights) for name in names}
     setting = Setting(tables, windows=windows, widths={name: widths[name] for name in names})
-    maximum = fit_table([[_rarity(stacks, setting) for stacks in series] for series in by_patient])
+    maximum = fit_table(
+        [[_rarity(stacks, setting) for stacks in series] for series in chosen], weights
+    )
     steepest = replace(maximum, tail_index=min(maximum.tail_index, STEEPEST))
     return replace(setting, maximum=steepest)
+
+
+def _is_run(stacks: Stacks) -> bool:
+    """Whether slices of a series follow each other."""
+    return max(map(len, stacks), default=0) > 1
 
 
 def _values(

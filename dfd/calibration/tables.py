@@ -8,12 +8,16 @@ of genuine regions at least as large) / (1 + patients) (hierarchical conformal p
 Barber and Willett 2023, arXiv 2306.06342, section 3). Its smallest value is 1 / (1 + patients).
 Beyond that the tail is extended by a Pareto fit (Hill 1975) and marked: the one in the numerator,
 which stands for the new patient, gives way to the share that is expected for him.
+
+Patients may count unequally, so that many of one scanner do not outvote the rest. The effective
+number of patients (Kish, Survey Sampling, 1965, section 11.7) then stands for their number.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,6 +31,8 @@ QUANTILES = 200
 STORED_DIGITS = 5
 """Decimals kept of a statistic: keeps the file small. Rounded when fitted, so that the file gives
 the same p-values as what was fitted."""
+WEIGHT_DIGITS = 4
+"""Decimals kept of how much a patient counts."""
 TAIL_SHARE = 0.1
 """Upper share of genuine regions that the tail is fitted to."""
 SMALLEST_P = 1e-12
@@ -47,6 +53,18 @@ class CalibrationTable:
     """Where the fitted tail begins."""
     tail_index: float = 1.0
     """Pareto exponent of the tail: the share beyond t falls as (t / threshold) ** -tail_index."""
+    numbers: tuple[int, ...] | None = None
+    """Place of each among all patients of the calibration, since a family is not measured on all
+    of them. None: not recorded."""
+    weights: tuple[float, ...] | None = None
+    """How much each counts; None: all alike."""
+
+    @property
+    def effective_patients(self) -> float:
+        """So many patients that count alike would say as much."""
+        if self.weights is None:
+            return float(len(self.patients))
+        return math.fsum(self.weights) ** 2 / math.fsum(each**2 for each in self.weights)
 
 
 def columns_of(rows: Sequence[Statistics]) -> Columns:
@@ -64,37 +82,70 @@ def rows_of(columns: Columns) -> list[Statistics]:
     return [dict(zip(columns, row, strict=True)) for row in each]
 
 
-def fit_table(by_patient: Sequence[Sequence[float]]) -> CalibrationTable:
+def fit_table(
+    by_patient: Sequence[Sequence[float]], weights: Sequence[float] | None = None
+) -> CalibrationTable:
     """Table of one family from the genuine statistics of each patient.
 
     Patients without any are left out.
 
+    Args:
+        by_patient: statistics of each patient.
+        weights: how much each patient counts; None: all alike.
+
     Raises:
         CalibrationError: nothing to fit.
     """
-    kept = [
+    measured = [
         np.sort(np.asarray([v for v in values if math.isfinite(v)], dtype=np.float64))
         for values in by_patient
     ]
-    kept = [values for values in kept if len(values)]
-    if not kept:
+    numbers = tuple(number for number, values in enumerate(measured) if len(values))
+    if not numbers:
         raise CalibrationError(
             "no genuine region could be measured, so there is nothing to calibrate on; give "
             "more or larger slices."
         )
     stored = [
         np.quantile(values, np.linspace(0, 1, QUANTILES)) if len(values) > QUANTILES else values
-        for values in kept
+        for values in (measured[number] for number in numbers)
     ]
     patients = tuple(np.round(values, STORED_DIGITS) for values in stored)
-    return CalibrationTable(patients, *_fit_tail(patients))
+    kept = (
+        None if weights is None else tuple(round(weights[each], WEIGHT_DIGITS) for each in numbers)
+    )
+    return CalibrationTable(patients, *_fit_tail(patients, kept), numbers, kept)
 
 
-def _fit_tail(patients: Sequence[FloatArray]) -> tuple[float, float]:
+def patient_weights(groups: Sequence[str]) -> list[float] | None:
+    """How much each patient counts: n patients of one group as much as sqrt(n) of n groups.
+
+    Between one voice for each patient and one for each group, as slices are drawn in training.
+
+    Args:
+        groups: scanner and kernel of each patient.
+
+    Returns:
+        Weights with a mean of 1; None where all count alike.
+    """
+    counts = Counter(groups)
+    if len(set(counts.values())) <= 1:
+        return None
+    weights = [1.0 / math.sqrt(counts[group]) for group in groups]
+    return [weight * len(weights) / math.fsum(weights) for weight in weights]
+
+
+def _fit_tail(
+    patients: Sequence[FloatArray], patient_weight: Sequence[float] | None
+) -> tuple[float, float]:
     pooled = np.concatenate(patients)
+    counting = [1.0] * len(patients) if patient_weight is None else patient_weight
     weights = np.concatenate(
-        [np.full(len(values), 1.0 / len(values)) for values in patients]
-    ) / len(patients)
+        [
+            np.full(len(values), weight / len(values))
+            for values, weight in zip(patients, counting, strict=True)
+        ]
+    ) / math.fsum(counting)
     order = np.argsort(pooled)[::-1]
     pooled, weights = np.maximum(pooled[order], 1e-9), weights[order]
     count = max(1, int(np.searchsorted(np.cumsum(weights), TAIL_SHARE)))
@@ -109,13 +160,14 @@ def shares_beyond(statistics: FloatArray, table: CalibrationTable) -> FloatArray
     Smooth beyond the tail's threshold. Not increasing.
     """
     counted = np.minimum(statistics, table.threshold)
-    shares = np.mean(
-        [
-            1.0 - np.searchsorted(values, counted, side="left") / len(values)
-            for values in table.patients
-        ],
-        axis=0,
-    )
+    of_patients = [
+        1.0 - np.searchsorted(values, counted, side="left") / len(values)
+        for values in table.patients
+    ]
+    if table.weights is None:
+        shares = np.mean(of_patients, axis=0)
+    else:
+        shares = np.tensordot(table.weights, of_patients, axes=1) / math.fsum(table.weights)
     return np.asarray(shares * np.maximum(statistics / table.threshold, 1.0) ** -table.tail_index)
 
 
@@ -137,7 +189,7 @@ def p_values(
     statistics: FloatArray, table: CalibrationTable
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """As ``p_value``, of many statistics ``[n]``: both answers ``[n]``."""
-    n = len(table.patients)
+    n = table.effective_patients
     shares = shares_beyond(statistics, table)
     beyond = shares < 1.0 / (n + 1)
     # Below the limit conformal p-values end. (1 + n shares) min(shares, 1 / (n + 1)) joins them
@@ -147,10 +199,20 @@ def p_values(
     return np.where(beyond, extended, np.minimum(1.0, (1 + n * shares) / (n + 1))), beyond
 
 
-def drop_patient(number: int, table: CalibrationTable) -> CalibrationTable:
-    """The table without one patient, by place."""
-    kept = tuple(values for place, values in enumerate(table.patients) if place != number)
-    return CalibrationTable(kept, *_fit_tail(kept))
+def drop_patients(left_out: Collection[int], table: CalibrationTable) -> CalibrationTable | None:
+    """The table without some patients, by their place in the calibration.
+
+    None where nobody remains.
+    """
+    numbers = range(len(table.patients)) if table.numbers is None else table.numbers
+    rows = [row for row, number in enumerate(numbers) if number not in left_out]
+    if not rows:
+        return None
+    kept = tuple(table.patients[row] for row in rows)
+    weights = None if table.weights is None else tuple(table.weights[row] for row in rows)
+    return CalibrationTable(
+        kept, *_fit_tail(kept, weights), tuple(numbers[row] for row in rows), weights
+    )
 
 
 def true_rate_bound(patients: int, alarm: float, confidence: float = 0.95) -> float:

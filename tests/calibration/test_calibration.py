@@ -32,15 +32,17 @@ from dfd.calibration import (
     fit_table,
     form_of,
     from_json,
-    leave_one_out,
+    leave_out,
     out_of_distribution,
     p_value,
     p_values,
+    patient_weights,
     share_beyond,
     to_json,
     true_rate_bound,
     verdict_of,
 )
+from dfd.calibration.tables import drop_patients
 from dfd.errors import CalibrationError
 from dfd.modalities import MODALITIES, Modality
 from dfd.population import COVARIATES
@@ -515,7 +517,7 @@ def test_without_a_combined_table_families_share_the_alarms(of_families: Calibra
 
 
 def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None:
-    rest = leave_one_out(3, of_families)
+    rest = leave_out({3}, of_families)
     assert rest.patients == of_families.patients - 1
     assert rest.of(SLICE).combined is not None
     assert len(rest.of(SLICE).combined.patients) == rest.patients
@@ -523,9 +525,67 @@ def test_a_patient_is_taken_out_of_every_table(of_families: Calibration) -> None
         rest.of(SLICE).tables["noise"].patients[3],
         of_families.of(SLICE).tables["noise"].patients[4],
     )
-    uneven = replace(of_families.of(SLICE), combined=fit_table([[1.0], [2.0]]))
-    with pytest.raises(CalibrationError, match="stand on different patients"):
-        leave_one_out(0, replace(of_families, settings={SLICE: uneven}))
+    with pytest.raises(CalibrationError, match="no patient of the calibration remains"):
+        leave_out(range(of_families.patients), of_families)
+
+
+def test_a_patient_leaves_the_tables_of_the_few_who_have_them(of_families: Calibration) -> None:
+    beside = fit([rows if number in (2, 5, 7) else [] for number, rows in enumerate(rows_of(30))])
+    whole = replace(of_families, settings={**of_families.settings, SERIES: beside})
+    again = from_json(json.loads(json.dumps(to_json(whole))))
+    for calibration in (whole, again):
+        assert calibration.settings[SERIES].tables["noise"].numbers == (2, 5, 7)
+        rest = leave_out({5}, calibration).settings[SERIES]
+        for name, table in rest.tables.items():
+            assert table.numbers == (2, 7)
+            np.testing.assert_array_equal(table.patients[1], beside.tables[name].patients[2])
+        assert leave_out({6}, calibration).settings[SERIES].patients == 3
+        assert SERIES not in leave_out({2, 5, 7}, calibration).settings
+    # Of a file that does not record whose rows these are, nobody can be taken out.
+    for table in (stored := to_json(whole))["settings"][SERIES]["families"].values():
+        del table["numbers"]
+    assert SERIES not in leave_out({5}, from_json(stored)).settings
+
+
+def test_many_patients_of_one_scanner_do_not_outvote_the_rest() -> None:
+    weights = patient_weights(["a"] * 9 + ["b"])
+    assert weights is not None
+    assert sum(weights[:9]) == pytest.approx(3 * weights[9])
+    assert np.mean(weights) == pytest.approx(1.0)
+    assert patient_weights(["a", "b", "c"]) is None
+    assert patient_weights(["a", "a", "b", "b"]) is None
+    assert patient_weights([]) is None
+    # Nine patients in whom nothing reaches 2, and one in whom everything does.
+    by_patient = [[1.0]] * 9 + [[3.0]]
+    alike, weighed = (
+        replace(fit_table(by_patient, each), threshold=9.0) for each in (None, weights)
+    )
+    assert share_beyond(2.0, alike) == pytest.approx(0.1)
+    assert share_beyond(2.0, weighed) == pytest.approx(0.25, abs=1e-4)
+    assert weighed.effective_patients == pytest.approx(8, abs=1e-3)
+    assert alike.effective_patients == 10
+    assert p_value(2.0, weighed)[0] == pytest.approx((1 + 8 * 0.25) / 9, abs=1e-4)
+    dropped = drop_patients({0}, weighed)
+    assert dropped is not None
+    assert share_beyond(2.0, replace(dropped, threshold=9.0)) == pytest.approx(3 / 11, abs=1e-4)
+    calibration = Calibration("x", "", 10.0, {}, {SLICE: Setting({"noise": weighed})})
+    assert calibration.patients == 10
+    assert calibration.smallest_p == pytest.approx(1 / 9, abs=1e-4)
+    assert from_json(json.loads(json.dumps(to_json(calibration)))).smallest_p == pytest.approx(
+        1 / 9, abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [{"numbers": [0, 0, 1]}, {"numbers": [0]}, {"weights": [1.0, 0.0, 2.0]}]
+)
+def test_who_stands_behind_a_table_must_fit_its_rows(damage: dict[str, list[float]]) -> None:
+    table = fit_table([[1.0], [2.0], [3.0]], [1.0, 1.5, 0.5])
+    stored = to_json(Calibration("x", "", 10.0, {}, {SLICE: Setting({"noise": table})}))
+    assert from_json(stored).patients == 3
+    stored["families"]["noise"].update(damage)
+    with pytest.raises(CalibrationError, match="damaged"):
+        from_json(stored)
 
 
 def test_tables_of_families_survive_the_way_to_disk(of_families: Calibration) -> None:
@@ -599,7 +659,7 @@ def test_settings_survive_the_file_and_lose_the_patient_too(of_families: Calibra
     richer = replace(of_families, settings={**of_families.settings, SCREENING: searched})
     again = from_json(json.loads(json.dumps(to_json(richer))))
     assert to_json(again) == to_json(richer)
-    rest = leave_one_out(0, again).settings[SCREENING]
+    rest = leave_out({0}, again).settings[SCREENING]
     assert rest.maximum is not None
     assert len(rest.maximum.patients) == len(searched.tables["noise"].patients) - 1
     np.testing.assert_array_equal(

@@ -29,7 +29,7 @@ from dfd.calibration import (
     fit,
     fit_screening,
     from_json,
-    leave_one_out,
+    leave_out,
     p_of_places,
     p_value,
     to_json,
@@ -240,7 +240,7 @@ def test_it_is_stored_and_thinned(calibration: Calibration) -> None:
         for each in (again, calibration)
     )
     assert one == other
-    assert len(leave_one_out(0, calibration).settings[SCREENING].maximum.patients) == 11
+    assert len(leave_out({0}, calibration).settings[SCREENING].maximum.patients) == 11
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,25 @@ def test_nothing_measured_is_no_answer(setting: Setting) -> None:
     assert fit_series([[[[empty]]]], setting.tables) is None
 
 
+@pytest.mark.parametrize("singles", [3, 30])
+def test_patients_with_single_slices_take_no_windows_from_the_others(
+    setting: Setting, singles: int
+) -> None:
+    rng = np.random.default_rng(8)
+    several = [[series_of(rng)] for _ in range(12)]
+    lone: list[list[Stacks]] = [[series_of(rng, slices=1)] for _ in range(singles)]
+    made = fit_series([*several, *lone], setting.tables)
+    assert made is not None
+    assert made.windows.keys() == setting.windows.keys()
+    assert made.maximum is not None
+    assert made.maximum.numbers == tuple(range(12))
+    # Where hardly anybody has neighbouring slices, single slices are compared with each other.
+    mostly_lone = fit_series([*several[:2], *lone], setting.tables)
+    assert mostly_lone is not None
+    assert mostly_lone.maximum is not None
+    assert len(mostly_lone.maximum.patients) == 2 + singles
+
+
 def test_a_stored_setting_is_the_same(setting: Setting) -> None:
     calibration = Calibration(
         "b", "ab", 10.0, {}, {SLICE: Setting(setting.tables), SERIES_SCREENING: setting}

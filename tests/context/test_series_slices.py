@@ -29,7 +29,7 @@ from dfd.calibration import (
     Calibration,
     fit,
     from_json,
-    leave_one_out,
+    leave_out,
     to_json,
 )
 from dfd.context import adjacent
@@ -303,11 +303,14 @@ def test_calibration_has_tables_of_slices_with_neighbours(
     assert [len(values) for values in beside.tables["neighbours"].patients] == [REGIONS_PER_SLICE]
     assert beside.combined is not None
     assert to_json(from_json(to_json(fitted))) == to_json(fitted)
-    # Nobody knows which of the two patients stands behind the one row of the series.
-    assert SERIES not in leave_one_out(0, fitted).settings
+    # The one row of the series is of the first of the two patients.
+    assert SERIES not in leave_out({0}, fitted).settings
+    assert SERIES in leave_out({1}, fitted).settings
 
 
-def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
+def test_the_lone_tables_do_not_change_by_neighbours(
+    study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     item = next(item for item in collect(study).items if item["image"].endswith("p1/1.dcm"))
     alone, covariates = genuine_regions(item, small_network(), "ct_lung", 3)
     beside, same = genuine_regions(item, small_network(), "ct_lung", 3, AdjacentSlices(others=True))
@@ -318,6 +321,12 @@ def test_the_lone_tables_do_not_change_by_neighbours(study: Path) -> None:
     assert all(np.isfinite(row[name]) for row in beside for name in context_families())
     assert covariates == same
     assert with_neighbours([alone]) == {}
+    assert SERIES in with_neighbours([alone, beside])
+    # Ten patients are enough, however many others have single slices; nine of thirty are not.
+    assert with_neighbours([beside] * 10 + [alone] * 30)[SERIES].patients == 10
+    with caplog.at_level(logging.WARNING):
+        assert with_neighbours([beside] * 9 + [alone] * 21) == {}
+    assert "9 of 30 patients have neighbouring slices: too few" in caplog.text
     assert SERIES in with_neighbours([beside, alone])
     assert with_neighbours([beside, alone, alone]) == {}
 

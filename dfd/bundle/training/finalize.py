@@ -19,7 +19,7 @@ from dfd.assessment.calibrate import calibrate_network
 from dfd.assessment.cohort import Cohort
 from dfd.bundle.training.state import HEAD, head_dir, take_best
 from dfd.bundle.training.statistic import put_into
-from dfd.calibration import true_rate_bound
+from dfd.calibration import Calibration, true_rate_bound
 from dfd.errors import BundleError
 from dfd.modalities import MODALITIES
 from dfd.models import model_file
@@ -115,7 +115,7 @@ def calibrated(
     if cohort.patients:
         fitted = calibrate_network(network, cohort, model_file.weights_digest(weights))
         table = calibration.to_json(fitted)
-        report(fitted.patients)
+        report(fitted)
     else:
         logger.warning(
             "no patient was left to calibrate on, so this model gives no p-values; add scans "
@@ -135,17 +135,26 @@ def calibrated(
     return target
 
 
-def report(patients: int) -> None:
-    """Says what this many calibration patients are worth."""
-    bound = true_rate_bound(patients, 0.05)
+def report(fitted: Calibration) -> None:
+    """Says what the calibration patients are worth."""
+    patients, effective = fitted.patients, fitted.effective_patients
+    bound = true_rate_bound(int(effective), 0.05)
     worth = "at 0.05 that bounds nothing: 19 are needed"
     if bound < 1:
         worth = f"the true false-alarm rate at 0.05 lies below {bound:.1%} (95 % confidence)"
     message = (
-        "calibrated on %d patient%s: the smallest p-value that supports is %.3f, smaller ones are "
-        "extrapolated and marked; %s"
+        "calibrated on %d patient%s%s: the smallest p-value that supports is %.3f, smaller ones "
+        "are extrapolated and marked; %s"
     )
-    logger.info(message, patients, "s" * (patients != 1), 1 / (1 + patients), worth)
+    unequal = f", of whom many share a scanner, as much as {effective:.0f} of as many scanners"
+    logger.info(
+        message,
+        patients,
+        "s" * (patients != 1),
+        unequal if round(effective) < patients else "",
+        fitted.smallest_p,
+        worth,
+    )
 
 
 def recalibrate(network: torch.nn.Module, model: Model, cohort: Cohort, target: str) -> Path:

@@ -83,7 +83,11 @@ def distribution(identifier: str, table: CalibrationTable) -> Distribution:
     margin = max(0.12 * (highest - lowest), 0.01)
     start, end = max(lowest - margin, 0.0), highest + margin
     edges = np.linspace(start, end, BINS + 1)
-    shares = np.mean([np.histogram(values, edges)[0] / len(values) for values in spread], axis=0)
+    shares = np.average(
+        [np.histogram(values, edges)[0] / len(values) for values in spread],
+        axis=0,
+        weights=table.weights,
+    )
     tops = BASE - (BASE - 3.0) * shares / max(float(shares.max()), 1e-9)
     step = WIDTH / BINS
     path = [

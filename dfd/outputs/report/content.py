@@ -71,7 +71,11 @@ def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anony
         strip=plotted,
         patients=patients,
         smallest_p=run.calibration.smallest_p if run.calibration else math.nan,
-        rate_bound=true_rate_bound(patients, UNUSUAL) if patients else 1.0,
+        rate_bound=(
+            true_rate_bound(int(run.calibration.effective_patients), UNUSUAL)
+            if run.calibration
+            else 1.0
+        ),
         screened=sum(finding.point.is_screening for finding in visible),
         left_out=len(columns_left_out(finding.point for finding in findings)) if anonymous else 0,
     )

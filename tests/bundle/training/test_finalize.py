@@ -17,7 +17,7 @@ from dfd.assessment.genuine_sample import REGIONS_PER_SLICE, genuine_regions
 from dfd.bundle.datalists import Cohort, Collection, collect
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.training import finalize
-from dfd.calibration import SLICE, from_json
+from dfd.calibration import SLICE, Calibration, Setting, fit_table, from_json, patient_weights
 from dfd.errors import BundleError, CalibrationError, OutputError
 from dfd.models import model_file
 from dfd.outputs.lock import FolderLock, let_go
@@ -128,8 +128,23 @@ def test_what_calibration_patients_are_worth_is_told(
     caplog: pytest.LogCaptureFixture, patients: int, words: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    finalize.report(patients)
+    finalize.report(standing_on([f"scanner {number}" for number in range(patients)]))
     assert words in caplog.text
+    assert "share a scanner" not in caplog.text
+
+
+def test_patients_of_one_scanner_are_said_to_be_worth_less(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    finalize.report(standing_on(["a"] * 9 + ["b"]))
+    assert "calibrated on 10 patients, of whom many share a scanner, as much as 8" in caplog.text
+    assert "that supports is 0.111" in caplog.text
+
+
+def standing_on(groups: list[str]) -> Calibration:
+    table = fit_table([[1.0, 2.0]] * len(groups), patient_weights(groups))
+    return Calibration("ct_lung_inpainting", "ab", 10.0, {}, {SLICE: Setting({"noise": table})})
 
 
 def test_a_model_that_is_there_is_kept(tmp_path: Path, collection: Collection) -> None:

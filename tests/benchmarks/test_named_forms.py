@@ -1,0 +1,88 @@
+"""How often the form of an alarm is named rightly."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.data import partition
+from benchmarks.detection.trials import GENUINE
+from benchmarks.models import cross_validation
+from benchmarks.studies import named_forms as study
+from dfd.calibration import SLICE, Calibration, Setting, fit_table
+from dfd.records import Evidence, Finding, Form, Point, Verdict
+
+NOISE, FILL = "white noise 0.6 x residual", "mean fill, feathered"
+
+
+def answer(form: Form | str, p: float) -> Finding:
+    return Finding(Point(0, "", 0.0, 0.0), Verdict.UNUSUAL, p_value=p, form=form)  # type: ignore[arg-type]
+
+
+def test_only_alarms_count_and_a_wrong_form_is_wrong() -> None:
+    answers = [
+        (GENUINE, answer("", 0.6)),
+        *[(NOISE, answer(Form.ADVERSARIAL_NOISE, 0.01))] * 3,
+        (NOISE, answer(Form.AI_EDIT, 0.05)),
+        (NOISE, answer(Form.ADVERSARIAL_NOISE, 0.06)),
+        (FILL, answer(Form.ADVERSARIAL_NOISE, 0.001)),
+    ]
+    genuine, noise, fill = study.named(answers)
+    assert (genuine["regions"], genuine["alarms"]) == (1, 0)
+    assert math.isnan(genuine["right"])
+    assert (noise["regions"], noise["alarms"], noise["right"]) == (5, 4, 0.75)
+    assert (fill["alarms"], fill["right"]) == (1, 0.0)
+    means = study.means_of([genuine, noise, fill])
+    assert means == {str(Form.ADVERSARIAL_NOISE): 0.75, str(Form.AI_EDIT): 0.0}
+    text = study.markdown(
+        {"modality": "ct_lung", "fold": "fold1", "edits": [genuine, noise, fill], "means": means}
+    )
+    assert f"| {NOISE} | adversarial noise | 5 | 4 |" in text
+
+
+def test_a_patient_is_judged_by_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = cross_validation.in_order("ct_lung")
+    # The first patient alone has large values: without it nothing genuine reaches 5.
+    table = fit_table([[9.0] * 4, *[list(np.linspace(0.5, 1.5, 20))] * (len(names) - 1)])
+    calibration = Calibration("x", "", 10.0, {}, {SLICE: Setting({"noise": table})})
+
+    class Loaded:
+        pass
+
+    loaded = Loaded()
+    loaded.calibration = calibration  # type: ignore[attr-defined]
+    monkeypatch.setattr(study.registry, "load", lambda name, modality: loaded)
+    piece = Evidence("noise", 5.0, {"energy": 3.0})
+    rows: list[dict[str, Any]] = [
+        {
+            "patient": name,
+            "kind": NOISE,
+            "evidence": [{key: getattr(piece, key) for key in study.KEPT}],
+        }
+        for name in names[:2]
+    ]
+    (_, own), (_, other) = study.judged(json.loads(json.dumps(rows)), "ct_lung")
+    assert own.p_value < other.p_value
+
+
+def test_what_was_measured_is_not_measured_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = []
+
+    def measured(modality: str, fold: str, *, quick: bool) -> list[dict[str, Any]]:
+        calls.append((modality, fold, quick))
+        return [{"patient": "a", "kind": GENUINE, "evidence": []}]
+
+    monkeypatch.setattr(partition, "ROOT", tmp_path)
+    monkeypatch.setattr(study, "measured", measured)
+    first, second = (study.kept_rows("ct_lung", "fold0", quick=True, anew=False) for _ in range(2))
+    assert first == second == [{"patient": "a", "kind": GENUINE, "evidence": []}]
+    assert calls == [("ct_lung", "fold0", True)]
+    study.kept_rows("ct_lung", "fold0", quick=True, anew=True)
+    assert len(calls) == 2
