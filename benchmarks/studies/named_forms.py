@@ -1,12 +1,15 @@
 """How often the form of an alarm is named rightly, by edit.
 
     python -m benchmarks.studies.named_forms --modality ct_lung                # fold1
-    python -m benchmarks.studies.named_forms --modality ct_lung --fold fold0   # to choose rules on
+    python -m benchmarks.studies.named_forms --modality ct_lung --fold fold0   # of the rule's own
+    python -m benchmarks.studies.named_forms --fit                             # the rule itself
 
-Slices of the patients of a fold, under the attacks of the benchmark that are not held out, measured
-by the network that has not seen them and judged by the shipped calibration without that patient.
-What was measured is kept in ``runs/named_forms``, so that a change of the rule is judged in
-seconds; ``--anew`` measures again.
+Slices of the patients of a fold, under the attacks of the benchmark that are not held out and
+under stronger noise, measured by the network that has not seen them and judged by the shipped
+calibration without that patient. What was measured is kept in ``runs/named_forms``, so that a
+change of the rule is judged in seconds; ``--anew`` measures again. The rule
+(``dfd.calibration.forms``) is a logistic regression on the alarms of fold0 and fold2 of both
+modalities, in which every edit of a form counts alike.
 """
 
 from __future__ import annotations
@@ -16,17 +19,25 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attacks.registry import ATTACKS, NOTHING
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.attacks import noise
+from benchmarks.attacks.registry import ATTACKS, NOTHING, Attack
 from benchmarks.data import partition
 from benchmarks.detection import trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.detection.trials import GENUINE, Version
 from benchmarks.models import cross_validation, registry
 from benchmarks.runner import cli
-from dfd.calibration import SLICE, Calibration, DecisionContext, decide, leave_out
+from dfd.calibration import SLICE, Calibration, DecisionContext, decide, forms, leave_out
 from dfd.errors import UsageError
 from dfd.outputs.files import write_atomically
 from dfd.records import Evidence, Finding, Form, Point, Region
@@ -36,19 +47,35 @@ PER_PATIENT = 1
 """Slices."""
 ALARM = 0.05
 FORMS = tuple(map(str, Form))
+STRONG = {
+    f"white noise {strength} x residual": Attack(
+        str(Form.ADVERSARIAL_NOISE), partial(noise.white, strength=strength)
+    )
+    for strength in (2.0, 4.0)
+}
+"""Noise that anybody sees, and that must not be taken for an edit because the texture is gone."""
+EDITS = {name: each for name, each in ATTACKS.items() if not each.held_out} | STRONG
+FEWEST = 5
+"""Alarms of an edit from which on the rule learns from them."""
+STRENGTH = 12.0
+"""Of the likelihood against the penalty of squared weights."""
 KEPT = ("family", "statistic", "measures", "source_x", "source_y")
 """Of a piece of evidence."""
 
 
-def measured(modality: str, fold: str, *, quick: bool) -> Iterator[dict[str, Any]]:
-    """What was measured of every region, of each slice as it is and under every attack."""
+def measured(
+    modality: str, fold: str, kinds: Sequence[str], *, quick: bool
+) -> Iterator[dict[str, Any]]:
+    """What was measured of every region, of each slice under attacks and as it is (``GENUINE``)."""
     network = registry.load(str(cross_validation.model_of(modality, fold)), modality).network
-    names = [name for name, each in ATTACKS.items() if not each.held_out]
     for setup in trials.setups_of(modality, fold, network, PER_PATIENT, quick=quick):
         patient, radius = setup.scan.source.patient, setup.places.radius
-        free = [name for name in names if not obstacle(name, modality, patient)]
-        made = (trials.version_of(setup, name, ATTACKS[name]) for name in free)
-        for version in (trials.unedited(setup), *made):
+        genuine = [trials.unedited(setup)] if GENUINE in kinds else []
+        known = [name for name in kinds if name in ATTACKS]
+        free = [name for name in known if not obstacle(name, modality, patient)]
+        free += [name for name in kinds if name in STRONG]
+        made = (trials.version_of(setup, name, EDITS[name]) for name in free)
+        for version in chain(genuine, made):
             if version is not None and len(version.centres):
                 yield from ({"patient": patient, **row} for row in _rows(version, radius))
 
@@ -61,14 +88,55 @@ def _rows(version: Version, radius: float) -> Iterator[dict[str, Any]]:
 
 
 def kept_rows(modality: str, fold: str, *, quick: bool, anew: bool) -> list[dict[str, Any]]:
-    """As ``measured``, from the file of an earlier run where there is one."""
-    name = f"{partition.FOLDERS[modality]}_{fold}{'_quick' if quick else ''}.jsonl"
+    """As ``measured``, of every kind; what an earlier run measured is not measured again."""
+    name = f"{partition.FOLDERS[modality]}_{fold}{'_quick' if quick else ''}.json"
     path: Path = partition.ROOT / "runs" / "named_forms" / name
-    if anew or not path.exists():
+    kept: dict[str, Any] = {"kinds": [], "rows": []}
+    if path.exists() and not anew:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    missing = [kind for kind in (GENUINE, *EDITS) if kind not in kept["kinds"]]
+    if missing:
+        rows = [*kept["rows"], *measured(modality, fold, missing, quick=quick)]
+        kept = {"kinds": [*kept["kinds"], *missing], "rows": rows}
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps(row) for row in measured(modality, fold, quick=quick)]
-        write_atomically(path, "\n".join(lines).encode())
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        write_atomically(path, json.dumps(kept).encode())
+    return list(kept["rows"])
+
+
+def fitted() -> tuple[dict[str, float], float]:
+    """Weights and offset of the rule that tells added noise from replaced content."""
+    numbers, added, kinds = [], [], []
+    for modality in partition.FOLDERS:
+        for fold in partition.TRAINING_FOLDS:
+            rows = kept_rows(modality, fold, quick=False, anew=False)
+            for row, (kind, finding) in zip(rows, judged(rows, modality), strict=True):
+                form = "" if kind == GENUINE else EDITS[kind].form
+                if finding.p_value <= ALARM and form in (Form.ADVERSARIAL_NOISE, Form.AI_EDIT):
+                    pieces = [Evidence(**each) for each in row["evidence"]]
+                    pieces = [each for each in pieces if each.family in finding.p_by_family]
+                    numbers.append(list(forms.numbers_of(pieces).values()))
+                    added.append(form == Form.ADVERSARIAL_NOISE)
+                    kinds.append(f"{modality} {kind}")
+    names = list(forms.numbers_of([]))
+    weights, offset = regression(np.array(numbers), np.array(added), kinds)
+    return dict(zip(names, weights.tolist(), strict=True)), offset
+
+
+def regression(
+    numbers: NDArray[np.float64], added: NDArray[np.bool_], kinds: Sequence[str]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights ``[k]`` and offset of a logistic regression of ``added`` ``[n]`` on ``[n, k]``.
+
+    Both answers count alike, and so do the kinds of each, of which there are ``FEWEST`` or more.
+    """
+    counts = Counter(kinds)
+    shares = np.array([(counts[kind] >= FEWEST) / counts[kind] for kind in kinds])
+    for answer in (added, ~added):
+        shares[answer] /= shares[answer].sum()
+    scaler = StandardScaler().fit(numbers)
+    rule = LogisticRegression(C=STRENGTH).fit(scaler.transform(numbers), added, shares)
+    weights = rule.coef_[0] / scaler.scale_
+    return weights, float(rule.intercept_[0] - weights @ scaler.mean_)
 
 
 def judged(rows: Sequence[Mapping[str, Any]], modality: str) -> Iterator[tuple[str, Finding]]:
@@ -98,8 +166,9 @@ def named(answers: Sequence[tuple[str, Finding]]) -> list[dict[str, Any]]:
         own = [finding for each, finding in answers if each == kind]
         alarms = [finding for finding in own if finding.p_value <= ALARM]
         forms = Counter(str(finding.form) for finding in alarms)
-        form = "" if kind == GENUINE else ATTACKS[kind].form
-        right = forms[form] / len(alarms) if alarms and form not in ("", NOTHING) else math.nan
+        form = "" if kind == GENUINE else EDITS[kind].form
+        determined = len(alarms) - forms[Form.UNDETERMINED]
+        right = forms[form] / determined if determined and form not in ("", NOTHING) else math.nan
         found.append(
             {
                 "edit": kind,
@@ -114,13 +183,23 @@ def named(answers: Sequence[tuple[str, Finding]]) -> list[dict[str, Any]]:
 
 
 def means_of(found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Of the alarms of each form: the share named rightly, all edits counted together."""
-    means = {}
-    for form in sorted({row["form"] for row in found} - {"", NOTHING}):
-        own = [row for row in found if row["form"] == form]
-        alarms = sum(row["alarms"] for row in own)
-        means[form] = sum(row["named"][form] for row in own) / alarms if alarms else math.nan
-    return means
+    """Share of alarms that is named rightly, by form and of all, where a form is named.
+
+    And the share of all alarms whose form stays undetermined.
+    """
+    edited = [row for row in found if row["form"] not in ("", NOTHING)]
+    groups = {form: [row for row in edited if row["form"] == form] for form in FORMS}
+    means = {form: _rightly(own) for form, own in groups.items() if own}
+    undetermined = sum(row["named"][Form.UNDETERMINED] for row in edited)
+    alarms = sum(row["alarms"] for row in edited)
+    share = undetermined / alarms if alarms else math.nan
+    return {**means, "all": _rightly(edited), str(Form.UNDETERMINED): share}
+
+
+def _rightly(rows: Sequence[Mapping[str, Any]]) -> float:
+    right = sum(row["named"][row["form"]] for row in rows)
+    determined = sum(row["alarms"] - row["named"][Form.UNDETERMINED] for row in rows)
+    return right / determined if determined else math.nan
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -139,7 +218,8 @@ def markdown(content: Mapping[str, Any]) -> str:
     means = ", ".join(f"{form} {value:.2f}" for form, value in content["means"].items())
     return (
         f"# Forms of alarms: {content['modality']}, {content['fold']}\n\nAlarms at p <= {ALARM:g}, "
-        f"by the form that is named. Named rightly, of all alarms of a form: {means}.\n\n"
+        f"by the form that is named. Named rightly, where a form is named: {means} (the last is "
+        f"the share of all alarms).\n\n"
         f"{cli.table(heads, cells)}"
     )
 
@@ -148,7 +228,12 @@ def main() -> None:
     parser = cli.parser(__doc__, model=False)
     parser.add_argument("--fold", choices=cross_validation.FOLDS, default=FOLD)
     parser.add_argument("--anew", action="store_true", help="measure again")
+    parser.add_argument("--fit", action="store_true", help="print the rule, and nothing else")
     arguments = parser.parse_args()
+    if arguments.fit:
+        weights, offset = fitted()
+        print({name: round(value, 2) for name, value in weights.items()}, round(offset, 2))
+        return
     modality, fold, quick = arguments.modality, arguments.fold, arguments.quick
     rows = kept_rows(modality, fold, quick=quick, anew=arguments.anew)
     found = named(list(judged(rows, modality)))

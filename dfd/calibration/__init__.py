@@ -21,9 +21,9 @@ from dfd.calibration.decision import (
     UNUSUAL,
     DecisionContext,
     decide,
-    form_of,
     verdict_of,
 )
+from dfd.calibration.forms import form_of
 from dfd.calibration.outliers import outlier_regions
 from dfd.calibration.screening import (
     FALSE_DISCOVERIES,

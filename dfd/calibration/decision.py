@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from dfd.calibration.cohort import SLICE, Calibration, combined_p, out_of_distribution
+from dfd.calibration.forms import form_of, learned_form, speaking_for
 from dfd.calibration.tables import p_value
 from dfd.records import SUSPICIOUS, TOGETHER, Evidence, Family, Finding, Form, Point, Verdict
 from dfd.sentences import joined, marked
@@ -22,16 +23,6 @@ NOT_WEIGHED = (
     "configs of the bundle that comes with this version"
 )
 UNUSUAL, STRONGLY_UNUSUAL = 0.05, 0.01
-FORM_OF_FAMILY: dict[str, Form] = {
-    Family.COPY_MOVE: Form.COPY_MOVE,
-    Family.ADJACENT_SLICES: Form.AI_EDIT,
-    Family.SERIES_COPY: Form.COPY_MOVE,
-}
-"""Families that are evidence of one form; noise and synthesis are of two, see ``form_of``."""
-FORM_DECIDED_BY: dict[str, str] = {Family.TEXTURE: Family.SYNTHESIS}
-"""Family that cannot tell added noise from replaced content -> the one whose measures can."""
-CLEAR = math.log(1.5)
-"""Log-odds by which a form must lead the next one to be named."""
 RADIUS_RATIO = (0.7, 1.43)
 """Radius of a region over that of the calibration within which its tables hold."""
 ORDINARY_ADJACENT = (
@@ -49,19 +40,6 @@ def verdict_of(p: float) -> Verdict:
     if p <= STRONGLY_UNUSUAL:
         return Verdict.STRONGLY_UNUSUAL
     return Verdict.UNUSUAL if p <= UNUSUAL else Verdict.NO_ANOMALY
-
-
-def form_of(evidence: Evidence) -> Form:
-    """Which form of tampering this evidence speaks for.
-
-    What stands out by more noise, and not by what the head sees replaced, had noise added.
-    """
-    if evidence.family in FORM_OF_FAMILY:
-        return FORM_OF_FAMILY[evidence.family]
-    energy = evidence.measures.get("energy", 0.0)
-    largest = max((abs(value) for value in evidence.measures.values()), default=0.0)
-    added = max(energy, evidence.measures.get("added noise", 0.0))
-    return Form.ADVERSARIAL_NOISE if energy > 0 and added >= 0.5 * largest else Form.AI_EDIT
 
 
 @dataclass(frozen=True)
@@ -147,67 +125,13 @@ def _explanation(
     nowhere = Evidence("", math.nan)
     if verdict not in SUSPICIOUS:
         return "", _ordinary(leading, p_by_family), nowhere
-    if learned is None:
-        form = form_of(form_source(leading, usable))
-        source = reason_source(leading, usable, p_by_family)
-    else:
-        form = learned_form(learned)
-        source = speaking_for(form, usable, p_by_family)
+    form = form_of(usable, p_by_family) if learned is None else learned_form(learned)
+    source = speaking_for(form, usable, p_by_family, UNUSUAL)
     copies = [
         each for each in usable if each.source_x is not None and p_by_family[each.family] <= UNUSUAL
     ]
     copy = min(copies, key=lambda each: p_by_family[each.family], default=nowhere)
     return form, source.reason_by_form.get(form, source.reason), copy
-
-
-def learned_form(learned: Evidence) -> Form:
-    """The form that the learned statistic holds for most likely.
-
-    Undetermined where another is nearly as likely.
-    """
-    (first, odds), (_, second), *_ = sorted(learned.measures.items(), key=lambda each: -each[1])
-    return Form(first) if odds - second >= CLEAR else Form.UNDETERMINED
-
-
-def speaking_for(
-    form: Form, usable: Sequence[Evidence], p_by_family: Mapping[str, float]
-) -> Evidence:
-    """The rarest evidence that can speak for ``form``; the rarest of all where none can."""
-    able = [
-        each
-        for each in usable
-        if form == Form.UNDETERMINED or FORM_OF_FAMILY.get(each.family, form) == form
-    ]
-    if form == Form.COPY_MOVE:
-        able = [each for each in able if each.family in FORM_OF_FAMILY]
-    return min(able or usable, key=lambda each: p_by_family[each.family])
-
-
-def form_source(leading: Evidence, usable: Sequence[Evidence]) -> Evidence:
-    """Whose measures decide the form: ``leading``, or the family that decides it for that one."""
-    family = FORM_DECIDED_BY.get(leading.family, leading.family)
-    return next((each for each in usable if each.family == family), leading)
-
-
-def reason_source(
-    leading: Evidence, usable: Sequence[Evidence], p_by_family: Mapping[str, float]
-) -> Evidence:
-    """Whose sentence gives the reason: ``leading``.
-
-    Where that cannot name a kind of edit, the rarest that can and is unusual by itself. Evidence
-    of another form than that of the answer is passed over: it would contradict it.
-    """
-    if leading.family not in FORM_DECIDED_BY:
-        return leading
-    form = form_of(form_source(leading, usable))
-    able = [
-        each
-        for each in usable
-        if each.family not in (*FORM_OF_FAMILY, *FORM_DECIDED_BY)
-        and p_by_family[each.family] <= UNUSUAL
-        and form_of(each) == form
-    ]
-    return min(able, key=lambda each: p_by_family[each.family], default=leading)
 
 
 def _ordinary(leading: Evidence, p_by_family: Mapping[str, float]) -> str:

@@ -38,7 +38,15 @@ def test_only_alarms_count_and_a_wrong_form_is_wrong() -> None:
     assert (noise["regions"], noise["alarms"], noise["right"]) == (5, 4, 0.75)
     assert (fill["alarms"], fill["right"]) == (1, 0.0)
     means = study.means_of([genuine, noise, fill])
-    assert means == {str(Form.ADVERSARIAL_NOISE): 0.75, str(Form.AI_EDIT): 0.0}
+    assert means == {
+        str(Form.ADVERSARIAL_NOISE): 0.75,
+        str(Form.AI_EDIT): 0.0,
+        "all": 0.6,
+        str(Form.UNDETERMINED): 0.0,
+    }
+    (unsure,) = study.named([(NOISE, answer(Form.UNDETERMINED, 0.01)), *answers[1:2]])
+    assert (unsure["alarms"], unsure["right"]) == (2, 1.0)
+    assert study.means_of([unsure])[str(Form.UNDETERMINED)] == 0.5
     text = study.markdown(
         {"modality": "ct_lung", "fold": "fold1", "edits": [genuine, noise, fill], "means": means}
     )
@@ -75,14 +83,20 @@ def test_what_was_measured_is_not_measured_again(
 ) -> None:
     calls = []
 
-    def measured(modality: str, fold: str, *, quick: bool) -> list[dict[str, Any]]:
-        calls.append((modality, fold, quick))
-        return [{"patient": "a", "kind": GENUINE, "evidence": []}]
+    def measured(
+        modality: str, fold: str, kinds: list[str], *, quick: bool
+    ) -> list[dict[str, Any]]:
+        calls.append((modality, fold, quick, len(kinds)))
+        return [{"patient": "a", "kind": kind, "evidence": []} for kind in kinds]
 
     monkeypatch.setattr(partition, "ROOT", tmp_path)
     monkeypatch.setattr(study, "measured", measured)
     first, second = (study.kept_rows("ct_lung", "fold0", quick=True, anew=False) for _ in range(2))
-    assert first == second == [{"patient": "a", "kind": GENUINE, "evidence": []}]
-    assert calls == [("ct_lung", "fold0", True)]
+    every = 1 + len(study.EDITS)
+    assert first == second
+    assert [row["kind"] for row in first] == [GENUINE, *study.EDITS]
+    assert calls == [("ct_lung", "fold0", True, every)]
     study.kept_rows("ct_lung", "fold0", quick=True, anew=True)
-    assert len(calls) == 2
+    monkeypatch.setattr(study, "EDITS", {**study.EDITS, "another": study.EDITS[NOISE]})
+    study.kept_rows("ct_lung", "fold0", quick=True, anew=False)
+    assert [call[-1] for call in calls] == [every, every, 1]

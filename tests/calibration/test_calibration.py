@@ -30,7 +30,6 @@ from dfd.calibration import (
     decide,
     fit,
     fit_table,
-    form_of,
     from_json,
     leave_out,
     out_of_distribution,
@@ -207,35 +206,6 @@ def test_what_is_not_finite_is_left_out_and_nothing_is_refused() -> None:
 )
 def test_verdict_thresholds(p: float, word: str) -> None:
     assert verdict_of(p) == word
-
-
-@pytest.mark.parametrize(
-    ("measures", "form"),
-    [
-        ({"energy": 6.0, "correlation 0,1": 1.0}, "adversarial noise"),
-        ({"energy": -6.0, "correlation 0,1": 1.0}, "AI edit"),
-        ({"energy": 1.0, "correlation 0,1": -5.0}, "AI edit"),
-        ({"energy": 2.0, "added noise": 6.0}, "adversarial noise"),
-        ({"energy": -2.0, "added noise": 6.0}, "AI edit"),
-        ({}, "AI edit"),
-    ],
-)
-def test_form_follows_the_direction_of_the_energy(measures: dict[str, float], form: str) -> None:
-    assert form_of(Evidence("noise", 3.0, measures)) == form
-
-
-@pytest.mark.parametrize(
-    ("measures", "form"),
-    [
-        ({"energy": -3.0, "replaced content": 6.0}, "AI edit"),
-        ({"energy": 2.0, "replaced content": 6.0}, "AI edit"),
-        ({"energy": 6.0, "replaced content": 1.0}, "adversarial noise"),
-    ],
-)
-def test_synthesis_that_stands_out_by_more_noise_speaks_of_added_noise(
-    measures: dict[str, float], form: str
-) -> None:
-    assert form_of(Evidence("synthesis", 3.0, measures)) == form
 
 
 def judged(statistic: float, calibration: Calibration | None, **around: Any) -> Finding:

@@ -68,11 +68,15 @@ def places(rows: list[dict[str, float]], radius: float = 14.0) -> Places:
         Region(STEP * (number % 10), STEP * (number // 10), radius, 10.0)
         for number in range(len(rows))
     ]
-    measures = {"noise": {"energy": 5.0}, "synthesis": {"energy": -1.0, "replaced content": 5.0}}
     evidence = [
         [
-            Evidence(family, value, measures[family], "lung", f"the {family} is strange")
+            Evidence(family, value, measures, "lung", f"the {family} is strange")
             for family, value in row.items()
+            for measures in (
+                {"energy": value - 2.0}
+                if family == "noise"
+                else {"energy": -1.0, "replaced content": 5.0},
+            )
         ]
         for row in rows
     ]

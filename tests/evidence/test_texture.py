@@ -12,13 +12,13 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from dfd.calibration import form_of
-from dfd.calibration.decision import FORM_OF_FAMILY, form_source, reason_source
+from dfd.calibration import UNUSUAL
+from dfd.calibration.forms import speaking_for
 from dfd.evidence import co_occurrence, reference_windows, texture
 from dfd.evidence.slice_evidence import SliceEvidence
 from dfd.evidence.window_table import WindowTable
 from dfd.prediction.masks import disk
-from dfd.records import Evidence, Prediction, Region
+from dfd.records import Evidence, Form, Prediction, Region
 from tests.evidence.one_family import measure_region
 from tests.evidence.test_noise import CLICK, CT, RADIUS, SHAPE, white
 
@@ -116,40 +116,19 @@ def test_a_slice_with_few_windows_is_not_judged() -> None:
     assert measure_region(texture.FAMILY, CLICK, given, CT).obstacle
 
 
-def test_synthesis_tells_the_form_for_texture() -> None:
-    assert "texture" not in FORM_OF_FAMILY
-    noisy = Evidence("synthesis", 3.0, {"energy": 5.0, "replaced content": 0.5})
-    leading = Evidence("texture", 9.0, {"texture 1": 4.0})
-    assert form_of(form_source(leading, [noisy, leading])) == "adversarial noise"
-    assert (
-        form_of(
-            form_source(
-                leading,
-                [replace(noisy, measures={"energy": -2.0, "replaced content": 5.0}), leading],
-            )
-        )
-        == "AI edit"
-    )
-    assert form_of(form_source(leading, [leading])) == "AI edit"
-
-
 def test_a_sentence_that_names_the_kind_is_told_before_that_of_texture() -> None:
     leading, noisy = (
         Evidence("texture", 9.0, reason="texture"),
         Evidence("noise", 5.0, reason="noise is stronger"),
     )
-    assert (
-        reason_source(leading, [noisy, leading], {"noise": 0.01, "texture": 1e-4}).reason
-        == "noise is stronger"
-    )
-    assert (
-        reason_source(leading, [noisy, leading], {"noise": 0.2, "texture": 1e-4}).reason
-        == "texture"
-    )
-    assert (
-        reason_source(noisy, [noisy, leading], {"noise": 0.01, "texture": 0.02}).reason
-        == "noise is stronger"
-    )
+
+    def chosen(p_of_noise: float, p_of_texture: float) -> str:
+        p_by_family = {"noise": p_of_noise, "texture": p_of_texture}
+        return speaking_for(Form.ADVERSARIAL_NOISE, [noisy, leading], p_by_family, UNUSUAL).reason
+
+    assert chosen(0.01, 1e-4) == "noise is stronger"
+    assert chosen(0.2, 1e-4) == "texture"
+    assert chosen(0.01, 0.02) == "noise is stronger"
 
 
 def test_texture_is_offered_beside_the_others() -> None:
