@@ -192,6 +192,7 @@ def describe(model: str) -> dict[str, object]:
         "of them with neighbouring slices": with_context(calibration) if calibration else 0,
     }
     if calibration:
+        description["effective calibration patients"] = round(calibration.effective_patients, 1)
         bound = true_rate_bound(int(calibration.effective_patients), 0.05)
         description["smallest p-value supported"] = round(calibration.smallest_p, 4)
         description["true false-alarm rate at 0.05, upper bound"] = (

@@ -75,3 +75,4 @@ def test_neighbours_are_used_where_they_are_and_only_there(
 def test_a_model_says_how_many_patients_had_neighbours(calibrated: Path) -> None:
     told = workflow.describe(str(calibrated))
     assert (told["calibration patients"], told["of them with neighbouring slices"]) == (2, 1)
+    assert told["effective calibration patients"] == 2.0
