@@ -143,7 +143,8 @@ def setups_of(
     per_patient = 1 if quick else slices
     series = scans.per_patient(scans.select_series(modality, (fold,), per_patient), per_patient)
     series = series[:2] if quick else series
-    loaded = progress(scans.load(series, modality), "measuring slices", len(series))
+    slices_in_all = sum(len(one.refs) for one in series)
+    loaded = progress(scans.load(series, modality), "measuring slices", slices_in_all)
     for number, scan in enumerate(loaded):
         setup = prepare_slice(scan, network, np.random.default_rng([partition.SEED, number]))
         if setup is not None:
