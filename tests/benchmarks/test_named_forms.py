@@ -21,7 +21,8 @@ NOISE, FILL = "white noise 0.6 x residual", "mean fill, feathered"
 
 
 def answer(form: Form | str, p: float) -> Finding:
-    return Finding(Point(0, "", 0.0, 0.0), Verdict.UNUSUAL, p_value=p, form=form)  # type: ignore[arg-type]
+    point = Point(0, "", 0.0, 0.0)
+    return Finding(point, Verdict.UNUSUAL, p_value=p, form=form)  # type: ignore[arg-type]
 
 
 def test_only_alarms_count_and_a_wrong_form_is_wrong() -> None:
