@@ -35,6 +35,7 @@ from benchmarks.data import partition
 from benchmarks.detection import trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.detection.trials import GENUINE, Version
+from benchmarks.metrics.bootstrap import interval
 from benchmarks.models import cross_validation, registry
 from benchmarks.runner import cli
 from dfd.calibration import SLICE, Calibration, DecisionContext, decide, forms, leave_out
@@ -54,6 +55,7 @@ STRONG = {
     for strength in (2.0, 4.0)
 }
 """Noise that anybody sees, and that must not be taken for an edit because the texture is gone."""
+FAINT = "all but strong noise"
 EDITS = {name: each for name, each in ATTACKS.items() if not each.held_out} | STRONG
 FEWEST = 5
 """Alarms of an edit from which on the rule learns from them."""
@@ -182,24 +184,41 @@ def named(answers: Sequence[tuple[str, Finding]]) -> list[dict[str, Any]]:
     return found
 
 
-def means_of(found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Share of alarms that is named rightly, by form and of all, where a form is named.
+def shares_of(
+    answers: Sequence[tuple[str, Finding]], patients: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Shares of alarms on edits, with their 95 % intervals over patients.
 
-    And the share of all alarms whose form stays undetermined.
+    Named rightly where a form is named: by form, of all, and of all but ``STRONG``. And how many of
+    all stay undetermined.
+
+    Args:
+        answers: kind of edit and answer of each region.
+        patients: whose each is.
     """
-    edited = [row for row in found if row["form"] not in ("", NOTHING)]
-    groups = {form: [row for row in edited if row["form"] == form] for form in FORMS}
-    means = {form: _rightly(own) for form, own in groups.items() if own}
-    undetermined = sum(row["named"][Form.UNDETERMINED] for row in edited)
-    alarms = sum(row["alarms"] for row in edited)
-    share = undetermined / alarms if alarms else math.nan
-    return {**means, "all": _rightly(edited), str(Form.UNDETERMINED): share}
+    order = sorted(set(patients))
+    counts = {name: np.zeros((len(order), 2)) for name in (*FORMS, "all", FAINT)}
+    for (kind, finding), patient in zip(answers, patients, strict=True):
+        form = "" if kind == GENUINE else str(EDITS[kind].form)
+        if form in ("", NOTHING) or not finding.p_value <= ALARM:
+            continue
+        place, unsure = order.index(patient), finding.form == Form.UNDETERMINED
+        counts[str(Form.UNDETERMINED)][place] += (unsure, 1)
+        for name in (form, "all", *(() if kind in STRONG else (FAINT,))):
+            counts[name][place] += (finding.form == form, not unsure)
+    return {name: _share(each) for name, each in counts.items() if each[:, 1].any()}
 
 
-def _rightly(rows: Sequence[Mapping[str, Any]]) -> float:
-    right = sum(row["named"][row["form"]] for row in rows)
-    determined = sum(row["alarms"] - row["named"][Form.UNDETERMINED] for row in rows)
-    return right / determined if determined else math.nan
+def _share(counts: NDArray[np.float64]) -> dict[str, float]:
+    """First over second of the sums over patients ``[n, 2]``."""
+
+    def share(chosen: NDArray[np.int64]) -> float:
+        part, whole = counts[chosen].sum(axis=0)
+        return float(part / whole) if whole else math.nan
+
+    rng = np.random.default_rng(partition.SEED)
+    low, high = interval(share, len(counts), rng)
+    return {"share": share(np.arange(len(counts))), "low": low, "high": high}
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -215,12 +234,15 @@ def markdown(content: Mapping[str, Any]) -> str:
         for row in content["edits"]
     ]
     heads = ["edit", "form", "regions", "alarms", *FORMS, "right"]
-    means = ", ".join(f"{form} {value:.2f}" for form, value in content["means"].items())
+    shares = [
+        [name, *(f"{each[key]:.2f}" for key in ("share", "low", "high"))]
+        for name, each in content["shares"].items()
+    ]
+    summary = cli.table(["of alarms on", "named rightly", "from", "to"], shares)
     return (
         f"# Forms of alarms: {content['modality']}, {content['fold']}\n\nAlarms at p <= {ALARM:g}, "
-        f"by the form that is named. Named rightly, where a form is named: {means} (the last is "
-        f"the share of all alarms).\n\n"
-        f"{cli.table(heads, cells)}"
+        "by the form that is named. Named rightly, where a form is named (95 % interval over "
+        f"patients; undetermined: share of all alarms):\n\n{summary}\n\n{cli.table(heads, cells)}"
     )
 
 
@@ -236,8 +258,9 @@ def main() -> None:
         return
     modality, fold, quick = arguments.modality, arguments.fold, arguments.quick
     rows = kept_rows(modality, fold, quick=quick, anew=arguments.anew)
-    found = named(list(judged(rows, modality)))
-    content = {"modality": modality, "fold": fold, "edits": found, "means": means_of(found)}
+    answers = list(judged(rows, modality))
+    shares = shares_of(answers, [row["patient"] for row in rows])
+    content = {"modality": modality, "fold": fold, "edits": named(answers), "shares": shares}
     name = f"named_forms_{modality}" + ("" if fold == FOLD else f"_{fold}")
     cli.publish(name, content, markdown(content), quick=quick)
 

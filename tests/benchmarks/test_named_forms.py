@@ -38,18 +38,26 @@ def test_only_alarms_count_and_a_wrong_form_is_wrong() -> None:
     assert math.isnan(genuine["right"])
     assert (noise["regions"], noise["alarms"], noise["right"]) == (5, 4, 0.75)
     assert (fill["alarms"], fill["right"]) == (1, 0.0)
-    means = study.means_of([genuine, noise, fill])
-    assert means == {
+    shares = study.shares_of(answers, ["a", "a", "b", "b", "a", "b", "b"])
+    assert {name: each["share"] for name, each in shares.items()} == {
         str(Form.ADVERSARIAL_NOISE): 0.75,
         str(Form.AI_EDIT): 0.0,
         "all": 0.6,
+        study.FAINT: 0.6,
         str(Form.UNDETERMINED): 0.0,
     }
-    (unsure,) = study.named([(NOISE, answer(Form.UNDETERMINED, 0.01)), *answers[1:2]])
-    assert (unsure["alarms"], unsure["right"]) == (2, 1.0)
-    assert study.means_of([unsure])[str(Form.UNDETERMINED)] == 0.5
+    # Of patient a one alarm of two is right, of b two of three.
+    assert (shares["all"]["low"], shares["all"]["high"]) == (0.5, 2 / 3)
+    unsure = [(NOISE, answer(Form.UNDETERMINED, 0.01)), answers[1]]
+    (row,) = study.named(unsure)
+    assert (row["alarms"], row["right"]) == (2, 1.0)
+    assert study.shares_of(unsure, ["a", "b"])[str(Form.UNDETERMINED)]["share"] == 0.5
+    (strong,) = {study.FAINT} - study.shares_of(
+        [(next(iter(study.STRONG)), answer(Form.AI_EDIT, 0.01))], ["a"]
+    ).keys()
+    assert strong == study.FAINT
     text = study.markdown(
-        {"modality": "ct_lung", "fold": "fold1", "edits": [genuine, noise, fill], "means": means}
+        {"modality": "ct_lung", "fold": "fold1", "edits": [genuine, noise, fill], "shares": shares}
     )
     assert f"| {NOISE} | adversarial noise | 5 | 4 |" in text
 
