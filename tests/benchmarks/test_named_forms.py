@@ -51,7 +51,9 @@ def test_only_alarms_count_and_a_wrong_form_is_wrong() -> None:
     unsure = [(NOISE, answer(Form.UNDETERMINED, 0.01)), answers[1]]
     (row,) = study.named(unsure)
     assert (row["alarms"], row["right"]) == (2, 1.0)
-    assert study.shares_of(unsure, ["a", "b"])[str(Form.UNDETERMINED)]["share"] == 0.5
+    shares = study.shares_of(unsure, ["a", "b"])
+    assert shares[str(Form.UNDETERMINED)]["share"] == 0.5
+    assert shares["all"]["share"] == shares[str(Form.ADVERSARIAL_NOISE)]["share"] == 1.0
     (strong,) = {study.FAINT} - study.shares_of(
         [(next(iter(study.STRONG)), answer(Form.AI_EDIT, 0.01))], ["a"]
     ).keys()
