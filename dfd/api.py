@@ -39,6 +39,7 @@ class ScoreOptions(TypedDict, total=False):
     context: bool
     strict: bool
     dicom: bool
+    dicom_captures: bool
 
 
 class ScreenOptions(TypedDict, total=False):

@@ -1,24 +1,26 @@
 """Lone slices that nobody pointed at: is the edited place found, and at how many false ones?
 
-    python -m benchmarks.studies.froc --modality ct_lung
-    python -m benchmarks.studies.froc --modality ct_lung --model FILE  # other weights
+    python -m benchmarks.studies.froc --modality ct_lung             # the shipped weights, fold1
+    python -m benchmarks.studies.froc --modality ct_lung --next      # those of the next version
+    python -m benchmarks.studies.froc --modality ct_lung --fold fold0 --fold fold1 --fold fold2
 
-One edit in a slice of fold1, which the network has not seen; every place of the slice is measured
-as screening does. Places that stand out are ranked by the root of summed squares of the families,
-calibrated on the genuine places of the other patients, and by the learned statistic where the model
-has one, as it stands and against the other places of its slice. FROC (free-response receiver
-operating characteristic, as in LUNA16: Setio et al. 2017, Medical Image Analysis 42:1, section
-3.3): the share of edits found at 1/8 to 8 false places a genuine slice, and its mean. Besides: how
-often the slice is rarer than all but 5 % of the genuine slices of the other patients, and how often
-the edit is the first of its places.
+One edit in a slice of a fold, which its network has not seen; every place of the slice is measured
+as screening does. Places that stand out are ranked by the root of summed squares, calibrated on the
+genuine places of the other patients: of all families, and of the learned statistic and the search
+for copies where the model has the former. FROC (free-response receiver operating characteristic, as
+in LUNA16: Setio et al. 2017, Medical Image Analysis 42:1, section 3.3): the share of edits found at
+1/8 to 8 false places a genuine slice, and its mean. Besides: how often the slice is rarer than all
+but 5 % of the genuine slices of the other patients, and how often the edit is the first of its
+places. Intervals are over patients, with the limits of all of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,11 +30,12 @@ from benchmarks.attacks.registry import ATTACKS, NOTHING
 from benchmarks.data import partition
 from benchmarks.detection import report, trials
 from benchmarks.detection.measurements import obstacle
+from benchmarks.metrics.bootstrap import intervals
 from benchmarks.models import held_out_calibration, registry, stacked_statistic
+from benchmarks.models.cross_validation import FOLDS
 from benchmarks.runner import cli
 from dfd.evidence import lone_slice_families
 from dfd.evidence.slice_evidence import SliceEvidence
-from dfd.intensity import MAD_TO_SD
 from dfd.modalities import MODALITIES
 from dfd.models.model_file import weights_digest
 from dfd.records import TOGETHER, Point
@@ -63,6 +66,9 @@ the radii asked about."""
 GENUINE_PLACES = 60
 """Of a genuine slice, that the root of summed squares is calibrated on."""
 ALARM = 0.05
+MEAN = "mean"
+COUNTED = (MEAN, "slice p <= 0.05", "listed first")
+"""What has an interval."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,23 @@ class Screened:
         return found
 
 
-def screened(modality: str, network: torch.nn.Module, *, quick: bool) -> Iterator[Screened]:
-    """Each slice as it is and with one edit of each kind."""
-    for setup in trials.setups_of(modality, FOLD, network, PER_PATIENT, quick=quick):
+class Outcome(NamedTuple):
+    """What came of one edited slice."""
+
+    patient: str
+    found: NDArray[np.bool_]
+    """At each of ``FALSE_PLACES``."""
+    alarm: float
+    """1 where the slice is rare; NaN where that cannot be said."""
+    first: float
+    """1 where the edit is the first place."""
+
+
+def screened(
+    modality: str, fold: str, network: torch.nn.Module, per_patient: int, *, quick: bool
+) -> Iterator[Screened]:
+    """Each slice of the patients of ``fold`` as it is and with one edit of each kind."""
+    for setup in trials.setups_of(modality, fold, network, per_patient, quick=quick):
         scan = setup.scan
         like = region_of(Point(0, "", 0.0, 0.0), scan.slice, MODALITIES[modality])
         of_slice = partial_of(scan.source.patient, setup.places.radius)
@@ -123,10 +143,12 @@ def partial_of(patient: str, radius: float) -> Callable[..., Screened]:
     return make
 
 
-def by_root(slices: Sequence[Screened]) -> list[FloatArray]:
-    """Scores of every place of each slice, calibrated on the genuine places of other patients."""
+def calibrated(slices: Sequence[Screened], names: Sequence[str]) -> list[FloatArray]:
+    """Scores of every place of each slice, calibrated on the genuine places of other patients.
+
+    ``names``: the families that count.
+    """
     rng = np.random.default_rng(partition.SEED)
-    names = lone_slice_families()
 
     def rows(one: Screened, chosen: NDArray[np.int64] | None = None) -> list[dict[str, float]]:
         numbers = np.arange(len(one.centres)) if chosen is None else chosen
@@ -148,25 +170,19 @@ def by_root(slices: Sequence[Screened]) -> list[FloatArray]:
     return scores
 
 
+def by_root(slices: Sequence[Screened]) -> list[FloatArray]:
+    """All families."""
+    return calibrated(slices, lone_slice_families())
+
+
 def by_learned(slices: Sequence[Screened]) -> list[FloatArray]:
-    """The logarithm of the learned statistic of every place."""
-    return [np.log(one.statistics[TOGETHER]) for one in slices]
-
-
-def within_slice(slices: Sequence[Screened]) -> list[FloatArray]:
-    """The same, in deviations from the other places of its slice."""
-    found = []
-    for values in by_learned(slices):
-        middle = np.nanmedian(values)
-        spread = MAD_TO_SD * np.nanmedian(np.abs(values - middle))
-        found.append((values - middle) / max(float(spread), 1e-6))
-    return found
+    """The learned statistic, and copies."""
+    return calibrated(slices, (*lone_slice_families(), TOGETHER))
 
 
 RANKINGS: dict[str, Callable[[Sequence[Screened]], list[FloatArray]]] = {
     "root of squares": by_root,
     "learned": by_learned,
-    "learned, within the slice": within_slice,
 }
 
 
@@ -175,27 +191,56 @@ def summary(slices: Sequence[Screened], scores: Sequence[FloatArray]) -> list[di
     listed = [one.places(values) for one, values in zip(slices, scores, strict=True)]
     genuine = [n for n, one in enumerate(slices) if one.kind == trials.GENUINE]
     false = np.sort([score for n in genuine for score, _ in listed[n]])[::-1]
-    rows: list[dict[str, Any]] = []
-    for kind in dict.fromkeys(one.kind for one in slices if one.kind != trials.GENUINE):
-        own = [n for n, one in enumerate(slices) if one.kind == kind]
-        hits = np.array([max((s for s, hit in listed[n] if hit), default=-np.inf) for n in own])
-        found = [float((hits > _limit(false, rate * len(genuine))).mean()) for rate in FALSE_PLACES]
-        rare = np.array([_rare(slices, listed, n, genuine) for n in own])
-        first = [bool(listed[n]) and listed[n][0][1] for n in own]
-        rows.append(
-            {
-                "edit": kind,
-                "slices": len(own),
-                **{f"at {rate:g}": each for rate, each in zip(FALSE_PLACES, found, strict=True)},
-                "mean": float(np.mean(found)),
-                "slice p <= 0.05": float(np.where(np.isnan(rare), np.nan, rare <= ALARM).mean()),
-                "listed first": float(np.mean(first)),
-            }
-        )
-    keys = [key for key in rows[0] if key not in ("edit", "slices")] if rows else []
-    edited = [row for row in rows if ATTACKS[row["edit"]].form != NOTHING]
-    means = {key: float(np.mean([row[key] for row in edited])) for key in keys}
-    return [*rows, {"edit": "mean", "slices": sum(row["slices"] for row in edited), **means}]
+    limits = np.array([_limit(false, rate * len(genuine)) for rate in FALSE_PLACES])
+    by_kind: dict[str, list[Outcome]] = {}
+    for number, one in enumerate(slices):
+        if one.kind == trials.GENUINE:
+            continue
+        highest = max((score for score, hit in listed[number] if hit), default=-math.inf)
+        rare = _rare(slices, listed, number, genuine)
+        first = bool(listed[number]) and listed[number][0][1]
+        alarm = math.nan if math.isnan(rare) else float(rare <= ALARM)
+        outcome = Outcome(one.patient, highest > limits, alarm, float(first))
+        by_kind.setdefault(one.kind, []).append(outcome)
+    rows = [_row(kind, [outcomes]) for kind, outcomes in by_kind.items()]
+    edited = [each for kind, each in by_kind.items() if ATTACKS[kind].form != NOTHING]
+    return [*rows, _row(MEAN, edited)]
+
+
+def _row(name: str, outcomes: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
+    """Means over the edits of ``outcomes``."""
+    at = np.mean(
+        [np.mean([each.found for each in of_edit], axis=0) for of_edit in outcomes], axis=0
+    )
+    return {
+        "edit": name,
+        "slices": sum(map(len, outcomes)),
+        **{f"at {rate:g}": float(each) for rate, each in zip(FALSE_PLACES, at, strict=True)},
+        **_with_intervals(outcomes),
+    }
+
+
+def _with_intervals(outcomes: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
+    """Means over edits of ``COUNTED``, each with its interval over patients."""
+    names = sorted({each.patient for of_edit in outcomes for each in of_edit})
+    sums = np.zeros((len(outcomes), len(names), len(COUNTED)))
+    counts = np.zeros((len(outcomes), len(names), 1))
+    for edit, of_edit in enumerate(outcomes):
+        for each in of_edit:
+            place = edit, names.index(each.patient)
+            sums[place] += (float(each.found.mean()), each.alarm, each.first)
+            counts[place] += 1
+
+    def means(chosen: NDArray[np.int64]) -> dict[str, float]:
+        there = counts[:, chosen].sum(axis=1)
+        shares = sums[:, chosen].sum(axis=1)[there[:, 0] > 0] / there[there[:, 0] > 0]
+        return dict(zip(COUNTED, shares.mean(axis=0).tolist(), strict=True))
+
+    bounds = intervals(means, len(names), np.random.default_rng(partition.SEED))
+    return {
+        key: {"value": value, "low": bounds[key][0], "high": bounds[key][1]}
+        for key, value in means(np.arange(len(names))).items()
+    }
 
 
 def _limit(false: FloatArray, allowed: float) -> float:
@@ -229,27 +274,47 @@ def markdown(content: Mapping[str, Any]) -> str:
     """The result as Markdown."""
     parts = [
         f"# Screening of lone slices: {content['modality']}",
-        f"Weights {content['weights']}; {content['genuine slices']} genuine slices of "
+        f"Weights {', '.join(content['weights'])}; {content['genuine slices']} genuine slices of "
         f"{content['patients']} patients, one edit in a slice. Shares of edits found at so many "
         "false places a genuine slice; their mean; slices with p <= 0.05 by the other patients "
         f"(at most {ALARM:g} of genuine ones; - where they are too few); edits that are the "
-        "first place of their slice.",
+        "first place of their slice. In brackets: 95 % over patients.",
     ]
     for name, rows in content["rankings"].items():
-        cells = [
-            [report.number(each) if isinstance(each, float) else str(each) for each in row.values()]
-            for row in rows
-        ]
+        cells = [[_cell(each) for each in row.values()] for row in rows]
         parts += [f"## By {name}", cli.table(list(rows[0]), cells)]
     return "\n\n".join(parts)
 
 
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        if not math.isfinite(value["value"]):
+            return report.number(math.nan)
+        return f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+    return report.number(value) if isinstance(value, float) else str(value)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = cli.parser(__doc__, model=False)
+    parser.add_argument("--next", action="store_true", help="take the weights of the next version")
+    parser.add_argument(
+        "--fold", choices=FOLDS, action="append", help="whose patients (default: fold1)"
+    )
+    return parser.parse_args()
+
+
 def main() -> None:
-    arguments = cli.parser(__doc__).parse_args()
-    modality = arguments.modality
-    own = stacked_statistic.NEXT / f"{partition.FOLDERS[modality]}_{FOLD}.ckpt"
-    network = registry.load(arguments.model or str(own), modality).network
-    slices = list(screened(modality, network, quick=arguments.quick))
+    arguments = parse_arguments()
+    modality, folds = arguments.modality, sorted(set(arguments.fold or [FOLD]))
+    slices: list[Screened] = []
+    weights = []
+    for fold in folds:
+        file = stacked_statistic.model_of(modality, fold, upcoming=arguments.next)
+        network = registry.load(str(file), modality).network
+        weights.append(weights_digest(network.state_dict())[:12])
+        per_patient = PER_PATIENT if len(folds) == 1 else 1
+        slices += screened(modality, fold, network, per_patient, quick=arguments.quick)
     genuine = [one for one in slices if one.kind == trials.GENUINE]
     rankings = {
         name: summary(slices, rank(slices))
@@ -258,12 +323,12 @@ def main() -> None:
     }
     content = {
         "modality": modality,
-        "weights": weights_digest(network.state_dict())[:12],
+        "weights": weights,
         "genuine slices": len(genuine),
         "patients": len({one.patient for one in genuine}),
         "rankings": rankings,
     }
-    name = f"froc_{modality}{'_other' if arguments.model else ''}"
+    name = f"froc_{modality}{'_next' if arguments.next else ''}{'_all' if len(folds) > 1 else ''}"
     cli.publish(name, content, markdown(content), quick=arguments.quick)
 
 

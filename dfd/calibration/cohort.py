@@ -26,8 +26,11 @@ from dfd.calibration.tables import (
     shares_beyond,
 )
 from dfd.errors import CalibrationError
-from dfd.records import TOGETHER
+from dfd.records import TOGETHER, Family
 
+COPIES = (Family.COPY_MOVE, Family.SERIES_COPY)
+"""Families that decide beside a learned statistic: what was copied looks like nothing else that was
+edited, and may be as ordinary as its source."""
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
 """Ways of measuring: a point in a slice by itself, a point in a slice with its neighbours, every
 place of a slice without a point."""
@@ -159,8 +162,8 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
     >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
-    tried (docs/explanation/tried.md). Where the model has a learned statistic, that alone counts,
-    since it has weighed the families already.
+    tried (docs/explanation/tried.md). Where the model has a learned statistic, it stands for the
+    families that it has weighed, beside those that search for copies.
     """
     return (
         float(combined_statistics(columns_of([statistics]), tables)[0]) if statistics else math.nan
@@ -182,8 +185,10 @@ def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]
 
 
 def deciding(tables: Mapping[str, CalibrationTable]) -> Mapping[str, CalibrationTable]:
-    """Of the families that decide: all, or what the learned statistic says of them together."""
-    return {TOGETHER: tables[TOGETHER]} if TOGETHER in tables else tables
+    """Of the families that decide: all, or what the learned statistic says of them, and copies."""
+    if TOGETHER not in tables:
+        return tables
+    return {name: table for name, table in tables.items() if name in (TOGETHER, *COPIES)}
 
 
 def enough(patients: int, all_patients: int) -> bool:

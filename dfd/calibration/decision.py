@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from dfd.calibration.cohort import SLICE, Calibration, combined_p, out_of_distribution
-from dfd.calibration.forms import form_of, learned_form, speaking_for
+from dfd.calibration.forms import form_of, speaking_for
 from dfd.calibration.tables import p_value
 from dfd.records import SUSPICIOUS, TOGETHER, Evidence, Family, Finding, Form, Point, Verdict
 from dfd.sentences import joined, marked
@@ -89,8 +89,7 @@ def decide(
         each.family: p_value(each.statistic, setting.tables[each.family])[0] for each in families
     }
     remarks = remarks_on(calibration, context)
-    learned = next((each for each in usable if each.family == TOGETHER), None)
-    form, reason, source = _explanation(families, p_by_family, verdict_of(p), learned)
+    form, reason, source = _explanation(families, p_by_family, verdict_of(p))
     return answer(
         verdict=verdict_of(p),
         score=-math.log10(p) + 0.0,
@@ -115,17 +114,14 @@ def _usable(
 
 
 def _explanation(
-    usable: Sequence[Evidence],
-    p_by_family: Mapping[str, float],
-    verdict: Verdict,
-    learned: Evidence | None,
+    usable: Sequence[Evidence], p_by_family: Mapping[str, float], verdict: Verdict
 ) -> tuple[Form | Literal[""], str, Evidence]:
     """Form, reason and the evidence that names where something was copied from."""
     leading = min(usable, key=lambda each: p_by_family[each.family])
     nowhere = Evidence("", math.nan)
     if verdict not in SUSPICIOUS:
         return "", _ordinary(leading, p_by_family), nowhere
-    form = form_of(usable, p_by_family) if learned is None else learned_form(learned)
+    form = form_of(usable, p_by_family)
     source = speaking_for(form, usable, p_by_family, UNUSUAL)
     copies = [
         each for each in usable if each.source_x is not None and p_by_family[each.family] <= UNUSUAL

@@ -1,10 +1,9 @@
 """Which form of tampering the evidence of an unusual region speaks for.
 
-A learned statistic names the form itself. Where the model has none, a place that is a copy by
-itself is a copy. Of the rest, a linear rule tells added noise from replaced content: what had noise
-added has more of it and its old texture; replaced content has another texture, and grain that is
-alike in other ways. The rule was fitted on edits of development patients of both modalities
-(``python -m benchmarks.studies.named_forms --fit``).
+A place that is a copy by itself is a copy. Of the rest, a linear rule tells added noise from
+replaced content: what had noise added has more of it and its old texture; replaced content has
+another texture, and grain that is alike in other ways. The rule was fitted on edits of development
+patients of both modalities (``python -m benchmarks.studies.named_forms --fit``).
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ COPY_P = 0.001
 REPLACED_BELOW, ADDED_ABOVE = 0.3, 0.6
 """Log-odds of added noise between which the form stays undetermined. That an edit passes for noise
 is the worse mistake."""
-CLEAR = math.log(1.5)
-"""Log-odds by which a form must lead the next one to be named."""
 LEAST = 1.0
 """Usual variations by which noise must be stronger, to have been added, and by which something else
 must deviate, to speak of an edit."""
@@ -72,7 +69,7 @@ def numbers_of(usable: Sequence[Evidence]) -> dict[str, float]:
 
 
 def form_of(usable: Sequence[Evidence], p_by_family: Mapping[str, float]) -> Form:
-    """The form that evidence speaks for where no statistic was learned.
+    """The form that evidence speaks for.
 
     Args:
         usable: one piece of each family.
@@ -89,15 +86,6 @@ def form_of(usable: Sequence[Evidence], p_by_family: Mapping[str, float]) -> For
     if numbers["energy"] < math.log1p(LEAST) or odds < REPLACED_BELOW:
         return Form.AI_EDIT
     return Form.ADVERSARIAL_NOISE if odds > ADDED_ABOVE else Form.UNDETERMINED
-
-
-def learned_form(learned: Evidence) -> Form:
-    """The form that the learned statistic holds for most likely.
-
-    Undetermined where another is nearly as likely.
-    """
-    (first, odds), (_, second), *_ = sorted(learned.measures.items(), key=lambda each: -each[1])
-    return Form(first) if odds - second >= CLEAR else Form.UNDETERMINED
 
 
 def speaking_for(

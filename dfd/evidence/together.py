@@ -113,6 +113,13 @@ def without_context(numbers: torch.Tensor) -> torch.Tensor:
     return alone
 
 
+def without_copies(numbers: torch.Tensor) -> torch.Tensor:
+    """``[n, k]``: ``numbers`` as if nothing had been searched for copies."""
+    others = numbers.clone()
+    others[:, WEIGHED:] = torch.nan
+    return others
+
+
 def columns_of(family: Family) -> list[int]:
     """Places of the deviations and of the statistic of a family among ``numbers_of``."""
     names, free = list(DETAILS), sum(DETAILS.values())
@@ -130,11 +137,14 @@ def columns_of(family: Family) -> list[int]:
 def weighed(numbers: torch.Tensor, supported: NDArray[np.bool_], weigh: Weigh) -> Measured:
     """The statistic of each region: the odds that it was edited, > 0, higher = more suspicious.
 
-    NaN where not ``supported`` ``[n]``.
+    NaN where not ``supported`` ``[n]``. Copies do not count in it: a calibration sets it beside
+    their own statistics (``dfd.calibration.cohort``). They count in the odds of each form.
     """
     with torch.inference_mode():
-        odds = weigh(numbers).clamp(-LARGEST, LARGEST)
-    values = np.where(supported, log_ratio(odds).exp().cpu().numpy(), np.nan)
+        odds, otherwise = (
+            weigh(given).clamp(-LARGEST, LARGEST) for given in (numbers, without_copies(numbers))
+        )
+    values = np.where(supported, log_ratio(otherwise).exp().cpu().numpy(), np.nan)
     of_forms = odds.cpu().numpy()
 
     def record(number: int) -> Evidence:

@@ -12,9 +12,11 @@ FOLDER = "dicom"
 
 
 class DicomWriter(BaseWriter):
-    """``dicom/``: structured reports, parametric maps and segmentations."""
+    """``dicom/``: structured reports, parametric maps, segmentations and pictures."""
 
-    files: ClassVar[Mapping[str, str]] = {FOLDER: r"series-\d{2,}-(scores|map|regions)(-\d+)?\.dcm"}
+    files: ClassVar[Mapping[str, str]] = {
+        FOLDER: r"series-\d{2,}-(scores|map|regions|captures)(-\d+)?\.dcm"
+    }
 
     @classmethod
     def asked(cls, settings: ScoreSettings) -> bool:
@@ -51,4 +53,6 @@ class DicomWriter(BaseWriter):
             )
             for finding in results.findings
         ]
-        dicom.write(self.run.folder, answers, self._maker, images=self.run.settings.images)
+        settings = self.run.settings
+        kinds = dicom.Kinds(images=settings.images, captures=settings.dicom_captures)
+        dicom.write(self.run.folder, answers, self._maker, kinds)

@@ -33,6 +33,7 @@ from dfd.outputs.drawing import (
     draw_ruler,
 )
 from dfd.outputs.files import write_atomically
+from dfd.outputs.p_value_text import p_equation
 from dfd.outputs.panels import GreyImage, RgbImage, View
 from dfd.records import Finding, FloatImage, Prediction, Region, Slice
 from dfd.regions import radius_in_words
@@ -181,7 +182,7 @@ def _draw_header(
     form = f" ({finding.form})" if finding.form else ""
     pen.text((GAP, 14), finding.verdict + form, 27, colour=colour)
     if math.isfinite(finding.p_value):
-        words = f"p = {finding.p_value:.2g}" + (
+        words = p_equation(finding.p_value) + (
             f"   score {finding.score:.2f}" if math.isfinite(finding.score) else ""
         )
         pen.text((WIDTH - GAP, 14), words, 27, colour=colour, anchor="ra")

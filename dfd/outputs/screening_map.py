@@ -32,6 +32,7 @@ from dfd.outputs.drawing import (
     draw_ruler,
 )
 from dfd.outputs.files import write_atomically
+from dfd.outputs.p_value_text import p_equation
 from dfd.outputs.panels import RgbImage, View
 from dfd.records import FloatImage, Screening, Slice
 from dfd.regions import radius_in_words
@@ -191,7 +192,7 @@ def _draw_header(pen: Pen, screening: Screening, spacing_mm: tuple[float, float]
     if math.isfinite(finding.p_value):
         pen.text(
             (WIDTH - GAP, 14),
-            f"p = {finding.p_value:.2g}   score {finding.score:.2f}",
+            f"{p_equation(finding.p_value)}   score {finding.score:.2f}",
             27,
             colour=colour,
             anchor="ra",

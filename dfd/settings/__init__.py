@@ -22,6 +22,7 @@ from dfd.settings.fields import (
     SEED,
     SEED_OPTION,
     WORKERS,
+    check_captures,
     check_dicom,
 )
 from dfd.settings.screen import ScreenSettings
@@ -108,10 +109,19 @@ class ScoreSettings:
         default=False,
         metadata=option("write DICOM results (report, map, segmentation) as well"),
     )
+    dicom_captures: bool = field(
+        default=False,
+        metadata=option(
+            "with DICOM results: the picture of each suspicious region too (Secondary Capture), "
+            "for viewers that show neither map nor segmentation"
+        ),
+    )
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         check_dicom(dicom=self.dicom, anonymous=self.anonymous)
+        if self.dicom_captures:
+            check_captures(dicom=self.dicom, images=self.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,18 @@ GENUINE_DATA = option(
 MODEL = "shipped model, bundle folder, or file written by training"
 
 
+def check_captures(*, dicom: bool, images: bool) -> None:
+    """Refuse Secondary Captures where there is nothing to capture.
+
+    Raises:
+        UsageError: no DICOM results are asked for, or pictures are switched off.
+    """
+    if not dicom:
+        raise UsageError("Secondary Captures belong to the DICOM results: ask for these too")
+    if not images:
+        raise UsageError("Secondary Captures are pictures, and these are switched off")
+
+
 def check_dicom(*, dicom: bool, anonymous: bool) -> None:
     """Refuse DICOM results of an anonymous run.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from benchmarks.detection.trials import GENUINE
 from benchmarks.studies import learned_statistic as study
 from dfd.evidence import lone_slice_families
-from dfd.records import Form
+from dfd.records import TOGETHER, Form
 
 NOISE = "white noise 0.6 x residual"
 
@@ -24,8 +23,10 @@ def rows(learned: float, form: Form) -> list[dict[str, Any]]:
             "patient": f"p{patient}",
             "kind": kind,
             "curve": "",
-            "statistics": {name: float(rng.lognormal()) for name in lone_slice_families()},
-            study.LEARNED: float(rng.normal()) + (0.0 if kind == GENUINE else learned),
+            "statistics": {
+                **{name: float(rng.lognormal()) for name in lone_slice_families()},
+                TOGETHER: float(np.exp(rng.normal() + (0.0 if kind == GENUINE else learned))),
+            },
             "form": str(form),
         }
         for patient in range(5)
@@ -35,7 +36,7 @@ def rows(learned: float, form: Form) -> list[dict[str, Any]]:
 
 
 def test_it_ranks_the_same_regions_twice() -> None:
-    (found,) = study.compared(rows(5.0, Form.ADVERSARIAL_NOISE))
+    (found,) = study.compared(rows(9.0, Form.ADVERSARIAL_NOISE))
     assert (found["edit"], found["patients"], found["regions"]) == (NOISE, 5, 30)
     assert found[study.LEARNED]["auc"] > 0.99
     assert found["root"]["auc"] == pytest.approx(0.5, abs=0.2)
@@ -45,12 +46,15 @@ def test_it_ranks_the_same_regions_twice() -> None:
 
 
 def test_a_form_named_wrongly_counts_as_wrong() -> None:
-    (found,) = study.compared(rows(5.0, Form.AI_EDIT))
+    (found,) = study.compared(rows(9.0, Form.AI_EDIT))
     assert found["named"] == 0.0
 
 
 def test_weights_without_a_statistic_have_one_ranking() -> None:
-    (found,) = study.compared([{**row, study.LEARNED: math.nan} for row in rows(0.0, Form.AI_EDIT)])
+    without = rows(0.0, Form.AI_EDIT)
+    for row in without:
+        del row["statistics"][TOGETHER]
+    (found,) = study.compared(without)
     assert found[study.LEARNED] is None
     assert found["alarms"] == 0
     content = {"modality": "ct_lung", "weights": "abc", "means": {"root": 0.5}, "edits": [found]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,24 +12,31 @@ from benchmarks.data import partition
 from benchmarks.models import on_one_gpu, stacked_statistic
 from benchmarks.models.cross_validation import FOLDS
 from dfd.bundle.training import statistic
-from dfd.bundle.training.state import head_dir
 from dfd.bundle.training.statistic_samples import Samples
-from dfd.errors import UsageError
 from dfd.models import model_file
-from dfd.prediction.learned_statistic import COPIES, WEIGHED, LearnedStatistic
+from dfd.models.model import Model
+from dfd.prediction.learned_statistic import COPIES, PREFIX, WEIGHED, LearnedStatistic
 from tests.bundle.training.test_finalize import small_network
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A network of every fold, that of the shipped one too, and an empty folder of the next."""
     monkeypatch.setattr(stacked_statistic, "RUNS", tmp_path)
+    monkeypatch.setattr(stacked_statistic, "NEXT", tmp_path / "next")
     for fold in FOLDS:
-        Path(head_dir(stacked_statistic.state_of("ct_lung", fold))).mkdir(parents=True)
+        weights = small_network(int(fold[-1])).state_dict()
+        model = Model(Path(), weights, "ct_lung_inpainting", None, {"history": [fold]})
+        model = replace(model, calibration={"weights_sha256": model.sha256})
+        (tmp_path / f"{fold}.ckpt").write_bytes(model_file.packed(model))
+    monkeypatch.setattr(
+        stacked_statistic, "model_of", lambda modality, fold: tmp_path / f"{fold}.ckpt"
+    )
     return tmp_path
 
 
 def test_a_fold_learns_from_the_patients_of_the_others(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
+    folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[set[str]] = []
 
@@ -44,28 +52,31 @@ def test_a_fold_learns_from_the_patients_of_the_others(
     monkeypatch.setattr(statistic, "train", train)
     stacked_statistic.train("ct_lung", 60)
     assert learned == [set(FOLDS) - {fold} for fold in FOLDS]
+
+
+def test_the_statistic_is_put_beside_the_weights_of_its_own_fold(folders: Path) -> None:
     for fold in FOLDS:
-        assert (Path(stacked_statistic.state_of("ct_lung", fold)) / statistic.FILE).exists()
+        trained = LearnedStatistic()
+        target = stacked_statistic.put("ct_lung", fold, trained)
+        model = model_file.load(target)
+        assert target == folders / "next" / f"ct_{fold}.ckpt"
+        assert model.calibration is None  # it would be of other weights
+        assert model.training["history"] == [fold]
+        own = small_network(int(fold[-1])).state_dict()
+        assert all(torch.equal(model.weights[name], value) for name, value in own.items())
+        learned = {f"{PREFIX}{name}" for name in trained.state_dict()}
+        assert model.weights.keys() == own.keys() | learned
 
 
-def test_what_is_trained_is_put_into_the_files(
-    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_statistic_that_was_there_gives_way(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacked_statistic, "NEXT", tmp_path / "next")
-    monkeypatch.setattr(stacked_statistic, "network_of", lambda state: small_network())
-    with pytest.raises(UsageError, match="train it first"):
-        stacked_statistic.put("ct_lung")
-    for fold in FOLDS:
-        state = Path(stacked_statistic.state_of("ct_lung", fold))
-        (state / statistic.FILE).write_bytes(b"")
-        (state / "history.csv").write_text("epoch,val_nll\n1,0.5\n")
-    stacked_statistic.put("ct_lung")
-    for fold in FOLDS:
-        model = model_file.load(tmp_path / "next" / f"ct_{fold}.ckpt")
-        assert model.calibration is None
-        assert model.bundle == "ct_lung_inpainting"
-        assert model.weights.keys() == small_network().state_dict().keys()
-        assert model.training["history"] == [{"epoch": 1.0, "val_nll": 0.5}]
+    first, second = LearnedStatistic(), LearnedStatistic()
+    target = stacked_statistic.put("ct_lung", "fold0", first)
+    monkeypatch.setattr(stacked_statistic, "model_of", lambda modality, fold: target)
+    stacked_statistic.put("ct_lung", "fold0", second)
+    kept = model_file.load(target).weights[f"{PREFIX}layers.0.weight"]
+    assert torch.equal(kept, second.state_dict()["layers.0.weight"])
 
 
 @pytest.mark.parametrize("modality", partition.FOLDERS)

@@ -23,6 +23,11 @@ def weighing() -> Prediction:
     return replace(prediction(CT), weigh=LearnedStatistic())
 
 
+def weights(given: Prediction) -> together.Weigh:
+    assert given.weigh is not None
+    return given.weigh
+
+
 def test_every_number_has_its_place() -> None:
     given = weighing()
     numbers = SliceEvidence(given, CT, context(given)).numbers(REGIONS)
@@ -83,7 +88,23 @@ def test_the_record_names_the_odds_of_each_form() -> None:
         Form.COPY_MOVE,
     }
     odds = np.array(list(record.measures.values()))
-    np.testing.assert_allclose(record.statistic, np.exp(odds).sum(), rtol=1e-9)
+    numbers = SliceEvidence(given, CT).numbers(REGIONS[:1])
+    np.testing.assert_allclose(odds, weights(given)(numbers)[0].detach(), rtol=1e-9)
+
+
+def test_copies_count_in_the_odds_of_a_copy_and_not_in_the_statistic() -> None:
+    """They decide beside it; counted twice, a chance likeness would weigh twice."""
+    given = weighing()
+    numbers = SliceEvidence(given, CT).numbers(REGIONS[:1])
+    copied = numbers.clone()
+    copied[:, WEIGHED] = 4.0
+    supported = np.array([True])
+    plain, raised = (
+        together.weighed(each, supported, weights(given)) for each in (numbers, copied)
+    )
+    assert plain.statistics == raised.statistics
+    assert raised[0].measures[Form.COPY_MOVE] > plain[0].measures[Form.COPY_MOVE] + 10
+    assert raised[0].measures[Form.AI_EDIT] == plain[0].measures[Form.AI_EDIT]
 
 
 def test_a_model_without_a_learned_statistic_measures_none() -> None:

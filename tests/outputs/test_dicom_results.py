@@ -325,7 +325,7 @@ def test_the_same_findings_have_the_same_identifiers(
 
 def test_without_images_there_is_the_report_alone(tmp_path: Path) -> None:
     files = write_ct_series(tmp_path / "scans", seed=5, slices=2, size=SIZE)
-    dicom.write(tmp_path, typical(files, tmp_path), MAKER, images=False)
+    dicom.write(tmp_path, typical(files, tmp_path), MAKER, dicom.Kinds(images=False))
     assert [path.name for path in (tmp_path / "dicom").iterdir()] == ["series-01-scores.dcm"]
 
 
@@ -343,7 +343,7 @@ def test_what_an_earlier_run_left_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "dicom").mkdir()
     for name in ("series-07-scores.dcm", "mine.dcm"):
         (tmp_path / "dicom" / name).write_bytes(b"")
-    dicom.write(tmp_path, typical(files, tmp_path)[:1], MAKER, images=False)
+    dicom.write(tmp_path, typical(files, tmp_path)[:1], MAKER, dicom.Kinds(images=False))
     assert sorted(path.name for path in (tmp_path / "dicom").iterdir()) == [
         "mine.dcm",
         "series-01-scores.dcm",
@@ -590,7 +590,7 @@ def test_a_private_class_of_image_costs_its_results_only(
             dicom.Answer(finding(3, good, 20, 20), 2, region),
         ],
         MAKER,
-        images=False,
+        dicom.Kinds(images=False),
     )
     assert [path.name for path in (tmp_path / "dicom").iterdir()] == ["series-02-scores.dcm"]
     assert caplog.messages[0].startswith(

@@ -1,7 +1,7 @@
 """Results as DICOM.
 
 A structured report, and where slices were screened a parametric map and a segmentation, filed
-beside the images they speak of.
+beside the images they speak of. On request pictures of what is suspicious.
 
 highdicom is an extra; this package is imported only where DICOM results are asked for.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,7 +28,17 @@ from dfd.records import Region
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["FOLDER", "Answer", "Maker", "read_back", "require", "write"]
+__all__ = ["FOLDER", "Answer", "Kinds", "Maker", "read_back", "require", "write"]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What is written beside the report."""
+
+    images: bool = True
+    """Map and segmentation."""
+    captures: bool = False
+    """Pictures of what is suspicious."""
 
 
 def require() -> None:
@@ -43,7 +54,7 @@ def require() -> None:
         )
 
 
-def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool = True) -> Path:
+def write(folder: Path, answers: Sequence[Answer], maker: Maker, kinds: Kinds = Kinds()) -> Path:
     """Write ``dicom/series-01-scores.dcm`` (SR).
 
     ``-map.dcm`` and ``-regions.dcm`` for each series asked about; what cannot be written is said.
@@ -52,7 +63,7 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
         folder: Existing folder, which holds ``maps`` where slices were screened.
         answers: What was found, one per row.
         maker: The model.
-        images: False: the report alone.
+        kinds: What is written beside the report.
 
     Returns:
         The folder ``dicom``; empty where no row has a DICOM source.
@@ -76,7 +87,7 @@ def write(folder: Path, answers: Sequence[Answer], maker: Maker, *, images: bool
         for reason in reasons:
             logger.warning("%s", reason)
         for number, one in enumerate(series, start=1):
-            _write_series(target, f"series-{number:02d}", one, maker, images=images)
+            _write_series(target, f"series-{number:02d}", one, maker, kinds)
     return target
 
 
@@ -88,7 +99,7 @@ def read_back(folder: Path, study: str) -> list[Dataset]:
 
 
 def _write_series(
-    target: Path, stem: str, series: SourceSeries, maker: Maker, *, images: bool
+    target: Path, stem: str, series: SourceSeries, maker: Maker, kinds: Kinds
 ) -> None:
     """The files of one series.
 
@@ -105,9 +116,11 @@ def _write_series(
         "report",
         lambda: put(target / f"{stem}-scores.dcm", sr.make(Names(maker, "scores", series))),
     )
-    if images:
+    if kinds.images:
         attempt(name, "map", lambda: _write_maps(target, stem, series, maker))
         attempt(name, "segmentation", lambda: _write_regions(target, stem, series, maker))
+    if kinds.captures:
+        attempt(name, "picture", lambda: _write_captures(target, stem, series, maker))
 
 
 def _write_maps(target: Path, stem: str, series: SourceSeries, maker: Maker) -> None:
@@ -154,3 +167,17 @@ def _write_regions(target: Path, stem: str, series: SourceSeries, maker: Maker) 
             target / file_name(stem, "regions", number),
             segmentation.make(Names(maker, "regions", series, number), stack, disks),
         )
+
+
+def _write_captures(target: Path, stem: str, series: SourceSeries, maker: Maker) -> None:
+    """A picture of every row with something suspicious."""
+    from dfd.outputs.dicom import captures
+
+    shown = (
+        (picture, image)
+        for answer, image in series.answers
+        if (picture := captures.picture_of(target.parent, answer)) is not None
+    )
+    for number, (picture, image) in enumerate(shown, start=1):
+        names = Names(maker, "captures", series, number)
+        put(target / file_name(stem, "captures", number), captures.make(names, picture, image))

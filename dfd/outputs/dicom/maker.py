@@ -21,7 +21,7 @@ PRODUCT = "deepfakes-detector"
 MARK = "RESEARCH, NOT FOR DIAGNOSIS"
 LABEL = "RESEARCH"
 """ContentLabel is a CS of 16 characters and has room for no more."""
-SERIES_NUMBERS = {"scores": 9901, "map": 9902, "regions": 9903}
+SERIES_NUMBERS = {"scores": 9901, "map": 9902, "regions": 9903, "captures": 9904}
 """Kind of result -> SeriesNumber, beyond those of scanners. Each kind has its own modality and so
 its own series."""
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from dfd.calibration import STRONGLY_UNUSUAL, UNUSUAL
 from dfd.outputs.files import write_atomically
+from dfd.outputs.p_value_text import p_equation, p_number
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.content import page
 from dfd.outputs.report.data import MOST_SHOWN, ReportData, ReportRun, rank
@@ -111,7 +112,8 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
     )
     made.filters |= {
-        "p": words.p_words,
+        "p": p_number,
+        "p_equation": p_equation,
         "one_in": words.one_in,
         "number": words.number,
         "level": words.level,

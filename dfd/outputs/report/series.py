@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from dfd.calibration import UNUSUAL
 from dfd.outputs.files import neutralise
+from dfd.outputs.p_value_text import p_equation
 from dfd.outputs.report import charts, words
 from dfd.outputs.report.charts import Strip
 from dfd.outputs.report.data import ReportData
@@ -89,6 +90,6 @@ def _dot(row: Row, linked: set[int]) -> tuple[int, float, str, str, bool]:
         finding.point.row,
         finding.score,
         finding.verdict,
-        f"{row.name}, p = {words.p_words(finding.p_value)}",
+        f"{row.name}, {p_equation(finding.p_value)}",
         row.number in linked,
     )

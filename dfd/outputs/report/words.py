@@ -64,13 +64,6 @@ def level(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 
 
-def p_words(p: float) -> str:
-    """A p-value with two digits; what is smaller than the digits mean is said as a bound."""
-    if not math.isfinite(p):
-        return "–"
-    return "< 0.000 001" if p < 1e-6 else format(p, ".2g") if p >= 1e-3 else f"{p:.1e}"
-
-
 def scan_facts(
     facts: ScanFacts, shape: tuple[int, int], *, anonymous: bool
 ) -> list[tuple[str, str]]:

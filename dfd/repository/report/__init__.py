@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 import dfd.outputs.report
 from dfd.outputs.files import write_atomically
+from dfd.outputs.p_value_text import p_number
 from dfd.outputs.report import policy, words
 from dfd.outputs.run_record import NOTICE
 from dfd.repository.empirical_null import ASSUMPTION, FALSE_DISCOVERIES, REMEDY
@@ -141,7 +142,7 @@ def _environment() -> Environment:
 
 
 def _p(value: float | None) -> str:
-    return "–" if value is None else words.p_words(value)
+    return "–" if value is None else p_number(value)
 
 
 def _count(value: int) -> str:

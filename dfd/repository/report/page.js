@@ -31,8 +31,9 @@
   };
   const rare = (p) => {
     if (p === null) return "–";
-    return p < 1e-6 ? "< 0.000 001" : p >= 1e-3 ? String(Number(p.toPrecision(2))) : p.toExponential(1);
+    return p < 1e-6 ? "< 0.000001" : p >= 1e-3 ? String(Number(p.toPrecision(2))) : p.toExponential(1);
   };
+  const equation = (p) => "p " + (p !== null && p < 1e-6 ? "" : "= ") + rare(p);
   const verdict = (text) => element("span", { class: "verdict " + text.replaceAll(" ", "-") }, text);
   const isNumber = (column) => headers[shownColumns.indexOf(column)].classList.contains("number");
 
@@ -99,7 +100,7 @@
       ? element("img", { class: "thumbnail", loading: "lazy", src: found.picture, alt: "Place " + found.rank })
       : element("div", { class: "no-picture" }, "no picture was written");
     const says = element("div", {},
-      element("p", {}, element("strong", {}, "Place " + found.rank), ", p " + rare(found.p_value) + (found.form ? ", " + found.form : "")),
+      element("p", {}, element("strong", {}, "Place " + found.rank), ", " + equation(found.p_value) + (found.form ? ", " + found.form : "")),
       element("p", {}, element("bdi", {}, found.reason || "")),
       element("p", { class: "quiet" }, where(found)));
     return element("li", {}, picture, says);
