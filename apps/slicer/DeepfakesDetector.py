@@ -43,7 +43,7 @@ class Question(NamedTuple):
     """A place in a file: what the app is sent."""
 
     file: Path
-    index: tuple[float, ...]
+    place: tuple[float, ...]
     """Column, row and, of a volume, slice, from 0."""
 
 
@@ -51,7 +51,7 @@ class QuestionError(Exception):
     """One sentence for the user."""
 
 
-class DeepfakesDetector(ScriptedLoadableModule):  # type: ignore[misc]
+class DeepfakesDetector(ScriptedLoadableModule):
     """What Slicer lists."""
 
     def __init__(self, parent: Node) -> None:
@@ -61,7 +61,7 @@ class DeepfakesDetector(ScriptedLoadableModule):  # type: ignore[misc]
         parent.helpText = "Was a region of a lung CT or a chest MRI tampered with? " + NOTICE
 
 
-class DeepfakesDetectorWidget(ScriptedLoadableModuleWidget):  # type: ignore[misc]
+class DeepfakesDetectorWidget(ScriptedLoadableModuleWidget):
     """Server, model, volume, point, a button, and the answer."""
 
     def setup(self) -> None:
@@ -114,7 +114,7 @@ class DeepfakesDetectorWidget(ScriptedLoadableModuleWidget):  # type: ignore[mis
         self.answer.text = words_of(answer)
 
 
-class DeepfakesDetectorLogic(ScriptedLoadableModuleLogic):  # type: ignore[misc]
+class DeepfakesDetectorLogic(ScriptedLoadableModuleLogic):
     """The question, the request, and the map."""
 
     def score(self, server: str, model: str, volume: Node, points: Node) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def asked(server: str, model: str, question: Question, output: str) -> requests.
     Raises:
         QuestionError: no server is there, or it refuses; in its own words.
     """
-    params = {"foreground": [list(question.index)], "result_extension": ".nii.gz"}
+    params = {"foreground": [list(question.place)], "result_extension": ".nii.gz"}
     try:
         with question.file.open("rb") as stream:
             response = requests.post(

@@ -27,8 +27,9 @@ from benchmarks.models.cross_validation import FOLDS
 from benchmarks.models.training_folder import default_output, link
 from benchmarks.runner import cli
 from dfd.alterations.material import Paint
+from dfd.assessment.cohort import Collection
 from dfd.assessment.genuine_series import usable_scan
-from dfd.bundle.datalists import Collection, balanced_weights, collect
+from dfd.bundle.datalists import balanced_weights, collect
 from dfd.bundle.networks.masked_predictor import MaskedPredictor
 from dfd.bundle.networks.regenerator import KINDS
 from dfd.bundle.training import statistic

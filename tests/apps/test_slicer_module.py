@@ -19,7 +19,7 @@ import requests
 
 from dfd.phantom import write_ct_series
 from tests.external.environments import ROOT
-from tests.external.slicer_stand_in import Matrix, Points, Shown, Volume, installed
+from tests.external.slicer_stand_in import Matrix, Points, Shown, Volume, installed, place_of
 
 SIZE = 64
 TILT = np.deg2rad(7.0)
@@ -47,15 +47,6 @@ def write_series(folder: Path, *, oblique: bool = False, flipped: bool = False) 
     return [files[number] for number in (3, 0, 4, 1, 2)]
 
 
-def place_of(file: Path, x: float, y: float) -> list[float]:
-    """RAS of a pixel, by the equation of DICOM."""
-    header = pydicom.dcmread(file)
-    row, column = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
-    down, right = header.PixelSpacing
-    lps = np.array(header.ImagePositionPatient, dtype=float) + x * right * row + y * down * column
-    return [-lps[0], -lps[1], lps[2]]
-
-
 @pytest.mark.parametrize("oblique", [False, True])
 @pytest.mark.parametrize("flipped", [False, True])
 def test_a_point_is_asked_about_in_its_slice_at_its_pixel(
@@ -67,7 +58,7 @@ def test_a_point_is_asked_about_in_its_slice_at_its_pixel(
         ras = place_of(files[number], x, y)
         question = module.DeepfakesDetectorLogic().question(volume, ras, tmp_path)
         assert question.file == files[number]
-        np.testing.assert_allclose(question.index, (x, y), atol=1e-3)
+        np.testing.assert_allclose(question.place, (x, y), atol=1e-3)
 
 
 @pytest.mark.parametrize("off", [(-200.0, 0.0, 0.0), (0.0, 0.0, 40.0)])
@@ -85,7 +76,7 @@ def test_another_volume_is_sent_as_nifti_with_the_index_of_its_slice(
 ) -> None:
     volume = Volume(matrix=Matrix([[-2, 0, 0, 10], [0, -1, 0, 20], [0, 0, 0.5, 1], [0, 0, 0, 1]]))
     question = module.DeepfakesDetectorLogic().question(volume, [1.0, 2.0, 3.0], tmp_path)
-    assert question.index == (8.0, 18.0, 2.0)
+    assert question.place == (8.0, 18.0, 2.0)
     assert question.file == tmp_path / "volume.nii.gz"
     assert question.file.is_file()
     with pytest.raises(module.QuestionError, match="outside the volume"):

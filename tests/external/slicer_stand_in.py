@@ -148,6 +148,16 @@ def _modules() -> dict[str, ModuleType]:
     return modules
 
 
+def place_of(file: Path, x: float, y: float) -> list[float]:
+    """RAS of a pixel (DICOM PS3.3, equation C.7.6.2.1-1)."""
+    header = pydicom.dcmread(file)
+    row, column = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
+    down, right = map(float, header.PixelSpacing)
+    corner = np.array(header.ImagePositionPatient, dtype=float)
+    lps = corner + x * right * row + y * down * column
+    return [-float(lps[0]), -float(lps[1]), float(lps[2])]
+
+
 @contextmanager
 def installed(folder: Path) -> Iterator[ModuleType]:
     """The module in ``folder``, loaded as Slicer loads it; the stand-in goes afterwards."""

@@ -24,6 +24,7 @@ import pytest
 from dfd.phantom import write_ct_series, write_mr_series
 from tests.external.environments import ROOT, environment, variables
 from tests.external.servers import Server, running
+from tests.external.slicer_stand_in import Points, Shown, Volume, installed, place_of
 
 APP = ROOT / "apps" / "monailabel"
 CT, MR = "ct_lung_inpainting", "mri_chest_inpainting"
@@ -251,6 +252,26 @@ def test_a_file_that_is_sent_counts_as_alone(server: Server, studies: Path) -> N
     assert reply.status == 200, reply.body
     assert reply.json["evidence"]["neighbours"] is None
     assert reply.json["evidence"]["noise"] is not None
+
+
+def test_the_module_of_slicer_shows_the_numbers_and_the_map_of_its_slice(
+    server: Server, studies: Path, tmp_path: Path
+) -> None:
+    files = sorted((studies / "p1").glob("*.dcm"))
+    with installed(ROOT / "apps" / "slicer") as module:
+        points = Points([place_of(files[0], 20, 20), place_of(files[1], *POINT)])
+        answer = module.DeepfakesDetectorLogic().score(
+            server.address, CT, Volume(dicom=files), points
+        )
+        assert "p = 0.0" in module.words_of(answer)
+    reply = server.infer(CT, "", {"foreground": [list(POINT)], "map": False}, file=files[1])
+    for name in ("score", "p_value", "verdict", "form", "reason", "evidence"):
+        assert answer[name] == reply.json[name]
+    (tmp_path / "map.nii.gz").write_bytes(Shown.foreground)
+    shown = nibabel.load(tmp_path / "map.nii.gz")
+    assert np.asarray(shown.dataobj)[POINT[0], POINT[1], 0] > 1.0
+    middle = shown.affine @ [*POINT, 0, 1]
+    np.testing.assert_allclose(middle[:3], place_of(files[1], *POINT), atol=1e-3)
 
 
 def test_the_other_model_answers_for_mr(server: Server) -> None:

@@ -53,7 +53,7 @@ def make(names: Names[Any], picture: Path, image: SourceImage) -> Dataset:
         transfer_syntax_uid=ExplicitVRLittleEndian,
         **names.common(),
     )
-    made.PatientOrientation = None
+    made["PatientOrientation"].value = None
     made.ConversionType = ConversionTypeValues.SYN.value
     made.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     made.BurnedInAnnotation = "NO"  # of the patient: the words are those of the result
