@@ -176,6 +176,7 @@ def describe(model: str) -> dict[str, object]:
     Path, bundle, version, digest of its weights, and what its p-values stand on.
     """
     from dfd.calibration import true_rate_bound
+    from dfd.models import signature
     from dfd.scoring.basis import calibration_of
 
     path = resolve_model(model)
@@ -188,6 +189,7 @@ def describe(model: str) -> dict[str, object]:
         "bundle": bundle.name,
         "version": metadata["version"],
         "weights sha256": loaded.sha256,
+        "signature": signature.state_of(path),
         "calibration patients": calibration.patients if calibration else 0,
         "of them with neighbouring slices": with_context(calibration) if calibration else 0,
     }

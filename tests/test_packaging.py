@@ -77,7 +77,9 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_code_and_bundles(tree: Path, wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     code = [
-        path for kind in ("*.py", "*.j2", "*.css", "*.js") for path in (tree / "dfd").rglob(kind)
+        path
+        for kind in ("*.py", "*.j2", "*.css", "*.js", "*.pub")
+        for path in (tree / "dfd").rglob(kind)
     ]
     expected = {path.relative_to(tree).as_posix() for path in code} | {"dfd/py.typed"}
     expected |= {
