@@ -20,7 +20,8 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from benchmarks.attacks.registry import ATTACKS, NOTHING
 from benchmarks.data import partition
 from benchmarks.detection import report, trials
 from benchmarks.detection.measurements import obstacle
-from benchmarks.metrics.bootstrap import intervals
+from benchmarks.metrics.froc import FALSE_PLACES, MEAN, Outcome, limit_of, row_of
 from benchmarks.models import held_out_calibration, registry, stacked_statistic
 from benchmarks.models.cross_validation import FOLDS
 from benchmarks.runner import cli
@@ -58,17 +59,12 @@ EDITS = (
     "resampling round trip 0.75",
 )
 """None of those that no choice may be made by. Whose network is not there is left out."""
-FALSE_PLACES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""A slice."""
 APART_RADII, HIT_RADII = 1.5, 1.0
 """Two places of one slice lie at least so far apart; a place is at the edit up to so far off, in
 the radii asked about."""
 GENUINE_PLACES = 60
 """Of a genuine slice, that the root of summed squares is calibrated on."""
 ALARM = 0.05
-MEAN = "mean"
-COUNTED = (MEAN, "slice p <= 0.05", "listed first")
-"""What has an interval."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +93,6 @@ class Screened:
             away = np.hypot(*(self.centres - middle).T)
             left[away < APART_RADII * self.radius] = -np.inf
         return found
-
-
-class Outcome(NamedTuple):
-    """What came of one edited slice."""
-
-    patient: str
-    found: NDArray[np.bool_]
-    """At each of ``FALSE_PLACES``."""
-    alarm: float
-    """1 where the slice is rare; NaN where that cannot be said."""
-    first: float
-    """1 where the edit is the first place."""
 
 
 def screened(
@@ -191,7 +175,7 @@ def summary(slices: Sequence[Screened], scores: Sequence[FloatArray]) -> list[di
     listed = [one.places(values) for one, values in zip(slices, scores, strict=True)]
     genuine = [n for n, one in enumerate(slices) if one.kind == trials.GENUINE]
     false = np.sort([score for n in genuine for score, _ in listed[n]])[::-1]
-    limits = np.array([_limit(false, rate * len(genuine)) for rate in FALSE_PLACES])
+    limits = np.array([limit_of(false, rate * len(genuine)) for rate in FALSE_PLACES])
     by_kind: dict[str, list[Outcome]] = {}
     for number, one in enumerate(slices):
         if one.kind == trials.GENUINE:
@@ -202,51 +186,10 @@ def summary(slices: Sequence[Screened], scores: Sequence[FloatArray]) -> list[di
         alarm = math.nan if math.isnan(rare) else float(rare <= ALARM)
         outcome = Outcome(one.patient, highest > limits, alarm, float(first))
         by_kind.setdefault(one.kind, []).append(outcome)
-    rows = [_row(kind, [outcomes]) for kind, outcomes in by_kind.items()]
+    rng = partial(np.random.default_rng, partition.SEED)
+    rows = [row_of(kind, [outcomes], rng()) for kind, outcomes in by_kind.items()]
     edited = [each for kind, each in by_kind.items() if ATTACKS[kind].form != NOTHING]
-    return [*rows, _row(MEAN, edited)]
-
-
-def _row(name: str, outcomes: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
-    """Means over the edits of ``outcomes``."""
-    at = np.mean(
-        [np.mean([each.found for each in of_edit], axis=0) for of_edit in outcomes], axis=0
-    )
-    return {
-        "edit": name,
-        "slices": sum(map(len, outcomes)),
-        **{f"at {rate:g}": float(each) for rate, each in zip(FALSE_PLACES, at, strict=True)},
-        **_with_intervals(outcomes),
-    }
-
-
-def _with_intervals(outcomes: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
-    """Means over edits of ``COUNTED``, each with its interval over patients."""
-    names = sorted({each.patient for of_edit in outcomes for each in of_edit})
-    sums = np.zeros((len(outcomes), len(names), len(COUNTED)))
-    counts = np.zeros((len(outcomes), len(names), 1))
-    for edit, of_edit in enumerate(outcomes):
-        for each in of_edit:
-            place = edit, names.index(each.patient)
-            sums[place] += (float(each.found.mean()), each.alarm, each.first)
-            counts[place] += 1
-
-    def means(chosen: NDArray[np.int64]) -> dict[str, float]:
-        there = counts[:, chosen].sum(axis=1)
-        shares = sums[:, chosen].sum(axis=1)[there[:, 0] > 0] / there[there[:, 0] > 0]
-        return dict(zip(COUNTED, shares.mean(axis=0).tolist(), strict=True))
-
-    bounds = intervals(means, len(names), np.random.default_rng(partition.SEED))
-    return {
-        key: {"value": value, "low": bounds[key][0], "high": bounds[key][1]}
-        for key, value in means(np.arange(len(names))).items()
-    }
-
-
-def _limit(false: FloatArray, allowed: float) -> float:
-    """The score that at most ``allowed`` false places exceed."""
-    number = math.floor(allowed)
-    return float(false[number]) if number < len(false) else -math.inf
+    return [*rows, row_of(MEAN, edited, rng())]
 
 
 def _rare(

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.attacks.registry import ATTACKS
 from benchmarks.detection.trials import GENUINE
+from benchmarks.metrics import froc
 from benchmarks.studies import froc as study
 from benchmarks.studies.froc import Screened
 from dfd.evidence import lone_slice_families
@@ -41,7 +42,7 @@ def test_an_edit_that_stands_out_is_found_at_no_false_place(ranking: str) -> Non
     row, mean = study.summary(given, study.RANKINGS[ranking](given))
     assert (row["edit"], row["slices"]) == (NOISE, 24)
     assert row["at 0.125"] == 1.0
-    assert all(row[key] == {"value": 1.0, "low": 1.0, "high": 1.0} for key in study.COUNTED)
+    assert all(row[key] == {"value": 1.0, "low": 1.0, "high": 1.0} for key in froc.COUNTED)
     assert mean["mean"]["value"] == 1.0
 
 
@@ -70,9 +71,9 @@ def test_what_was_not_measured_is_no_place() -> None:
 
 def test_a_false_place_more_or_less_is_counted() -> None:
     false = np.array([9.0, 8.0, 7.0])
-    assert study._limit(false, 0.5) == 9.0
-    assert study._limit(false, 2.0) == 7.0
-    assert study._limit(false, 3.0) == -np.inf
+    assert froc.limit_of(false, 0.5) == 9.0
+    assert froc.limit_of(false, 2.0) == 7.0
+    assert froc.limit_of(false, 3.0) == -np.inf
 
 
 def test_the_page_has_every_ranking() -> None:

@@ -56,7 +56,6 @@ def make(names: Names[Any], picture: Path, image: SourceImage) -> Dataset:
     made["PatientOrientation"].value = None
     made.ConversionType = ConversionTypeValues.SYN.value
     made.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
-    made.BurnedInAnnotation = "NO"  # of the patient: the words are those of the result
     made.ImageComments = MARK
     made.DerivationDescription = DERIVATION
     source = Dataset()
