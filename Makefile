@@ -26,7 +26,7 @@ demo: $(STAMP)
 	$(BIN)/dfd demo --output demo_output
 
 test: $(STAMP)
-	$(BIN)/ruff check dfd tests benchmarks apps docs
+	$(BIN)/ruff check dfd tests benchmarks apps docs notebooks
 	$(BIN)/mypy
 	@test -n "$$DFD_DATA" || echo "DFD_DATA is not set: tests on real scans are left out (marked SKIPPED below); phantoms stand in"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
