@@ -70,16 +70,16 @@ def map_around(like: Region, evidence: SliceEvidence, calibration: Calibration) 
     step = screening_grid.step_of(like.radius_px)
     prediction = evidence.prediction
     height, width = prediction.z.shape
-    shifts = [step * number for number in range(-AROUND_STEPS, AROUND_STEPS + 1)]
-    middle = round(like.x), round(like.y)
-    centres = [(middle[0] + across, middle[1] + down) for down in shifts for across in shifts]
-    regions = [
-        replace(like, x=float(x), y=float(y))
-        for x, y in centres
-        if 0 <= x < width and 0 <= y < height
-    ]
-    kept, measured = measurable(regions, evidence.measure_all(regions, quick=True))
-    places = Places(kept, measured.statistics, measured)
+    x, y = round(like.x), round(like.y)
+    # One step farther, since places count those beside them.
+    shifts = step * np.arange(-AROUND_STEPS - 1, AROUND_STEPS + 2)
+    centres = np.stack(np.meshgrid(x + shifts, y + shifts), axis=-1).reshape(-1, 2)
+    inside = (centres >= 0).all(axis=1) & (centres < (width, height)).all(axis=1)
+    regions, measured = evidence.at_places(centres[inside].astype(np.int64), like)
+    off = np.abs(centres[inside] - (x, y)).max(axis=1)
+    shown = np.flatnonzero(off <= AROUND_STEPS * step)
+    kept, seen = measurable([regions[n] for n in shown.tolist()], measured.at(shown))
+    places = Places(kept, seen.statistics, seen)
     return map_of(places, prediction, calibration)
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfd import evidence
-from dfd.evidence import reference_windows, screening_grid, together
+from dfd.evidence import adjacent_places, reference_windows, screening_grid, together
 from dfd.evidence.family import EvidenceFamily, Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import SliceReference, measure_regions
 from dfd.evidence.running_sums import FloatArray
@@ -207,13 +207,28 @@ class SliceEvidence:
 
         What the first family cannot measure is left out.
         """
+        centres = screening_grid.centres(self.prediction.z.shape, like.radius_px)
+        return measurable(*self.at_places(centres, like))
+
+    def at_places(
+        self, centres: NDArray[np.int64], like: Region
+    ) -> tuple[list[Region], SliceMeasurements]:
+        """Regions as large as ``like`` at places of a screening grid, and the evidence of each.
+
+        The statistics count the places beside each too (``dfd.evidence.adjacent_places``).
+
+        Args:
+            centres: ``[n, 2]`` (x, y).
+            like: gives the radius, and with it the step of the grid.
+        """
         places = [
             Region(x, y, like.radius_px, like.radius_mm)
-            for x, y in screening_grid.centres(self.prediction.z.shape, like.radius_px)
-            .astype(np.float64)
-            .tolist()
+            for x, y in centres.astype(np.float64).tolist()
         ]
-        return measurable(places, self.measure_all(places, quick=True))
+        measured = self.measure_all(places, quick=True)
+        step = screening_grid.step_of(like.radius_px)
+        averaged = adjacent_places.averaged(measured.families, centres, step)
+        return places, replace(measured, families=averaged)
 
 
 def measurable(

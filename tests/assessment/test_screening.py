@@ -244,7 +244,9 @@ def test_the_map_around_a_point_holds_what_each_place_is_worth(calibration: Cali
     step = screening_grid.step_of(here.radius_px)
     for across, down in ((0, 0), (step, -step)):
         place = replace(here, x=60.0 + across, y=70.0 + down)
-        measured = examined.measure_all([place], quick=True)
+        beside = [(0, 0), (step, 0), (0, step), (-step, 0), (0, -step)]
+        centres = np.array([(60 + across + x, 70 + down + y) for x, y in beside])
+        measured = examined.at_places(centres, here)[1].at(np.arange(1))
         alone = calibrating.Places([place], measured.statistics, measured)
         assert found[70 + down, 60 + across] == pytest.approx(
             -np.log10(calibrating.p_of_places(alone, calibration)[0]), abs=1e-5

@@ -1,0 +1,69 @@
+"""Statistics of places that count the places beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dfd.evidence.adjacent_places import SHARE, averaged
+from dfd.evidence.family import Measured
+from dfd.records import Evidence
+
+STEP = 16
+PLACES = np.array([(8 + STEP * x, 8 + STEP * y) for y in range(3) for x in range(4)])
+MIDDLE = 5
+"""Number of (24, 24), which has a place on each side."""
+AROUND = (1, 4, 6, 9)
+
+
+def measured(values: np.ndarray) -> Measured:
+    return Measured(values, lambda n: Evidence("any", float(values[n]), reason=f"place {n}"))
+
+
+def of(values: np.ndarray, name: str = "noise") -> np.ndarray:
+    return averaged({name: measured(values)}, PLACES, STEP)[name].statistics
+
+
+def test_a_place_is_drawn_towards_those_beside_it_on_a_logarithmic_scale() -> None:
+    values = np.full(len(PLACES), 2.0)
+    values[MIDDLE] = 64.0
+    found = of(values)
+    logs = np.log(values)
+    expected = (1 - SHARE) * logs[MIDDLE] + SHARE * logs[[MIDDLE, *AROUND]].mean()
+    assert found[MIDDLE] == pytest.approx(np.exp(expected))
+    assert found[7] == 2.0  # (56, 24): two steps off
+    assert 2.0 < found[6] < found[MIDDLE] < 64.0
+
+
+def test_what_is_strange_in_several_places_stays_stranger_than_what_is_so_in_one() -> None:
+    lone, wide = np.ones((2, len(PLACES)))
+    lone[MIDDLE] = 8.0
+    wide[[MIDDLE, *AROUND]] = 8.0
+    assert of(wide)[MIDDLE] == pytest.approx(8.0)
+    assert of(lone)[MIDDLE] < 5.0
+
+
+def test_places_that_were_not_measured_do_not_count_and_stay_so() -> None:
+    values = np.full(len(PLACES), 3.0)
+    values[list(AROUND)] = np.nan
+    found = of(values)
+    assert found[MIDDLE] == pytest.approx(3.0)
+    assert np.isnan(found[list(AROUND)]).all()
+
+
+def test_copies_are_left_as_they_are() -> None:
+    values = np.linspace(0.5, 2.0, len(PLACES))
+    for name in ("copy_move", "series_copy"):
+        np.testing.assert_array_equal(of(values, name), values)
+
+
+def test_records_hold_the_statistic_that_is_compared_and_everything_else_as_it_was() -> None:
+    values = np.linspace(0.5, 2.0, len(PLACES))
+    found = averaged({"noise": measured(values)}, PLACES, STEP)["noise"]
+    assert found[3].reason == "place 3"
+    assert [each.statistic for each in found] == found.statistics.tolist()
+
+
+def test_without_a_place_there_is_nothing() -> None:
+    nothing = averaged({"noise": measured(np.zeros(0))}, np.zeros((0, 2), np.int64), STEP)
+    assert len(nothing["noise"]) == 0
