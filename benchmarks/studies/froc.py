@@ -6,8 +6,8 @@
 
 One edit in a slice of a fold, which its network has not seen; every place of the slice is measured
 as screening does. Places that stand out are ranked by the root of summed squares, calibrated on the
-genuine places of the other patients: of all families, and of the learned statistic and the search
-for copies where the model has the former. FROC (free-response receiver operating characteristic, as
+genuine places of the other patients: of all families, and of these and the learned statistic where
+the model has one. FROC (free-response receiver operating characteristic, as
 in LUNA16: Setio et al. 2017, Medical Image Analysis 42:1, section 3.3): the share of edits found at
 1/8 to 8 false places a genuine slice, and its mean. Besides: how often the slice is rarer than all
 but 5 % of the genuine slices of the other patients, and how often the edit is the first of its
@@ -160,7 +160,7 @@ def by_root(slices: Sequence[Screened]) -> list[FloatArray]:
 
 
 def by_learned(slices: Sequence[Screened]) -> list[FloatArray]:
-    """The learned statistic, and copies."""
+    """All families and the learned statistic."""
     return calibrated(slices, (*lone_slice_families(), TOGETHER))
 
 

@@ -5,8 +5,8 @@
 
 Slices of fold1, which neither the networks nor the statistic have seen, under attacks of the
 benchmark. The same regions are ranked twice, calibrated on the genuine regions of the other
-patients: by the root of summed squares of all families, and of the learned statistic and the search
-for copies. ``named``: of the edited regions above 95 % of the genuine ones by the latter, the share
+patients: by the root of summed squares of all families, and of these and the learned statistic.
+``named``: of the edited regions above 95 % of the genuine ones by the latter, the share
 whose form the odds of the learned statistic name rightly. Weights without a statistic have the
 first ranking alone.
 """

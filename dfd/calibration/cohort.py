@@ -26,11 +26,7 @@ from dfd.calibration.tables import (
     shares_beyond,
 )
 from dfd.errors import CalibrationError
-from dfd.records import TOGETHER, Family
 
-COPIES = (Family.COPY_MOVE, Family.SERIES_COPY)
-"""Families that decide beside a learned statistic: what was copied looks like nothing else that was
-edited, and may be as ordinary as its source."""
 SLICE, SERIES, SCREENING = "slice", "series", "screening"
 """Ways of measuring: a point in a slice by itself, a point in a slice with its neighbours, every
 place of a slice without a point."""
@@ -162,8 +158,7 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
     >= 1, higher = more suspicious; NaN where no family could be measured. Families that agree count
     together, and one that stands alone loses nothing. The largest alone and the sum (Fisher) were
-    tried (docs/explanation/tried.md). Where the model has a learned statistic, it stands for the
-    families that it has weighed, beside those that search for copies.
+    tried (docs/explanation/tried.md). Where the model has a learned statistic, it is one more.
     """
     return (
         float(combined_statistics(columns_of([statistics]), tables)[0]) if statistics else math.nan
@@ -172,7 +167,6 @@ def combined_statistic(statistics: Statistics, tables: Mapping[str, CalibrationT
 
 def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]) -> FloatArray:
     """As ``combined_statistic``, of many regions: ``[n]``."""
-    tables = deciding(tables)
     size = max(map(len, columns.values()), default=0)
     squares, measured = np.zeros(size), np.zeros(size, dtype=bool)
     for family, table in tables.items():
@@ -182,13 +176,6 @@ def combined_statistics(columns: Columns, tables: Mapping[str, CalibrationTable]
         squares[valid] += np.log10(np.maximum(shares, SMALLEST_P)) ** 2
         measured |= valid
     return np.where(measured, 10.0 ** np.sqrt(squares), np.nan)
-
-
-def deciding(tables: Mapping[str, CalibrationTable]) -> Mapping[str, CalibrationTable]:
-    """Of the families that decide: all, or what the learned statistic says of them, and copies."""
-    if TOGETHER not in tables:
-        return tables
-    return {name: table for name, table in tables.items() if name in (TOGETHER, *COPIES)}
 
 
 def enough(patients: int, all_patients: int) -> bool:
@@ -247,7 +234,7 @@ def combined_p(statistics: Statistics, setting: Setting) -> tuple[float, bool]:
     """p-value of the families together, and whether it lies beyond what the patients support."""
     if setting.combined is not None:
         return p_value(combined_statistic(statistics, setting.tables), setting.combined)
-    tables = deciding(setting.tables)
+    tables = setting.tables
     single = [
         p_value(value, tables[family])
         for family, value in statistics.items()
@@ -265,7 +252,7 @@ def combined_p_values(columns: Columns, setting: Setting) -> FloatArray:
     if setting.combined is not None:
         result[valid] = p_values(combined[valid], setting.combined)[0]
         return result
-    tables = deciding(setting.tables)
+    tables = setting.tables
     single = np.full((len(tables), len(combined)), np.inf)
     for number, (family, table) in enumerate(tables.items()):
         values = columns.get(family, np.full(len(combined), np.nan))

@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dfd.calibration.cohort import deciding
 from dfd.calibration.tables import SMALLEST_P, CalibrationTable, FloatArray, shares_beyond
 from dfd.records import FloatImage
 
@@ -66,7 +65,6 @@ def surprises_of(
 
     A family that was not measured in this slice is NaN everywhere.
     """
-    tables = deciding(tables)
     shape = next(iter(statistics.values())).shape
     result = np.full((len(tables), *shape), np.nan)
     for number, (family, table) in enumerate(tables.items()):

@@ -137,8 +137,8 @@ def columns_of(family: Family) -> list[int]:
 def weighed(numbers: torch.Tensor, supported: NDArray[np.bool_], weigh: Weigh) -> Measured:
     """The statistic of each region: the odds that it was edited, > 0, higher = more suspicious.
 
-    NaN where not ``supported`` ``[n]``. Copies do not count in it: a calibration sets it beside
-    their own statistics (``dfd.calibration.cohort``). They count in the odds of each form.
+    NaN where not ``supported`` ``[n]``. Copies do not count in it, since it stands beside their own
+    statistics (``dfd.calibration.cohort``). They count in the odds of each form.
     """
     with torch.inference_mode():
         odds, otherwise = (
