@@ -62,8 +62,6 @@ EDITS = (
 APART_RADII, HIT_RADII = 1.5, 1.0
 """Two places of one slice lie at least so far apart; a place is at the edit up to so far off, in
 the radii asked about."""
-GENUINE_PLACES = 60
-"""Of a genuine slice, that the root of summed squares is calibrated on."""
 ALARM = 0.05
 
 
@@ -128,25 +126,21 @@ def partial_of(patient: str, radius: float) -> Callable[..., Screened]:
 
 
 def calibrated(slices: Sequence[Screened], names: Sequence[str]) -> list[FloatArray]:
-    """Scores of every place of each slice, calibrated on the genuine places of other patients.
+    """Scores of every place of each slice, calibrated on all genuine places of other patients.
 
     ``names``: the families that count.
     """
-    rng = np.random.default_rng(partition.SEED)
 
-    def rows(one: Screened, chosen: NDArray[np.int64] | None = None) -> list[dict[str, float]]:
-        numbers = np.arange(len(one.centres)) if chosen is None else chosen
+    def rows(one: Screened) -> list[dict[str, float]]:
         return [
             {name: float(one.statistics[name][number]) for name in names if name in one.statistics}
-            for number in numbers
+            for number in range(len(one.centres))
         ]
 
     genuine: dict[str, list[dict[str, float]]] = {}
     for one in slices:
         if one.kind == trials.GENUINE:
-            count = min(GENUINE_PLACES, len(one.centres))
-            chosen = rng.choice(len(one.centres), count, replace=False)
-            genuine.setdefault(one.patient, []).extend(rows(one, chosen))
+            genuine.setdefault(one.patient, []).extend(rows(one))
     scores = []
     for one in slices:
         others = [found for name, found in sorted(genuine.items()) if name != one.patient]
