@@ -3,6 +3,7 @@
     python -m benchmarks.studies.froc --modality ct_lung             # the shipped weights, fold1
     python -m benchmarks.studies.froc --modality ct_lung --next      # those of the next version
     python -m benchmarks.studies.froc --modality ct_lung --fold fold0 --fold fold1 --fold fold2
+    python -m benchmarks.studies.froc --modality ct_lung --size 1.6  # edits larger than the regions
 
 One edit in a slice of a fold, which its network has not seen; every place of the slice is measured
 as screening does. Places that stand out are ranked by the root of summed squares, calibrated on the
@@ -93,20 +94,35 @@ class Screened:
         return found
 
 
-def screened(
-    modality: str, fold: str, network: torch.nn.Module, per_patient: int, *, quick: bool
-) -> Iterator[Screened]:
+@dataclass(frozen=True)
+class Plan:
+    """What is edited and screened."""
+
+    modality: str
+    per_patient: int
+    """Slices."""
+    size: float = 1.0
+    """Radius of the edits, in those asked about."""
+    quick: bool = False
+
+
+def screened(plan: Plan, fold: str, network: torch.nn.Module) -> Iterator[Screened]:
     """Each slice of the patients of ``fold`` as it is and with one edit of each kind."""
-    for setup in trials.setups_of(modality, fold, network, per_patient, quick=quick):
+    modality = plan.modality
+    for setup in trials.setups_of(modality, fold, network, plan.per_patient, quick=plan.quick):
         scan = setup.scan
         like = region_of(Point(0, "", 0.0, 0.0), scan.slice, MODALITIES[modality])
         of_slice = partial_of(scan.source.patient, setup.places.radius)
         yield of_slice(trials.GENUINE, None, setup.evidence.everywhere(like))
-        for turn, name in enumerate(EDITS[:1] if quick else EDITS):
+        for turn, name in enumerate(EDITS[:1] if plan.quick else EDITS):
             if obstacle(name, modality, scan.source.patient):
                 continue
             chosen = turn % len(setup.places.edited)
-            one = replace(setup.places, edited=setup.places.edited[chosen : chosen + 1])
+            one = replace(
+                setup.places,
+                edited=setup.places.edited[chosen : chosen + 1],
+                radius=plan.size * setup.places.radius,
+            )
             version = trials.version_of(setup, name, ATTACKS[name], one)
             if version is not None and len(version.centres):
                 middle = (float(version.centres[0][0]), float(version.centres[0][1]))
@@ -212,10 +228,11 @@ def markdown(content: Mapping[str, Any]) -> str:
     parts = [
         f"# Screening of lone slices: {content['modality']}",
         f"Weights {', '.join(content['weights'])}; {content['genuine slices']} genuine slices of "
-        f"{content['patients']} patients, one edit in a slice. Shares of edits found at so many "
-        "false places a genuine slice; their mean; slices with p <= 0.05 by the other patients "
-        f"(at most {ALARM:g} of genuine ones; - where they are too few); edits that are the "
-        "first place of their slice. In brackets: 95 % over patients.",
+        f"{content['patients']} patients, one edit in a slice, of {content['size']:g} times the "
+        "radius asked about. Shares of edits found at so many false places a genuine slice; their "
+        f"mean; slices with p <= 0.05 by the other patients (at most {ALARM:g} of genuine ones; - "
+        "where they are too few); edits that are the first place of their slice. In brackets: 95 % "
+        "over patients.",
     ]
     for name, rows in content["rankings"].items():
         cells = [[_cell(each) for each in row.values()] for row in rows]
@@ -238,20 +255,25 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--fold", choices=FOLDS, action="append", help="whose patients (default: fold1)"
     )
+    parser.add_argument(
+        "--size", type=float, default=1.0, help="radius of the edits, in those asked about"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse_arguments()
     modality, folds = arguments.modality, sorted(set(arguments.fold or [FOLD]))
+    plan = Plan(
+        modality, PER_PATIENT if len(folds) == 1 else 1, arguments.size, quick=arguments.quick
+    )
     slices: list[Screened] = []
     weights = []
     for fold in folds:
         file = stacked_statistic.model_of(modality, fold, upcoming=arguments.next)
         network = registry.load(str(file), modality).network
         weights.append(weights_digest(network.state_dict())[:12])
-        per_patient = PER_PATIENT if len(folds) == 1 else 1
-        slices += screened(modality, fold, network, per_patient, quick=arguments.quick)
+        slices += screened(plan, fold, network)
     genuine = [one for one in slices if one.kind == trials.GENUINE]
     rankings = {
         name: summary(slices, rank(slices))
@@ -263,9 +285,11 @@ def main() -> None:
         "weights": weights,
         "genuine slices": len(genuine),
         "patients": len({one.patient for one in genuine}),
+        "size": plan.size,
         "rankings": rankings,
     }
     name = f"froc_{modality}{'_next' if arguments.next else ''}{'_all' if len(folds) > 1 else ''}"
+    name += f"_size_{plan.size:g}" if plan.size != 1.0 else ""
     cli.publish(name, content, markdown(content), quick=arguments.quick)
 
 

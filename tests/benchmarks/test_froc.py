@@ -84,6 +84,7 @@ def test_the_page_has_every_ranking() -> None:
         "weights": ["abc"],
         "genuine slices": 24,
         "patients": 24,
+        "size": 1.0,
         "rankings": rankings,
     }
     page = study.markdown(content)
