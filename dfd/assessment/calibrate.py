@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dfd.assessment.cohort import Cohort
-from dfd.assessment.genuine_sample import GenuineSample, measured_on
+from dfd.assessment.genuine_sample import GenuineSample, ScreenedPlaces, measured_on
 from dfd.calibration import (
     SCREENING,
     SERIES,
@@ -52,15 +52,13 @@ def calibration_of(
         for name in part.population
     }
     bounds = {name: (min(each), max(each)) for name, each in values.items()}
-    screening = fit_screening(
-        slices_without_outliers([slices for part in parts for slices in part.slices], names),
-        weights,
-    )
+    slices = slices_without_outliers([each for part in parts for each in part.slices], names)
+    screening = fit_screening([[each.rows for each in of_one] for of_one in slices], weights)
     settings = {
         SLICE: of_slices,
         **with_neighbours(by_patient, weights),
         **({} if screening is None else {SCREENING: screening}),
-        **_of_series(parts, screening, weights),
+        **_of_series(parts, slices, weights),
     }
     modality = MODALITIES[modality_name]
     return Calibration(modality.bundle, weights_sha256, modality.radius_mm, bounds, settings)
@@ -74,13 +72,16 @@ def _alone(row: Statistics) -> Statistics:
 
 
 def _of_series(
-    parts: Sequence[GenuineSample], screening: Setting | None, weights: Sequence[float] | None
+    parts: Sequence[GenuineSample],
+    slices: Sequence[Sequence[ScreenedPlaces]],
+    weights: Sequence[float] | None,
 ) -> dict[str, Setting]:
     """The setting of whole series, where any were measured."""
     by_patient = [series for part in parts for series in part.series]
-    if screening is None or not any(by_patient):
+    places = fit_screening([[each.by_themselves for each in own] for own in slices], weights)
+    if places is None or not any(by_patient):
         return {}
-    setting = fit_series(by_patient, screening.tables, weights)
+    setting = fit_series(by_patient, places.tables, weights)
     return {} if setting is None else {SERIES_SCREENING: setting}
 
 
@@ -102,17 +103,19 @@ def without_outliers(
 
 
 def slices_without_outliers(
-    by_patient: Sequence[Sequence[Sequence[Statistics]]], names: Sequence[str]
-) -> list[list[Sequence[Statistics]]]:
+    by_patient: Sequence[Sequence[ScreenedPlaces]], names: Sequence[str]
+) -> list[list[ScreenedPlaces]]:
     """The slices that hold no such region."""
-    outliers = outlier_regions([[row for rows in slices for row in rows] for slices in by_patient])
-    kept: list[list[Sequence[Statistics]]] = []
+    outliers = outlier_regions(
+        [[row for each in slices for row in each.rows] for slices in by_patient]
+    )
+    kept: list[list[ScreenedPlaces]] = []
     for number, (slices, places) in enumerate(zip(by_patient, outliers, strict=True)):
-        ends = np.cumsum([len(rows) for rows in slices])
+        ends = np.cumsum([len(each.rows) for each in slices])
         strange = {int(np.searchsorted(ends, place, side="right")) for place in places}
         if strange:
             _warn(f"{len(strange)} of {len(slices)} slices looked at all over", number, names)
-        kept.append([rows for place, rows in enumerate(slices) if place not in strange])
+        kept.append([each for place, each in enumerate(slices) if place not in strange])
     return kept
 
 

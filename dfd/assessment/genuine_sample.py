@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -73,13 +73,22 @@ def genuine_regions(
     return rows, covariates_of(prediction, scan.facts, modality)
 
 
+class ScreenedPlaces(NamedTuple):
+    """Every place of one slice."""
+
+    rows: Sequence[Statistics]
+    """Counting the places beside each."""
+    by_themselves: Sequence[Statistics]
+    """Not counting them."""
+
+
 @dataclass(frozen=True)
 class GenuineSample:
     """What genuine scans of some patients gave, before any table is fitted."""
 
     by_patient: list[list[Statistics]]
     """Regions of each patient."""
-    slices: list[list[Sequence[Statistics]]]
+    slices: list[list[ScreenedPlaces]]
     """Of each patient, slices that were measured everywhere: every place of them."""
     population: Mapping[str, Sequence[float]]
     """Covariate -> its value in each slice."""
@@ -143,13 +152,13 @@ def _spread(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ]
 
 
-def whole_slices(network: torch.nn.Module, cohort: Cohort) -> list[list[Sequence[Statistics]]]:
+def whole_slices(network: torch.nn.Module, cohort: Cohort) -> list[list[ScreenedPlaces]]:
     """Of each patient a handful of genuine slices, every place of them.
 
     Those that cannot be used are left out.
     """
     modality = MODALITIES[cohort.collection.modality]
-    by_patient: list[list[Sequence[Statistics]]] = []
+    by_patient: list[list[ScreenedPlaces]] = []
     chosen = [_inner(cohort.collection.of([patient])) for patient in cohort.patients]
     with Progress("calibration: screening slices", sum(map(len, chosen))) as done:
         for number, items in enumerate(chosen, start=1):
@@ -157,7 +166,7 @@ def whole_slices(network: torch.nn.Module, cohort: Cohort) -> list[list[Sequence
             for item in items:
                 kept.append(genuine_places(item, network, modality))
                 done.update()
-            by_patient.append([rows for rows in kept if rows])
+            by_patient.append([places for places in kept if places.rows])
             message = "calibration: patient %d of %d, %d genuine slices looked at all over"
             logger.info(message, number, len(chosen), len(by_patient[-1]))
     return by_patient
@@ -171,11 +180,14 @@ def _inner(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def genuine_places(
     item: Mapping[str, Any], network: torch.nn.Module, modality: Modality
-) -> list[Statistics]:
+) -> ScreenedPlaces:
     """Statistics of every place of one genuine slice, by family; none where it cannot be used."""
     scan = usable_scan(item, modality)
     if scan is None:
-        return []
+        return ScreenedPlaces([], [])
     prediction = predict_slice(pixels_of(scan), network, modality)
     region = region_of(Point(0, str(item["image"]), 0.0, 0.0), scan, modality)
-    return rows_of(places_of(prediction, modality, region).statistics)
+    places = places_of(prediction, modality, region)
+    rows = rows_of(places.statistics)
+    alone = rows if places.by_themselves is None else rows_of(places.by_themselves)
+    return ScreenedPlaces(rows, alone)

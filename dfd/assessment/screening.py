@@ -31,20 +31,20 @@ def places_of(
     regions, measured = SliceEvidence(prediction, modality, device=torch.device(device)).everywhere(
         like
     )
-    return Places(regions, measured.statistics, measured)
+    return Places(regions, measured.statistics, measured, measured.by_themselves)
 
 
 def grids_of(places: Places, shape: tuple[int, ...], like: Region) -> Grids:
     """``[R, C]`` of each family: its statistics on the grid of places of a slice of ``shape``.
 
-    In single precision, as runs keep them.
+    In single precision, as runs keep them. Each place by itself: a series averages over places.
     """
     centres = np.array([(each.x, each.y) for each in places.regions], dtype=np.int64)
     return {
         name: screening_grid.on_grid(centres.reshape(-1, 2), values, shape, like.radius_px).astype(
             np.float32
         )
-        for name, values in places.statistics.items()
+        for name, values in (places.by_themselves or places.statistics).items()
     }
 
 

@@ -26,7 +26,7 @@ from dfd.calibration import (
 from dfd.calibration.decision import remarks_on
 from dfd.errors import CalibrationError
 from dfd.evidence import screening_grid
-from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence, at_place
 from dfd.population import covariates_of
 from dfd.records import Finding, Point, Prediction, Region, Slice
 from dfd.regions import region_of
@@ -165,7 +165,7 @@ def explained(region: Region, scan: Slice, prediction: Prediction, criteria: Cri
     """What one slice by itself says of a region that a series listed."""
     device = torch.device(criteria.device)
     evidence = SliceEvidence(prediction, criteria.modality, device=device)
-    (pieces,) = evidence.measure_all([region], quick=True)
+    pieces = at_place(region, evidence)
     point = Point(0, scan.ref.path.name, region.x, region.y)
     context = DecisionContext(region.radius_mm, setting=SCREENING)
     return decide(point, pieces, criteria.calibration, context)

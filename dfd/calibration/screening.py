@@ -61,6 +61,8 @@ class Places:
     """``[n]`` of each family, NaN where it could not be measured."""
     evidence: Sequence[Sequence[Evidence]]
     """One piece per family for each region: the records, for those places that are named."""
+    by_themselves: Columns | None = None
+    """``statistics`` without the places beside each; None: they count none."""
 
 
 def fit_screening(

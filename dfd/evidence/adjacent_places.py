@@ -67,4 +67,4 @@ def _with_statistics(measured: Measured, values: FloatArray) -> Measured:
     def record(number: int) -> Evidence:
         return replace(measured[number], statistic=float(values[number]))
 
-    return Measured(values, record)
+    return Measured(values, record, by_themselves=measured.statistics)

@@ -102,6 +102,8 @@ class Measured:
     details: torch.Tensor | None = None
     """``[n, d]``: the numbers behind the statistics that the learned statistic weighs for itself,
     NaN where there is none."""
+    by_themselves: FloatArray | None = None
+    """``[n]``: the statistics without the places beside, where ``statistics`` count them."""
 
     @classmethod
     def of(cls, records: Iterable[Evidence]) -> Measured:

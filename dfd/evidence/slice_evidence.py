@@ -43,6 +43,16 @@ class SliceMeasurements(Sequence[Sequence[Evidence]]):
         """``[n]`` of each family, NaN where it could not be measured."""
         return {name: each.statistics[self.numbers] for name, each in self.families.items()}
 
+    @property
+    def by_themselves(self) -> dict[str, FloatArray]:
+        """The same without the places beside each, for those who average for themselves."""
+        return {
+            name: (each.statistics if each.by_themselves is None else each.by_themselves)[
+                self.numbers
+            ]
+            for name, each in self.families.items()
+        }
+
     def __len__(self) -> int:
         return len(self.numbers)
 
@@ -229,6 +239,14 @@ class SliceEvidence:
         step = screening_grid.step_of(like.radius_px)
         averaged = adjacent_places.averaged(measured.families, centres, step)
         return places, replace(measured, families=averaged)
+
+
+def at_place(region: Region, evidence: SliceEvidence) -> Sequence[Evidence]:
+    """One piece of evidence per family, as of a place of a screened slice."""
+    step = screening_grid.step_of(region.radius_px)
+    around = [(0, 0), *adjacent_places.BESIDE]
+    centres = [(round(region.x) + step * x, round(region.y) + step * y) for x, y in around]
+    return evidence.at_places(np.array(centres, dtype=np.int64), region)[1][0]
 
 
 def measurable(

@@ -262,3 +262,17 @@ def test_the_map_around_a_point_at_the_corner(calibration: Calibration) -> None:
         ).shape
         == SHAPE
     )
+
+
+def test_a_series_is_given_the_places_by_themselves() -> None:
+    """It averages over places itself; what is averaged twice is seen less."""
+    like, scan = Region(0.0, 0.0, 12.5, 10.0), genuine(99)
+    places = screening.places_of(scan, CT, like)
+    assert places.by_themselves is not None
+    grids = screening.grids_of(places, SHAPE, like)
+    for name, values in places.by_themselves.items():
+        kept = grids[name][np.isfinite(grids[name])]
+        expected = values[np.isfinite(values)].astype(np.float32)
+        np.testing.assert_array_equal(np.sort(kept), np.sort(expected))
+    assert not np.array_equal(places.by_themselves["noise"], places.statistics["noise"])
+    assert np.array_equal(places.by_themselves["copy_move"], places.statistics["copy_move"], True)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.data import partition
 from benchmarks.models import cross_validation
-from dfd.assessment.genuine_sample import GenuineSample
+from dfd.assessment.genuine_sample import GenuineSample, ScreenedPlaces
 from dfd.calibration import SCREENING, SLICE, Calibration, Setting, fit_table
 from dfd.errors import UsageError
 from dfd.evidence import lone_slice_families
@@ -41,7 +41,7 @@ def test_each_patient_is_measured_by_the_network_that_does_not_know_him(
         ]
         return GenuineSample(
             [rows for _ in cohort.patients],
-            [[rows] for _ in cohort.patients],
+            [[ScreenedPlaces(rows, rows)] for _ in cohort.patients],
             {"grain": [float(len(calls))]},
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from dfd import calibration
 from dfd.assessment.calibrate import calibration_of
-from dfd.assessment.genuine_sample import GenuineSample
+from dfd.assessment.genuine_sample import GenuineSample, ScreenedPlaces
 from dfd.calibration import SCREENING, outlier_regions
 from dfd.evidence import lone_slice_families
 
@@ -31,7 +31,8 @@ def genuine(patients: int, tampered: int | None = None) -> GenuineSample:
     if tampered is not None:
         by_patient[tampered][5:8] = [TAMPERED] * 3
         slices[tampered][1][20:24] = [TAMPERED] * 4
-    return GenuineSample(by_patient, slices, {}, [f"p{number}" for number in range(patients)])
+    places = [[ScreenedPlaces(rows, rows) for rows in own] for own in slices]
+    return GenuineSample(by_patient, places, {}, [f"p{number}" for number in range(patients)])
 
 
 @pytest.mark.parametrize("patients", [3, 6, 16])

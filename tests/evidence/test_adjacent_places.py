@@ -67,3 +67,10 @@ def test_records_hold_the_statistic_that_is_compared_and_everything_else_as_it_w
 def test_without_a_place_there_is_nothing() -> None:
     nothing = averaged({"noise": measured(np.zeros(0))}, np.zeros((0, 2), np.int64), STEP)
     assert len(nothing["noise"]) == 0
+
+
+def test_the_statistics_of_a_place_by_itself_stay_at_hand() -> None:
+    values = np.linspace(0.5, 2.0, len(PLACES))
+    found = averaged({"noise": measured(values)}, PLACES, STEP)["noise"]
+    assert found.by_themselves is not None
+    np.testing.assert_array_equal(found.by_themselves, values)

@@ -12,7 +12,7 @@ from dfd.evidence import copy_move, screening_grid
 from dfd.evidence.best_matches import QUICK, THOROUGH, Effort
 from dfd.evidence.copy_move import CopyMoveReference
 from dfd.evidence.family import Measured
-from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence, at_place
 from dfd.prediction.masks import disk
 from dfd.records import Evidence, Region
 from tests.evidence.test_noise import CT, RADIUS, SHAPE, white
@@ -64,6 +64,18 @@ def test_copies_are_sought_quickly_all_over_a_slice_and_thoroughly_at_a_point(
     asked.clear()
     examined.everywhere(LIKE)
     assert asked == [QUICK]
+
+
+def test_a_place_asked_about_by_itself_is_measured_as_all_over_the_slice() -> None:
+    examined = SliceEvidence(white(), CT)
+    regions, measured = examined.everywhere(LIKE)
+    inner = next(n for n, region in enumerate(regions) if region.x > 60 and region.y > 60)
+    again = at_place(regions[inner], examined)
+    for one, other in zip(again, measured[inner], strict=True):
+        assert one.statistic == pytest.approx(other.statistic, rel=1e-6)
+    (lone,) = examined.measure_all([regions[inner]], quick=True)
+    assert lone[0].statistic == measured.by_themselves["noise"][inner]
+    assert lone[0].statistic != again[0].statistic
 
 
 def test_a_slice_without_a_measurement_has_no_place() -> None:

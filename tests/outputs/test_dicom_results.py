@@ -643,7 +643,7 @@ def test_a_radius_in_oblong_pixels_is_called_a_mean(tmp_path: Path) -> None:
             tmp_path / name,
             [dicom.Answer(finding(2, file, 20, 20), 1, region)],
             MAKER,
-            images=False,
+            kinds=dicom.Kinds(images=False),
         )
         text = str(dcmread(tmp_path / name / "dicom" / "series-01-scores.dcm"))
         derived.append("Mean" in text and "ELLIPSE" in text)
