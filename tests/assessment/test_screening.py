@@ -182,18 +182,17 @@ def test_calibration_looks_all_over_some_slices_of_each_patient(tmp_path: Path) 
         genuine_sample.SCREENED_PER_PATIENT,
     ]
     assert len(whole.combined.patients[1]) > 4 * 12
-    again = calibrating.fit_screening(genuine_sample.whole_slices(network, cohort))
+    slices = genuine_sample.whole_slices(network, cohort)
+    again = calibrating.fit_screening([[each.rows for each in own] for own in slices])
     np.testing.assert_array_equal(again.maximum.patients[1], whole.maximum.patients[1])
 
 
 def test_slices_that_cannot_be_used_calibrate_no_screening(tmp_path: Path) -> None:
     write_patient(tmp_path, "p1", BodyPartExamined="HEAD")
-    assert (
-        calibrating.fit_screening(
-            genuine_sample.whole_slices(small_network(), Cohort(collect(tmp_path), ["p1"], 7))
-        )
-        is None
-    )
+    cohort = Cohort(collect(tmp_path), ["p1"], 7)
+    slices = genuine_sample.whole_slices(small_network(), cohort)
+    assert slices == [[]]
+    assert calibrating.fit_screening([[each.rows for each in own] for own in slices]) is None
 
 
 def test_every_slice_of_a_folder_is_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
