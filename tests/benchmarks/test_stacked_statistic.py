@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.data import partition
-from benchmarks.models import on_one_gpu, stacked_statistic
+from benchmarks.models import cross_validation, on_one_gpu, stacked_statistic
 from benchmarks.models.cross_validation import FOLDS
 from dfd.bundle.training import statistic
 from dfd.bundle.training.statistic_samples import Samples
@@ -30,7 +30,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         model = replace(model, calibration={"weights_sha256": model.sha256})
         (tmp_path / f"{fold}.ckpt").write_bytes(model_file.packed(model))
     monkeypatch.setattr(
-        stacked_statistic, "model_of", lambda modality, fold: tmp_path / f"{fold}.ckpt"
+        cross_validation, "model_of", lambda modality, fold: tmp_path / f"{fold}.ckpt"
     )
     return tmp_path
 
@@ -73,7 +73,7 @@ def test_a_statistic_that_was_there_gives_way(
 ) -> None:
     first, second = LearnedStatistic(), LearnedStatistic()
     target = stacked_statistic.put("ct_lung", "fold0", first)
-    monkeypatch.setattr(stacked_statistic, "model_of", lambda modality, fold: target)
+    monkeypatch.setattr(cross_validation, "model_of", lambda modality, fold: target)
     stacked_statistic.put("ct_lung", "fold0", second)
     kept = model_file.load(target).weights[f"{PREFIX}layers.0.weight"]
     assert torch.equal(kept, second.state_dict()["layers.0.weight"])
