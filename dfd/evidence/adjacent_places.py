@@ -1,8 +1,8 @@
 """Evidence of the places of a screened slice, averaged with that of the places beside them.
 
 A large edit lies in several places of the grid, while what is strange by chance mostly lies in one.
-So the statistics of a place are drawn towards those of the four places beside it. Copies are left as
-they are: whatever is copied has one best match. Measured by ``benchmarks.studies.froc``.
+So the statistics of a place are drawn towards those of the four places beside it. Copies are left
+as they are: whatever is copied has one best match. Measured by ``benchmarks.studies.froc``.
 """
 
 from __future__ import annotations
