@@ -1,8 +1,8 @@
-"""Evidence of the places of a screened slice, averaged with that of the places beside them.
+"""Evidence of the places of a screened slice, with that of the places beside them.
 
 A large edit lies in several places of the grid, while what is strange by chance mostly lies in one.
-So the statistics of a place are drawn towards those of the four places beside it. Copies are left
-as they are: whatever is copied has one best match. Measured by ``benchmarks.studies.froc``.
+So the statistics of a place grow and shrink with those of the four places beside it. Copies are
+left as they are: whatever is copied has one best match. Measured by ``benchmarks.studies.froc``.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dfd.evidence.family import Measured
 from dfd.evidence.running_sums import FloatArray
 from dfd.records import Evidence, Family
 
-SHARE = 0.3
-"""Of the mean over a place and those beside it in what stands for the place, on a logarithmic
-scale; its own statistic has the rest."""
+WEIGHT = 0.3
+"""Of the logarithm of each statistic beside, where the place's own counts 1. A place that was not
+measured counts nothing, as one of statistic 1."""
 BY_THEMSELVES = (Family.COPY_MOVE, Family.SERIES_COPY)
 LEAST = 1e-3
 """Smaller statistics count as this."""
 BESIDE = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
-def averaged(
+def with_those_beside(
     families: Mapping[str, Measured], places: NDArray[np.int64], step: int
 ) -> dict[str, Measured]:
     """The families with statistics that count the places beside each.
@@ -38,7 +38,7 @@ def averaged(
     """
     neighbours = _beside(places, step)
     return {
-        name: each if name in BY_THEMSELVES else _averaged(each, neighbours)
+        name: each if name in BY_THEMSELVES else _raised(each, neighbours)
         for name, each in families.items()
     }
 
@@ -53,13 +53,12 @@ def _beside(places: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64).reshape(-1, len(BESIDE))
 
 
-def _averaged(measured: Measured, neighbours: NDArray[np.int64]) -> Measured:
+def _raised(measured: Measured, neighbours: NDArray[np.int64]) -> Measured:
     own = np.log(np.maximum(measured.statistics, LEAST))
     # One more, for places that are not there.
     beside = np.append(own, np.nan)[neighbours]
-    there = np.isfinite(beside)
-    sums = np.where(there, beside, 0.0).sum(axis=1) + own
-    values = np.exp((1.0 - SHARE) * own + SHARE * sums / (1 + there.sum(axis=1)))
+    sums = np.where(np.isfinite(beside), beside, 0.0).sum(axis=1)
+    values = np.exp(own + WEIGHT * sums)
     return _with_statistics(measured, values)
 
 

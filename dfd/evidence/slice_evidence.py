@@ -237,8 +237,8 @@ class SliceEvidence:
         ]
         measured = self.measure_all(places, quick=True)
         step = screening_grid.step_of(like.radius_px)
-        averaged = adjacent_places.averaged(measured.families, centres, step)
-        return places, replace(measured, families=averaged)
+        families = adjacent_places.with_those_beside(measured.families, centres, step)
+        return places, replace(measured, families=families)
 
 
 def at_place(region: Region, evidence: SliceEvidence) -> Sequence[Evidence]:
