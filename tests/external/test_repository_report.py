@@ -144,7 +144,7 @@ def test_details_are_loaded_when_they_are_asked_for(page: Any) -> None:
     wait(page, lambda page: first.get_attribute("aria-expanded") == "true")
     detail = page.find_element(By.CSS_SELECTOR, "#table .detail")
     assert "patient0/ct0" in detail.text
-    assert "Place 1, p 0.01, AI edit" in detail.text
+    assert "Place 1, p = 0.01, AI edit" in detail.text
     assert "no picture was written" in detail.text
     first.send_keys(Keys.ENTER)
     assert page.find_elements(By.CSS_SELECTOR, "#table .detail") == []
