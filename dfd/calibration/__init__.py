@@ -51,6 +51,7 @@ from dfd.calibration.tables import (
     patient_weights,
     rows_of,
     share_beyond,
+    shares_beyond,
     true_rate_bound,
 )
 
@@ -102,6 +103,7 @@ __all__ = [
     "patient_weights",
     "rows_of",
     "share_beyond",
+    "shares_beyond",
     "to_json",
     "true_rate_bound",
     "verdict_of",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dfd.calibration import CalibrationTable, share_beyond
+from dfd.calibration import CalibrationTable, shares_beyond
 
 WIDTH, HEIGHT, BASE = 300, 56, 40
 """Of a distribution; ``BASE`` is where its bars stand."""
@@ -129,7 +129,7 @@ def _along(score: float) -> float:
 
 def _marks(table: CalibrationTable, start: float, end: float) -> tuple[Mark, ...]:
     grid = np.linspace(start, end, 400)
-    shares = np.array([share_beyond(float(value), table) for value in np.expm1(grid)])
+    shares = shares_beyond(np.expm1(grid), table)
     marks: list[Mark] = []
     for share, label in MARKS:
         below = np.flatnonzero(shares <= share)
