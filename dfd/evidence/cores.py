@@ -1,4 +1,4 @@
-"""Independent pieces of array work on every core."""
+"""Independent work on every core."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def on_cores(
             return list(pool.map(work, pieces))
     finally:
         # Besides its own thread's number each worker has set that of threads begun later.
+        torch.set_num_threads(threads)
+
+
+def side_by_side(works: Sequence[Callable[[], Result]], device: torch.device) -> list[Result]:
+    """What each of a few works gives, in order: at the same time, with a share of the cores each.
+
+    Much of the work is of operations too small to be split over cores. On an accelerator, and on
+    one core, the works follow each other.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(works) < 2:
+        return [work() for work in works]
+    share = max(1, threads // len(works))
+    try:
+        with ThreadPoolExecutor(
+            max_workers=min(threads, len(works)), initializer=partial(torch.set_num_threads, share)
+        ) as pool:
+            return list(pool.map(lambda work: work(), works))
+    finally:
         torch.set_num_threads(threads)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dfd import evidence
 from dfd.evidence import adjacent_places, reference_windows, screening_grid, together
+from dfd.evidence.cores import side_by_side
 from dfd.evidence.family import EvidenceFamily, Measured, Need, RegionBatch, SliceInput
 from dfd.evidence.reference_windows import SliceReference, measure_regions
 from dfd.evidence.running_sums import FloatArray
@@ -102,7 +103,7 @@ class SliceEvidence:
             if context is not None or Need.CONTEXT not in family.needs
         ]
         self._windows: dict[float, SliceReference] = {}
-        self._prepared: dict[float, list[Any]] = {}
+        self._prepared: dict[tuple[str, float], object] = {}
 
     def windows(self, radius: float) -> SliceReference:
         """The slice's own windows for regions of ``radius`` (pixels)."""
@@ -152,8 +153,7 @@ class SliceEvidence:
 
         And what all together say, where the model weighs that.
         """
-        compared = self._compared(batch)
-        measured = self._by_family(compared)
+        compared, measured = self._by_family(batch)
         if self.prediction.weigh is not None and self._compares:
             numbers = self._numbers(compared, measured)
             supported = np.isfinite(next(iter(measured.values())).statistics)
@@ -165,8 +165,7 @@ class SliceEvidence:
 
     def numbers(self, regions: Sequence[Region], *, quick: bool = False) -> torch.Tensor:
         """``[n, k]``: what a learned statistic is given of regions of one radius."""
-        compared = self._compared(RegionBatch(regions, quick=quick))
-        return self._numbers(compared, self._by_family(compared))
+        return self._numbers(*self._by_family(RegionBatch(regions, quick=quick)))
 
     def _compared(self, batch: RegionBatch) -> RegionBatch:
         """The batch with its windows, where a family asks for them."""
@@ -175,13 +174,30 @@ class SliceEvidence:
         radius = batch.regions[0].radius_px
         return replace(batch, region_windows=measure_regions(batch.regions, self.windows(radius)))
 
-    def _by_family(self, compared: RegionBatch) -> dict[str, Measured]:
-        """What each family says of regions of one radius."""
-        without = replace(compared, region_windows=None)
-        prepared = self._prepare(compared.regions[0].radius_px)
+    def _by_family(self, batch: RegionBatch) -> tuple[RegionBatch, dict[str, Measured]]:
+        """The batch with its windows, and what each family says of its regions of one radius.
+
+        Families that compare windows and those that do not work at the same time.
+        """
+
+        def comparing() -> tuple[RegionBatch, dict[str, Measured]]:
+            compared = self._compared(batch)
+            return compared, self._of_families(compared, comparing=True)
+
+        def others() -> tuple[RegionBatch, dict[str, Measured]]:
+            return batch, self._of_families(batch, comparing=False)
+
+        (compared, measured), (_, more) = side_by_side([comparing, others], self._device)
+        measured |= more
+        return compared, {family.name: measured[family.name] for family in self._families}
+
+    def _of_families(self, batch: RegionBatch, *, comparing: bool) -> dict[str, Measured]:
+        """What each of the families says that compare windows, or of the others."""
+        radius = batch.regions[0].radius_px
         return {
-            family.name: family.measure(compared if Need.WINDOWS in family.needs else without, each)
-            for family, each in zip(self._families, prepared, strict=True)
+            family.name: family.measure(batch, self._prepare(family, radius))
+            for family in self._families
+            if (Need.WINDOWS in family.needs) == comparing
         }
 
     def _numbers(self, compared: RegionBatch, measured: Mapping[str, Measured]) -> torch.Tensor:
@@ -192,25 +208,20 @@ class SliceEvidence:
     def _depths(self) -> FloatImage:
         return together.depths(self.prediction)
 
-    def _prepare(self, radius: float) -> list[Any]:
-        """What each family prepares for regions of ``radius``; made once."""
-        if radius not in self._prepared:
-            self._prepared[radius] = [
-                self._prepare_family(family, radius) for family in self._families
-            ]
-        return self._prepared[radius]
-
-    def _prepare_family(self, family: EvidenceFamily[Any], radius: float) -> object:
-        return family.prepare(
-            SliceInput(
-                self.prediction,
-                radius,
-                self.modality,
-                partial(self.windows, radius) if Need.WINDOWS in family.needs else None,
-                self._context if Need.CONTEXT in family.needs else None,
-                self._device,
+    def _prepare(self, family: EvidenceFamily[Any], radius: float) -> object:
+        """What a family prepares for regions of ``radius``; made once."""
+        if (family.name, radius) not in self._prepared:
+            self._prepared[family.name, radius] = family.prepare(
+                SliceInput(
+                    self.prediction,
+                    radius,
+                    self.modality,
+                    partial(self.windows, radius) if Need.WINDOWS in family.needs else None,
+                    self._context if Need.CONTEXT in family.needs else None,
+                    self._device,
+                )
             )
-        )
+        return self._prepared[family.name, radius]
 
     def everywhere(self, like: Region) -> tuple[list[Region], SliceMeasurements]:
         """Regions as large as ``like`` all over the slice, and the evidence of each.

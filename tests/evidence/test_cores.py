@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
 
-from dfd.evidence.cores import chunks, on_cores
+from dfd.evidence.cores import chunks, on_cores, side_by_side
 from dfd.evidence.window_features import CPU
 
 
@@ -44,3 +45,31 @@ def test_chunks_cover_everything_once(count: int, size: int, number: int) -> Non
     parts = chunks(count, size)
     assert len(parts) == number
     assert [item for part in parts for item in range(count)[part]] == list(range(count))
+
+
+def test_works_run_at_the_same_time_with_a_share_of_the_threads_each() -> None:
+    together = Barrier(2, timeout=30)
+
+    def work(name: str) -> tuple[str, int]:
+        together.wait()
+        return name, torch.get_num_threads()
+
+    made = side_by_side([lambda: work("first"), lambda: work("second")], CPU)
+    assert made == [("first", 1), ("second", 1)]
+    assert torch.get_num_threads() == 2
+
+
+def test_works_follow_each_other_on_one_core() -> None:
+    torch.set_num_threads(1)
+    order: list[str] = []
+    side_by_side([lambda: order.append("first"), lambda: order.append("second")], CPU)
+    assert order == ["first", "second"]
+
+
+def test_an_error_of_one_work_is_raised_and_leaves_the_threads_as_they_were() -> None:
+    def fails() -> None:
+        raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        side_by_side([fails, lambda: None], CPU)
+    assert torch.get_num_threads() == 2
