@@ -6,6 +6,9 @@
 # make bench-scale  a run over a repository: planning, engine, memory, workers, report (an hour)
 # make benchmark every attack and every baseline on the scans of DFD_DATA (hours, resumable; with --quick minutes)
 # make bundles the two bundles as zip files under dist/, as committed and with the network as TorchScript
+# make dist    wheel and source archive of the last commit, checked as the index would
+# make sbom    the software bill of materials (CycloneDX) of the wheel and its requirements
+# make audit   asks a public list of vulnerabilities about them (needs a network)
 # make docs    the documentation as web pages, docs/_build/html/index.html (make test builds it too)
 # make clean   what was built goes; .venv stays
 #
@@ -19,7 +22,11 @@ STAMP := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: demo test integration image-test bench bench-scale benchmark bundles docs clean
+RELEASE := .venv-release/bin
+RELEASE_STAMP := .venv-release/.installed
+SBOM := dist/deepfakes-detector.cdx.json
+
+.PHONY: demo test integration image-test bench bench-scale benchmark bundles dist sbom audit docs clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -57,6 +64,17 @@ benchmark: $(STAMP)
 bundles: $(STAMP)
 	@$(BIN)/python apps/bundles/pack.py dist
 
+dist: $(RELEASE_STAMP)
+	@$(RELEASE)/python apps/release/distributions.py dist
+	@$(RELEASE)/python -m twine --no-color check --strict dist/*.whl dist/*.tar.gz
+
+# The time of the last commit, so that the same commit gives the same file.
+sbom: $(STAMP) $(RELEASE_STAMP)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(RELEASE)/python apps/release/sbom.py $(SBOM) --python $(BIN)/python
+
+audit: sbom
+	@$(RELEASE)/python apps/release/audit.py $(SBOM)
+
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -n docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
@@ -84,4 +102,10 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	fi
 	@echo "installing deepfakes-detector and its tools"
 	@$(PIP) --editable ".[dev]"
+	@touch $@
+
+# The programs of a release have an environment of their own: the package does not need them.
+$(RELEASE_STAMP): apps/release/requirements.txt | $(STAMP)
+	@test -x $(RELEASE)/python || $(BIN)/python -m venv .venv-release
+	@$(RELEASE)/python -m pip install --quiet --requirement $<
 	@touch $@

@@ -52,13 +52,13 @@ def _made(requirements: Path) -> Path:
     _run([sys.executable, "-m", "venv", folder], {})
     # torch comes first, and what is built finds it here: by themselves, others choose a build of it
     # with CUDA, gigabytes each time.
-    torch = next(
+    torch = [
         line
         for line in requirements.read_text(encoding="utf-8").splitlines()
         if line.startswith("torch==")
-    )
+    ]
     for wanted in (
-        [torch, *BUILDERS],
+        [*torch, *BUILDERS],
         ["--no-build-isolation", "--constraint", requirements, "--requirement", requirements],
     ):
         _run([python, "-m", "pip", "install", "--quiet", *wanted], {"SAM2_BUILD_CUDA": "0"})

@@ -9,6 +9,7 @@ not prove.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ import pytest
 import dfd
 from dfd.models import model_file
 from dfd.scoring.collected import NOT_REACHED
-from tests.external.environments import CACHE
+from tests.external.environments import CACHE, environment
 from tests.external.programs import program
 from tests.image import platform
 from tests.image.container import Container, Ended, Mount
@@ -197,6 +199,26 @@ def test_01_and_07_a_home_that_cannot_be_written_is_enough(
     )
     assert ended.code == 0, ended.log
     assert results_of(ended, mine.home).is_dir()
+
+
+def test_its_bill_of_materials_names_what_it_holds(image: Path, tmp_path: Path) -> None:
+    release = ROOT / "apps" / "release"
+    python, target = environment(release / "requirements.txt"), tmp_path / "image.cdx.json"
+    words = [python, release / "sbom.py", target, "--image", image / "rootfs", "--extras", "dicom"]
+    subprocess.run(words, check=True, capture_output=True, timeout=BUILD_LIMIT_S)
+    parts = json.loads(target.read_text(encoding="utf-8"))["components"]
+    (site,) = (image / "rootfs" / "opt" / "dfd").glob("lib/python*/site-packages")
+    held = {(each.metadata["Name"], each.version) for each in distributions(path=[str(site)])}
+    named = {(each["name"], each["version"]) for each in parts}
+    assert held - named == {("deepfakes-detector", dfd.__version__)}  # the subject of the bill
+    assert {"libc6", "python3"} <= {
+        each["name"] for each in parts if each.get("purl", "").startswith("pkg:deb/debian/")
+    }
+    for bundle in (site / "dfd" / "bundles").glob("*_inpainting"):
+        weights = hashlib.sha256((bundle / "models" / "model.pt").read_bytes()).hexdigest()
+        assert [each["hashes"][0]["content"] for each in parts if each["name"] == bundle.name] == [
+            weights
+        ]
 
 
 def test_02_nothing_needs_a_network(make: Make, scored: Job, trained: Ended) -> None:
