@@ -86,9 +86,14 @@ def listed(site: Path) -> Bom:
         (packages / "there.pth").write_text(f"{site}\n", encoding="utf-8")
         bill = Path(folder) / "bill.json"
         words = ["environment", "--output-reproducible", "--short-PURLs", "--no-validate"]
-        subprocess.run(
-            [sys.executable, "-m", "cyclonedx_py", *words, "-o", str(bill), folder], check=True
+        done = subprocess.run(
+            [sys.executable, "-m", "cyclonedx_py", *words, "-o", str(bill), folder],
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if done.returncode:
+            raise SystemExit(f"cyclonedx-py cannot list the packages in {site}: {done.stderr}")
         return cast(Bom, Bom.from_json(json.loads(bill.read_text(encoding="utf-8"))))
 
 
