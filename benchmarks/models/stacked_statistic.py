@@ -2,6 +2,7 @@
 
     python -m benchmarks.models.stacked_statistic --modality ct_lung            # resumable
     python -m benchmarks.models.stacked_statistic --modality ct_lung --fold fold0  # samples of one
+    python -m benchmarks.models.stacked_statistic --modality ct_lung --ship    # trains nothing
 
 What a network leaves unexplained is smaller in patients it learned from. So each development
 patient is edited and measured by the network of the fold that leaves the patient out
@@ -9,7 +10,8 @@ patient is edited and measured by the network of the fold that leaves the patien
 the others (stacking: Wolpert 1992, Neural Networks 5:241). One set of samples serves all folds.
 Networks that draw crops anew learn from the patients whose slices they edit, so nobody of a fold
 is behind the statistic that is judged by that fold. Predictor and head stay as they are. Written,
-without calibration: benchmarks/trained/next.
+without calibration: benchmarks/trained/next. ``--ship`` puts them in place of those of this
+version; then ``benchmarks.models.cross_validation --calibrate`` fits the calibration.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from dfd.bundle.training.regenerators import Regenerators, crops_from
 from dfd.bundle.training.residual_dataset import REGENERATED_PX
 from dfd.bundle.training.statistic_samples import SampleMaker, Samples, joined
 from dfd.modalities import MODALITIES
+from dfd.model_paths import bundle_dir
 from dfd.models import model_file
 from dfd.outputs.files import write_atomically
 from dfd.prediction.learned_statistic import PREFIX, LearnedStatistic
@@ -141,12 +144,35 @@ def put(modality: str, fold: str, trained: LearnedStatistic) -> Path:
     return target
 
 
+def ship(modality: str) -> None:
+    """Puts the networks of the next version in place of those of this one.
+
+    That of the shipped fold goes into the bundle, as weights alone. Its calibration is of other
+    weights and goes.
+    """
+    for fold in FOLDS:
+        upcoming = model_of(modality, fold, upcoming=True)
+        if fold not in partition.VALIDATION_FOLDS:
+            upcoming.replace(partition.COMMITTED_NETWORKS / "folds" / upcoming.name)
+            continue
+        bundle = bundle_dir(MODALITIES[modality].bundle)
+        (bundle / model_file.SHIPPED_CALIBRATION).unlink(missing_ok=True)
+        weights = model_file.load(upcoming).weights
+        write_atomically(bundle / model_file.SHIPPED_WEIGHTS, state_bytes(dict(weights)))
+        upcoming.unlink()
+
+
 def main() -> None:
     parser = cli.parser(__doc__, model=False)
+    parser.add_argument(
+        "--ship", action="store_true", help="ship what was trained, and train nothing"
+    )
     parser.add_argument("--slices", type=int, default=SLICES, help="of all folds together")
     parser.add_argument("--fold", choices=FOLDS, help="only make the samples of this one")
     arguments = parser.parse_args()
-    if arguments.fold:
+    if arguments.ship:
+        ship(arguments.modality)
+    elif arguments.fold:
         made = samples_of(arguments.modality, arguments.fold, arguments.slices // len(FOLDS))
         print(f"{len(made.labels)} regions of {arguments.fold} are measured")
     else:

@@ -1,7 +1,7 @@
 """Whether the learned statistic beats the root of summed squares, on edits it was not taught.
 
-    python -m benchmarks.studies.learned_statistic --modality ct_lung
-    python -m benchmarks.studies.learned_statistic --modality ct_lung --shipped  # today's weights
+    python -m benchmarks.studies.learned_statistic --modality ct_lung         # the shipped weights
+    python -m benchmarks.studies.learned_statistic --modality ct_lung --next  # of the next version
 
 Slices of fold1, which neither the networks nor the statistic have seen, under attacks of the
 benchmark. The same regions are ranked twice, calibrated on the genuine regions of the other
@@ -150,9 +150,9 @@ def _ranged(one: Mapping[str, float] | None) -> str:
 
 def main() -> None:
     parser = cli.parser(__doc__, model=False)
-    parser.add_argument("--shipped", action="store_true", help="take the shipped weights")
+    parser.add_argument("--next", action="store_true", help="take the weights of the next version")
     arguments = parser.parse_args()
-    file = stacked_statistic.model_of(arguments.modality, FOLD, upcoming=not arguments.shipped)
+    file = stacked_statistic.model_of(arguments.modality, FOLD, upcoming=arguments.next)
     network = registry.load(str(file), arguments.modality).network
     rows = list(rows_of(arguments.modality, network, quick=arguments.quick))
     found = compared(rows)
@@ -167,7 +167,7 @@ def main() -> None:
         "means": means,
         "edits": found,
     }
-    name = f"learned_statistic_{arguments.modality}{'_shipped' if arguments.shipped else ''}"
+    name = f"learned_statistic_{arguments.modality}{'_next' if arguments.next else ''}"
     cli.publish(name, content, markdown(content), quick=arguments.quick)
 
 

@@ -79,6 +79,26 @@ def test_a_statistic_that_was_there_gives_way(
     assert torch.equal(kept, second.state_dict()["layers.0.weight"])
 
 
+def test_the_next_networks_are_shipped(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = {fold: LearnedStatistic() for fold in FOLDS}
+    for fold, each in trained.items():
+        stacked_statistic.put("ct_lung", fold, each)
+    bundle = folders / "bundle"
+    (bundle / "models").mkdir(parents=True)
+    (bundle / "models" / "calibration.json").write_text('{"weights_sha256": "of others"}')
+    (folders / "folds").mkdir()
+    monkeypatch.setattr(stacked_statistic, "bundle_dir", lambda name: bundle)
+    monkeypatch.setattr(partition, "COMMITTED_NETWORKS", folders)
+    stacked_statistic.ship("ct_lung")
+    places = {fold: folders / "folds" / f"ct_{fold}.ckpt" for fold in ("fold0", "fold2")}
+    for fold, place in {**places, "fold1": bundle}.items():
+        model = model_file.load(place)
+        assert model.calibration is None
+        kept = model.weights[f"{PREFIX}layers.0.weight"]
+        assert torch.equal(kept, trained[fold].state_dict()["layers.0.weight"])
+    assert list((folders / "next").iterdir()) == []
+
+
 @pytest.mark.parametrize("modality", partition.FOLDERS)
 def test_one_gpu_trains_every_fold_once(modality: str) -> None:
     found = on_one_gpu.commands(modality)

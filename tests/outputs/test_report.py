@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfd.calibration import SLICE, Calibration, DecisionContext, decide, fit, fit_table
+from dfd.calibration import (
+    SLICE,
+    Calibration,
+    DecisionContext,
+    combined_statistic,
+    decide,
+    fit,
+    fit_table,
+)
 from dfd.errors import OutputError
 from dfd.evidence import family_named, family_names
 from dfd.modalities import MODALITIES
@@ -24,6 +32,7 @@ from dfd.outputs.report.data import ReportData, ReportRun
 from dfd.outputs.run_record import NOTICE
 from dfd.outputs.writer import SliceInfo
 from dfd.records import (
+    TOGETHER,
     Context,
     Evidence,
     Finding,
@@ -264,9 +273,35 @@ def test_a_point_shows_windows_maps_evidence_facts_and_a_review(
     uses = [each["href"] for each in elements.of("use")]
     assert uses == [
         "#slice-1",
-        *(f"#genuine-{SLICE}-{family}" for family in ("together", "noise", "copy_move")),
+        *(f"#genuine-{SLICE}-{family}" for family in ("combined", "noise", "copy_move")),
     ]
     assert {f"#{each['id']}" for each in elements.of("symbol")} == set(uses)
+
+
+def test_a_learned_statistic_is_one_of_the_lines_and_counts_in_all_together(
+    about: ReportRun,
+) -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        [{"noise": float(a), TOGETHER: float(b)} for a, b in rng.lognormal(0.2, 0.4, (40, 2))]
+        for _ in range(19)
+    ]
+    weighed = Calibration("ct_lung_inpainting", "0" * 64, 10.0, {}, {SLICE: fit(rows)})
+    evidence = [Evidence("noise", 1.2, {}, "lung", "noise"), Evidence(TOGETHER, 9.0)]
+    finding = decide(point(4), evidence, weighed, DecisionContext(10.0))
+    data = gathered([finding])
+    lines = content.page([finding], data, replace(about, calibration=weighed), anonymous=False)
+    together, learned, noise = lines.shown[0].families
+    assert (together.title, learned.title, noise.title) == (
+        "All together",
+        "Learned statistic",
+        "Noise",
+    )
+    assert (together.p, learned.statistic) == (finding.p_value, 9.0)
+    assert learned.p < 0.001 < noise.p
+    # What both say, and not the noise alone.
+    expected = combined_statistic({"noise": 1.2, TOGETHER: 9.0}, weighed.of(SLICE).tables)
+    assert together.statistic == pytest.approx(math.log10(expected))
 
 
 def test_the_place_that_was_copied_is_shown_in_its_own_slice(

@@ -16,6 +16,7 @@ from dfd.calibration import (
     Calibration,
     combined_statistic,
     count_in_words,
+    p_value,
     true_rate_bound,
 )
 from dfd.evidence import family_named, family_names
@@ -30,13 +31,18 @@ from dfd.outputs.report.pictures import PointPictures, ScreeningPictures
 from dfd.outputs.report.series import alarm_of, by_series
 from dfd.outputs.writer import SliceInfo
 from dfd.points import roles_of
-from dfd.records import NOT_READ, Evidence, Finding, Point, Region, Suspicion, Verdict
+from dfd.records import NOT_READ, TOGETHER, Evidence, Finding, Point, Region, Suspicion, Verdict
 from dfd.regions import radius_in_words
 
 MOST_COLUMNS = 4
 """Further input columns in the table; the page of a point names all."""
-TOGETHER = "together"
+COMBINED = "combined"
 """Stands for all families, calibrated as a whole."""
+LEARNED_TITLE = "Learned statistic"
+LEARNED_QUESTION = "Does the evidence, weighed as the model learned to, speak for an edit?"
+LEARNED_SAYS = (
+    "odds learned from edits that were made in genuine slices; one of the kinds of evidence"
+)
 
 
 def page(findings: Sequence[Finding], data: ReportData, run: ReportRun, *, anonymous: bool) -> Page:
@@ -150,10 +156,9 @@ class _Reader:
         if not finding.evidence or not finding.p_by_family or self.calibration is None:
             return []
         tables = self.calibration.of(finding.setting)
+        counted = {*finding.p_by_family, TOGETHER}
         values = {
-            each.family: each.statistic
-            for each in finding.evidence
-            if each.family in finding.p_by_family
+            each.family: each.statistic for each in finding.evidence if each.family in counted
         }
         lines = []
         if tables.combined is not None:
@@ -163,10 +168,14 @@ class _Reader:
                 f"{words.SETTING_WORDS[finding.setting]}."
             )
             line = self._line(
-                (TOGETHER, "All together", asked, finding.p_value), together, "", finding.setting
+                (COMBINED, "All together", asked, finding.p_value), together, "", finding.setting
             )
             # A combined statistic is a power of ten.
             lines.append(replace(line, statistic=math.log10(together)))
+        if TOGETHER in values and TOGETHER in tables.tables:
+            p, _ = p_value(values[TOGETHER], tables.tables[TOGETHER])
+            heading = (TOGETHER, LEARNED_TITLE, LEARNED_QUESTION, p)
+            lines.append(self._line(heading, values[TOGETHER], LEARNED_SAYS, finding.setting))
         evidence = {each.family: each for each in finding.evidence}
         return [
             *lines,
@@ -199,7 +208,7 @@ class _Reader:
         key = f"genuine-{setting}-{family}"
         if key not in self.distributions and self.calibration is not None:
             tables = self.calibration.of(setting)
-            table = tables.combined if family == TOGETHER else tables.tables.get(family)
+            table = tables.combined if family == COMBINED else tables.tables.get(family)
             if table is not None:
                 self.distributions[key] = charts.distribution(key, table)
         return self.distributions.get(key)
