@@ -2,7 +2,7 @@
 # Installs the programs that tests/external talk to, where this is Debian or Ubuntu and the user may. What is missing afterwards is skipped by the tests, and said.
 set -uo pipefail
 
-packages=(chromium chromium-driver dicom3tools orthanc orthanc-dicomweb buildah debootstrap)
+packages=(chromium chromium-driver dicom3tools orthanc orthanc-dicomweb buildah debootstrap poppler-utils)
 
 missing=()
 for package in "${packages[@]}"; do

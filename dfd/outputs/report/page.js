@@ -69,8 +69,11 @@
     next.focus({ preventScroll: true });
     next.scrollIntoView();
   };
+  // Letters can be switched off: who speaks to a browser would set them off (WCAG 2.2, 2.1.4).
+  const keys = document.getElementById("keys");
+  const typed = "textarea, select, input:not([type=radio], [type=checkbox])";
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys.checked || event.target.closest(typed)) return;
     if (event.key === "n") step(1);
     else if (event.key === "p") step(-1);
     else return;
