@@ -38,7 +38,7 @@ from tests.dicom_maker import SERIES_UID, STUDY_UID, make_pixels, make_series, m
 from tests.dicomweb_server import Handler, Service, multipart, serving
 
 SECRET = "s3cret-of-nobody"
-REPORT, MAP = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.30"
+REPORT, MAP = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.30"
 
 
 @pytest.fixture

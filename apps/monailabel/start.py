@@ -56,9 +56,10 @@ def main() -> None:
     from monailabel.app import app
     from monailabel.main import Main
 
-    from lib import refusals
+    from lib import refusals, searches
 
     refusals.install(app)
+    searches.install(app)
     words = [
         "--app",
         str(HERE),
@@ -106,6 +107,8 @@ def prepare() -> None:
     # Screening takes seconds a slice: it is begun by a request, not by the start of the server.
     os.environ.setdefault("MONAI_LABEL_AUTO_UPDATE_SCORING", "false")
     os.environ.setdefault("MONAI_LABEL_TRACKING_ENABLED", "false")
+    # A series of an archive is scored from its DICOM files: as NIfTI it would have no header.
+    os.environ.setdefault("MONAI_LABEL_DICOMWEB_CONVERT_TO_NIFTI", "false")
 
 
 if __name__ == "__main__":

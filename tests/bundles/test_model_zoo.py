@@ -189,7 +189,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
         bundle / "configs" / "inference.json", lambda config: config.pop("output_dir")
     ),
     "the changelog lacks the version": lambda bundle: change_json(
-        bundle / "configs" / "metadata.json", lambda config: config.update(version="0.3.0")
+        bundle / "configs" / "metadata.json", lambda config: config.update(version="9.9.9")
     ),
     "the version is not the newest of the changelog": lambda bundle: change_json(
         bundle / "configs" / "metadata.json", lambda config: config.update(version="0.1.0")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from highdicom.sr import Comprehensive3DSR
+from highdicom.sr import ComprehensiveSR
 from pydicom import dcmread
 
 import dfd
@@ -165,7 +165,7 @@ def report(study: Study, folder: Path) -> list[Answer]:
 
 
 def of_report(dataset: object) -> list[Answer]:
-    told = numbers_by_row(Comprehensive3DSR.from_dataset(dataset))
+    told = numbers_by_row(ComprehensiveSR.from_dataset(dataset))
     return [Answer(told[row]["SCORE"], told[row]["P_VALUE"]) for row in sorted(told)]
 
 

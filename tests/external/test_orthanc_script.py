@@ -124,7 +124,7 @@ def test_a_stable_series_comes_back_with_its_results_and_these_start_nothing(
     }
     (report,) = held["SR"]
     assert (report.PatientID, report.Manufacturer) == (scans[0].PatientID, "deepfakes-detector")
-    content = highdicom.sr.Comprehensive3DSR.from_dataset(report).content
+    content = highdicom.sr.ComprehensiveSR.from_dataset(report).content
     (whole,) = content.get_image_measurement_groups()
     qualities = {each.name.value: each.value.value for each in whole.get_qualitative_evaluations()}
     assert qualities["VERDICT"] == "UNUSUAL"

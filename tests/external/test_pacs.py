@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from dicomweb_client.session_utils import create_session_from_user_pass
 from dicomweb_client.web import DICOMwebClient
-from highdicom.sr import Comprehensive3DSR
+from highdicom.sr import ComprehensiveSR
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
@@ -133,7 +133,7 @@ def test_the_report_says_what_the_scores_say(
     (report,) = stored(client, study)["SR"]
     with (scored / "scores.csv").open(newline="", encoding="utf-8") as stream:
         rows = {str(line): row for line, row in enumerate(csv.DictReader(stream), start=2)}
-    told = numbers_by_row(Comprehensive3DSR.from_dataset(report))
+    told = numbers_by_row(ComprehensiveSR.from_dataset(report))
     assert {row for row in told if "." not in row} == {"2", "3"}
     for row in ("2", "3"):
         assert (told[row]["SCORE"], told[row]["P_VALUE"]) == (

@@ -38,7 +38,7 @@ NAN = float("nan")
 WRITERS: dict[str, Callable[..., list[Path]]] = {"ct": write_ct_series, "mr": write_mr_series}
 
 
-def numbers_by_row(report: highdicom.sr.Comprehensive3DSR) -> dict[str, dict[str, float]]:
+def numbers_by_row(report: highdicom.sr.ComprehensiveSR) -> dict[str, dict[str, float]]:
     """Tracking identifier -> code -> value of each measurement group."""
     template = report.content
     groups = [
@@ -53,7 +53,7 @@ def numbers_by_row(report: highdicom.sr.Comprehensive3DSR) -> dict[str, dict[str
     }
 
 
-def codes_by_row(report: highdicom.sr.Comprehensive3DSR) -> dict[str, dict[str, str]]:
+def codes_by_row(report: highdicom.sr.ComprehensiveSR) -> dict[str, dict[str, str]]:
     groups = [
         *report.content.get_planar_roi_measurement_groups(),
         *report.content.get_image_measurement_groups(),
@@ -179,7 +179,7 @@ def read(folder: Path, kind: str, series: int = 1) -> Dataset:
     return dcmread(folder / "dicom" / f"series-{series:02d}-{kind}.dcm")
 
 
-def report_of(folder: Path) -> highdicom.sr.Comprehensive3DSR:
+def report_of(folder: Path) -> highdicom.sr.ComprehensiveSR:
     return highdicom.sr.srread(folder / "dicom" / "series-01-scores.dcm")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,13 @@ from monailabel.transform.writer import Writer
 
 from dfd.modalities import Modality
 from dfd.model_paths import bundle_dir
+from dfd.outputs.p_value_text import p_equation
 from lib.asking import Answer, ask
 from lib.images import Image, image_at
 from lib.questions import Place, places_of, slice_of
 from lib.refusals import refusal, without_row
+
+logger = logging.getLogger(__name__)
 
 LABEL = "unusual"
 """The one label, 1 where p <= 0.05, of maps that a client asks for in whole numbers."""
@@ -102,6 +106,8 @@ class TamperTask(InferTask):
             rows = [*rows, slice_row]
         answer = ask(data, rows, self.model, images=wants_map)
         result = result_of(answer, places)
+        for finding in result["findings"]:
+            logger.info("%s", line_of(finding))
         if extension is None or not wants_map:
             return None, result
         return self._write_map(
@@ -188,6 +194,17 @@ def result_of(answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
         )
     }
     return {**findings[-1], "findings": findings, "model": model, "notice": NOTICE}
+
+
+def line_of(finding: Mapping[str, Any]) -> str:
+    """A finding for the log, which OHIF shows behind *Logs*: its panel shows no numbers."""
+    where = f"slice {finding['z']}"
+    if finding["x"] is not None:
+        where = f"x {finding['x']:g}, y {finding['y']:g}, {where}"
+    if finding["score"] is None:
+        return f"{where}: {finding['verdict']} ({finding['reason']})"
+    numbers = f"score {finding['score']:.2f}, {p_equation(finding['p_value'])}"
+    return f"{where}: {numbers}, {finding['verdict']} ({finding['form'] or 'no form'})"
 
 
 def _plain(value: object) -> object:

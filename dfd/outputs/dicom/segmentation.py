@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom import Dataset
 
@@ -19,6 +20,9 @@ from dfd.outputs.dicom.sources import Answer, SliceKey, SourceImage
 from dfd.outputs.dicom.stacks import as_sources, finish
 from dfd.records import SUSPICIOUS, BoolImage, Region
 from dfd.version import __version__
+
+COLOUR = CIELabColor(70.7, 20.0, 74.4)
+"""Orange, as the verdict in the pictures: what viewers are to fill the regions with."""
 
 
 def disks_of(answer: Answer) -> list[Region]:
@@ -65,6 +69,7 @@ def make(
         tracking_uid=names.uid("segment"),
         tracking_id="suspicious regions",
     )
+    segment.RecommendedDisplayCIELabValue = list(COLOUR.value)
     made = Segmentation(
         as_sources(images),
         masks,

@@ -1,6 +1,6 @@
 """The structured report.
 
-Comprehensive 3D SR after TID 1500, one measurement group per row, and one per suspicious region of
+Comprehensive SR after TID 1500, one measurement group per row, and one per suspicious region of
 a screened slice.
 """
 
@@ -61,7 +61,7 @@ def report_of(names: Names[Any], groups: Sequence[Group], images: Sequence[Sourc
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    made = sr.Comprehensive3DSR(
+    made = sr.ComprehensiveSR(
         evidence=_evidence(images),
         content=report[0],
         is_complete=True,
