@@ -76,12 +76,17 @@ def _of_series(
     slices: Sequence[Sequence[ScreenedPlaces]],
     weights: Sequence[float] | None,
 ) -> dict[str, Setting]:
-    """The setting of whole series, where any were measured."""
+    """The setting of whole series, where any were measured.
+
+    The learned statistic has no part in it: it has learned from single slices, and whether edited
+    series stand out more with it was not measured.
+    """
     by_patient = [series for part in parts for series in part.series]
     places = fit_screening([[each.by_themselves for each in own] for own in slices], weights)
     if places is None or not any(by_patient):
         return {}
-    setting = fit_series(by_patient, places.tables, weights)
+    families = {name: table for name, table in places.tables.items() if name != TOGETHER}
+    setting = fit_series(by_patient, families, weights)
     return {} if setting is None else {SERIES_SCREENING: setting}
 
 
