@@ -1,13 +1,15 @@
 """Screening of a repository that is killed at random moments: does it end in the same tables?
 
     python -m benchmarks.repository_kills --runs 50      # about a minute and a half for each run
+    python -m benchmarks.repository_kills --minutes 25   # the same command again goes on
 
 Phantom series are screened by ``dfd screen`` with a Dask scheduler and a worker as processes of
 their own. Each run is hit once by ``kill -9``: the worker that screens, the scheduler, the client,
 or all processes at once, in turn, at a random moment. What was killed is started again until the
 run ends. Compared with a run that nobody disturbed are the tables byte for byte and the counts of
 run.json; a part that was there when the kill came must still be the same file at the end, so that
-nothing but what was in flight is screened twice. Work goes to runs/repository_kills.
+nothing but what was in flight is screened twice. Work goes to runs/repository_kills, where the
+runs that are done are kept until the code or the settings change.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 
 from benchmarks.data.partition import ROOT, SEED
 from benchmarks.runner import cli
+from benchmarks.runner.checkpoint import Ledger, code_digest
 from benchmarks.runner.dask_processes import VICTIMS, Cluster, cluster_of
 from dfd.errors import InterruptedRunError
 from dfd.outputs.lock import HOLDER
@@ -38,8 +41,9 @@ NAME = "repository_kills"
 TABLES = ("series.csv", "series.parquet", "suspicious_regions.csv", "duplicates.csv")
 SIZE = 64
 """Pixels of a side of a slice: what is tested does not hang on it."""
-UNTIL_S = 600
-"""A run that takes longer hangs."""
+CODE = ("dfd/repository/**/*.py", "dfd/reading/*.py", "dfd/outputs/*.py")
+"""What the runs are of, besides the evidence."""
+UNTIL_S = 600  # a run that takes longer hangs
 NO_SCHEDULER, STOPPED = 2, 4
 """Exit codes of a client whose scheduler was gone before it connected, and went away later."""
 
@@ -182,24 +186,47 @@ def _counts(output: Path) -> object:
     return None
 
 
-def measure(data: Path, runs: int, series: int, seed: int) -> dict[str, Any]:
-    """All runs, and what came of them."""
-    results = []
-    with cluster_of(data, WORK) as cluster:
-        seconds = undisturbed(cluster, WORK / "reference")
-        print(f"undisturbed: {seconds:.0f} s", flush=True)
-        for number in range(runs):
-            chance = random.Random(f"{seed} {number}")
-            while True:  # a run that ends before it is hit shows nothing
-                one = Killed(number, VICTIMS[number % len(VICTIMS)], chance.randrange(series), 0)
-                if disturbed(cluster, WORK / "killed", one, chance.uniform(0.0, seconds / series)):
+def measure(data: Path, runs: int, settings: Mapping[str, int], until: float) -> dict[str, Any]:
+    """All runs that are done before ``until``, and what came of them.
+
+    Args:
+        data: what is screened.
+        runs: how many there shall be, those of earlier calls with them.
+        settings: number of series and of their slices, and seed.
+        until: of the monotonic clock; what is begun then is finished.
+    """
+    words = "-".join(f"{name}-{value}" for name, value in settings.items())
+    ledger = Ledger(WORK / f"{words}-{code_digest(CODE)}.jsonl")
+    left = [number for number in range(runs) if (str(number), "run") not in ledger.done]
+    if left:
+        with cluster_of(data, WORK) as cluster:
+            seconds = undisturbed(cluster, WORK / "reference")
+            print(f"undisturbed: {seconds:.0f} s", flush=True)
+            ledger.add("undisturbed", {"run": [{"seconds": seconds}]})
+            for number in left:
+                if time.monotonic() > until:
                     break
-            one.differences = differences(WORK / "killed", WORK / "reference")
-            results.append(one)
-            what = f"{one.victim} killed when {one.parts} of {series} parts were there"
-            print(f"run {number}: {what}; {len(one.rewritten)} written again, ", end="")
-            print(f"differences: {', '.join(one.differences) or 'none'}", flush=True)
-    return {"seconds_undisturbed": seconds, "runs": [asdict(one) for one in results]}
+                one = _one(cluster, number, settings, seconds)
+                ledger.add(str(number), {"run": [asdict(one)]})
+    kept = (ledger.done.get((str(number), "run")) for number in range(runs))
+    done = [rows[0] for rows in kept if rows]
+    (reference,) = ledger.done["undisturbed", "run"]
+    return {"seconds_undisturbed": reference["seconds"], "runs": done}
+
+
+def _one(cluster: Cluster, number: int, settings: Mapping[str, int], seconds: float) -> Killed:
+    """A run that is hit, and what came of it; ``seconds`` of the undisturbed one."""
+    series = settings["series"]
+    chance = random.Random(f"{settings['seed']} {number}")
+    while True:  # a run that ends before it is hit shows nothing
+        one = Killed(number, VICTIMS[number % len(VICTIMS)], chance.randrange(series), 0)
+        if disturbed(cluster, WORK / "killed", one, chance.uniform(0.0, seconds / series)):
+            break
+    one.differences = differences(WORK / "killed", WORK / "reference")
+    what = f"{one.victim} killed when {one.parts} of {series} parts were there"
+    print(f"run {number}: {what}; {len(one.rewritten)} written again, ", end="")
+    print(f"differences: {', '.join(one.differences) or 'none'}", flush=True)
+    return one
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -248,6 +275,12 @@ def main() -> None:
         "--seed", type=int, default=SEED, help="decides on the moments (default: %(default)s)"
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="no run begins later; the same command again goes on (default: no limit)",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="four runs of six series; results go to runs/quick"
     )
     arguments = parser.parse_args()
@@ -256,7 +289,8 @@ def main() -> None:
     )
     data = make_data(WORK / "data", series, slices)
     settings = {"series": series, "slices": slices, "seed": arguments.seed}
-    content = {**settings, **measure(data, runs, series, arguments.seed)}
+    until = time.monotonic() + 60 * arguments.minutes
+    content = {**settings, **measure(data, runs, settings, until)}
     cli.publish(NAME, content, summary(content), quick=arguments.quick)
     if any(run["differences"] or run["rewritten"] for run in content["runs"]):
         raise InterruptedRunError("a run that was killed did not end as the undisturbed one")

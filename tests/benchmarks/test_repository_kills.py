@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from contextlib import nullcontext
 
 import pytest
 
@@ -81,3 +83,25 @@ def test_the_summary_counts_runs_that_end_in_other_tables_and_parts_written_agai
         "| parts that were there and were written again | 2 |",
     ):
         assert words in told
+
+
+def test_runs_that_are_done_are_kept_and_the_same_command_goes_on(tmp_path, monkeypatch):
+    hit = []
+
+    def run(cluster, number, settings, seconds):
+        hit.append(number)
+        return kills.Killed(number, "worker", number, 1)
+
+    monkeypatch.setattr(kills, "WORK", tmp_path)
+    monkeypatch.setattr(kills, "cluster_of", lambda *_: nullcontext())
+    monkeypatch.setattr(kills, "undisturbed", lambda *_: 5.0)
+    monkeypatch.setattr(kills, "_one", run)
+    settings = {"series": 3, "slices": 2, "seed": 1}
+    assert kills.measure(tmp_path, 2, settings, math.inf)["runs"][1]["number"] == 1
+    went_on = kills.measure(tmp_path, 4, settings, math.inf)
+    assert hit == [0, 1, 2, 3]
+    assert [one["number"] for one in went_on["runs"]] == [0, 1, 2, 3]
+    assert kills.measure(tmp_path, 9, settings, -math.inf)["runs"] == went_on["runs"]
+    assert went_on["seconds_undisturbed"] == 5.0
+    kills.measure(tmp_path, 1, settings | {"series": 4}, math.inf)
+    assert hit == [0, 1, 2, 3, 0]
