@@ -139,8 +139,9 @@ def screen(
     and screens what is new or changed.
 
     Args:
-        source: Folder with DICOM or NIfTI files, a dataset with ``index.json``, or a manifest (CSV
-            or Parquet with a column path, series_uid or study_uid).
+        source: Folder with DICOM or NIfTI files, a dataset with ``index.json``, a manifest (CSV
+            or Parquet with a column path, series_uid or study_uid), or the root address of a
+            DICOMweb service.
         output_dir: Where plan, parts and results go.
         model: Name of a shipped bundle, a bundle folder, or a file written by training; empty: the
             shipped bundle of each modality.
@@ -167,7 +168,7 @@ def screen(
     from dfd import settings, workflow
 
     asked = settings.ScreenSettings(
-        source=_path(source), output_dir=_path(output_dir), model=str(model), **options
+        source=_source(source), output_dir=_path(output_dir), model=str(model), **options
     )
     return pd.read_parquet(workflow.screen(asked).output / "series.parquet")
 
@@ -238,6 +239,13 @@ def calibrate(
     return workflow.calibrate(
         CalibrateSettings(data=_path(data), model=str(model), output=_path(output), **options)
     )
+
+
+def _source(given: str | Path) -> Path | str:
+    """The address of an archive as it is."""
+    from dfd.settings import is_address
+
+    return given if isinstance(given, str) and is_address(given) else _path(given)
 
 
 def _path(given: str | Path) -> Path:

@@ -51,6 +51,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         parts = urlsplit(self.path).path.strip("/").split("/")
         known = [(dcmread(path, stop_before_pixels=True), path) for path in self.service.files]
+        if parts == ["studies"]:
+            since = parse_qs(urlsplit(self.path).query).get("StudyDate", [""])[0].rstrip("-")
+            studies = [header for header, _ in known if header.get("StudyDate", "") >= since]
+            self._list(
+                {str(each.StudyInstanceUID): entry(each, "StudyInstanceUID") for each in studies}
+            )
+            return
         here = [(header, path) for header, path in known if header.StudyInstanceUID == parts[1]]
         if len(parts) == 3:
             self._list(
@@ -61,6 +68,13 @@ class Handler(BaseHTTPRequestHandler):
             )
             return
         here = [(header, path) for header, path in here if header.SeriesInstanceUID == parts[3]]
+        if parts[4:] == ["metadata"]:
+            # The header goes out as an archive sends it: pixels by reference.
+            headers = [header.to_json_dict() for header, _ in here]
+            pixels = {"7FE00010": {"vr": "OW", "BulkDataURI": "bulk/1"}}
+            content = json.dumps([header | pixels for header in headers]).encode()
+            self.answer(200, "application/dicom+json", content)
+            return
         if len(parts) == 5:
             self._list(
                 {

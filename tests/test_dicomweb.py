@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,11 +19,8 @@ from pydicom import dcmread
 from dfd.cli import verbs
 from dfd.cli.exits import STOPPED, USAGE, verdict_of
 from dfd.cli.requests import RemoteRequest
-from dfd.errors import DfdError, InterruptedRunError, OutputError, RemoteError, UsageError
-from dfd.exit_messages import TerminationError
-from dfd.records import Finding
-from dfd.remote import access, retries, scoring
-from dfd.remote.access import (
+from dfd.dicomweb import access, retries
+from dfd.dicomweb.access import (
     CA,
     PASSWORD,
     TOKEN,
@@ -31,8 +29,12 @@ from dfd.remote.access import (
     credentials_of,
     is_loopback,
 )
-from dfd.remote.archive import Archive, is_uid
-from dfd.remote.retries import ATTEMPTS
+from dfd.dicomweb.archive import Archive, is_uid
+from dfd.dicomweb.retries import ATTEMPTS
+from dfd.errors import DfdError, InterruptedRunError, OutputError, RemoteError, UsageError
+from dfd.exit_messages import TerminationError
+from dfd.records import Finding
+from dfd.remote import scoring
 from dfd.settings import RemoteStudy, ScoreSettings
 from tests.dicom_maker import SERIES_UID, STUDY_UID, make_pixels, make_series, make_slice
 from tests.dicomweb_server import Handler, Service, multipart, serving
@@ -86,7 +88,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the studies lie while they are scored."""
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(scoring.tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
 
 
@@ -342,7 +344,7 @@ def test_a_stop_removes_what_was_fetched(
 
 
 def test_no_place_for_the_study(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring.tempfile, "tempdir", "/dev/null/nowhere")
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/nowhere")
     with pytest.raises(
         OutputError,
         match=r"no folder for the study can be made .*; set TMPDIR to one that can be written",

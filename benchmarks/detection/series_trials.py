@@ -170,8 +170,8 @@ def _edited(
     rng = np.random.default_rng([partition.SEED, zlib.crc32(words.encode())])
     stack = setup.volume.pixels
     middle = int(rng.integers(len(stack) // 4, max(len(stack) // 4 + 1, 3 * len(stack) // 4)))
-    canvases = _canvases(setup, predictions)
-    centre = _site(setup, STACK_ATTACKS[kind], canvases[middle], predictions[middle], rng)
+    canvases = canvases_of(setup, predictions)
+    centre = site_of(setup, STACK_ATTACKS[kind], canvases[middle], predictions[middle], rng)
     if centre is None:
         return None
     changed = STACK_ATTACKS[kind].edit(canvases, Ball(middle, centre, RADIUS_MM), rng)
@@ -190,7 +190,8 @@ def _edited(
     return MeasuredSeries(genuine.patient, kind, genuine.radius, genuine.families, values, edit)
 
 
-def _canvases(setup: SeriesSetup, predictions: Sequence[Prediction]) -> list[Canvas]:
+def canvases_of(setup: SeriesSetup, predictions: Sequence[Prediction]) -> list[Canvas]:
+    """Of each slice of a stack."""
     volume = setup.volume
     return [
         Canvas(
@@ -207,7 +208,7 @@ def _canvases(setup: SeriesSetup, predictions: Sequence[Prediction]) -> list[Can
     ]
 
 
-def _site(
+def site_of(
     setup: SeriesSetup,
     attack: StackAttack,
     canvas: Canvas,

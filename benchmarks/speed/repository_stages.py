@@ -118,7 +118,7 @@ def _simulated(files: int, slices: int) -> dict[str, float]:
         planning.write_plan(plan, output)
         planned = time.process_time() - began
         settings = ScreenSettings(output, output)
-        tasks = screening._tasks(settings, output, plan, output, models)
+        tasks = screening._tasks(settings, str(output), plan, output, models)
         both = time.process_time() - began
     return {
         "files": files,

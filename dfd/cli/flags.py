@@ -17,6 +17,7 @@ from typing import NoReturn
 from dfd.errors import UsageError
 from dfd.modalities import MODALITIES
 from dfd.options import NamedOption, Value
+from dfd.settings import is_address
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,11 @@ def path(text: str) -> Path:
         return Path(bare).expanduser()
     except RuntimeError:  # `~somebody` who has no home here
         return Path(bare)
+
+
+def source(text: str) -> Path | str:
+    """The address of a DICOMweb service as it is, anything else as a path."""
+    return text.strip() if is_address(text) else path(text)
 
 
 def whole(low: int, end: int | None = None) -> Callable[[str], int]:

@@ -119,7 +119,7 @@ def _score_request(**values: Any) -> Request:  # noqa: ANN401 - the fields of tw
 def _screen_flags(parser: StrictParser) -> None:
     named = {each.name: each for each in options_of(settings.ScreenSettings)}
     about = named["source"].option
-    parser.add_argument("source", type=flags.path, metavar=about.metavar, help=about.help)
+    parser.add_argument("source", type=flags.source, metavar=about.metavar, help=about.help)
     option_flags(parser, settings.ScreenSettings, without=["source"])
 
 

@@ -44,7 +44,8 @@ _OWN = ("SOPInstanceUID", "ImagePositionPatient")
 _SOP_UID, _POSITION, _STUDY_DATE, _FRAMES = 0x0008_0018, 0x0020_0032, 0x0008_0020, 0x0028_0008
 _NEEDED = frozenset({_SOP_UID, 0x0008_0060, 0x0020_000D, 0x0020_000E, 0x0028_0010, 0x0028_0011})
 """Without modality, UIDs and size a header was perhaps read wrongly."""
-_TAGS = (*HEADER_TAGS, _STUDY_DATE)
+TAGS = (*HEADER_TAGS, _STUDY_DATE)
+"""The elements that are read."""
 _REMEMBERED = 4096
 """Different headers: series of one folder follow each other."""
 
@@ -86,12 +87,12 @@ class HeaderSummaries:
         """
         if is_nifti(path):
             return _of_volume(path)
-        raw = raw_header(path, _TAGS)
+        raw = raw_header(path, TAGS)
         signature = () if raw is None else _signature(raw, path)
         if raw is not None and signature in self._shared:
             uid, place = (_text(raw.elements.get(tag)) for tag in (_SOP_UID, _POSITION))
             return FileSummary(self._shared[signature], uid, 1, place)
-        header = read_header(path, _TAGS)
+        header = read_header(path, TAGS)
         with reading(path):
             if "NumberOfFrames" in header:
                 return _of_frames(path, header)

@@ -1,4 +1,1 @@
-"""Studies in an archive that speaks DICOMweb: fetched, scored like a folder, results stored back.
-
-Requests and dicomweb-client live here.
-"""
+"""A study of an archive that speaks DICOMweb, scored like a folder; results are stored back."""

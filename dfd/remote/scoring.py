@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pydicom import Dataset
-
 from dfd import workflow
-from dfd.errors import OutputError, RemoteError, UsageError
+from dfd.dicomweb.archive import Archive, Instance, is_uid
+from dfd.dicomweb.folder import keep, private_folder
+from dfd.errors import RemoteError, UsageError
 from dfd.modalities import MODALITIES
 from dfd.outputs.files import choose_output_dir
 from dfd.progress import progress
 from dfd.records import Finding
-from dfd.remote.archive import Archive, Instance, is_uid
 from dfd.scoring.results_folder import new_folders
 from dfd.settings import RemoteStudy, ScoreSettings
 
@@ -66,10 +62,10 @@ def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
         DfdError: the study cannot be fetched as a whole.
     """
     instances = wanted(archive, study)
-    with _private_folder() as name:
+    with private_folder() as name:
         folder = Path(name)
         for instance in progress(instances, "fetching slices"):
-            _keep(
+            keep(
                 archive.fetch(study.study, instance),
                 folder / instance.series / f"{instance.uid}.dcm",
             )
@@ -121,31 +117,6 @@ def wanted(archive: Archive, study: RemoteStudy) -> list[Instance]:
             f"images where they were sought; it holds {kinds}"
         )
     return found
-
-
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder of mode 0700 that goes when it is left."""
-    try:
-        return tempfile.TemporaryDirectory(prefix="dfd-")
-    except OSError as error:
-        raise OutputError(
-            f"no folder for the study can be made ({error.strerror}); set TMPDIR to one that "
-            "can be written"
-        ) from error
-
-
-def _keep(image: Dataset, path: Path) -> None:
-    try:
-        path.parent.mkdir(exist_ok=True)
-        image.save_as(path, enforce_file_format=True)
-        # The time stands for the content: fetched again by a run that goes on, it is the same file.
-        stamp = zlib.crc32(path.read_bytes())
-        os.utime(path, (stamp, stamp))
-    except OSError as error:
-        raise OutputError(
-            f"the study cannot be kept in {path.parent.parent} for the time of the run: "
-            f"{error.strerror}; make room or set TMPDIR"
-        ) from error
 
 
 def _places() -> list[Path]:

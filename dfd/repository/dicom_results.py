@@ -28,6 +28,7 @@ from dfd.outputs.files import because
 from dfd.progress import progress
 from dfd.reading import series_of_files
 from dfd.records import Finding, Form, Point, SliceRef, Verdict
+from dfd.repository.at_hand import at_hand
 from dfd.repository.models import PlannedModel
 from dfd.repository.names import below
 from dfd.repository.outcomes import wanted_of
@@ -48,8 +49,8 @@ logger = logging.getLogger(__name__)
 class DicomRun:
     """Of what DICOM results are made."""
 
-    root: Path
-    """Where names in the plan begin."""
+    root: str
+    """Where names in the plan begin: a folder, or the address of an archive."""
     output: Path
     models: Mapping[str, PlannedModel]
     """By bundle."""
@@ -141,11 +142,12 @@ def _write(run: DicomRun, target: Path, answer: _Answer, names: Sequence[str]) -
         from dfd.repository.slice_maps import SliceMaps
 
         map_of = SliceMaps(chosen, run.device).map_of
-    series = _screened(answer, [below(run.root, name) for name in names])
-    if not series.slices:
-        logger.warning("there are no DICOM results for %s: its files have gone", series.name)
-        return
-    screened.write(target, answer.stem, series, maker, map_of)
+    with at_hand(run.root, names) as folder:
+        series = _screened(answer, [below(folder, name) for name in names])
+        if not series.slices:
+            logger.warning("there are no DICOM results for %s: its files have gone", series.name)
+            return
+        screened.write(target, answer.stem, series, maker, map_of)
 
 
 def _screened(answer: _Answer, paths: Sequence[Path]) -> ScreenedSeries:

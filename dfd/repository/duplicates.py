@@ -18,6 +18,7 @@ from dfd.outputs.files import neutralise, write_atomically
 from dfd.reading import read_slice
 from dfd.reading.pixel_values import pixels_of
 from dfd.records import Slice
+from dfd.repository.at_hand import at_hand
 from dfd.repository.duplicate_match import (
     MATCHES,
     NOT_COMPARED,
@@ -97,7 +98,7 @@ def write_duplicates(
     parts: Iterable[Path],
     owners: Mapping[str, tuple[str, str]],
     output: Path,
-    source: Path | None = None,
+    source: Path | str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> int:
     """Write ``duplicates.csv`` and say how many pairs it lists.
@@ -111,7 +112,7 @@ def write_duplicates(
             out with a warning.
         owners: Patient and StudyInstanceUID of each series, from the plan; empty where unknown.
         output: Folder of the file.
-        source: Folder of the scans. Without it no pixels are compared.
+        source: Folder of the scans, or address of their archive. Without it no pixels are compared.
         names: What stands for each series in a list without names; no file and no UID does then.
 
     Raises:
@@ -142,7 +143,7 @@ def write_duplicates(
     return len(listed)
 
 
-def _compared(pair: Pair, one: Place, other: Place, source: Path | None) -> Duplicate | None:
+def _compared(pair: Pair, one: Place, other: Place, source: Path | str | None) -> Duplicate | None:
     """The pair for what its pixels show; None where it is not listed."""
     relation = relation_of(one, other)
     slices = None if source is None else _read(source, (one, other))
@@ -220,10 +221,11 @@ def _fingerprints(path: Path, columns: Sequence[str]) -> pa.Table | None:
     return None
 
 
-def _read(source: Path, places: Sequence[Place]) -> list[Slice] | None:
+def _read(source: Path | str, places: Sequence[Place]) -> list[Slice] | None:
     """Two slices; None where their files are not at hand."""
     try:
-        return [read_slice(below(source, each.file), each.frame) for each in places]
+        with at_hand(str(source), [each.file for each in places]) as folder:
+            return [read_slice(below(folder, each.file), each.frame) for each in places]
     except DfdError as error:
         logger.warning("a pair of duplicates.csv is not confirmed on its pixels: %s", error)
         return None

@@ -124,7 +124,6 @@ class Groups:
         digest = hashlib.sha256()
         for row in counted:
             digest.update(f"{row['sop_uid']} {row['bytes']} {row['written']}\n".encode())
-        newest = max(row["written"] for row in counted) / 1e9
         return {
             **json.loads(self.firsts[series].facts),
             "series": series,
@@ -132,7 +131,7 @@ class Groups:
             "folder": first["file"].rpartition("/")[0],
             "slices": sum(row["slices"] for row in counted),
             "bytes": sum(row["bytes"] for row in counted),
-            "added": datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "added": _written(max(row["written"] for row in counted)),
             "status": PLANNED if planned else SKIPPED,
             "reason": "" if planned else first["reason"],
         }
@@ -142,6 +141,11 @@ def _rows_of(members: pa.Table) -> Iterator[dict[str, Any]]:
     names = ["series", "file", "sop_uid", "slices", "bytes", "written", "status", "reason"]
     for batch in members.select(names).to_batches(max_chunksize=PIECE):
         yield from batch.to_pylist()
+
+
+def _written(time_ns: int) -> str:
+    """A time as text; empty where none is known, as of an archive."""
+    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}" if time_ns else ""
 
 
 def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

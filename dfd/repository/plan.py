@@ -106,6 +106,9 @@ def _batches(
     source: Source, output: Path, models: tuple[PlannedModel, ...]
 ) -> Iterator[tuple[pa.RecordBatch, Mapping[GroupId, First]]]:
     """Rows of all files with what their groups are: read now, then those read before."""
+    if source.address:
+        yield from _of_archive(source, models)
+        return
     before = ReadBefore.of(output / FOLDER, models)
     left = before.left(walk(source.starts, output), source.root)
     with Progress("reading headers") as told:
@@ -113,6 +116,17 @@ def _batches(
             told.update(len(chunk.rows["file"]))
             yield pa.RecordBatch.from_pydict(chunk.rows, schema=HEADERS), chunk.series
     yield from before.taken()
+
+
+def _of_archive(
+    source: Source, models: tuple[PlannedModel, ...]
+) -> Iterator[tuple[pa.RecordBatch, Mapping[GroupId, First]]]:
+    from dfd.repository.archive_headers import read_archive  # the extra dicom
+
+    with Progress("reading headers") as told:
+        for chunk in read_archive(source, models):
+            told.update(len(chunk.rows["file"]))
+            yield pa.RecordBatch.from_pydict(chunk.rows, schema=HEADERS), chunk.series
 
 
 def _once(rows: pa.Table) -> pa.Table:

@@ -14,21 +14,26 @@ from dfd.repository.parts import part_path
 from dfd.repository.plan import Plan
 from dfd.repository.schema import PLANNED
 from dfd.repository.selection import is_asked_for
-from dfd.repository.source import source_of
 from dfd.settings import ScreenSettings
 
 
 def write_results(
-    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
+    settings: ScreenSettings,
+    plan: Plan,
+    output: Path,
+    models: tuple[PlannedModel, ...],
+    where: str,
 ) -> Answers:
     """Write tables, page, duplicates and record, and give what became of the series.
+
+    ``where``: the folder or the archive that names in the plan begin at.
 
     Raises:
         OutputError: a file cannot be written.
     """
     digests = {each.bundle: each.sha256 for each in models}
     answers = outcomes.answers_of(plan, output, digests)
-    _list_duplicates(settings, plan, output, digests)
+    _list_duplicates(plan, output, digests, where, anonymous=settings.anonymous)
     report.write(output, models=digests, anonymous=settings.anonymous)
     hidden = settings.anonymous
     about = {
@@ -47,7 +52,7 @@ def write_results(
 
 
 def _list_duplicates(
-    settings: ScreenSettings, plan: Plan, output: Path, models: dict[str, str]
+    plan: Plan, output: Path, models: dict[str, str], where: str, *, anonymous: bool
 ) -> None:
     columns = ["series", "status", "patient", "study_uid", "bundle"]
     rows = plan.series.select(columns).to_pylist()
@@ -57,13 +62,17 @@ def _list_duplicates(
         [path for path in paths if path.exists()],
         {row["series"]: (row["patient"] or "", row["study_uid"] or "") for row in planned},
         output,
-        source_of(settings.source).root,
-        local_names(row["series"] for row in rows) if settings.anonymous else None,
+        where,
+        local_names(row["series"] for row in rows) if anonymous else None,
     )
 
 
 def write_dicom(
-    settings: ScreenSettings, plan: Plan, output: Path, models: tuple[PlannedModel, ...]
+    settings: ScreenSettings,
+    plan: Plan,
+    output: Path,
+    models: tuple[PlannedModel, ...],
+    where: str,
 ) -> None:
     """DICOM results of the series that a run asks for.
 
@@ -74,6 +83,6 @@ def write_dicom(
 
     rows = [row for row in plan.series.to_pylist() if is_asked_for(settings, row)]
     by_bundle = {model.bundle: model for model in models}
-    root, every = source_of(settings.source).root, settings.dicom == "all"
-    run = dicom_results.DicomRun(root, output, by_bundle, settings.device, every)
+    every = settings.dicom == "all"
+    run = dicom_results.DicomRun(where, output, by_bundle, settings.device, every)
     dicom_results.write(run, rows, plan.files_of())

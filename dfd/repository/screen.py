@@ -19,7 +19,7 @@ from dfd.repository.dispatch import work_on
 from dfd.repository.models import PlannedModel, models_of
 from dfd.repository.names import local_names
 from dfd.repository.run_log import RunLog
-from dfd.repository.source import source_of
+from dfd.repository.source import Source, source_of
 from dfd.settings import ScreenSettings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dfd.repository.series_task import SeriesTask
 
 EXTRA = "pip install deepfakes-detector[screen]"
+DICOM_EXTRA = "pip install deepfakes-detector[dicom,screen]"
 BUSY = "wait until it has ended, or choose another output folder"
 PLANNED_FOR = "plan.json"
 """Beside the plan: of what it is the plan."""
@@ -78,11 +79,13 @@ def screen(settings: ScreenSettings) -> Screened:
             or the run was stopped.
     """
     refuse_without_libraries(dask=settings.shard is None and not settings.dry_run)
+    if isinstance(settings.source, str) and find_spec("dicomweb_client") is None:
+        raise UsageError(f"an archive needs dicomweb-client, which is not installed: {DICOM_EXTRA}")
     if settings.dicom:
         from dfd.outputs import dicom
 
         dicom.require()
-    source = source_of(settings.source)
+    source = source_of(settings.source, settings.since)
     models = models_of(settings.model)
     output = choose_output_dir(settings.output_dir, [])
     with _locked(output, settings.shard) as log_folder:
@@ -90,15 +93,15 @@ def screen(settings: ScreenSettings) -> Screened:
         from dfd.repository.results import write_dicom, write_results
 
         parts.make_folder(output)
-        plan = _planned(settings, source.root, output, models)
-        tasks = _tasks(settings, source.root, plan, output, models)
+        plan = _planned(settings, source, output, models)
+        tasks = _tasks(settings, source.where, plan, output, models)
         try:
             if not settings.dry_run:
                 work_on(tasks, settings, RunLog(log_folder, _names(settings, plan)))
         finally:
-            answers = write_results(settings, plan, output, models)
+            answers = write_results(settings, plan, output, models, source.where)
         if settings.dicom and not settings.dry_run:
-            write_dicom(settings, plan, output, models)
+            write_dicom(settings, plan, output, models, source.where)
     return _screened(settings, plan, (output, answers), _tasks_left(tasks, output))
 
 
@@ -137,22 +140,29 @@ def _locked(output: Path, shard: tuple[int, int] | None) -> Iterator[Path]:
 
 
 def _planned(
-    settings: ScreenSettings, root: Path, output: Path, models: tuple[PlannedModel, ...]
+    settings: ScreenSettings, source: Source, output: Path, models: tuple[PlannedModel, ...]
 ) -> Plan:
     """The plan; shards take the one that is there, so that all of them have the same."""
     from dfd.repository import plan as planning
 
     file = output / planning.FOLDER / PLANNED_FOR
-    of = {"source": str(settings.source.resolve()), "models": [each.sha256 for each in models]}
+    of: dict[str, object] = {"source": _named(settings.source)}
+    of["models"] = [each.sha256 for each in models]
+    if source.since is not None:
+        of["since"] = source.since.isoformat()
     if settings.shard is not None and _read(file) == of:
         found = planning.read_plan(output)
         if found is not None:
             logger.info("the plan in %s is used; delete it to plan anew", file.parent)
             return found
-    plan = planning.make_plan(source_of(settings.source), output, models)
+    plan = planning.make_plan(source, output, models)
     planning.write_plan(plan, output)
     write_atomically(file, (json.dumps(of, indent=2) + "\n").encode("ascii"))
     return replace(plan, headers=None)
+
+
+def _named(source: Path | str) -> str:
+    return source if isinstance(source, str) else str(source.resolve())
 
 
 def _read(file: Path) -> object:
@@ -164,7 +174,7 @@ def _read(file: Path) -> object:
 
 def _tasks(
     settings: ScreenSettings,
-    root: Path,
+    where: str,
     plan: Plan,
     output: Path,
     models: tuple[PlannedModel, ...],
@@ -188,7 +198,7 @@ def _tasks(
         if parts.read_part(output, wanted_of(row, digests)) is None:
             names = tuple(files[row["series"]])
             model = by_bundle[row["bundle"]]
-            of = (row["series"], row["content"], str(root.resolve()), names, str(output.resolve()))
+            of = (row["series"], row["content"], where, names, str(output.resolve()))
             tasks.append(SeriesTask(*of, model, settings.device, limit_of(row["slices"])))
     return tasks
 

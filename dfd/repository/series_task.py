@@ -15,7 +15,7 @@ class SeriesTask:
     series: str
     content: str
     root: str
-    """Folder that ``files`` begin at."""
+    """Folder that ``files`` begin at, or the address of an archive."""
     files: tuple[str, ...]
     """As the plan writes them."""
     output: str

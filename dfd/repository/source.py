@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from dfd.errors import SeriesError
@@ -28,14 +29,32 @@ class Source:
     """Files, and folders that are walked."""
     uids: frozenset[str] = frozenset()
     """Study or series instance UIDs that are wanted; empty: all."""
+    address: str = ""
+    """Of an archive that the images are in; then there are no starts."""
+    since: date | None = None
+    """Date of the earliest studies of an archive; None: all."""
+
+    @property
+    def where(self) -> str:
+        """The folder that names in the plan begin at, or the archive."""
+        return self.address or str(self.root.resolve())
 
 
-def source_of(path: Path) -> Source:
-    """The source that a user named.
+def source_of(named: Path | str, since: date | None = None) -> Source:
+    """The source that a user named; ``since`` counts for an archive.
 
     Raises:
         SeriesError: it is neither a folder nor a manifest, or cannot be read.
+        UsageError: it is no address of an archive.
     """
+    if isinstance(named, str):
+        from dfd.dicomweb.access import checked_address  # requests: for archives only
+
+        return Source(Path(), (), address=checked_address(named), since=since)
+    return _on_disk(named)
+
+
+def _on_disk(path: Path) -> Source:
     if path.is_dir():
         listed = listed_folders(path)
         return Source(path, (path,) if listed is None else tuple(listed))

@@ -25,7 +25,7 @@ from dfd.settings.fields import (
     check_captures,
     check_dicom,
 )
-from dfd.settings.screen import ScreenSettings
+from dfd.settings.screen import ScreenSettings, is_address
 
 __all__ = [
     "SEED",
@@ -35,6 +35,7 @@ __all__ = [
     "ScreenSettings",
     "TrainSettings",
     "check_dicom",
+    "is_address",
     "private_keys",
     "record_of",
     "score_settings",

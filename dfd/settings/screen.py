@@ -10,15 +10,23 @@ from dfd.errors import UsageError
 from dfd.options import Value, option
 from dfd.settings.fields import DEVICE, MODEL, check_dicom
 
+ADDRESSES = ("http://", "https://")
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is the address of a DICOMweb service and not the path of a folder."""
+    return source.strip().lower().startswith(ADDRESSES)
+
 
 @dataclass(frozen=True, slots=True)
 class ScreenSettings:
     """One screening run over many series."""
 
-    source: Path = field(
+    source: Path | str = field(
         metadata=option(
-            "folder with the scans, dataset with index.json, or manifest (CSV or Parquet of paths "
-            "or UIDs)",
+            "folder with the scans, dataset with index.json, manifest (CSV or Parquet of paths or "
+            "UIDs), or root address of a DICOMweb service; credentials of a service in "
+            "DFD_DICOMWEB_USER and _PASSWORD, or _TOKEN",
             value=Value.PATH,
             metavar="SOURCE",
             in_bundle=False,
@@ -46,7 +54,8 @@ class ScreenSettings:
     workers: int | None = field(
         default=None,
         metadata=option(
-            "processes that screen series (default: one for each GPU, or else for each processor)",
+            "processes that screen series at the same time, each with one thread and one series "
+            "(default: as many as there are GPUs; without a GPU, as many as there are processors)",
             value=Value.POSITIVE,
             metavar="N",
             in_bundle=False,
@@ -84,7 +93,8 @@ class ScreenSettings:
     since: date | None = field(
         default=None,
         metadata=option(
-            "screen only series with a file written on this day (UTC) or later",
+            "screen only series with a file written on this day (UTC) or later; of an archive, "
+            "plan only studies of this date or later",
             value=Value.DATE,
             metavar="DATE",
             in_bundle=False,
@@ -115,6 +125,11 @@ class ScreenSettings:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
+        if isinstance(self.source, str) and not is_address(self.source):
+            raise UsageError(
+                "a source that is a text is the address of a DICOMweb service, as in "
+                "https://archive.example/dicom-web: give a folder as a path"
+            )
         if self.dicom not in ("", "listed", "all"):
             raise UsageError(f"DICOM results are those of 'listed' or 'all', got {self.dicom!r}")
         check_dicom(dicom=bool(self.dicom), anonymous=self.anonymous)

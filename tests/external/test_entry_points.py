@@ -18,8 +18,8 @@ from highdicom.sr import ComprehensiveSR
 from pydicom import dcmread
 
 import dfd
+from dfd.dicomweb import access
 from dfd.phantom import write_ct_series
-from dfd.remote import access
 from tests.external import orthanc, servers
 from tests.external.environments import ROOT, environment, variables
 from tests.integration.processes import CT_BUNDLE, DFD, LIMIT_S, MONAI

@@ -19,8 +19,8 @@ from highdicom.sr import ComprehensiveSR
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
+from dfd.dicomweb import access
 from dfd.phantom import write_ct_series
-from dfd.remote import access
 from tests.external.orthanc import PASSWORD, USER, Orthanc, running
 from tests.integration.processes import DFD, LIMIT_S, environment
 from tests.outputs.test_dicom_results import numbers_by_row, plane_positions

@@ -1,6 +1,6 @@
 """An archive behind DICOMweb: QIDO-RS to list, WADO-RS to fetch, STOW-RS to store.
 
-Requests that fail are in ``dfd.remote.retries``.
+Requests that fail are in ``dfd.dicomweb.retries``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,15 +16,16 @@ import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom import Dataset
 
+from dfd.dicomweb.access import checked_address, session_of
+from dfd.dicomweb.retries import AnswerError, NotThereError, RetriedRequests
 from dfd.errors import RemoteError
-from dfd.remote.access import checked_address, session_of
-from dfd.remote.retries import NotThereError, RetriedRequests
 
 TIMEOUT_S = (10.0, 120.0)
 """To connect, and to wait for the next bytes of an answer."""
 WHOLE_BODY = 2**31
 """Bytes sent in one piece: with a length in its header a broken upload is known to be one."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_STUDY_UID = "0020000D"
 _SERIES_UID, _SOP_UID, _SOP_CLASS, _MODALITY = "0020000E", "00080018", "00080016", "00080060"
 
 
@@ -70,6 +72,32 @@ class Archive:
         """End the connection."""
         self._session.close()
 
+    def studies(self, since: date | None = None) -> list[str]:
+        """StudyInstanceUID of every study, of that date or later.
+
+        Raises:
+            DfdError: the archive does not answer as it should.
+        """
+        dates = {} if since is None else {"StudyDate": f"{since:%Y%m%d}-"}
+        found = self._listed(
+            "the list of studies",
+            lambda offset: self._client.search_for_studies(offset=offset, search_filters=dates),
+            _STUDY_UID,
+        )
+        return [uid for uid, _ in found]
+
+    def headers_of(self, study: str, series: str) -> list[dict[str, Any]]:
+        """The header of every object of a series in the DICOM JSON model.
+
+        Raises:
+            DfdError: the archive does not answer as it should.
+        """
+        found = self._requests.answer_to(
+            f"the headers of series {series}",
+            lambda: self._client.retrieve_series_metadata(study, series),
+        )
+        return [dict(entry) for _, entry in self._entries(found, _SOP_UID)]
+
     def series_of(self, study: str) -> dict[str, str]:
         """SeriesInstanceUID -> modality of every series of a study.
 
@@ -115,7 +143,7 @@ class Archive:
 
         found = self._requests.answer_to(f"image {instance.uid}", retrieve)
         if str(found.get("SOPInstanceUID")) != instance.uid:
-            raise RemoteError(
+            raise AnswerError(
                 f"the archive at {self.host} sent another image than {instance.uid}; ask who "
                 "runs it"
             )

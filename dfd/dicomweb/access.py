@@ -91,17 +91,17 @@ def checked_address(url: str) -> str:
         parts, host = urlsplit(""), None
     if parts.scheme not in {"http", "https"} or not host:
         raise UsageError(
-            "--dicomweb needs the root address of a DICOMweb service, such as "
+            "an archive needs the root address of its DICOMweb service, such as "
             "https://archive.example/dicom-web"
         )
     if parts.username is not None or parts.password is not None:
         raise UsageError(
-            f"the address of --dicomweb carries credentials; leave them out and set {USER} "
+            f"the address of the archive carries credentials; leave them out and set {USER} "
             f"and {PASSWORD}, or {TOKEN}"
         )
     if parts.query or parts.fragment:
         raise UsageError(
-            "the address of --dicomweb has a query or a fragment; give the root of the "
+            "the address of the archive has a query or a fragment; give the root of the "
             "service alone"
         )
     if parts.scheme == "http" and not is_loopback(host):

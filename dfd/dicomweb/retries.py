@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import requests
 
+from dfd.dicomweb.access import CA, PASSWORD, TOKEN, USER
 from dfd.errors import DfdError, InterruptedRunError, RemoteError
 from dfd.reading.guard import READ_ERRORS
 from dfd.reading.quiet import quiet
-from dfd.remote.access import CA, PASSWORD, TOKEN, USER
 
 ATTEMPTS = 5
 """Tries of one request."""
@@ -35,7 +35,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class NotThereError(RemoteError):
+class AnswerError(RemoteError):
+    """The archive answered this request with an error; others it may answer."""
+
+
+class NotThereError(AnswerError):
     """The archive does not have it."""
 
 
@@ -112,7 +116,7 @@ class RetriedRequests:
                 f"the archive at {self.host} does not have {asked} ({status}); check address "
                 "and identifiers"
             ) from None
-        raise RemoteError(
+        raise AnswerError(
             f"the archive at {self.host} answered {asked} with the error {status}; ask who runs it"
         ) from None
 
