@@ -100,3 +100,8 @@ def settle(record: object, *fields: str) -> None:
         text = getattr(record, name)
         if _START in text:
             object.__setattr__(record, name, Sentence(text))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dfd.cli.exits import FINISHED, ROWS_MISSING
 from dfd.cli.requests import DemoRequest, InfoRequest, RemoteRequest, Request
 from dfd.errors import PointsError, UsageError
+from dfd.sentences import counted
 from dfd.settings import CalibrateSettings, ScoreSettings, ScreenSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ def _score(settings: ScoreSettings, findings: Sequence[Finding]) -> int:
     counts = Counter(finding.verdict for finding in findings)
     screened = sum(finding.point.is_screening for finding in findings)
     noun = "row" if 0 < screened < len(findings) else "slice" if screened else "point"
-    named = f"{len(findings)} {noun}{'' if len(findings) == 1 else 's'}"
-    say(f"{named}: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+    became = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    say(f"{counted(len(findings), noun)}: {became}")
     if any(finding.extrapolated for finding in findings):
         say("* beyond what the calibration patients support, or the scan is unlike them")
     if findings and counts[Verdict.UNREADABLE] == len(findings):
         raise PointsError(
-            f"none of the {len(findings)} points could be read; the first: "
+            f"no point could be read; the first of {len(findings)}: "
             f"{findings[0].error or 'no reason given'}"
         )
     missing = any(finding.verdict in NOT_SCORED for finding in findings)

@@ -17,6 +17,7 @@ from dfd.outputs.files import choose_output_dir
 from dfd.progress import progress
 from dfd.records import Finding
 from dfd.scoring.results_folder import new_folders
+from dfd.sentences import counted
 from dfd.settings import RemoteStudy, ScoreSettings
 
 logger = logging.getLogger(__name__)
@@ -70,8 +71,8 @@ def fetched(archive: Archive, study: RemoteStudy) -> Iterator[Path]:
                 folder / instance.series / f"{instance.uid}.dcm",
             )
         logger.info(
-            "%d slices of %d series fetched from %s",
-            len(instances),
+            "%s of %d series fetched from %s",
+            counted(len(instances), "slice"),
             len({each.series for each in instances}),
             archive.host,
         )

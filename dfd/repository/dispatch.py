@@ -25,7 +25,7 @@ def work_on(tasks: list[SeriesTask], settings: ScreenSettings, log: RunLog) -> N
     """
     if not tasks:
         return
-    logger.info("%d series are to be screened", len(tasks))
+    logger.info("%d series to screen", len(tasks))
     try:
         with _noted(log, len(tasks)), Progress("screening series", len(tasks)) as told:
             for _ in _statuses(settings, tasks, log):

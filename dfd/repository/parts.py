@@ -45,6 +45,8 @@ class Part:
     seconds: float = 0.0
     regions: tuple[dict[str, Any], ...] = ()
     fingerprints: tuple[dict[str, Any], ...] = ()
+    extrapolated: bool | None = None
+    """Whether ``p_value`` lies beyond what the calibration supports, or slices are unlike it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ PART = pa.schema(
         ("statistic", pa.float64()),
         ("verdict", pa.string()),
         ("form", pa.string()),
+        ("extrapolated", pa.bool_()),
         ("slices", pa.int64()),
         ("seconds", pa.float64()),
         ("regions", pa.list_(REGION)),

@@ -20,6 +20,7 @@ from dfd.repository.models import PlannedModel, models_of
 from dfd.repository.names import local_names
 from dfd.repository.run_log import RunLog
 from dfd.repository.source import Source, source_of
+from dfd.sentences import counted
 from dfd.settings import ScreenSettings
 
 if TYPE_CHECKING:
@@ -56,14 +57,14 @@ class Screened:
         """What became of files and series, for people."""
         files, done = self.plan.counts(), self.answers.counts()
         lines = [
-            f"{files['files']} files: {files['files planned']} planned, "
+            f"{counted(files['files'], 'file')}: {files['files planned']} planned, "
             f"{files['files skipped']} skipped, {files['files duplicate']} duplicate",
             f"{files['series']} series: "
             + ", ".join(f"{number} {status}" for status, number in done.items())
             + f", {files['series skipped']} skipped",
         ]
         if self.remaining:
-            lines.append(f"{self.remaining} series remain, about {span(self.estimate_s)}")
+            lines.append(f"{self.remaining} series to go, about {span(self.estimate_s)}")
         if self.anonymous:
             lines.append(TO_KEEP)
         return [*lines, f"results are in {self.output}"]

@@ -154,6 +154,7 @@ def _values(looked: Looked, screener: Screener) -> dict[str, Any]:
         "statistic": math.log10(finding.rarity) + 0.0,
         "verdict": str(verdict),
         "form": strongest["form"] if verdict in SUSPICIOUS else "",
+        "extrapolated": finding.extrapolated or bool(finding.remarks),
         "slices": looked.scan.assessed,
         "regions": tuple(regions),
     }

@@ -53,8 +53,7 @@ def points_of(
             logger.info(message, whole, len(asked))
         if whole > MANY_SLICES:
             message = (
-                "%d slices are to be screened, which takes about %.0f s each on a processor, "
-                "%.1f hours in all"
+                "%d slices to screen: about %.0f s each on a processor, %.1f hours in all"
             )
             logger.warning(message, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
         return asked

@@ -224,7 +224,7 @@ def test_what_is_screened_is_said(
     assert (
         "there is no points file: the one slice of the folder is screened as a whole" in caplog.text
     )
-    assert "1 slices are to be screened, which takes about 2 s each" in caplog.text
+    assert "slices to screen: about 2 s each" in caplog.text
     (tmp_path / "test.csv").write_text("filename,X,Y\na,3,4\na,,\n")
     assert [point.is_screening for point in requested_points.points_of(str(tmp_path), None)] == [
         False,

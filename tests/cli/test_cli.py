@@ -147,7 +147,7 @@ def test_nothing_that_could_be_read_is_status_2(
     assert run(["score", "--data", "d"]) == 2
     assert (
         capsys.readouterr().err
-        == "dfd: error: none of the 2 points could be read; the first: a.dcm is not there\n"
+        == "dfd: error: no point could be read; the first of 2: a.dcm is not there\n"
     )
 
 

@@ -15,6 +15,8 @@ import pytest
 from dfd.cli.catalogue import catalogue_parser
 from dfd.cli.verbs import VERBS, top_parser, verb_parser
 from dfd.outputs import scores, series, suspicious
+from dfd.repository import duplicates
+from dfd.repository.report import tables
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -101,6 +103,9 @@ def test_every_verb_has_a_section(site: Path) -> None:
         ("scores.csv", scores.result_columns()),
         ("suspicious_regions.csv", suspicious.COLUMNS),
         ("screened_series.csv", series.COLUMNS),
+        ("series.csv", tables.SERIES),
+        ("suspicious_regions.csv of `dfd screen`", tables.REGIONS),
+        ("duplicates.csv", duplicates.COLUMNS),
     ],
 )
 def test_every_column_is_explained_in_order(heading: str, names: tuple[str, ...]) -> None:

@@ -50,6 +50,7 @@ def region(rank: int = 1, **changed: Any) -> dict[str, Any]:
     row = {
         "rank": rank,
         "p_value": 0.01 * rank,
+        "expected_false_alarms": 0.25 * rank,
         "form": "AI edit",
         "reason": "its noise is smoother than that of the same tissue",
         "x": 200.0,
@@ -84,6 +85,7 @@ def part(row: Mapping[str, Any], p_value: float | None, **changed: Any) -> dict[
         if scored
         else "not assessable",
         "form": "AI edit" if suspicious else "",
+        "extrapolated": p_value <= 0.01 if p_value is not None else None,
         "slices": row["slices"],
         "seconds": 12.5,
         "regions": [region()] if suspicious else [],
@@ -97,6 +99,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("series", "content", "model", "status", "reason")),
         *((name, pa.float64()) for name in ("p_value", "score", "statistic")),
         *((name, pa.string()) for name in ("verdict", "form")),
+        ("extrapolated", pa.bool_()),
         ("slices", pa.int64()),
         ("seconds", pa.float64()),
         (
@@ -106,6 +109,7 @@ SCHEMA = pa.schema(
                     [
                         ("rank", pa.int64()),
                         ("p_value", pa.float64()),
+                        ("expected_false_alarms", pa.float64()),
                         ("form", pa.string()),
                         ("reason", pa.string()),
                         *((name, pa.float64()) for name in ("x", "y", "radius_px", "radius_mm")),

@@ -45,8 +45,12 @@ def test_the_tables_hold_every_series_and_read_back_as_the_same_numbers(output: 
     assert rows[3]["p_value"] == rows[3]["p_empirical"] == ""
     assert rows[4]["status"] == "skipped"
     assert rows[0]["slices"] == "102"
+    assert [row["extrapolated"] for row in rows] == ["true", "false", "false", "", ""]
     stored = pd.read_parquet(output / "series.parquet")
     assert tuple(stored) == tables.SERIES
+    assert stored["extrapolated"].astype(object).where(stored["extrapolated"].notna()).tolist()[
+        :3
+    ] == [True, False, False]
     assert list(stored["q_empirical"][:3]) == list(found.series["q_empirical"][:3])
     assert math.isnan(stored["p_value"][3])
 
@@ -58,6 +62,7 @@ def test_suspicious_regions_follow_their_series(output: Path) -> None:
     assert [(row["series_rank"], row["rank"]) for row in rows] == [
         *(("1", "1"), ("1", "2"), ("2", "1"))
     ]
+    assert [row["expected_false_alarms"] for row in rows] == ["0.25", "0.5", "0.25"]
     assert rows[0]["sop_uids"].split() == region()["sop_uids"]
 
 

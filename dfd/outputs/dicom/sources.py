@@ -27,6 +27,7 @@ from dfd.reading.header_values import (
     value_of,
 )
 from dfd.records import NOT_READ, Finding, Region, Suspicion
+from dfd.sentences import counted
 
 IDENTIFICATION = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
@@ -211,7 +212,7 @@ def grouped(answers: Sequence[Answer]) -> tuple[list[SourceSeries], list[str]]:
     sentences = (
         [
             (
-                f"{nifti} rows are of NIfTI volumes, for which there are no DICOM results: such "
+                f"there are no DICOM results for {counted(nifti, 'row')} of NIfTI volumes: such "
                 "files name no patient, study or series"
             )
         ]

@@ -26,7 +26,7 @@ from dfd.repository.strata import Stratum, stratum_of
 _PART = re.compile(rf"([0-9a-f]{{16}})-([0-9a-f]{{{MODEL_DIGITS}}})\.parquet")
 _OF_PART = (
     *("series", "content", "model", "status", "reason", "p_value", "score", "statistic"),
-    *("verdict", "form", "slices", "seconds", "regions"),
+    *("verdict", "form", "extrapolated", "slices", "seconds", "regions"),
 )
 """Columns that are read; fingerprints are the larger half of a part."""
 _TEXTS = (
@@ -217,6 +217,7 @@ def _joined(plan: pd.DataFrame, parts: pd.DataFrame) -> tuple[pd.DataFrame, int]
         series[name] = _numbers(series, name).where(valid)
     for name in ("model", "verdict", "form", "because"):
         series[name] = _texts(series, name).where(valid, "")
+    series["extrapolated"] = _answers(series, "extrapolated").where(valid)
     series["outcome"] = series["outcome"].where(valid, NOT_YET).where(planned, SKIPPED)
     series["p_value"] = series["p_value"].where(series["outcome"] == SCORED)
     series["reason"] = series["because"].where(planned, series["reason"])
@@ -227,6 +228,11 @@ def _texts(frame: pd.DataFrame, name: str) -> pd.Series[str]:
     """A column as text, empty where it is missing."""
     column = pd.Series(frame.get(name), index=frame.index, dtype=object)
     return column.where(column.notna(), "").astype(str)
+
+
+def _answers(frame: pd.DataFrame, name: str) -> pd.Series[bool]:
+    """A column as yes or no, neither where it is missing."""
+    return pd.Series(frame.get(name), index=frame.index, dtype="boolean")
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> pd.Series[float]:

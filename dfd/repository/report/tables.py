@@ -20,7 +20,7 @@ SERIES = (
     *("folder", "slices", "bytes", "rows", "columns", "manufacturer", "scanner", "kernel"),
     *("thickness_mm", "spacing_mm", "study_date", "added", "status", "reason", "model"),
     *("p_value", "p_empirical", "q_empirical", "q_shipped", "score", "statistic", "verdict"),
-    *("form", "slices_assessed", "regions", "stratum", "stratum_series"),
+    *("form", "extrapolated", "slices_assessed", "regions", "stratum", "stratum_series"),
 )
 """Columns of series.csv and series.parquet: those of the plan, ``status`` and ``reason`` of the
 answer, and the answer. ``q_shipped`` and ``q_empirical`` are adjusted by Benjamini and Hochberg
@@ -28,7 +28,8 @@ from the p-value of that name; ``stratum_series`` counts the scored series of th
 depends on when or how fast a series was screened."""
 REGIONS = (
     *("series", "patient", "study_uid", "series_uid", "folder", "series_rank", "series_p_value"),
-    *("series_p_empirical", "series_q_empirical", "rank", "p_value", "form", "reason", "x", "y"),
+    *("series_p_empirical", "series_q_empirical", "rank", "p_value"),
+    *("expected_false_alarms", "form", "reason", "x", "y"),
     *("radius_px", "radius_mm", "first_slice", "last_slice", "x_mm", "y_mm", "z_mm", "depth_mm"),
     "sop_uids",
 )
@@ -88,5 +89,11 @@ def _csv(frame: pd.DataFrame) -> bytes:
         str(name): [cleaned(value) if isinstance(value, str) else "" for value in frame[name]]
         for name in frame
         if not pd.api.types.is_numeric_dtype(frame[name])
+    }
+    words = {True: "true", False: "false"}
+    texts |= {
+        str(name): [words.get(value, "") for value in frame[name]]
+        for name in frame
+        if pd.api.types.is_bool_dtype(frame[name])
     }
     return frame.assign(**texts).to_csv(index=False, lineterminator="\n").encode("utf-8")
