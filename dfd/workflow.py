@@ -170,6 +170,21 @@ def with_context(calibration: Calibration) -> int:
     return 0 if setting is None else min(len(table.patients) for table in setting.tables.values())
 
 
+def searched_patients(calibration: Calibration) -> dict[str, object]:
+    """On how many patients the tables of whole slices and of whole series stand."""
+    from dfd.calibration import SCREENING, SERIES_SCREENING
+
+    found: dict[str, object] = {}
+    for what, name in (("slices", SCREENING), ("series", SERIES_SCREENING)):
+        setting = calibration.settings.get(name)
+        table = setting.maximum if setting else None
+        found[f"of them with whole {what} screened"] = len(table.patients) if table else 0
+        if table:
+            smallest = round(1.0 / (1 + table.effective_patients), 4)
+            found[f"smallest p-value supported of whole {what}"] = smallest
+    return found
+
+
 def describe(model: str) -> dict[str, object]:
     """What a model is.
 
@@ -200,5 +215,6 @@ def describe(model: str) -> dict[str, object]:
         description["true false-alarm rate at 0.05, upper bound"] = (
             f"{bound:.3f}" if bound < 1 else "unbounded with so few patients"
         )
+        description |= searched_patients(calibration)
     description["use"] = metadata["intended_use"]
     return description

@@ -238,8 +238,8 @@ def _sentence(strongest: Suspicion, suspicious: int, looked_at: int) -> str:
     if not suspicious:
         return f"no region stands out: the strangest of {looked_at} {where}, and {chance}"
     whole = (
-        "the only suspicious region"
+        "the only region that stands out"
         if suspicious == 1
-        else f"the strongest of {suspicious} suspicious regions"
+        else f"the strongest of {suspicious} regions that stand out"
     )
     return f"{whole} {where}: {marked(region.reason)}; {chance}"

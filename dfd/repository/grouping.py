@@ -41,17 +41,17 @@ class Groups:
 
     uids: frozenset[str] = frozenset()
     """Study or series instance UIDs that are wanted; empty: all."""
-    found: dict[GroupId, First] = field(default_factory=dict)
+    by_group: dict[GroupId, First] = field(default_factory=dict)
     ids: dict[GroupId, str] = field(default_factory=dict)
     firsts: dict[str, First] = field(default_factory=dict)
     """Series -> the file that speaks for it."""
 
-    def add(self, found: Mapping[GroupId, First]) -> None:
+    def add(self, firsts: Mapping[GroupId, First]) -> None:
         """Groups of a chunk; of each, the first file that can be screened speaks for it."""
-        for key, first in found.items():
-            known = self.found.get(key)
-            if known is None or first.order < known.order:
-                self.found[key] = first
+        for key, first in firsts.items():
+            earlier = self.by_group.get(key)
+            if earlier is None or first.order < earlier.order:
+                self.by_group[key] = first
 
     def series_of(self, rows: pa.Table) -> Named:
         """The series of each row, and why it is skipped."""
@@ -77,7 +77,7 @@ class Groups:
     def _settle(self) -> None:
         """Give every group its series: orientations that are nearly the same are one."""
         by_group: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-        for group, orientation in self.found:
+        for group, orientation in self.by_group:
             by_group[group].append(orientation)
         for group, orientations in by_group.items():
             planes: dict[tuple[float, ...], str] = {}
@@ -87,9 +87,9 @@ class Groups:
                     planes[orientation] = self._new_id(group, orientation)
                 series = planes[orientation if like is None else like]
                 self.ids[group, orientation] = series
-                first = self.found[group, orientation]
-                known = self.firsts.get(series, first)
-                self.firsts[series] = min(known, first, key=lambda each: each.order)
+                first = self.by_group[group, orientation]
+                earlier = self.firsts.get(series, first)
+                self.firsts[series] = min(earlier, first, key=lambda each: each.order)
 
     def _new_id(self, group: str, orientation: tuple[float, ...]) -> str:
         """16 hexadecimal digits that a series has for itself."""

@@ -30,9 +30,9 @@ def sentence_of(finding: SeriesFinding, strongest: Mapping[str, Any], slices: in
         return f"no region stands out: the strangest of {looked} {place}, and {chance}{remarks}"
     count = len(finding.regions)
     whole = (
-        "the only suspicious region"
+        "the only region that stands out"
         if count == 1
-        else f"the strongest of {count} suspicious regions"
+        else f"the strongest of {count} regions that stand out"
     )
     return f"{whole} {place}: {strongest['reason']}; {chance}{remarks}"
 

@@ -98,7 +98,7 @@ def test_a_genuine_slice_has_a_large_p_value_and_says_where_it_is_strangest(
     assert finding.reason.startswith(
         (
             "no region stands out: the strangest of 100 lies at x ",
-            "the only suspicious region lies at x ",
+            "the only region that stands out lies at x ",
         )
     )
     assert all(each.expected_false_alarms <= MOST_FALSE_ALARMS for each in suspicions)
@@ -150,8 +150,8 @@ def test_a_strange_region_is_the_first_of_the_list_and_the_reason_of_the_slice(
         "AI edit",
     )
     begin = (
-        f"the strongest of {len(suspicions)} suspicious regions lies at x 64, y 48: the noise is "
-        "strange; "
+        f"the strongest of {len(suspicions)} regions that stand out lies at x 64, y 48: the noise "
+        "is strange; "
     )
     assert finding.reason.startswith(begin)
     assert finding.reason.endswith(

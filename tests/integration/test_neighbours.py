@@ -76,3 +76,5 @@ def test_a_model_says_how_many_patients_had_neighbours(calibrated: Path) -> None
     told = workflow.describe(str(calibrated))
     assert (told["calibration patients"], told["of them with neighbouring slices"]) == (2, 1)
     assert told["effective calibration patients"] == 2.0
+    screened = [told[f"of them with whole {what} screened"] for what in ("slices", "series")]
+    assert screened == [2, 1]

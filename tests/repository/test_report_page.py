@@ -94,7 +94,7 @@ def test_everything_is_counted(output: Path) -> None:
     assert "planned 70 skipped 6 duplicate 2 found 78" in text
     assert "scored 4 not assessable 1 failed 1 not yet done 1 planned 7" in text
     assert "1 further series is left out of the plan" in text
-    assert "Not complete: 1 of 7 planned series are not yet done" in text
+    assert "Not complete: 1 of 7 planned series is not yet done" in text
     assert "1 the worker was killed for memory twice" in text
     assert "1 a localizer of one slice" in text
     assert "6 no image" in text
@@ -296,3 +296,22 @@ def test_colours_of_text_have_contrast_aa(output: Path, ink: str, ground: str) -
     assert ground in text
     dark, light = sorted((luminance(ink), luminance(ground)))
     assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_a_place_to_look_at_first_names_the_folder_of_its_series(output: Path) -> None:
+    _, page = make(output)
+    text = " ".join(page.text.split())
+    assert "The strangest place of the first 2 series with an empirical p-value" in text
+    assert "Folder patient0/ct1" in text
+    report.write(output, anonymous=True)
+    assert "Folder " not in (output / report.FILE_NAME).read_text("utf-8").split('id="all"')[0]
+
+
+def test_one_series_is_said_as_one_and_none_left_out_is_not_said(tmp_path: Path) -> None:
+    rows = [planned(1), planned(2)]
+    write_plan(tmp_path, rows)
+    write_parts(tmp_path, [part(rows[0], 0.001), part(rows[1], 0.9)])
+    text = " ".join(make(tmp_path)[1].text.split())
+    assert "The strangest place of the one series with an empirical p-value" in text
+    assert "left out of the plan" not in text.split("First to look at")[1].split("All series")[0]
+    assert "further series" not in text

@@ -79,7 +79,7 @@ def test_an_edit_over_some_slices_is_listed_where_it_is(task: SeriesTask, tmp_pa
     assert part.p_value is not None
     assert part.p_value < 0.15
     assert before.p_value > 0.5
-    assert part.reason.startswith(("the only suspicious region", "the strongest of "))
+    assert part.reason.startswith(("the only region that stands out", "the strongest of "))
     first, place = part.regions[0], edited_phantom.EDIT
     assert first["form"] == "AI edit"
     assert np.hypot(first["x"] - place.x, first["y"] - place.y) <= 2 * place.radius_px

@@ -88,13 +88,14 @@ def finding(count: int = 1, expected: float = 0.02, remarks: tuple[str, ...] = (
     [
         (
             finding(),
-            "the only suspicious region lies in slices 2 to 4 at x 40, y 20: smooth; 0.02 such "
-            "regions are expected by chance in a genuine series of this length",
+            "the only region that stands out lies in slices 2 to 4 at x 40, y 20: smooth; 0.02 "
+            "such regions are expected by chance in a genuine series of this length",
         ),
         (
             finding(3, remarks=("a remark",)),
-            "the strongest of 3 suspicious regions lies in slices 2 to 4 at x 40, y 20: smooth; "
-            "0.02 such regions are expected by chance in a genuine series of this length; a remark",
+            "the strongest of 3 regions that stand out lies in slices 2 to 4 at x 40, y 20: "
+            "smooth; 0.02 such regions are expected by chance in a genuine series of this length; "
+            "a remark",
         ),
         (
             finding(1, 3.0),

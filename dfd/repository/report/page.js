@@ -91,6 +91,8 @@
     else if (!found.reason) right.append(element("p", { class: "quiet" }, "No place of this series stands out."));
     return element("div", { class: "grid" }, facts, right);
   };
+  const chance = (found) => typeof found.expected_false_alarms === "number"
+    ? rare(found.expected_false_alarms) + " such expected by chance in a genuine series; " : "";
   const where = (found) => [
     ["x", found.x, ""], ["y", found.y, ""], ["first slice", found.first_slice, ""], ["last slice", found.last_slice, ""],
     ["radius", found.radius_mm, " mm"], ["depth", found.depth_mm, " mm"],
@@ -100,7 +102,7 @@
       ? element("img", { class: "thumbnail", loading: "lazy", src: found.picture, alt: "Place " + found.rank })
       : element("div", { class: "no-picture" }, "no picture was written");
     const says = element("div", {},
-      element("p", {}, element("strong", {}, "Place " + found.rank), ", " + equation(found.p_value) + (found.form ? ", " + found.form : "")),
+      element("p", {}, element("strong", {}, "Place " + found.rank), found.form ? ", " + found.form : "", ": " + chance(found) + equation(found.p_value) + " in one slice by itself"),
       element("p", {}, element("bdi", {}, found.reason || "")),
       element("p", { class: "quiet" }, where(found)));
     return element("li", {}, picture, says);

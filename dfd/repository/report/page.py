@@ -48,6 +48,8 @@ class Worst:
     p: float
     q: float
     scan: str
+    folder: str
+    """Empty in a report without names."""
     region: Mapping[str, Any]
     picture: str
 
@@ -166,6 +168,7 @@ def _place(
         float(row["p_empirical"]),
         float(row["q_empirical"]),
         ", ".join(_text(part) for part in parts if part),
+        _text(row["folder"]),
         {**{str(name): value for name, value in region.items()}, **cleaned},
         pictures.get((row["series"], int(region["rank"])), ""),
     )
