@@ -57,6 +57,8 @@ class LearnedStatistic(nn.Module):
         self.get_buffer("middle").copy_(middle)
         self.get_buffer("width").copy_(spread.nan_to_num(1.0).clamp(min=LEAST_WIDTH))
 
+    # A TorchScript file predicts pixels; regions are weighed in Python.
+    @torch.jit.unused
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         numbers = numbers.double()
         free, copies = numbers[:, :WEIGHED], numbers[:, WEIGHED:]
