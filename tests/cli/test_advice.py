@@ -24,7 +24,6 @@ VERB = re.compile(r"[`']dfd ([a-z]+)")
 TRAIN, TEST = "-mode Train", "-mode Test"
 PRINTED_BY = {
     "bundle/datalists.py": ("train", TRAIN),
-    "remote/access.py": ("score",),
     "cli/jobs.py": ("score",),
     "cli/verbs.py": ("score",),
     "cli/catalogue.py": (TRAIN, TEST),
@@ -107,7 +106,7 @@ def test_each_flag_that_a_message_names_is_taken_where_it_is_printed() -> None:
                     f"({', '.join(refusing) or 'say in PRINTED_BY who prints it'})"
                 )
     assert not wrong
-    assert seen >= {"bundle/datalists.py", "remote/access.py"}
+    assert seen >= {"bundle/datalists.py", "cli/jobs.py"}
 
 
 def test_each_verb_that_a_message_names_exists() -> None:

@@ -478,8 +478,8 @@ def test_nifti_has_no_dicom_results(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert list((tmp_path / "dicom").iterdir()) == []
     assert caplog.messages == [
         (
-            "2 rows are of NIfTI volumes, for which there are no DICOM results: such files name "
-            "no patient, study or series"
+            "there are no DICOM results for 2 rows of NIfTI volumes: such files name no patient, "
+            "study or series"
         )
     ]
 
