@@ -52,9 +52,7 @@ def points_of(
             )
             logger.info(message, whole, len(asked))
         if whole > MANY_SLICES:
-            message = (
-                "%d slices to screen: about %.0f s each on a processor, %.1f hours in all"
-            )
+            message = "%d slices to screen: about %.0f s each on a processor, %.1f hours in all"
             logger.warning(message, whole, SECONDS_EACH, whole * SECONDS_EACH / 3600)
         return asked
 
