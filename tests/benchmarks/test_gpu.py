@@ -39,5 +39,6 @@ def test_another_network_lies_elsewhere(tmp_path, monkeypatch):
     def off(image):
         return network(image) * 1.01
 
+    off.statistic = network.statistic
     one, other = gpu.Screener(network, cpu), gpu.Screener(off, cpu)
     assert gpu.drift([file], one, other)["noise"]["beyond"] > 10
