@@ -18,12 +18,9 @@ from dfd.options import options_of
 from dfd.settings import ScoreSettings
 
 INFERENCE = Path("configs") / "inference.json"
-DIGEST = "a79b9a344332b0800721d2c67f9eca13a6592ed2b6e5d31449e716d941ae64b5"
+DIGEST = "e5707d635c53ec28f525085eae3270aa6b56aeb543599f2c2e31a4b7647517fe"
 """Of the shipped configurations, see :func:`digest_of`: reading, network, inferer, postprocessing
 and evaluator are those of this package."""
-EARLIER = "e5707d635c53ec28f525085eae3270aa6b56aeb543599f2c2e31a4b7647517fe"
-"""Of those of 0.2.0, which say the same: they leave it to the weights whether the network has a
-learned statistic."""
 MODALITY = "modality"
 
 
@@ -52,7 +49,7 @@ def modality_of(bundle: Path) -> Modality | None:
     try:
         content = json.loads((bundle / INFERENCE).read_text(encoding="utf-8"))
         name = content[MODALITY]
-        known = digest_of(content) in {DIGEST, EARLIER}
+        known = digest_of(content) == DIGEST
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return MODALITIES.get(name) if known and isinstance(name, str) else None

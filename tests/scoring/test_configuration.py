@@ -52,12 +52,6 @@ def test_the_shipped_bundles_are_known(bundle: str) -> None:
     assert modality.bundle == bundle
 
 
-def test_the_configuration_of_0_2_0_is_known(tmp_path: Path) -> None:
-    content = shipped()
-    del content["network_def"]["statistic"]
-    assert configuration.modality_of(written(tmp_path / "earlier", content)) is not None
-
-
 def test_a_copy_is_known_by_its_modality_and_not_by_its_name(tmp_path: Path) -> None:
     folder = written(tmp_path / "mine", shipped("mri_chest_inpainting"))
     assert configuration.modality_of(folder) is MODALITIES["mri_chest"]
