@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -59,7 +60,8 @@ def archive(stored: Path) -> Iterator[Service]:
 
 
 def screen(archive: Service, output: Path, **options: object) -> list[dict[str, object]]:
-    table = dfd.screen(archive.url, output, **({"shard": (1, 1)} | options))  # type: ignore[arg-type]
+    given: Any = {"shard": (1, 1), **options}
+    table = dfd.screen(archive.url, output, **given)
     return table.to_dict("records")
 
 
