@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from benchmarks import baselines
 from benchmarks.detection.trials import SliceSetup, Version
@@ -13,16 +13,20 @@ from benchmarks.runner.checkpoint import Rows
 from dfd.modalities import MODALITIES
 
 
-def baselines_of(modality: str, patient: str = "") -> list[str]:
-    """Names of the baselines that can be measured now, but for those trained on ``patient``."""
+def baselines_of(modality: str, patients: Collection[str] = ()) -> list[str]:
+    """Names of the baselines that can be measured now on a group of patients.
+
+    Not those trained on any of them: the network of the group is another than that which such a
+    baseline was made with, and whoever joined the group later would be compared with fewer.
+    """
     ready = baselines.ready(MODALITIES[modality])
-    return [name for name in ready if patient not in _trained_on(name, modality)]
+    return [name for name in ready if not set(patients) & set(_trained_on(name, modality))]
 
 
-def baselines_mark(modality: str, patient: str = "") -> str:
-    """Digest of which baselines can be measured on ``patient`` and of what they learned."""
+def baselines_mark(modality: str, patients: Collection[str] = ()) -> str:
+    """Digest of which baselines can be measured on ``patients`` and of what they learned."""
     mark = hashlib.sha256()
-    for name in baselines_of(modality, patient):
+    for name in baselines_of(modality, patients):
         mark.update(name.encode())
         state = getattr(baselines.BASELINES[name], "state", "")
         mark.update(baselines.state.place(state, modality).read_bytes() if state else b"")

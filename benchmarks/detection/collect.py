@@ -107,7 +107,7 @@ def tasks_of(group: PatientGroup, plan: TrialPlan) -> list[Task]:
             one.patient,
             curves=count_of[one.patient] < CURVE_SLICES,
         )
-        baselines = baseline_values.baselines_of(group.modality, one.patient)
+        baselines = baseline_values.baselines_of(group.modality, group.folders)
         place = count_of[one.patient]
         count_of[one.patient] += 1
         numbered.append(
@@ -134,7 +134,7 @@ def ledger_of(group: PatientGroup, weights_sha256: str) -> Ledger:
     marks = [
         weights_sha256[:DIGITS],
         code_digest(CODE),
-        baseline_values.baselines_mark(group.modality, next(iter(group.folders), ""))[:DIGITS],
+        baseline_values.baselines_mark(group.modality, group.folders)[:DIGITS],
     ]
     if group.name == OWN:
         marks.append(f"{zlib.crc32(str(sorted(map(str, group.folders.values()))).encode()):08x}")

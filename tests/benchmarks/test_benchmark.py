@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import baselines
 from benchmarks.attacks.registry import ATTACKS, UNTOUCHED
 from benchmarks.data import partition, scans
 from benchmarks.data.scans import SelectedSeries
@@ -295,7 +296,7 @@ def test_a_folder_of_ones_own_needs_a_folder_for_each_patient(tmp_path: Path) ->
 
 
 def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baseline_values, "baselines_of", lambda modality, patient="": ["rival"])
+    monkeypatch.setattr(baseline_values, "baselines_of", lambda modality, patients=(): ["rival"])
     rng = np.random.default_rng(1)
     told = judged_rows()
     told += [
@@ -339,3 +340,15 @@ def test_everything_is_told_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "nan" not in card + page
     for name, figure in figures.figures(content, data).items():
         assert 3_000 < plots.save(figure, tmp_path / f"{name}.png").stat().st_size < 80_000
+
+
+def test_a_baseline_of_another_network_is_not_measured_on_the_rest_of_its_group() -> None:
+    """Who joined a group later was not trained on, but its network is another."""
+    every = set(baseline_values.baselines_of("ct_lung"))
+    learned = {name for name in every if baselines.BASELINES[name].state}
+    (trained, *_) = baselines.state.learned_from("patchcore", "ct_lung")
+    assert "PatchCore-like" in learned
+    assert set(baseline_values.baselines_of("ct_lung", ["somebody new"])) == every
+    assert set(baseline_values.baselines_of("ct_lung", ["somebody new", trained])) == (
+        every - learned
+    )
