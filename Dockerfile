@@ -9,15 +9,19 @@
 # EXTRAS       optional parts of the package, as in pyproject.toml
 # USER_NAME    who runs it, always as 1000:1000 (EUCAIM: ds)
 #
+# SOURCE_DATE_EPOCH  seconds since 1970 that files of the build get instead of the time of day: docs/howto/publish.md, section 8
+#
 # A folder `wheels` beside this file, if there is one, is all that pip looks at: the build needs no network then.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS base
+# Logs and caches of the installation hold times. Bytecode is made anew, since that of the distribution depends on a random hash seed.
 RUN set -eu; \
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
         apt-get update; \
         DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 python3-venv; \
-        rm -rf /var/lib/apt/lists/*; \
+        rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log; \
+        PYTHONHASHSEED=0 python3 -m compileall -qq -f --invalidation-mode unchecked-hash /usr/lib/python3*; \
     fi; \
     python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { echo "BASE has $(python3 -V); 3.11 to 3.13 is needed" >&2; exit 1; }
 
@@ -25,7 +29,7 @@ FROM base AS builder
 ARG TORCH=cpu
 ARG TORCH_INDEX=
 ARG EXTRAS=dicom
-ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/source/constraints.txt
+ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/source/constraints.txt PYTHONHASHSEED=0
 WORKDIR /source
 # A pattern, so that the folder may be absent.
 COPY constraints.txt wheel[s] /wheels/
@@ -57,6 +61,7 @@ RUN set -eu; \
 
 FROM base
 ARG USER_NAME=chaimeleon
+ARG SOURCE_DATE_EPOCH
 LABEL name="deepfakes-detector" \
       version="0.1.0" \
       description="Finds tampered regions in lung CT and chest MR slices. For research on image collections; not a medical device." \
@@ -69,7 +74,7 @@ LABEL name="deepfakes-detector" \
 # The group may write what the user may: some platforms choose another uid and keep the gid.
 RUN set -eu; \
     groupadd --non-unique --gid 1000 "$USER_NAME"; \
-    useradd --non-unique --uid 1000 --gid 1000 --create-home --shell /bin/sh "$USER_NAME"; \
+    useradd --no-log-init --non-unique --uid 1000 --gid 1000 --create-home --shell /bin/sh "$USER_NAME"; \
     cd "/home/$USER_NAME"; \
     mkdir datasets persistent-home persistent-shared-folder; \
     chown -R 1000:1000 .; \

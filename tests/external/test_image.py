@@ -221,6 +221,21 @@ def test_its_bill_of_materials_names_what_it_holds(image: Path, tmp_path: Path) 
         ]
 
 
+@pytest.mark.usefixtures("image")
+def test_a_second_build_has_the_same_digest() -> None:
+    """Of the same base, wheels and commit, at another time; the identity covers every file."""
+    done = subprocess.run(
+        ["bash", ROOT / "tests/image/build.sh", KEPT, "--again"],
+        capture_output=True,
+        text=True,
+        timeout=BUILD_LIMIT_S,
+        check=True,
+    )
+    first, second = done.stdout.split()[-2:]
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert first == second
+
+
 def test_02_nothing_needs_a_network(make: Make, scored: Job, trained: Ended) -> None:
     interfaces = (
         make()

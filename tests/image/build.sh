@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the image as its users would, on a Debian base made here and without network, and unpacks it: FOLDER/image/rootfs and FOLDER/image/config.json.
 #
-#   bash tests/image/build.sh FOLDER        # as root, with buildah and debootstrap; wheels and base are kept in FOLDER for the next time
+#   bash tests/image/build.sh FOLDER          # as root, with buildah and debootstrap; wheels and base are kept in FOLDER for the next time
+#   bash tests/image/build.sh FOLDER --again  # a second build beside it; prints the IDs of both, the first one's first
 #
 # Exit status 75: what it is made of cannot be fetched here.
 #
@@ -16,6 +17,7 @@ flock 9  # one build at a time
 suite=bookworm
 packages=python3,python3-venv
 extras=dicom
+epoch=1767225600  # 2026-01-01
 python="${PYTHON:-$PWD/.venv/bin/python}"
 
 # Storage of its own, beside whatever else buildah holds on this machine; vfs works on every file system.
@@ -57,6 +59,19 @@ git ls-files -co --exclude-standard -- Dockerfile .dockerignore constraints.txt 
     | tar --create --files-from=- | tar --extract --directory "$context"
 cp --link --recursive "$wheels" "$context/wheels"
 
+# The OCI format holds no name of the machine, as that of docker does; chroot isolation needs no container engine. All files of the build get one time.
+build() {
+    unshare --net buildah --storage-driver vfs --root "$cache/store" --runroot "$cache/store.run" bud --isolation chroot --pull-never --format oci \
+        --layers=false --timestamp "$epoch" --build-arg "SOURCE_DATE_EPOCH=$epoch" --build-arg "BASE=localhost/$base" --build-arg "EXTRAS=$extras" \
+        --tag "localhost/dfd:$1" "$context" >"$cache/image/build-$1.log" 2>&1 || { tail -n 40 "$cache/image/build-$1.log" >&2; exit 1; }
+}
+
+if [[ ${2:-} == --again ]]; then
+    build again
+    for name in test again; do store inspect --type image --format '{{.FromImageID}} ' "localhost/dfd:$name"; done
+    exit 0
+fi
+
 key="$( (echo "$base"; cd "$context"; find . -type f -not -path './wheels/*' -print0 | sort -z | xargs -0 sha256sum; ls wheels) | hash_of)"
 if [[ -e $cache/image/key && $(<"$cache/image/key") == "$key" ]]; then
     say "image is as it was"
@@ -67,10 +82,7 @@ rm -rf "$cache/image"
 store rm --all >/dev/null 2>&1 || true
 store rmi localhost/dfd:test >/dev/null 2>&1 || true
 mkdir "$cache/image"
-# --format docker keeps what the OCI format has no place for; chroot isolation needs no container engine.
-unshare --net buildah --storage-driver vfs --root "$cache/store" --runroot "$cache/store.run" bud --isolation chroot --pull-never --format docker --layers=false \
-    --build-arg "BASE=localhost/$base" --build-arg "EXTRAS=$extras" --tag localhost/dfd:test "$context" >"$cache/image/build.log" 2>&1 \
-    || { tail -n 40 "$cache/image/build.log" >&2; exit 1; }
+build test
 say "unpacking"
 store inspect --type image localhost/dfd:test >"$cache/image/config.json"
 holder="$(store from --pull-never localhost/dfd:test)"
