@@ -7,8 +7,8 @@
 
 One edit in a slice of a fold, which its network has not seen; every place of the slice is measured
 as screening does. Places that stand out are ranked by the root of summed squares, calibrated on the
-genuine places of the other patients: of all families, and of these and the learned statistic where
-the model has one. FROC (free-response receiver operating characteristic, as
+genuine places of the other patients, four slices each: of all families, and of these and the
+learned statistic where the model has one. FROC (free-response receiver operating characteristic, as
 in LUNA16: Setio et al. 2017, Medical Image Analysis 42:1, section 3.3): the share of edits found at
 1/8 to 8 false places a genuine slice, and its mean. Besides: how often the slice is rarer than all
 but 5 % of the genuine slices of the other patients, and how often the edit is the first of its
@@ -30,23 +30,25 @@ from numpy.typing import NDArray
 
 from benchmarks.attacks.registry import ATTACKS, NOTHING
 from benchmarks.data import partition
-from benchmarks.detection import report, trials
+from benchmarks.detection import trials
 from benchmarks.detection.measurements import obstacle
 from benchmarks.metrics.froc import FALSE_PLACES, MEAN, Outcome, limit_of, row_of
 from benchmarks.models import held_out_calibration, registry, stacked_statistic
 from benchmarks.models.cross_validation import FOLDS
 from benchmarks.runner import cli
+from benchmarks.studies.froc_report import ALARM, markdown
+from dfd.assessment.genuine_sample import SCREENED_PER_PATIENT
 from dfd.evidence import lone_slice_families
-from dfd.evidence.slice_evidence import SliceEvidence
+from dfd.evidence.slice_evidence import SliceEvidence, SliceMeasurements
 from dfd.modalities import MODALITIES
 from dfd.models.model_file import weights_digest
-from dfd.records import TOGETHER, Point
+from dfd.records import TOGETHER, Point, Prediction, Region
 from dfd.regions import region_of
 
 FloatArray = NDArray[np.float64]
 (FOLD,) = partition.VALIDATION_FOLDS
 PER_PATIENT = 2
-"""Slices."""
+"""Slices that are edited, of each patient of one fold; one of each where there are more folds."""
 EDITS = (
     "white noise 0.6 x residual",
     "PGD 1.0 x residual",
@@ -63,7 +65,6 @@ EDITS = (
 APART_RADII, HIT_RADII = 1.5, 1.0
 """Two places of one slice lie at least so far apart; a place is at the edit up to so far off, in
 the radii asked about."""
-ALARM = 0.05
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,23 @@ class Plan:
     quick: bool = False
 
 
-def screened(plan: Plan, fold: str, network: torch.nn.Module) -> Iterator[Screened]:
-    """Each slice of the patients of ``fold`` as it is and with one edit of each kind."""
+def untouched(plan: Plan, fold: str, network: torch.nn.Module) -> Iterator[Screened]:
+    """Slices of the patients of ``fold`` as they are: so many of each as calibrations have."""
+    modality = plan.modality
+    setups = trials.setups_of(modality, fold, network, SCREENED_PER_PATIENT, quick=plan.quick)
+    for setup in setups:
+        of_slice = partial_of(setup.scan.source.patient, setup.places.radius)
+        yield of_slice(trials.GENUINE, None, _everywhere(setup, setup.evidence.prediction))
+
+
+def edited(plan: Plan, fold: str, network: torch.nn.Module) -> Iterator[Screened]:
+    """Some slices of each patient of ``fold``, with one edit of each kind."""
     modality = plan.modality
     for setup in trials.setups_of(modality, fold, network, plan.per_patient, quick=plan.quick):
-        scan = setup.scan
-        like = region_of(Point(0, "", 0.0, 0.0), scan.slice, MODALITIES[modality])
-        of_slice = partial_of(scan.source.patient, setup.places.radius)
-        yield of_slice(trials.GENUINE, None, setup.evidence.everywhere(like))
+        patient = setup.scan.source.patient
+        of_slice = partial_of(patient, setup.places.radius)
         for turn, name in enumerate(EDITS[:1] if plan.quick else EDITS):
-            if obstacle(name, modality, scan.source.patient):
+            if obstacle(name, modality, patient):
                 continue
             chosen = turn % len(setup.places.edited)
             one = replace(
@@ -126,8 +134,16 @@ def screened(plan: Plan, fold: str, network: torch.nn.Module) -> Iterator[Screen
             version = trials.version_of(setup, name, ATTACKS[name], one)
             if version is not None and len(version.centres):
                 middle = (float(version.centres[0][0]), float(version.centres[0][1]))
-                lone = SliceEvidence(version.evidence.prediction, MODALITIES[modality])
-                yield of_slice(name, middle, lone.everywhere(like))
+                yield of_slice(name, middle, _everywhere(setup, version.evidence.prediction))
+
+
+def _everywhere(
+    setup: trials.SliceSetup, prediction: Prediction
+) -> tuple[list[Region], SliceMeasurements]:
+    """Regions all over the slice without its neighbours, and the evidence of each."""
+    modality = MODALITIES[setup.scan.modality]
+    like = region_of(Point(0, "", 0.0, 0.0), setup.scan.slice, modality)
+    return SliceEvidence(prediction, modality).everywhere(like)
 
 
 def partial_of(patient: str, radius: float) -> Callable[..., Screened]:
@@ -223,31 +239,6 @@ def _rare(
     return (1.0 + sum(shares)) / (1.0 + len(shares))
 
 
-def markdown(content: Mapping[str, Any]) -> str:
-    """The result as Markdown."""
-    parts = [
-        f"# Screening of lone slices: {content['modality']}",
-        f"Weights {', '.join(content['weights'])}; {content['genuine slices']} genuine slices of "
-        f"{content['patients']} patients, one edit in a slice, of {content['size']:g} times the "
-        "radius asked about. Shares of edits found at so many false places a genuine slice; their "
-        f"mean; slices with p <= 0.05 by the other patients (at most {ALARM:g} of genuine ones; - "
-        "where they are too few); edits that are the first place of their slice. In brackets: 95 % "
-        "over patients.",
-    ]
-    for name, rows in content["rankings"].items():
-        cells = [[_cell(each) for each in row.values()] for row in rows]
-        parts += [f"## By {name}", cli.table(list(rows[0]), cells)]
-    return "\n\n".join(parts)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, Mapping):
-        if not math.isfinite(value["value"]):
-            return report.number(math.nan)
-        return f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
-    return report.number(value) if isinstance(value, float) else str(value)
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = cli.parser(__doc__, model=False)
@@ -273,7 +264,7 @@ def main() -> None:
         file = stacked_statistic.model_of(modality, fold, upcoming=arguments.next)
         network = registry.load(str(file), modality).network
         weights.append(weights_digest(network.state_dict())[:12])
-        slices += screened(plan, fold, network)
+        slices += [*untouched(plan, fold, network), *edited(plan, fold, network)]
     genuine = [one for one in slices if one.kind == trials.GENUINE]
     rankings = {
         name: summary(slices, rank(slices))
