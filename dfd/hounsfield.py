@@ -84,7 +84,7 @@ def objection(pixels: FloatImage, valid: BoolImage) -> str:
     highest = float(measured.max())
     if highest > HIGHEST_HU:
         return _sentence(f"it reaches {highest:.0f}, beyond what any scanner stores")
-    return _stray(pixels) or _tissue(measured) or _air(pixels, valid)
+    return _stray(pixels) or _tissue(measured) or _air(pixels, valid) or _cut(measured)
 
 
 def _sentence(reason: str) -> str:
@@ -133,6 +133,15 @@ def _air(pixels: FloatImage, valid: BoolImage) -> str:
     if lowest > LUNG_HU and _is_air(lowest, measured):
         return _sentence(f"air lies near {lowest:.0f} instead of -1000")
     return ""
+
+
+def _cut(measured: NDArray[np.float32]) -> str:
+    """The objection to values that were cut to a window of the screen, and to MR without noise."""
+    lowest = float(measured.min())
+    share = float(np.mean(measured == lowest))
+    if lowest < DENSE_HU or share < LEVEL_SHARE:
+        return ""
+    return _sentence(f"{share:.0%} of it have its lowest value, {lowest:.0f}, as if it was cut")
 
 
 def _is_air(lowest: float, measured: NDArray[np.float32]) -> bool:

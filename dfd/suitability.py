@@ -17,6 +17,9 @@ from dfd.records import BoolImage, FloatImage, ScanFacts, Slice, is_square
 LOWEST_SCAN_BITS = 9
 """Scanners store at least 10 bits; 8 are a picture made for a screen."""
 
+PIXEL_MM = (0.1, 10.0)
+"""Sides of a pixel that CT and MR of the trunk may have: others are in another unit, or damaged."""
+
 SCREEN_RANGE = (0.0, 255.0)
 """Values of an 8-bit picture."""
 
@@ -132,6 +135,14 @@ def _header_refusals(facts: ScanFacts, modality: Modality) -> Iterator[str]:
     kind = kind_of(facts)
     if kind.refusal:
         yield kind.refusal
+    if facts.spacing_mm and not all(
+        PIXEL_MM[0] <= side <= PIXEL_MM[1] for side in facts.spacing_mm
+    ):
+        row, column = facts.spacing_mm
+        yield (
+            f"The pixels are {row:.3g} x {column:.3g} mm, as those of no CT or MR scan are: "
+            "correct PixelSpacing in DICOM, pixdim and the unit of length in NIfTI"
+        )
     if facts.bits_stored < LOWEST_SCAN_BITS:
         yield (
             f"The slice is an {facts.bits_stored}-bit export, which has lost the noise that is "

@@ -114,6 +114,9 @@ NOT_IN_HU: dict[str, tuple[Callable[[FloatImage], FloatImage], str]] = {
     "inverted about water": (lambda hu: -hu, "air|tissue"),
     "inverted about its maximum": (lambda hu: hu.max() - hu - 24, "air|tissue|metal"),
     "shifted by 4 bits": (lambda hu: (hu + STORED) * 16 - STORED, "beyond|metal"),
+    "cut to a window of soft tissue": (lambda hu: np.clip(hu, -160, 240), "lowest value, -160"),
+    "cut to a wider window": (lambda hu: np.clip(hu, -200, 300), "lowest value, -200"),
+    "cut at water": (lambda hu: np.clip(hu, 0, 3000), "lowest value, 0"),
     "bytes exchanged": (
         lambda hu: (hu + STORED).astype(np.uint16).byteswap().astype(np.float32),
         "beyond",

@@ -99,6 +99,14 @@ def test_an_ordinary_slice_meets_no_objection():
             MR,
             "The slice is one part of a complex MR image",
         ),
+        *(
+            (replace(CT_FACTS, spacing_mm=spacing), CT, f"The pixels are {words} mm, as those of")
+            for spacing, words in (
+                ((1e-6, 1e-6), "1e-06 x 1e-06"),
+                ((0.07, 0.07), "0.07 x 0.07"),
+                ((0.7, 664.0), "0.7 x 664"),
+            )
+        ),
     ],
 )
 def test_refusals(facts: ScanFacts, modality: Modality, sentence: str):

@@ -32,12 +32,13 @@ TRIPLE = "coord"
 """coordX, coordY and coordZ together are millimetres, as in LUNA16; two of them are pixels."""
 
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
-_UNIT_MM = re.compile(r"[(\[]\s*(in\s+)?(mm|millimet(er|re)s?)\s*[)\]]", re.IGNORECASE)
-_UNIT_PIXELS = re.compile(r"[(\[]\s*(in\s+)?(px|pix|pixels?|voxels?)\s*[)\]]", re.IGNORECASE)
-_UNIT_OTHER = re.compile(
-    r"[(\[]\s*(in\s+)?(cm|m|inch(es)?|%|percent|relative|fraction|norm(ali[sz]ed)?)\s*[)\]]",
-    re.IGNORECASE,
-)
+_TOKENS = re.compile(r"[^\s,;()\[\]]+")
+_MM = frozenset(["mm", "millimeter", "millimeters", "millimetre", "millimetres"])
+_PIXELS = frozenset(["px", "pix", "pixel", "pixels", "voxel", "voxels"])
+_PLAIN = frozenset(["in", "lps", "0-based", "zero-based", "col", "column", "row", "index"])
+"""Words in brackets that change nothing: LPS and counting from 0 are what is expected anyway."""
+_RADIUS = re.compile(r"radius[\s_]*(px|pix|pixels?|voxels?|cm|m|um|µm|in|inch(es)?)", re.IGNORECASE)
+_BOX = ({"width", "height"}, {"w", "h"})
 _JOINTS = re.compile(r"[\s_.\-]+")
 _EXCEL_TEXT = re.compile(r'="(.*)"')
 
@@ -115,7 +116,7 @@ def roles_of(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def says_pixels(name: str) -> bool:
     """Whether the name of a column of X or Y says that its unit is pixels."""
-    return bool(_UNIT_PIXELS.search(name)) or _meaning_of(name).family in {"pixel", "index", "grid"}
+    return _unit_of(name) == "px" or _meaning_of(name).family in {"pixel", "index", "grid"}
 
 
 def check_columns(columns: Sequence[Column], source: Path) -> None:
@@ -146,9 +147,29 @@ def check_columns(columns: Sequence[Column], source: Path) -> None:
                 f"{source} has {counts[role]} columns that mean '{role}' (found {names}); "
                 "keep one of them"
             )
+    _check_sizes(columns, source)
+
+
+def _check_sizes(columns: Sequence[Column], source: Path) -> None:
+    """Refuse a radius that is not in mm, and boxes, whose X and Y are a corner.
+
+    Raises:
+        PointsError: as above.
+    """
     for column in columns:
-        if column.role == "radius" and _UNIT_PIXELS.search(column.name):
-            raise PointsError(f"{source} gives a radius in pixels ({shown(column.name)}); give mm")
+        in_brackets = column.role == "radius" and _unit_of(column.name) not in ("", "mm")
+        if in_brackets or (not column.role and _RADIUS.fullmatch(column.name.strip())):
+            unit = "pixels" if _unit_of(column.name) == "px" else "another unit than mm"
+            raise PointsError(
+                f"{source} gives a radius in {unit} ({shown(column.name)}); name the column "
+                "radius and give mm"
+            )
+    others = {column.name.strip().casefold() for column in columns if not column.role}
+    if any(sides <= others for sides in _BOX) and {"x", "y"} <= {each.role for each in columns}:
+        raise PointsError(
+            f"{source} gives boxes (found {names_in(columns)}); give the middle of each as X and "
+            "Y, and leave width and height out"
+        )
 
 
 def names_in(columns: Sequence[Column]) -> str:
@@ -162,20 +183,33 @@ def plain(cell: str) -> str:
     return match.group(1).replace('""', '"').strip() if match else cell
 
 
+def _unit_of(name: str) -> str:
+    """What stands in brackets behind a name: "mm", "px", "" for nothing of weight, or "other"."""
+    words = {
+        word for part in _BRACKETS.findall(name.casefold()) for word in _TOKENS.findall(part)
+    } - _PLAIN
+    if not words:
+        return ""
+    return "mm" if words <= _MM else "px" if words <= _PIXELS else "other"
+
+
 @lru_cache(maxsize=1024)
 def _meaning_of(name: str) -> _Meaning:
     bare = plain(name.strip()).lstrip("#").strip()
     word = _BRACKETS.sub("", bare).strip().casefold()
-    if _UNIT_OTHER.search(bare) and word in {"x", "y", "z"}:
-        return _Meaning()
-    if _UNIT_MM.search(bare) and word not in {"radius", "filename"}:
+    unit = _unit_of(bare)
+    if unit == "mm" and word not in {"radius", "filename"}:
         word += "_mm"
     key = _JOINTS.sub("", word)
     if word in {"file name", "file_name"}:
         return _Meaning("filename", EXACT)
     if word in {*REQUIRED, "z", "frame", "radius", "label", *SLICE_COLUMNS}:
-        return _Meaning(word, EXACT)
-    return _OTHER_MEANINGS.get(key, _Meaning())
+        found = _Meaning(word, EXACT)
+    else:
+        found = _OTHER_MEANINGS.get(key, _Meaning())
+    # A place in another unit, counted from 1, or along other axes is no place that can be used.
+    is_place = found.role in {"x", "y", "z", *MILLIMETRES}
+    return _Meaning() if unit == "other" and is_place else found
 
 
 def _other_meanings() -> dict[str, _Meaning]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from pydicom.encaps import parse_basic_offsets, parse_fragments
@@ -17,7 +18,14 @@ _RLE_FIRST_OFFSET = 64
 _RLE_SEGMENTS = 15
 _NOT_FRAME_HEADERS = (0xC4, 0xC8, 0xCC)
 """Huffman tables, reserved, arithmetic conditioning: the C0 to CF markers that state no size."""
-_JPEG_LS_FRAME = 0xF7
+_LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
+"""Frames that are predicted and not transformed."""
+_JPEG_LS_FRAME, _SCAN = 0xF7, 0xDA
+_FRAME = struct.Struct(">BHH")
+"""Precision, rows, columns."""
+_COD, _TILE = 0x52, 0x90
+_COD_WAVELET, _IRREVERSIBLE = 9, 0
+"""Place of the transform in a COD segment, and that of the 9/7 wavelet."""
 END_OF_IMAGE = b"\xff\xd9"
 """Marker that ends JPEG and JPEG-LS; stuffed bits keep it out of the data."""
 _SIZ_LENGTH = 43
@@ -35,6 +43,9 @@ class Codestream:
     signed: bool = False
     """Only JPEG 2000 states a sign; the others hold signed values as unsigned ones of the same bits
     (PS3.5 section 8.2)."""
+    lossy: bool = False
+    """The image was coded with loss: a cosine transform (JPEG), a tolerance (JPEG-LS), or the 9/7
+    wavelet (JPEG 2000). False where loss cannot be seen, as in a truncated JPEG 2000."""
 
 
 def stated(codestream: bytes) -> Codestream | None:
@@ -42,7 +53,8 @@ def stated(codestream: bytes) -> Codestream | None:
 
     None for RLE, which states nothing.
 
-    Source: ITU-T T.81 B.2.2 (frame header), T.87 C.2.2, T.800 A.5.1 (SIZ).
+    Source: ITU-T T.81 B.2.2 (frame header), T.87 C.2.2 and C.2.3 (NEAR), T.800 A.5.1 (SIZ) and
+    A.6.1 (COD).
     """
     if codestream.startswith(_JP2_START):
         codestream = codestream[max(0, codestream.find(_J2K_START)) :]
@@ -84,26 +96,58 @@ def _begins_image(head: bytes) -> bool:
 
 
 def _j2k(codestream: bytes) -> Codestream | None:
-    """From the SIZ segment: grid minus image offset, depth and sign of the first component."""
+    """From the SIZ segment: grid minus image offset, depth and sign of the first component.
+
+    And from the COD segment: the wavelet.
+    """
     if len(codestream) < _SIZ_LENGTH:
         return None
     width, height, left, top = struct.unpack(">4I", codestream[8:24])
     depth = codestream[_SIZ_LENGTH - 1]
-    return Codestream(height - top, width - left, (depth & 0x7F) + 1, bool(depth & 0x80))
+    lossy = False
+    for marker, segment in _segments(codestream):
+        if marker == _COD and len(segment) > _COD_WAVELET:
+            lossy = segment[_COD_WAVELET] == _IRREVERSIBLE
+            break
+    return Codestream(height - top, width - left, (depth & 0x7F) + 1, bool(depth & 0x80), lossy)
 
 
 def _jpeg(codestream: bytes) -> Codestream | None:
-    """From the first frame header, found by walking the marker segments."""
+    """From the first frame header, and NEAR of JPEG-LS from the first scan header."""
+    found = None
+    for marker, segment in _segments(codestream):
+        is_ls = marker == _JPEG_LS_FRAME
+        if found is None and (is_ls or _is_frame(marker)) and len(segment) >= _FRAME.size:
+            found = Codestream(
+                *_frame_of(segment), lossy=not is_ls and marker not in _LOSSLESS_FRAMES
+            )
+            if not is_ls:
+                break
+        elif found is not None and marker == _SCAN and len(segment) > 1 + 2 * segment[0]:
+            return replace(found, lossy=segment[1 + 2 * segment[0]] > 0)
+    return found
+
+
+def _is_frame(marker: int) -> bool:
+    return 0xC0 <= marker <= 0xCF and marker not in _NOT_FRAME_HEADERS
+
+
+def _frame_of(segment: bytes) -> tuple[int, int, int]:
+    """Rows, columns and precision of a frame header."""
+    precision, rows, columns = _FRAME.unpack_from(segment)
+    return rows, columns, precision
+
+
+def _segments(codestream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each segment after the first marker, up to the first scan."""
     place = 2
-    while place + 9 <= len(codestream) and codestream[place] == 0xFF:
+    while place + 4 <= len(codestream) and codestream[place] == 0xFF:
         marker = codestream[place + 1]
         if marker == 0xFF:  # fill byte
             place += 1
             continue
-        length, precision, rows, columns = struct.unpack(">HBHH", codestream[place + 2 : place + 9])
-        if marker == _JPEG_LS_FRAME or (
-            0xC0 <= marker <= 0xCF and marker not in _NOT_FRAME_HEADERS
-        ):
-            return Codestream(rows, columns, precision)
-        place += 2 + length
-    return None
+        (length,) = struct.unpack(">H", codestream[place + 2 : place + 4])
+        yield marker, codestream[place + 4 : place + 2 + length]
+        if marker in (_SCAN, _TILE):
+            return
+        place += 2 + max(length, 2)

@@ -68,10 +68,10 @@ _UNCORRECTED: dict[str, Any] = {
 does it for all."""
 
 
-def decode_stored(path: Path, shape: ImageShape, index: int) -> NDArray[np.generic]:
+def decode_stored(path: Path, shape: ImageShape, index: int) -> tuple[NDArray[np.generic], bool]:
     """Stored values ``[H, W]`` of frame ``index`` (zero-based) in the file's own type.
 
-    Only that frame is decoded.
+    Only that frame is decoded. Besides: whether its compressed image says that it lost something.
 
     Raises:
         SeriesError: No decoder installed, pixels missing, cut short, of another size or number than
@@ -93,7 +93,7 @@ def decode_stored(path: Path, shape: ImageShape, index: int) -> NDArray[np.gener
             "export it again"
         )
     native = decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
-    return stored_values(native, shape, stream, path)
+    return stored_values(native, shape, stream, path), stream is not None and stream.lossy
 
 
 def _decoded(

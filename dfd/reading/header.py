@@ -24,7 +24,7 @@ from dfd.reading.header_values import (
     whole_number,
 )
 from dfd.reading.image_terms import GE_TAGS, KEYWORDS, frame_terms_of, image_type_of
-from dfd.reading.kinds import kind_of, refuse_other_objects
+from dfd.reading.kinds import kind_of, modality_of, refuse_other_objects
 from dfd.reading.limits import PIXELS_LIMIT
 from dfd.records import ScanFacts
 
@@ -57,7 +57,7 @@ _KEYWORDS = (
     "ImagerPixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation "
     "PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit "
     "DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit RescaleIntercept "
-    "RescaleSlope RescaleType LossyImageCompression "
+    "RescaleSlope RescaleType LossyImageCompression LossyImageCompressionMethod "
     "ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
     "SeriesNumber "
 ) + KEYWORDS
@@ -176,7 +176,7 @@ def facts_of(header: Dataset, path: Path, frame: int = 0) -> ScanFacts:
     def texts(group: str, keyword: str) -> tuple[str, ...]:
         return texts_of(frame_value(header, frame, group, keyword))
 
-    modality = text_of(value_of(header, "Modality")).upper()
+    modality = modality_of(header)
     thickness = number_of(frame_value(header, frame, "PixelMeasuresSequence", "SliceThickness"))
     bits = number_of(value_of(header, "BitsStored"))
     syntax = UID(text_of(value_of(header.file_meta, "TransferSyntaxUID")))
@@ -230,7 +230,8 @@ def _is_hounsfield(header: Dataset, frame: int) -> bool:
 def _is_lossy(header: Dataset, syntax: str) -> bool:
     """True where the pixels went through lossy compression, now or before."""
     stated = text_of(value_of(header, "LossyImageCompression"))
-    return stated == "01" or (stated != "00" and syntax in _LOSSY_SYNTAXES)
+    method = texts_of(value_of(header, "LossyImageCompressionMethod"))
+    return stated == "01" or (stated != "00" and (any(method) or syntax in _LOSSY_SYNTAXES))
 
 
 def moment_of(header: Dataset, frame: int = 0) -> str:

@@ -13,6 +13,7 @@ from pydicom.uid import UID
 
 from dfd.errors import SeriesError
 from dfd.modalities import MODALITIES
+from dfd.reading.header_values import text_of, value_of
 
 SCREEN_BITS = 8
 """Bits of a picture made for a screen."""
@@ -42,9 +43,25 @@ def kind_of(header: Dataset) -> str:
     Empty for CT and MR images, for classes that the standard does not know, and where none is
     named.
     """
-    meta = getattr(header, "file_meta", None) or Dataset()
-    name = _name_of(str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
+    name = _class_of(header)
     return "" if name.removesuffix(_IMAGE) in _SCANNED else name.replace(_STORAGE, "", 1)
+
+
+def modality_of(header: Dataset) -> str:
+    """Modality of a header, in capitals; that of its SOP class where it names none."""
+    return text_of(value_of(header, "Modality")).upper() or _scanner_of(header)
+
+
+def _scanner_of(header: Dataset) -> str:
+    """CT or MR where the SOP class is that of such an image, else empty."""
+    name = _class_of(header).removesuffix(_IMAGE)
+    return name.split()[-1] if name in _SCANNED else ""
+
+
+def _class_of(header: Dataset) -> str:
+    """Name of the SOP class; empty where none of the standard is named."""
+    meta = getattr(header, "file_meta", None) or Dataset()
+    return _name_of(str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
 
 
 def refuse_other_objects(header: Dataset, path: Path) -> None:

@@ -15,6 +15,7 @@ from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
 
 from dfd.errors import SeriesError
+from dfd.reading import nifti_bytes
 from dfd.reading.geometry import Placement, normal_of, plane_of, position_of
 from dfd.reading.header import SMALLEST_SIDE, patient_hash
 from dfd.reading.limits import PIXELS_LIMIT
@@ -167,10 +168,12 @@ def _open(path: Path) -> Nifti1Image:
             f"{path} has {sides[1]} x {sides[0]} pixels, too small to be assessed: give at "
             f"least {SMALLEST_SIDE} x {SMALLEST_SIDE}"
         )
-    if math.prod(sides) * image.get_data_dtype().itemsize > PIXELS_LIMIT:
+    size = math.prod(sides) * image.get_data_dtype().itemsize
+    if size > PIXELS_LIMIT:
         raise SeriesError(
             f"{path} claims {sides} voxels, over the limit of {PIXELS_LIMIT // 2**20} MiB: split it"
         )
+    nifti_bytes.check(path, int(image.dataobj.offset), image.header.single_vox_offset, size)
     return image
 
 

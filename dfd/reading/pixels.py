@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,8 @@ def read_dicom_slice(path: Path, frame: int | None) -> Slice:
             text_of(value_of(header, "SOPInstanceUID")),
             position_of(placement_of(header, index)),
         )
-    stored = decode_stored(path, shape, index)
+    stored, lossy = decode_stored(path, shape, index)
+    facts = replace(facts, lossy=facts.lossy or lossy)
     with reading(path, "has a modality lookup table that cannot be applied"):
         looked_up = (
             apply_modality_lut(stored, header) if value_of(header, "ModalityLUTSequence") else None

@@ -137,6 +137,14 @@ def test_a_row_without_pixels_is_asked_for_its_millimetres(points_of):
         ("filename,x_mm,y_mm", r"has no column z_mm .*needs x_mm, y_mm and z_mm"),
         ("filename,X [mm],Y [mm]", r"has no column z_mm \(found 'filename', 'X \[mm\]'"),
         ("filename,X,Y,radius [px]", r"a radius in pixels \('radius \[px\]'\)"),
+        ("filename,X,Y,radius [cm]", r"another unit than mm \('radius \[cm\]'\)"),
+        ("filename,X,Y,radius_px", r"another unit than mm \('radius_px'\)"),
+        ("filename,X (1-based),Y (1-based)", "but no columns X and Y"),
+        ("filename,X (0-1),Y (0-1)", "but no columns X and Y"),
+        ("filename,pos_x [cm],pos_y [cm]", "but no columns X and Y"),
+        ("filename,X (mm LPS),Y (mm LPS)", "has no column z_mm"),
+        ("filename,x_mm (RAS),y_mm (RAS),z_mm (RAS)", "but no columns X and Y"),
+        ("filename,x,y,width,height", "gives boxes"),
     ],
 )
 def test_what_may_be_meant_twice_or_by_half_is_refused(points_of, header, match):

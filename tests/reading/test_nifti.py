@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -157,6 +158,27 @@ def test_a_truncated_volume(tmp_path: Path, ending: str):
         SeriesError, match=r"has voxels that cannot be read .* cut short or damaged"
     ):
         read_slice(path, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda raw: raw[:352] + b"\0\0" + raw[352:], "holds 19202 bytes of voxels where .* 19200"),
+        (
+            lambda raw: raw[:46] + struct.pack("<h", 3) + raw[48:],
+            "19200 bytes .* header says 11520",
+        ),
+        (lambda raw: raw[:108] + struct.pack("<f", 0.0) + raw[112:], "begin at byte 0, within"),
+    ],
+)
+def test_voxels_that_do_not_lie_where_the_header_says(
+    tmp_path: Path, change: Callable[[bytes], bytes], match: str
+):
+    """They would be read shifted or sheared."""
+    path = _write(tmp_path / "a.nii", _volume())
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(SeriesError, match=match):
+        read_slice(path, 2)
 
 
 def test_a_missing_and_a_foreign_file(tmp_path: Path):
