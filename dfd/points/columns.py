@@ -35,8 +35,37 @@ _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 _TOKENS = re.compile(r"[^\s,;()\[\]]+")
 _MM = frozenset(["mm", "millimeter", "millimeters", "millimetre", "millimetres"])
 _PIXELS = frozenset(["px", "pix", "pixel", "pixels", "voxel", "voxels"])
-_PLAIN = frozenset(["in", "lps", "0-based", "zero-based", "col", "column", "row", "index"])
-"""Words in brackets that change nothing: LPS and counting from 0 are what is expected anyway."""
+_OTHER_UNITS = frozenset(
+    [
+        "cm",
+        "dm",
+        "m",
+        "µm",
+        "μm",
+        "um",
+        "micron",
+        "microns",
+        "inch",
+        "inches",
+        "%",
+        "percent",
+        "relative",
+        "fraction",
+        "norm",
+        "normalised",
+        "normalized",
+        "0-1",
+        "0..1",
+        "1-based",
+        "one-based",
+        "ras",
+        "left",
+        "right",
+        "top",
+        "bottom",
+    ]
+)
+"""Other units, other origins and other axes than DICOM's: no place that can be used."""
 _RADIUS = re.compile(r"radius[\s_]*(px|pix|pixels?|voxels?|cm|m|um|µm|in|inch(es)?)", re.IGNORECASE)
 _BOX = ({"width", "height"}, {"w", "h"})
 _JOINTS = re.compile(r"[\s_.\-]+")
@@ -184,13 +213,11 @@ def plain(cell: str) -> str:
 
 
 def _unit_of(name: str) -> str:
-    """What stands in brackets behind a name: "mm", "px", "" for nothing of weight, or "other"."""
-    words = {
-        word for part in _BRACKETS.findall(name.casefold()) for word in _TOKENS.findall(part)
-    } - _PLAIN
-    if not words:
-        return ""
-    return "mm" if words <= _MM else "px" if words <= _PIXELS else "other"
+    """The unit in brackets behind a name: "mm", "px", "other", or "" where none is named."""
+    words = {word for part in _BRACKETS.findall(name.casefold()) for word in _TOKENS.findall(part)}
+    if words & _OTHER_UNITS:
+        return "other"
+    return "mm" if words & _MM else "px" if words & _PIXELS else ""
 
 
 @lru_cache(maxsize=1024)
