@@ -35,35 +35,9 @@ _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 _TOKENS = re.compile(r"[^\s,;()\[\]]+")
 _MM = frozenset(["mm", "millimeter", "millimeters", "millimetre", "millimetres"])
 _PIXELS = frozenset(["px", "pix", "pixel", "pixels", "voxel", "voxels"])
-_OTHER_UNITS = frozenset(
-    [
-        "cm",
-        "dm",
-        "m",
-        "µm",
-        "μm",
-        "um",
-        "micron",
-        "microns",
-        "inch",
-        "inches",
-        "%",
-        "percent",
-        "relative",
-        "fraction",
-        "norm",
-        "normalised",
-        "normalized",
-        "0-1",
-        "0..1",
-        "1-based",
-        "one-based",
-        "ras",
-        "left",
-        "right",
-        "top",
-        "bottom",
-    ]
+_OTHER_UNIT = re.compile(
+    r"[cd]?m|[µμu]m|microns?|inch(es)?|%|percent|relative|fraction|norm(ali[sz]ed)?|0(-|\.\.)1|"
+    r"(1|one)-based|ras|left|right|top|bottom"
 )
 """Other units, other origins and other axes than DICOM's: no place that can be used."""
 _RADIUS = re.compile(r"radius[\s_]*(px|pix|pixels?|voxels?|cm|m|um|µm|in|inch(es)?)", re.IGNORECASE)
@@ -215,7 +189,7 @@ def plain(cell: str) -> str:
 def _unit_of(name: str) -> str:
     """The unit in brackets behind a name: "mm", "px", "other", or "" where none is named."""
     words = {word for part in _BRACKETS.findall(name.casefold()) for word in _TOKENS.findall(part)}
-    if words & _OTHER_UNITS:
+    if any(_OTHER_UNIT.fullmatch(word) for word in words):
         return "other"
     return "mm" if words & _MM else "px" if words & _PIXELS else ""
 
