@@ -40,7 +40,9 @@ _OTHER_UNIT = re.compile(
     r"(1|one)-based|ras|left|right|top|bottom"
 )
 """Other units, other origins and other axes than DICOM's: no place that can be used."""
-_RADIUS = re.compile(r"radius[\s_]*(px|pix|pixels?|voxels?|cm|m|um|µm|in|inch(es)?)", re.IGNORECASE)
+_RADIUS = re.compile(
+    r"radius[\s_]*(px|pix|pixels?|voxels?|[cd]?m|[µμu]m|in|inch(es)?)", re.IGNORECASE
+)
 _BOX = ({"width", "height"}, {"w", "h"})
 _JOINTS = re.compile(r"[\s_.\-]+")
 _EXCEL_TEXT = re.compile(r'="(.*)"')
