@@ -47,8 +47,7 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     """The disk that ``point`` asks about in ``scan``.
 
     Without a radius of its own a point gets the modality's, in mm where the slice has a spacing and
-    in pixels where it has none. No region is smaller than ``SMALLEST_PX``; its radius in mm is that
-    of the pixels that are measured.
+    in pixels where it has none.
 
     Raises:
         PointsError: the point lies outside the slice, or asks for millimetres where the slice has
@@ -69,8 +68,7 @@ def region_of(point: Point, scan: Slice, modality: Modality) -> Region:
     # What that costs is measured
     # (benchmarks.studies.oblong_pixels), and every output says how far the region reaches each way.
     radius_px = radius_mm / math.sqrt(spacing[0] * spacing[1])
-    widened = max(1.0, SMALLEST_PX / radius_px)
-    return Region(point.x, point.y, radius_px * widened, radius_mm * widened)
+    return Region(point.x, point.y, max(radius_px, SMALLEST_PX), radius_mm)
 
 
 def _check_inside(point: Point, scan: Slice) -> None:

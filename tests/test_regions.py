@@ -40,9 +40,9 @@ def test_oblong_pixels_are_split_by_the_geometric_mean() -> None:
 
 
 def test_a_small_radius_is_widened_to_what_can_be_measured() -> None:
-    region = region_of(Point(2, "a", 5, 5, radius_mm=1.0), scan((0.7, 0.7)), CT)
-    assert region.radius_px == pytest.approx(SMALLEST_PX)
-    assert region.radius_mm == pytest.approx(0.7 * SMALLEST_PX)  # what is measured
+    assert (
+        region_of(Point(2, "a", 5, 5, radius_mm=1.0), scan((0.7, 0.7)), CT).radius_px == SMALLEST_PX
+    )
 
 
 def test_without_spacing_pixels_count() -> None:
